@@ -1,0 +1,22 @@
+"""The two ways things go wrong: what a user can mend, and what a source does by itself."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Bad input. `str(error)` is one line: the thing, what is wrong, what to do. Exit code 2, no traceback."""
+
+
+class SourceError(Exception):
+    """A source that cannot answer now (gone, slow, locked); trying again later may help."""
+
+
+def one_line(text: object, limit: int = 300) -> str:
+    """`text` without line breaks and control characters, cut to `limit` characters.
+
+    >>> one_line("a\\n  b\\x1b[0m")
+    'a b [0m'
+    """
+    words = "".join(c if c.isprintable() else " " for c in str(text)).split()
+    line = " ".join(words)
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,26 @@
+"""Text from strangers: cleaned once when a row becomes a record."""
+
+from __future__ import annotations
+
+import re
+
+# C0 controls, DEL, C1 controls; zero-width and bidirectional controls; line and paragraph separators;
+# the byte-order mark; surrogates, private-use and tag characters stay out by range where terminals act on them.
+UNSAFE_CLASS = (
+    "\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufe00-\\ufe0f\\ufeff"
+    "\\ufff9-\\ufffb\\U000e0000-\\U000e007f"
+)
+_UNSAFE = re.compile(f"[{UNSAFE_CLASS}]+")
+# The same class spelled for RE2, which DuckDB uses.
+UNSAFE_RE2 = "[" + re.sub(r"\\[xuU]([0-9a-f]+)", lambda m: f"\\x{{{m[1]}}}", UNSAFE_CLASS) + "]+"
+# Longer names are cut: a 10 kB tag is an accident or an attack, and every copy of it costs.
+TEXT_LIMIT = 512
+
+
+def clean(text: str) -> str:
+    """`text` with control, bidirectional and zero-width characters removed, cut to `TEXT_LIMIT`.
+
+    >>> clean("a\\x1b[31mb\\u202ec")
+    'a[31mbc'
+    """
+    return _UNSAFE.sub("", text)[:TEXT_LIMIT].strip()
