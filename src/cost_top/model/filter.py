@@ -1,0 +1,208 @@
+"""The filter language: `tag:prod user:acme -model:gpt-4o* provider:openai,anthropic status:>=400 cost:>0.05`.
+
+Terms are joined by AND, the comma inside a term by OR, `-` negates, `*` is any text, `"…"` quotes.
+`user:*` is any known user, `-user:*` the requests without one. A bare word is found anywhere in a name.
+The same field twice means both, which is useful for tags.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+
+from cost_top.model.errors import UserError, one_line
+
+TEXT = "text"
+NUMBER = "number"
+MONEY = "money"
+YES_NO = "yes or no"
+
+# What a term may name: the kind of its values decides which operators it takes.
+FILTER_FIELDS: dict[str, str] = {
+    "provider": TEXT, "model": TEXT, "endpoint": TEXT, "token": TEXT, "token_name": TEXT, "user": TEXT,
+    "owner": TEXT, "team": TEXT, "tag": TEXT, "credential_type": TEXT, "mode": TEXT, "price_status": TEXT,
+    "id": TEXT, "client_ip": TEXT, "user_agent": TEXT,
+    "status": NUMBER, "latency": NUMBER, "input_tokens": NUMBER, "output_tokens": NUMBER,
+    "cached_input_tokens": NUMBER, "cache_creation_input_tokens": NUMBER, "reasoning_tokens": NUMBER,
+    "cost": MONEY, "market_cost": MONEY,
+    "unpriced": YES_NO, "cache_hit": YES_NO, "error": YES_NO, "streamed": YES_NO, "zero_cost": YES_NO,
+    "late": YES_NO,
+}  # fmt: skip
+FIELD_SYNONYMS = {"api_key_name": "token_name", "key": "token", "tags": "tag", "latency_ms": "latency"}
+_TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z_]+):)?(?P<value>(?:"(?:[^"\\]|\\.)*"|[^\s"])*)')
+_COMPARE = re.compile(r"(>=|<=|>|<|=)?(.+)", re.DOTALL)
+_PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])+')
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One condition. `field` is None for a bare word; numbers carry their operator, money is in USD."""
+
+    field: str | None
+    values: tuple[str, ...]
+    operator: str = "="
+    negated: bool = False
+
+    def __str__(self) -> str:
+        values = ",".join(_quote(value) for value in self.values)
+        operator = "" if self.operator == "=" else self.operator
+        head = f"{self.field}:" if self.field else ""
+        return f"{'-' if self.negated else ''}{head}{operator}{values}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A conjunction of terms; empty matches everything."""
+
+    terms: tuple[Term, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join(str(term) for term in self.terms)
+
+    def __bool__(self) -> bool:
+        return bool(self.terms)
+
+    def with_term(self, term: Term) -> Filter:
+        """This filter and one more condition."""
+        return self if term in self.terms else replace(self, terms=(*self.terms, term))
+
+    def both(self, other: Filter) -> Filter:
+        """This filter and another one."""
+        return Filter((*self.terms, *(term for term in other.terms if term not in self.terms)))
+
+
+def value_term(field: str, value: str | None) -> Term:
+    """The term that selects exactly one group of a dimension; None selects what is not attributed.
+
+    >>> str(value_term("user", None)), str(value_term("model", "a*b"))
+    ('-user:*', 'model:"a*b"')
+    """
+    if value is None:
+        return Term(field, ("*",), negated=True)
+    return Term(field, (_escape(value),))
+
+
+def parse_filter(text: str) -> Filter:
+    """The filter a person wrote; `UserError` says which term is wrong and why.
+
+    >>> str(parse_filter('tag:prod -model:gpt-4o* cost:>0.05 "two words"'))
+    'tag:prod -model:gpt-4o* cost:>0.05 "two words"'
+    """
+    terms: list[Term] = []
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        match = _TERM.match(text, position)
+        if match is None or (match.end() < len(text) and text[match.end()] == '"'):
+            raise UserError(f"filter: a quote is not closed at {one_line(text[position:], 40)!r}")
+        terms.append(_term(match))
+        position = match.end()
+    return Filter(tuple(terms))
+
+
+def _term(match: re.Match[str]) -> Term:
+    spelled, value, negated = match["field"], match["value"], bool(match["minus"])
+    if spelled is None:
+        if not _unquote(value):
+            raise UserError(f"filter: {match[0]!r} is empty; write a word or FIELD:VALUE")
+        return Term(None, (_unquote(value),), negated=negated)
+    name = FIELD_SYNONYMS.get(spelled.lower(), spelled.lower())
+    kind = FILTER_FIELDS.get(name)
+    if kind is None:
+        raise UserError(f"filter: unknown field {spelled!r}: choose from {', '.join(sorted(FILTER_FIELDS))}")
+    if not value:
+        raise UserError(f"filter: {spelled}: has no value; write {spelled}:VALUE")
+    if kind == TEXT:
+        parts = tuple(_unquote(part) for part in _PART.findall(value))
+        if not all(parts) or not parts:
+            raise UserError(
+                f"filter: {spelled}: has an empty name; -{spelled}:* selects the requests without one"
+            )
+        return Term(name, parts, negated=negated)
+    if kind == YES_NO:
+        return _yes_no(name, value, negated)
+    return _number(name, kind, value, negated)
+
+
+def _yes_no(name: str, value: str, negated: bool) -> Term:
+    word = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}.get(value.lower())
+    if word is None:
+        raise UserError(f"filter: {name}:{one_line(value, 40)} is neither yes nor no; write {name}:yes")
+    return Term(name, (word,), negated=negated)
+
+
+def _number(name: str, kind: str, value: str, negated: bool) -> Term:
+    compared = _COMPARE.fullmatch(value)
+    operator, rest = (compared[1] or "=", compared[2]) if compared else ("=", value)
+    numbers = tuple(part.lstrip("$") for part in rest.split(","))
+    for number in numbers:
+        try:
+            finite = Decimal(number).is_finite()
+        except InvalidOperation:
+            finite = False
+        if not finite:
+            unit = " in USD" if kind == MONEY else ""
+            raise UserError(f"filter: {name}:{one_line(value, 40)} is not a number{unit}; write {name}:>10")
+    if operator != "=" and len(numbers) > 1:
+        raise UserError(f"filter: {name}:{one_line(value, 40)}: a comparison takes one number")
+    return Term(name, numbers, operator, negated)
+
+
+# Inside a term a backslash makes the next character plain, so a name may hold `*`, `"` or a comma.
+def _unquote(value: str) -> str:
+    out: list[str] = []
+    quoted = False
+    characters = iter(value)
+    for character in characters:
+        if character == '"':
+            quoted = not quoted
+        elif character == "\\" and quoted:
+            following = next(characters, "")
+            out.append(f"\\{following}" if following in "*\\" else following)
+        elif character in "*\\" and quoted:
+            out.append(f"\\{character}")
+        else:
+            out.append("\\\\" if character == "\\" else character)
+    return "".join(out)
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("*", "\\*")
+
+
+def _pieces(value: str) -> list[str | None]:
+    """A term's value as literal texts with None for each wildcard between them."""
+    pieces: list[str | None] = [""]
+    characters = iter(value)
+    for character in characters:
+        if character == "*":
+            pieces += [None, ""]
+        else:
+            plain = next(characters, character) if character == "\\" else character
+            pieces[-1] = f"{pieces[-1]}{plain}"
+    return [piece for piece in pieces if piece != ""]
+
+
+def _quote(value: str) -> str:
+    return "".join("*" if piece is None else _quote_literal(piece) for piece in _pieces(value))
+
+
+def _quote_literal(text: str) -> str:
+    if re.search(r'[\s",*\\:]', text) or text.startswith(("-", ">", "<", "=")):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return text
+
+
+def pattern(value: str) -> tuple[str, bool]:
+    r"""A term's value as (text, is_pattern): plain text, or a SQL LIKE pattern with `\` as its escape.
+
+    >>> pattern("gpt-4o*"), pattern("100%\\*")
+    (('gpt-4o%', True), ('100%*', False))
+    """
+    pieces = _pieces(value)
+    if None not in pieces:
+        return "".join(piece or "" for piece in pieces), False
+    return "".join("%" if piece is None else re.sub(r"([%_\\])", r"\\\1", piece) for piece in pieces), True

@@ -1,0 +1,119 @@
+"""The one question and its answer: `ReportQuery` in, `Report` out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+
+from cost_top.model.errors import UserError
+from cost_top.model.filter import Filter
+
+DIMENSIONS: tuple[str, ...] = (
+    "provider", "model", "endpoint", "token", "user", "owner", "team", "tag", "credential_type", "status",
+    "day", "hour", "minute",
+)  # fmt: skip
+TIME_DIMENSIONS = ("day", "hour", "minute")
+SYNONYMS = {"api_key_name": "token_name"}
+
+MONEY_MEASURES = ("total_cost", "market_cost", "saved_by_cache", "prompt_cache_savings")
+COUNT_MEASURES = (
+    "input_tokens", "output_tokens", "cached_input_tokens", "cache_creation_input_tokens", "reasoning_tokens",
+    "request_count", "cache_hit_count", "error_count", "unpriced_count",
+)  # fmt: skip
+LATENCY_MEASURES = ("latency_p50", "latency_p95")
+MEASURES: tuple[str, ...] = (
+    "total_cost", "market_cost", "input_tokens", "output_tokens", "cached_input_tokens",
+    "cache_creation_input_tokens", "reasoning_tokens", "request_count", "saved_by_cache", "prompt_cache_savings",
+    "cache_hit_count", "error_count", "unpriced_count", "latency_p50", "latency_p95",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What one group of requests amounts to. Money in pico-dollars, latency in milliseconds, None is unknown.
+
+    Token counts are those sent to a provider; the tokens a response-cache hit avoided are not in them.
+    """
+
+    total_cost: int = 0
+    market_cost: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    reasoning_tokens: int = 0
+    request_count: int = 0
+    saved_by_cache: int = 0
+    prompt_cache_savings: int = 0
+    cache_hit_count: int = 0
+    error_count: int = 0
+    unpriced_count: int = 0
+    latency_p50: int | None = None
+    latency_p95: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One group: its dimension values in the query's order (None is not attributed) and its measures."""
+
+    key: tuple[str | None, ...]
+    measures: Measures
+
+
+@dataclass(frozen=True, slots=True)
+class ReportQuery:
+    """Requests in `[start, end)` that match `where`, grouped. Instants are aware; days are cut in `zone`."""
+
+    start: datetime
+    end: datetime
+    group_by: tuple[str, ...] = ()
+    where: Filter = field(default_factory=Filter)
+    zone: tzinfo = UTC
+    sort: str = "total_cost"
+    descending: bool = True
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answer. `columns` names each part of a row's key; grouping by token gives `token` and `token_name`."""
+
+    columns: tuple[str, ...]
+    rows: tuple[ReportRow, ...]
+    totals: Measures
+    row_count: int  # groups before the limit
+    as_of: datetime
+    notes: tuple[str, ...] = ()
+
+
+def key_columns(group_by: tuple[str, ...]) -> tuple[str, ...]:
+    """The key columns a grouping yields: `token` is followed by its display name.
+
+    >>> key_columns(("provider", "token"))
+    ('provider', 'token', 'token_name')
+    """
+    columns: list[str] = []
+    for name in group_by:
+        columns.append(name)
+        if name == "token" and "token_name" not in group_by:
+            columns.append("token_name")
+    return tuple(columns)
+
+
+def parse_group_by(text: str) -> tuple[str, ...]:
+    """`provider,model` as dimensions; `UserError` for a name that is none.
+
+    >>> parse_group_by("provider, api_key_name")
+    ('provider', 'token_name')
+    """
+    names: list[str] = []
+    for part in text.split(","):
+        name = part.strip().lower()
+        name = SYNONYMS.get(name, name)
+        if name not in DIMENSIONS and name != "token_name":
+            raise UserError(
+                f"unknown dimension {part.strip()!r}: choose from {', '.join((*DIMENSIONS, 'api_key_name'))}"
+            )
+        if name not in names:
+            names.append(name)
+    return tuple(names)
