@@ -118,9 +118,7 @@ def _term(match: re.Match[str]) -> Term:
     if kind == TEXT:
         parts = tuple(_unquote(part) for part in _PART.findall(value))
         if not all(parts) or not parts:
-            raise UserError(
-                f"filter: {spelled}: has an empty name; -{spelled}:* selects the requests without one"
-            )
+            raise UserError(f"filter: {spelled}: has an empty name; -{spelled}:* selects the requests without one")
         return Term(name, parts, negated=negated)
     if kind == YES_NO:
         return _yes_no(name, value, negated)

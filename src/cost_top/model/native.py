@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS cost_top_requests (
   cache_creation_1h_tokens BIGINT,                   -- of these, written for one hour
   output_tokens            BIGINT,                   -- all output, with reasoning inside it
   reasoning_tokens         BIGINT,
-  cost_pico_usd            BIGINT,                   -- what was charged, in 10^-12 USD; NULL: price it from the rates
+  cost_pico_usd            BIGINT,                   -- what was charged, in 10^-12 USD; NULL: priced from the rates
   mode                     TEXT,                     -- 'standard' (or NULL), 'batch', 'flex', 'priority'
   cache_hit                BOOLEAN,                  -- answered by the gateway's response cache; tokens are those avoided
   latency_ms               BIGINT,

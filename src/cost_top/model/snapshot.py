@@ -82,7 +82,7 @@ class Trust:
 class Live:
     """The source answered; `polled_at` is when."""
 
-    polled_at: datetime
+    polled_at: datetime = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

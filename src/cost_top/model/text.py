@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# C0 controls, DEL, C1 controls; zero-width and bidirectional controls; line and paragraph separators;
-# the byte-order mark; surrogates, private-use and tag characters stay out by range where terminals act on them.
+# C0 controls, DEL, C1 controls; soft hyphen, zero-width and bidirectional controls; line and paragraph
+# separators; variation selectors, whose width terminals disagree on; the byte-order mark; tag characters.
 UNSAFE_CLASS = (
     "\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufe00-\\ufe0f\\ufeff"
     "\\ufff9-\\ufffb\\U000e0000-\\U000e007f"

@@ -23,7 +23,7 @@ class Crumb:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything a snapshot depends on. `end` is None for live; `short_lens_window` is that of endpoints and tokens."""
+    """Everything a snapshot depends on. `end` is None for live."""
 
     window: str = "30d"
     end: datetime | None = None
@@ -35,6 +35,7 @@ class View:
     row_limit: int = 200
     mark: datetime | None = None
     requests_open: bool = False  # the list of single requests is on the screen
+    requests_sort: str = "time"  # or "cost": newest or dearest first
 
     @property
     def where(self) -> Filter:

@@ -88,7 +88,7 @@ def month_start(instant: datetime, zone: tzinfo) -> datetime:
 
 
 def parse_instant(text: str, now: datetime, zone: tzinfo, option: str) -> datetime:
-    """`7d` (ago), `now`, `today`, `yesterday`, `2026-11-01` (its midnight in `zone`) or an ISO instant, in UTC."""
+    """An instant in UTC: `7d` (ago), `now`, `today`, `yesterday`, `2026-11-01` (its midnight) or ISO 8601."""
     word = text.strip()
     if word.lower() == "now":
         return now

@@ -1,0 +1,57 @@
+"""What a face needs of the monitor. Every call returns at once; replies come on the monitor's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from cost_top.model.snapshot import Snapshot
+from cost_top.model.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One answer of a picker: a value of a dimension, its display name and its cost in the window."""
+
+    value: str | None
+    name: str | None
+    cost: int
+    request_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnpricedModel:
+    """A model without a rate, what is behind it, and the TOML that would price it."""
+
+    provider: str | None
+    model: str | None
+    request_count: int
+    input_tokens: int
+    output_tokens: int
+    override: str
+
+
+class Feed(Protocol):
+    """A running monitor: it publishes snapshots for the view it was last given."""
+
+    def start(self, publish: Callable[[Snapshot], None], view: View) -> None:
+        """Begin; `publish` is called on the monitor's thread with every snapshot that differs from the last."""
+
+    def look(self, view: View) -> None:
+        """Answer for another view, as soon as possible; only the latest one counts."""
+
+    def refresh(self) -> None:
+        """Poll the source now."""
+
+    def set_interval(self, seconds: float) -> None:
+        """Seconds between polls."""
+
+    def find(self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]) -> None:
+        """Values of a dimension whose value or name contains `text`, dearest first, in the view's window."""
+
+    def unpriced(self, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
+        """The models behind `unpriced_count` of the current view."""
+
+    def stop(self) -> None:
+        """End the thread and close the source; returns within two seconds."""
