@@ -1,0 +1,100 @@
+"""`cost-top demo`: a gateway's log to look at, without a gateway."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..demo.live import LiveTraffic
+
+
+@click.command(
+    name="demo",
+    epilog="""\b
+Examples:
+  cost-top demo
+  cost-top demo --days 90 --seed 11
+  cost-top demo --db /tmp/demo.db --no-app    # and in a second terminal:
+  cost-top /tmp/demo.db""",
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same traffic.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 365),
+    default=30,
+    show_default=True,
+    help="Days of history, about 2,000 requests each; as many days before them are written for comparison.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 10_000),
+    help="Live requests per minute, bursts not counted; 0 writes none. Default: the usual of this hour.",
+)
+@click.option(
+    "--db",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Keep the log in this SQLite file; a demo log that is there already is continued.",
+)
+@click.option("--no-app", is_flag=True, help="Only write traffic, until Ctrl-C; with --rate 0 only the history.")
+@click.option("--tz", metavar="ZONE", help="Time zone that days are cut in, for instance Europe/Berlin.")
+def command(
+    seed: int, days: int, rate: float | None, db: Path | None, no_app: bool, tz: str | None
+) -> None:
+    """Open the app on a believable month of invented traffic.
+
+    Writes 30 days of requests to eight providers into a SQLite log, keeps live traffic coming, and opens the app
+    on it. Without --db the log is in a private temporary folder that is removed at the end.
+    """
+    from ..demo.live import LiveTraffic
+    from ..demo.log import count_rows
+
+    with ExitStack() as stack:
+        path = db or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cost-top-demo-"))) / "demo.db"
+        _write_history(path, seed, days)
+        live = LiveTraffic(path, seed, rate)
+        stack.callback(live.stop)
+        if no_app:
+            click.echo(path)
+            click.echo(f"{count_rows(path):,} requests")
+            if rate == 0 and db is None:
+                click.echo("the temporary log is removed now; --db PATH keeps it", err=True)
+            live.start()
+            _write_until_interrupted(live)
+            return
+        from .app import open_app
+
+        live.start()
+        open_app(str(path), label="demo", **({} if tz is None else {"tz": tz}))
+
+
+def _write_history(path: Path, seed: int, days: int) -> None:
+    import time
+
+    from ..demo.log import create_log, is_demo_log
+    from ..demo.traffic import Traffic
+
+    if not is_demo_log(path):
+        create_log(path, Traffic(seed).history(time.time_ns() // 1_000_000, days))
+
+
+def _write_until_interrupted(live: LiveTraffic) -> None:
+    """Wait until Ctrl-C or a polite kill; returns at once when no live traffic runs."""
+    from ..model.errors import UserError
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        while not live.wait(0.5):
+            pass
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if live.error is not None:
+        raise UserError(f"{live.path}: live traffic ended ({live.error}); start the demo again")
