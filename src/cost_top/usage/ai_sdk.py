@@ -1,0 +1,43 @@
+"""The AI SDK's results and stream parts: `usage` with `inputTokens` and `outputTokens`.
+
+Inclusive from version 6 on; version 5 left cache reads out for Anthropic and Bedrock, which the guard on impossible
+counts catches where cached tokens outnumber the input. Provider-level results nest the counts
+(`inputTokens.total`). Source: AI SDK `LanguageModelUsage` and `LanguageModelV3Usage`.
+"""
+
+from __future__ import annotations
+
+from cost_top.usage.counts import Counts, Usage
+from cost_top.usage.frames import NOTHING, Frame, count, largest, money, part, text
+
+_PARTS = {"start", "stream-start", "text-start", "text-delta", "reasoning-delta", "start-step"}
+
+
+def read_ai_sdk(frames: list[Frame]) -> Usage:
+    """Usage of a result or of the last `finish` part of a stream."""
+    found, model = NOTHING, ""
+    metadata: Frame = NOTHING
+    for frame in frames:
+        usage = part(frame, "totalUsage") or part(frame, "usage") or part(frame, "messageMetadata", "usage")
+        found = usage if "inputTokens" in usage or "outputTokens" in usage else found
+        model = text(part(frame, "response"), "modelId") or text(frame, "modelId") or model
+        metadata = part(frame, "providerMetadata", "gateway") or metadata
+    counts = _counts(found)
+    counts.cost = money(metadata.get("cost"))
+    usage_ = counts.usage(model=model)
+    kinds = {text(frame, "type") for frame in frames}
+    if usage_.empty and kinds & _PARTS and "finish" not in kinds:
+        return Usage(status="interrupted", model=model or None)
+    return usage_
+
+
+def _counts(usage: Frame) -> Counts:
+    inputs = part(usage, "inputTokens") or part(usage, "inputTokenDetails")
+    outputs = part(usage, "outputTokens") or part(usage, "outputTokenDetails")
+    return Counts(
+        input=count(usage, "inputTokens") if "total" not in inputs else count(inputs, "total"),
+        cached=largest(count(inputs, "cacheRead", "cacheReadTokens"), count(usage, "cachedInputTokens")),
+        creation=largest(count(inputs, "cacheWrite", "cacheWriteTokens")),
+        output=count(usage, "outputTokens") if "total" not in outputs else count(outputs, "total"),
+        reasoning=largest(count(outputs, "reasoning", "reasoningTokens"), count(usage, "reasoningTokens")),
+    )

@@ -1,0 +1,59 @@
+"""Anthropic Messages: body, stream and batch result line.
+
+Exclusive: `input_tokens` leaves out cache reads and writes. In a stream the counts are cumulative and spread over
+`message_start` and every `message_delta`; `output_tokens` of `message_start` is only a placeholder. Source:
+Anthropic's streaming, prompt-caching and batch references.
+"""
+
+from __future__ import annotations
+
+from cost_top.usage.counts import Counts, Mode, Usage, mode_of
+from cost_top.usage.frames import Frame, count, part, text
+
+_INPUTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
+def read_messages(frames: list[Frame]) -> Usage:
+    """Usage of a message, a batch result line, or the events of a stream up to any point."""
+    seen: Frame = {}
+    model, streamed, ended, batch = "", False, False, False
+    for frame in frames:
+        kind = text(frame, "type")
+        result = part(frame, "result", "message")
+        body = part(frame, "message") if kind == "message_start" else result or frame
+        batch = batch or bool(result)
+        streamed = streamed or kind in ("message_start", "message_delta") or kind.startswith("content_block")
+        ended = ended or kind == "message_stop" or bool(text(part(frame, "delta"), "stop_reason"))
+        model = text(body, "model") or model
+        _overwrite(seen, part(body, "usage"), placeholder=kind == "message_start")
+    mode: Mode | None = "batch" if batch else mode_of(seen.get("service_tier"))
+    usage = _counts(seen).usage_beside_cache(mode, model, cut_off=streamed and not ended)
+    if usage.status == "no_usage" and streamed and not ended:
+        return Usage(status="interrupted", mode=mode, model=model or None)
+    return usage
+
+
+def _overwrite(seen: Frame, usage: Frame, placeholder: bool) -> None:
+    """A later figure replaces an earlier one; a later 0 is a field not filled in, for the counts only grow."""
+    for key in _INPUTS if placeholder else (*_INPUTS, "output_tokens"):
+        value = count(usage, key)
+        if value or (value == 0 and key not in seen):
+            seen[key] = value
+    for key in ("cache_creation", "output_tokens_details"):
+        if details := part(usage, key):
+            seen[key] = details
+    if tier := text(usage, "service_tier"):
+        seen["service_tier"] = tier
+
+
+def _counts(seen: Frame) -> Counts:
+    split = part(seen, "cache_creation")
+    short, long = count(split, "ephemeral_5m_input_tokens") or 0, count(split, "ephemeral_1h_input_tokens") or 0
+    return Counts(
+        input=count(seen, "input_tokens"),
+        cached=count(seen, "cache_read_input_tokens") or 0,
+        creation=max(count(seen, "cache_creation_input_tokens") or 0, short + long),
+        creation_1h=long,
+        output=count(seen, "output_tokens"),
+        reasoning=count(part(seen, "output_tokens_details"), "thinking_tokens", "reasoning_tokens") or 0,
+    )

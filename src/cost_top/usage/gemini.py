@@ -1,0 +1,53 @@
+"""Gemini and Vertex `generateContent`: `usageMetadata`, repeated on the chunks of a stream; the last one wins.
+
+The prompt contains cached content but not the results of tools; candidates leave out thoughts, except where the
+total proves that they are inside (seen on Vertex). Zero fields are omitted. Source: Gemini API reference.
+"""
+
+from __future__ import annotations
+
+from cost_top.usage.counts import Counts, Usage, mode_of
+from cost_top.usage.frames import NOTHING, Frame, count, items, part, text
+from cost_top.usage.openai import Flavour, read_chat
+
+
+def read_generate_content(frames: list[Frame]) -> Usage:
+    """Usage of a body, of a stream's chunks, of a batch line, or of the OpenAI-compatible endpoint."""
+    if any("choices" in frame or "usage" in frame for frame in frames):
+        return read_chat(frames, Flavour(thoughts_dropped=True))
+    bodies = [part(frame, "response") or frame for frame in frames]
+    batch = any(body is not frame and "key" in frame for body, frame in zip(bodies, frames, strict=True))
+    model = next((name for body in reversed(bodies) if (name := text(body, "modelVersion"))), "")
+    metadata = next((found for body in reversed(bodies) if (found := part(body, "usageMetadata"))), NOTHING)
+    ended = any(_ended(body) for body in bodies)
+    tier = metadata.get("trafficType") or metadata.get("serviceTier")
+    mode = "batch" if batch else mode_of(tier)
+    usage = _counts(metadata, ended).usage(mode, model, cut_off=not ended)
+    if usage.status == "no_usage" and any("candidates" in body for body in bodies) and not ended:
+        return Usage(status="interrupted", mode=mode, model=model or None)
+    return usage
+
+
+def _ended(body: Frame) -> bool:
+    finished = any(text(candidate, "finishReason") for candidate in items(body, "candidates"))
+    blocked = bool(text(part(body, "promptFeedback"), "blockReason"))
+    return finished or blocked or "embedding" in body or "embeddings" in body
+
+
+def _counts(metadata: Frame, ended: bool) -> Counts:
+    prompt, tools = count(metadata, "promptTokenCount"), count(metadata, "toolUsePromptTokenCount") or 0
+    total, thoughts = count(metadata, "totalTokenCount"), count(metadata, "thoughtsTokenCount") or 0
+    counts = Counts(
+        input=None if prompt is None else prompt + tools,
+        cached=count(metadata, "cachedContentTokenCount") or 0,
+        output=count(metadata, "candidatesTokenCount", "responseTokenCount"),
+        reasoning=thoughts,
+    )
+    if counts.input is None:
+        return counts
+    if counts.output is None:
+        # Omitted means 0 once the answer is over; before that it is not known yet.
+        counts.output = thoughts if ended else None
+    elif total != counts.input + counts.output:
+        counts.output += thoughts
+    return counts

@@ -1,0 +1,140 @@
+"""The conventions and traps of each API, in numbers chosen so that each wrong rule gives a different answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cost_top.usage import read_usage, usage_status
+
+
+def chat(model="m", details=None, out_details=None, **usage):
+    if details:
+        usage["prompt_tokens_details"] = details
+    if out_details:
+        usage["completion_tokens_details"] = out_details
+    return {"model": model, "choices": [{"index": 0, "message": {}, "finish_reason": "stop"}], "usage": usage}
+
+
+def chunk(finish=None, **more):
+    return {"model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": finish}], **more}
+
+
+def message(kind="message", **usage):
+    return {"type": kind, "model": "claude", "usage": usage}
+
+
+def gemini(**usage):
+    return {"candidates": [{"finishReason": "STOP"}], "usageMetadata": usage}
+
+
+CHAT_3_2 = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+# Beside this file, one case a line; expected: input, cached, cache creation, its 1 h part, output, reasoning.
+RULES = [json.loads(line) for line in (Path(__file__).parent / "usage-rules.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("case", RULES, ids=[case["rule"] for case in RULES])
+def test_counts(case):
+    usage = read_usage(case["api"], case["frames"])
+    assert usage is not None
+    assert (
+        usage.input_tokens, usage.cached_input_tokens, usage.cache_creation_input_tokens,
+        usage.cache_creation_1h_tokens, usage.output_tokens, usage.reasoning_tokens,
+    ) == tuple(case["expected"])  # fmt: skip
+    assert usage.status == ("partial" if None in case["expected"] else "complete")
+
+
+@pytest.mark.parametrize(
+    ("api", "frames", "mode"),
+    [
+        ("openai.chat", {**chat(**CHAT_3_2), "service_tier": "flex"}, "flex"),
+        ("openai.chat", {**chat(**CHAT_3_2), "service_tier": "default"}, "standard"),
+        ("openai.chat", {**chat(**CHAT_3_2), "service_tier": "scale"}, None),
+        ("openai.chat", {"custom_id": "a", "response": {"body": chat(**CHAT_3_2)}}, "batch"),
+        (
+            "openai.responses",
+            {"object": "response", "service_tier": "priority", "usage": {"input_tokens": 1}},
+            "priority",
+        ),
+        ("groq.chat", {**chat(**CHAT_3_2), "service_tier": "on_demand"}, "standard"),
+        ("anthropic.messages", message(input_tokens=1, output_tokens=1, service_tier="batch"), "batch"),
+        ("anthropic.messages", {"result": {"message": message(input_tokens=1, output_tokens=1)}}, "batch"),
+        ("google.generateContent", gemini(promptTokenCount=1, trafficType="ON_DEMAND_PRIORITY"), "priority"),
+        ("bedrock.converse", {"usage": {"inputTokens": 1, "outputTokens": 1}, "serviceTier": {"type": "flex"}}, "flex"),
+        ("openai.chat", chat(**CHAT_3_2), None),
+    ],
+)
+def test_mode(api, frames, mode):
+    assert read_usage(api, frames).mode == mode
+
+
+@pytest.mark.parametrize(
+    ("api", "frames", "status"),
+    [
+        ("openai.chat", [], "no_usage"),
+        ("openai.chat", {"error": {"message": "no"}}, "no_usage"),
+        ("openai.chat", [chunk(), chunk("stop")], "no_usage"),
+        ("openai.chat", [chunk(), chunk()], "interrupted"),
+        ("openai.chat", [chunk(usage=None), chunk("stop", usage=None)], "interrupted"),
+        ("mistral.chat", [chunk(), chunk("stop")], "interrupted"),
+        ("openai.responses", {"object": "response", "status": "failed", "usage": None}, "no_usage"),
+        ("anthropic.messages", [{"type": "content_block_delta"}], "interrupted"),
+        ("anthropic.messages", {"type": "error", "error": {}}, "no_usage"),
+        ("google.generateContent", [{"candidates": [{"content": {}}]}], "interrupted"),
+        ("cohere.v2", [{"type": "message-start"}, {"type": "content-delta"}], "interrupted"),
+        ("cohere.v2", {"meta": {"billed_units": {"search_units": 1}}}, "not_tokens"),
+        ("bedrock.converse", [{"messageStart": {}}, {"messageStop": {}}], "interrupted"),
+        ("ollama.native", [{"done": False}], "interrupted"),
+        ("vercel.ai_sdk", [{"type": "stream-start"}], "interrupted"),
+    ],
+)
+def test_without_counts_there_is_no_usage_but_a_reason(api, frames, status):
+    assert read_usage(api, frames) is None
+    assert usage_status(api, frames) == status
+
+
+def test_a_cost_without_counts_is_kept():
+    usage = read_usage("openrouter.chat", {"choices": [], "usage": {"cost": 0.25}})
+    assert (usage.reported_cost, usage.status, usage.input_tokens) == (250_000_000_000, "no_usage", None)
+
+
+def test_a_stream_that_repeats_its_usage_is_partial_until_it_ends():
+    first = chunk(usage={"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11})
+    last = chunk("stop", usage={"prompt_tokens": 10, "completion_tokens": 9, "total_tokens": 19})
+    assert read_usage("xai.chat", [first]).status == "partial"
+    assert read_usage("xai.chat", [first, last]).output_tokens == 9
+    assert read_usage("xai.chat", [first, last]).status == "complete"
+
+
+@pytest.mark.parametrize(
+    ("spend", "hit", "tokens", "expected"),
+    [
+        (0.01815, "False", 5, 18_150_000_000),
+        (0.0, "False", 5, None),
+        (0.0, "True", 5, 0),
+        (0.0001, "True", 5, 100_000_000),
+        (0.0, "None", 0, 0),
+        (-1.0, "False", 5, None),
+        (float("nan"), "False", 5, None),
+        (float("inf"), "False", 5, None),
+        (1e300, "False", 5, None),
+        ("1e999999999", "False", 5, None),
+        ("0.25", "False", 5, 250_000_000_000),
+        (None, "False", 5, None),
+        (True, "False", 5, None),
+        (10**4000, "False", 5, None),
+        (9_999_999, "False", 5, None),
+    ],
+)
+def test_what_litellm_charged(spend, hit, tokens, expected):
+    row = {"prompt_tokens": tokens, "completion_tokens": 0, "spend": spend, "cache_hit": hit}
+    assert read_usage("litellm.spendlog", [row]).reported_cost == expected
+
+
+def test_the_parts_of_a_bedrock_clients_stream():
+    metrics = {"inputTokenCount": 5, "outputTokenCount": 3}
+    body = json.dumps({"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics}).encode()
+    assert read_usage("bedrock.invoke", [{"chunk": {"bytes": body}}]).output_tokens == 3
