@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..demo.live import LiveTraffic
+    from cost_top.demo.live import LiveTraffic
 
 
 @click.command(
@@ -44,16 +44,14 @@ Examples:
 )
 @click.option("--no-app", is_flag=True, help="Only write traffic, until Ctrl-C; with --rate 0 only the history.")
 @click.option("--tz", metavar="ZONE", help="Time zone that days are cut in, for instance Europe/Berlin.")
-def command(
-    seed: int, days: int, rate: float | None, db: Path | None, no_app: bool, tz: str | None
-) -> None:
+def command(*, seed: int, days: int, rate: float | None, db: Path | None, no_app: bool, tz: str | None) -> None:
     """Open the app on a believable month of invented traffic.
 
     Writes 30 days of requests to eight providers into a SQLite log, keeps live traffic coming, and opens the app
     on it. Without --db the log is in a private temporary folder that is removed at the end.
     """
-    from ..demo.live import LiveTraffic
-    from ..demo.log import count_rows
+    from cost_top.demo.live import LiveTraffic
+    from cost_top.demo.log import count_rows
 
     with ExitStack() as stack:
         path = db or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cost-top-demo-"))) / "demo.db"
@@ -77,8 +75,8 @@ def command(
 def _write_history(path: Path, seed: int, days: int) -> None:
     import time
 
-    from ..demo.log import create_log, is_demo_log
-    from ..demo.traffic import Traffic
+    from cost_top.demo.log import create_log, is_demo_log
+    from cost_top.demo.traffic import Traffic
 
     if not is_demo_log(path):
         create_log(path, Traffic(seed).history(time.time_ns() // 1_000_000, days))
@@ -86,7 +84,7 @@ def _write_history(path: Path, seed: int, days: int) -> None:
 
 def _write_until_interrupted(live: LiveTraffic) -> None:
     """Wait until Ctrl-C or a polite kill; returns at once when no live traffic runs."""
-    from ..model.errors import UserError
+    from cost_top.model.errors import UserError
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

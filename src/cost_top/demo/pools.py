@@ -26,6 +26,7 @@ _FAILURES = {"anthropic": (429, 429, 529, 529, 500), "openai": (429, 429, 500, 5
 
 # Per mille: cached and created of the input, one-hour of the created, reasoning of the output.
 Mix = tuple[int, int, int, int]
+Homes = dict[str, list[int]]  # users of a key, by rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,13 @@ class Pools:
     outcome_weights: tuple[float, ...]
 
 
-def make_pools(world: World, route: Route, random: Random) -> Pools:
-    """The pools of `route`, the callers drawn with `random`."""
+def make_pools(world: World, homes: Homes, route: Route, random: Random) -> Pools:
+    """The pools of `route`, drawn with `random`; `homes` says which users belong to which key."""
     failures = _FAILURES.get(route.provider, (429, 500))
     good = 1 - route.hits - route.failures
     weights = (good, route.hits, *(route.failures / len(failures) for _ in failures))
     return Pools(
-        callers=_callers(world, route, random),
+        callers=_callers(world, homes, route, random),
         inputs=_log_normal(route.input, 0.55),
         outputs=_log_normal(route.output, 0.6) if route.output else [0],
         mixes=_mixes(route, random),
@@ -91,14 +92,11 @@ def _mixes(route: Route, random: Random) -> list[Mix]:
     return mixes
 
 
-def _callers(world: World, route: Route, random: Random) -> list[Caller]:
+def _callers(world: World, homes: Homes, route: Route, random: Random) -> list[Caller]:
     """Keys by their weight, users of a key by Zipf's law; some without a user, some without tags."""
     endpoint = world.endpoints[route.endpoint]
     tokens = [token for token in world.tokens if token.serves(route.endpoint, endpoint)]
-    homes = homes_of_users(world)
-    zipf = {
-        key: list(accumulate((rank + _ZIPF_SHIFT) ** -1.0 for rank in ranks)) for key, ranks in homes.items()
-    }
+    zipf = {key: list(accumulate((rank + _ZIPF_SHIFT) ** -1.0 for rank in ranks)) for key, ranks in homes.items()}
     drawn = random.choices(tokens, [token.weight for token in tokens], k=POOL)
     callers = []
     for token in drawn:
@@ -133,9 +131,9 @@ def make_caller(world: World, route: Route, token: Token, user: str | None, *, t
     )
 
 
-def homes_of_users(world: World) -> dict[str, list[int]]:
+def homes_of_users(world: World) -> Homes:
     """Which users (ranks, the busiest first) belong to each key, shared out by the keys' weights."""
-    homes: dict[str, list[int]] = {token.id: [] for token in world.tokens}
+    homes: Homes = {token.id: [] for token in world.tokens}
     open_tokens = [token for token in world.tokens if not token.anonymous and token.id != world.loop.token]
     for rank in range(len(world.users)):
         # The key that is furthest below its share of users gets the next one.

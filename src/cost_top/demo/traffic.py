@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from operator import itemgetter
 from random import Random
 from typing import Any
 
-from ..model.native import COLUMNS
+from cost_top.model.native import COLUMNS
+
 from .costs import Prices
-from .pools import HIT, OK, Caller, Pools, make_caller, make_pools
-from .rhythm import DAY_MS, HOUR_MS, Span, level
+from .pools import HIT, OK, Caller, Mix, Pools, homes_of_users, make_caller, make_pools
+from .rhythm import DAY_MS, HOUR_MS, day_weights, level
 from .world import Route, World, load_world
 
 Row = tuple[Any, ...]
+Call = tuple[int, int, Mix, float, int]  # input, output, mix, slowness, outcome
 
 TIME = COLUMNS.index("time_ms")
 LATENCY = COLUMNS.index("latency_ms")
 # Who says how much of the input was read from, and written to, the prompt cache; others leave it unknown.
 _TELL_CACHED = frozenset({"anthropic", "openai", "google"})
 _TELL_CREATED = frozenset({"anthropic", "openai"})
+_DAILY_NOISE = 0.05  # no two Tuesdays are alike
 _OPENAI_BLOCK = 128  # OpenAI caches prompts in steps of 128 tokens
 
 
@@ -33,11 +37,10 @@ class Traffic:
 
     def __init__(self, seed: int, world: World | None = None) -> None:
         self.world = world or load_world()
-        self.random = Random(f"cost-top demo {seed}")
+        self.random = Random(f"cost-top demo {seed}")  # noqa: S311 - traffic, not secrets
         self._prices = Prices(self.world.unreported_providers)
-        self._pools: dict[Route, Pools] = {
-            route: make_pools(self.world, route, self.random) for route in self.world.routes
-        }
+        self._homes = homes_of_users(self.world)
+        self._pools: dict[Route, Pools] = {}
         loop = self.world.loop
         self._loop_route = Route(
             loop.endpoint, loop.provider, loop.model, 0, loop.input, loop.output, 1000, 11, failures=0.01
@@ -46,95 +49,100 @@ class Traffic:
         self._loop_caller = replace(caller, origin=(loop.client_ip, loop.agent))
         self._serial = 0
 
-    def history(self, end_ms: int, days: int) -> list[Row]:
-        """All requests of the `2 * days` days before `end_ms`, sorted by start time."""
-        first_ms, middle_ms = end_ms - 2 * days * DAY_MS, end_ms - days * DAY_MS
-        total = sum(route.requests for route in self.world.routes)
-        scale = self.world.requests_per_30_days / total * days / 30
-        rows: list[Row] = []
-        spans: dict[tuple[str, int | None], Span] = {}
-        for route in self.world.routes:
-            key = (route.profile, route.since_days)
-            if key not in spans:
-                start_ms = max(first_ms, end_ms - (route.since_days or 2 * days) * DAY_MS)
-                profile = self.world.profiles[route.profile]
-                spans[key] = Span(profile, start_ms, end_ms, self.world.growth_per_30_days)
-            count = round(route.requests * scale * spans[key].per_recent(middle_ms))
-            rows += self.requests(route, spans[key].draw(self.random, count))
-        start_ms = loop_start(self.world, end_ms)
-        rows += self.loop_calls(start_ms, max(start_ms, first_ms), end_ms)
-        done = [row for row in rows if row[TIME] + row[LATENCY] <= end_ms]
-        done.sort(key=itemgetter(TIME, 0))
-        return done
+    def history(self, end_ms: int, days: int) -> Iterator[Row]:
+        """All requests of the `2 * days` days before `end_ms`, in the order of their start."""
+        plan = [(route, *self._daily_counts(route, end_ms, days)) for route in self.world.routes]
+        started_ms = loop_start(self.world, end_ms)
+        looped = self.loop_calls(started_ms, max(started_ms, end_ms - 2 * days * DAY_MS), end_ms)
+        for day in range(2 * days, 0, -1):
+            start_ms = end_ms - day * DAY_MS
+            mood = self.random.gauss(1, _DAILY_NOISE)
+            rows = [row for row in looped if 0 <= row[TIME] - start_ms < DAY_MS]
+            for route, counts, hours in plan:
+                count = int(counts[day] * mood + self.random.random())
+                rows += self.requests(route, self._start_times(start_ms, hours[day], count))
+            rows.sort(key=itemgetter(TIME, 0))
+            yield from (row for row in rows if row[TIME] + row[LATENCY] <= end_ms)
+
+    def _daily_counts(self, route: Route, end_ms: int, days: int) -> tuple[dict[int, float], dict[int, list[float]]]:
+        """For each day before the end: the expected requests of `route`, and the weights of the hours."""
+        since = min(route.since_days or 2 * days, 2 * days)
+        profile, growth = self.world.profiles[route.profile], self.world.growth_per_30_days
+        hours = {
+            day: day_weights(profile, end_ms - day * DAY_MS, end_ms, growth) if day <= since else []
+            for day in range(1, 2 * days + 1)
+        }
+        recent = sum(sum(hours[day]) for day in range(1, days + 1))
+        total = sum(each.requests for each in self.world.routes)
+        requests = route.requests * self.world.requests_per_30_days / total * days / 30
+        return {day: requests * sum(weights) / recent for day, weights in hours.items()}, hours
+
+    def _start_times(self, start_ms: int, weights: list[float], count: int) -> list[int]:
+        if not count:
+            return []
+        hours = self.random.choices(range(24), weights, k=count)
+        return [start_ms + int((hour + self.random.random()) * HOUR_MS) for hour in hours]
 
     def requests(self, route: Route, times: list[int]) -> list[Row]:
         """One request of `route` for each start time."""
+        if route not in self._pools:
+            self._pools[route] = make_pools(self.world, self._homes, route, self.random)
         pools, count, draw = self._pools[route], len(times), self.random.choices
-        rows = []
-        for time_ms, caller, size, output, mix, slow, outcome in zip(
-            times,
-            draw(pools.callers, k=count),
+        calls = zip(
             draw(pools.inputs, k=count),
             draw(pools.outputs, k=count),
             draw(pools.mixes, k=count),
             draw(pools.slowness, k=count),
             draw(pools.outcomes, cum_weights=pools.outcome_weights, k=count),
             strict=True,
-        ):
-            # The odd milliseconds keep the sizes of a pool from showing as a comb.
-            rows.append(self._row(route, time_ms, caller, size + time_ms % 61, output, mix, slow, outcome))
-        return rows
+        )
+        callers = draw(pools.callers, k=count)
+        return [
+            self._row(route, time_ms, caller, call) for time_ms, caller, call in zip(times, callers, calls, strict=True)
+        ]
 
-    def _row(
-        self,
-        route: Route,
-        time_ms: int,
-        caller: Caller,
-        size: int,
-        output: int,
-        mix: tuple[int, int, int, int],
-        slow: float,
-        outcome: int,
-    ) -> Row:
-        provider = route.provider
-        reasoning = output * mix[3] // 1000 if route.reasoning else None
+    def _row(self, route: Route, time_ms: int, caller: Caller, call: Call) -> Row:
+        size, output, mix, slow, outcome = call
+        size += time_ms % 61  # keeps the sizes of a pool from showing as a comb
         cached = created = created_1h = 0
         cost: int | None = 0
         if outcome == OK:
             cached = size * mix[0] // 1000
+            if route.provider == "openai":
+                cached -= cached % _OPENAI_BLOCK
             created = size * mix[1] // 1000
             created_1h = created * mix[2] // 1000
-            if provider == "openai":
-                cached -= cached % _OPENAI_BLOCK
             if not caller.byok:
-                cost = self._prices.cost(
-                    provider, route.model, route.mode, time_ms, size, cached, created, created_1h, output
-                )
+                cost = self._prices.cost(route, time_ms, (size, cached, created, created_1h, output))
             latency = int((route.first_ms + output * route.token_ms) * slow)
         elif outcome == HIT:
             latency = int(6 * slow) + 2
         else:
             latency = int(route.first_ms * slow / (6 if outcome == 429 else 1))
-        failed = outcome not in (OK, HIT)
+        tokens: tuple[int | None, ...] = (None,) * 6
+        if outcome in (OK, HIT):
+            tokens = (
+                size,
+                cached if route.provider in _TELL_CACHED else None,
+                created if route.provider in _TELL_CREATED else None,
+                created_1h if route.provider == "anthropic" else None,
+                output,
+                output * mix[3] // 1000 if route.reasoning else None,
+            )
         self._serial += 1
         return (
             f"req_{time_ms:011x}{self._serial & 0xFFFFF:05x}",
             time_ms,
-            provider,
+            route.provider,
             route.model,
             route.endpoint,
             *caller.columns,
-            None if failed else size,
-            None if failed or provider not in _TELL_CACHED else cached,
-            None if failed or provider not in _TELL_CREATED else created,
-            None if failed or provider != "anthropic" else created_1h,
-            None if failed else output,
-            None if failed else reasoning,
+            *tokens,
             cost,
             route.mode,
             int(outcome == HIT),
             latency,
-            outcome if failed else 200,
+            200 if outcome == HIT else outcome,
             int(time_ms % 997 < route.streamed * 997),
             *caller.origin,
         )
@@ -148,18 +156,10 @@ class Traffic:
             due_ms = started_ms + number * loop.every_ms
             size = loop.input + loop.input_per_hour * (due_ms - started_ms) // HOUR_MS
             outcome = 429 if random.random() < self._loop_route.failures else OK
-            rows.append(
-                self._row(
-                    self._loop_route,
-                    due_ms + random.randrange(loop.jitter_ms),
-                    self._loop_caller,
-                    min(size, loop.input_limit) + random.randrange(40),
-                    loop.output + random.randrange(-9, 10),
-                    (0, 0, 0, 0),
-                    0.9 + 0.2 * random.random(),
-                    outcome,
-                )
-            )
+            started = due_ms + random.randrange(loop.jitter_ms)
+            output = loop.output + random.randrange(-9, 10)
+            call = (min(size, loop.input_limit), output, (0, 0, 0, 0), 0.9 + 0.2 * random.random(), outcome)
+            rows.append(self._row(self._loop_route, started, self._loop_caller, call))
         return rows
 
     def live_route(self) -> Route:

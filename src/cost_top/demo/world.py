@@ -124,8 +124,7 @@ def load_world() -> World:
         unreported_providers=frozenset(data["unreported_providers"]),
         company_domain=data["company_domain"],
         profiles={
-            name: Profile(tuple(profile["hours"]), profile["weekend"])
-            for name, profile in data["profiles"].items()
+            name: Profile(tuple(profile["hours"]), profile["weekend"]) for name, profile in data["profiles"].items()
         },
         tokens=tuple(Token(**_tuples(entry)) for entry in data["tokens"]),
         endpoints={path: Endpoint(**entry) for path, entry in data["endpoints"].items()},
@@ -141,7 +140,6 @@ def _tuples(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _names(people: dict[str, Any]) -> tuple[str, ...]:
     first, last = people["first"], people["last"]
-    # The second index runs through every last name once per first name, so that no pair comes twice.
-    return tuple(
-        f"{first[i % len(first)]}.{last[(i // len(first) + i) % len(last)]}" for i in range(people["count"])
-    )
+    # Shifting the last names by one with each round of first names gives every pair once.
+    size = len(first)
+    return tuple(f"{first[i % size]}.{last[(i // size + i % size) % len(last)]}" for i in range(people["count"]))
