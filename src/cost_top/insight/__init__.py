@@ -1,1 +1,1 @@
-
+"""What the figures say: pure functions over sums. No clock, no I/O."""

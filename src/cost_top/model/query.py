@@ -32,7 +32,8 @@ MEASURES: tuple[str, ...] = (
 class Measures:
     """What one group of requests amounts to. Money in pico-dollars, latency in milliseconds, None is unknown.
 
-    Token counts are those sent to a provider; the tokens a response-cache hit avoided are not in them.
+    Token counts and `market_cost` are of requests sent to a provider; what a response-cache hit avoided is in
+    `saved_by_cache`, not in them.
     """
 
     total_cost: int = 0
@@ -82,7 +83,7 @@ class Report:
     rows: tuple[ReportRow, ...]
     totals: Measures
     row_count: int  # groups before the limit
-    as_of: datetime
+    as_of: datetime = field(compare=False)
     notes: tuple[str, ...] = ()
 
 

@@ -19,6 +19,8 @@ class Spend:
     today: int = 0
     month: int = 0
     since_mark: Measures | None = None
+    below_market: int = 0  # list price less what was paid, over requests paid by us (BYOK is not a saving)
+    byok_market_cost: int = 0  # list price of requests on customers' own keys; not in total_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Lens:
     """One panel's table: a report by one dimension over a period, with each row's trend and mark."""
 
     dimension: str
-    period: Period
+    period: Period = field(compare=False)
     report: Report
     trends: tuple[tuple[int, ...], ...] = ()  # for the provider lens: cost per bar of the chart, row by row
     previous: tuple[int | None, ...] = ()  # cost in the equal period before, row by row
@@ -157,7 +159,7 @@ class Snapshot:
 
     view: View
     source: str
-    period: Period
+    period: Period = field(compare=False)
     spend: Spend
     burn: Burn
     chart: tuple[TimeBar, ...] = ()

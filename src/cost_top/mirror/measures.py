@@ -1,0 +1,69 @@
+"""The measures of design as SQL over the mirror's rows, and over sums of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cost_top.model.query import COUNT_MEASURES, MONEY_MEASURES, Measures
+
+_SENT = "FILTER (cache_hit IS NOT TRUE)"
+_COUNTED = "counted IS NOT FALSE"
+
+# Sums over rows; each may be summed again over disjoint parts.
+ADDITIVE: dict[str, str] = {
+    "total_cost": "sum(cost)",
+    "market_cost": f"sum(market_cost) {_SENT}",
+    "saved_by_cache": "sum(saved_by_cache)",
+    "prompt_cache_savings": "sum(prompt_cache_savings)",
+    "input_tokens": f"sum(input_tokens) {_SENT}",
+    "output_tokens": f"sum(output_tokens) {_SENT}",
+    "cached_input_tokens": f"sum(cached_input_tokens) {_SENT}",
+    "cache_creation_input_tokens": f"sum(cache_creation_input_tokens) {_SENT}",
+    "reasoning_tokens": f"sum(reasoning_tokens) {_SENT}",
+    "request_count": f"count(*) FILTER ({_COUNTED})",
+    "cache_hit_count": f"count(*) FILTER (cache_hit AND {_COUNTED})",
+    "error_count": f"count(*) FILTER (status >= 400 AND {_COUNTED})",
+    "unpriced_count": "count(*) FILTER (price_status = 'unpriced')",
+}
+ADDITIVE_NAMES = tuple(ADDITIVE)
+assert set(ADDITIVE) == {*MONEY_MEASURES, *COUNT_MEASURES}
+
+LATENCY = {
+    "latency_p50": "quantile_disc(latency_ms, 0.5)",
+    "latency_p95": "quantile_disc(latency_ms, 0.95)",
+}
+
+# What the trust line needs, additive too; see `model.snapshot.Trust` and `Spend`.
+TRUST: dict[str, str] = {
+    "reported_cost": "sum(cost) FILTER (price_status IN ('reported', 'cache_hit'))",
+    "priced_cost": "sum(cost) FILTER (price_status NOT IN ('reported', 'cache_hit'))",
+    "zero_cost_count": "count(*) FILTER (price_status = 'unpriced' AND reported_cost = 0)",
+    "no_usage_count": "count(*) FILTER (price_status = 'no_usage')",
+    "with_user": 'sum(cost) FILTER ("user" IS NOT NULL)',
+    "with_tag": "sum(cost) FILTER (len(tags) > 0)",
+    "with_token": "sum(cost) FILTER (token IS NOT NULL)",
+    "below_market": "sum(market_cost - cost) FILTER (cache_hit IS NOT TRUE AND price_status IN ('reported', 'priced') "
+    "AND credential_type IS DISTINCT FROM 'byok')",
+    "byok_market_cost": "sum(market_cost) FILTER (cache_hit IS NOT TRUE AND credential_type = 'byok')",
+}
+
+
+def row_sums(latency: bool = False) -> str:
+    """The measures over rows, in the order of `measures_of`."""
+    expressions = {**ADDITIVE, **(LATENCY if latency else {})}
+    return ", ".join(f"coalesce({sql}, 0) AS {name}" if name in ADDITIVE else f"{sql} AS {name}"
+                     for name, sql in expressions.items())  # fmt: skip
+
+
+def part_sums() -> str:
+    """The additive measures over parts that hold them as columns."""
+    return ", ".join(f"sum({name}) AS {name}" for name in ADDITIVE_NAMES)
+
+
+def measures_of(values: Sequence[int | None], latency: bool = False) -> Measures:
+    """A result row's measure columns as a value; NULL sums of nothing are zero."""
+    named = dict(zip(ADDITIVE_NAMES, (int(value or 0) for value in values), strict=False))
+    if not latency:
+        return Measures(**named)
+    p50, p95 = values[len(ADDITIVE_NAMES) :]
+    return Measures(**named, latency_p50=p50, latency_p95=p95)

@@ -1,0 +1,227 @@
+"""Figures and names for eyes: counts, shares, changes, ages, and text measured in terminal cells.
+
+Nothing here knows a toolkit, so the terminal app and the plain-text overview say a figure the same way.
+Cells are those of `wcwidth`; a cluster of code points that a terminal draws as one is never cut.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from wcwidth import iter_graphemes, wcwidth
+
+from cost_top.model.money import PICO_PER_USD, display_usd
+
+Align = Literal["left", "right", "center"]
+UNKNOWN = "–"
+_SCALES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
+_EXACT_BELOW = 10_000
+# Two decimals and four line up at the point when the shorter figure is followed by two blanks.
+_POINT_PAD = "  "
+_STEADY_PER_CENT = 2
+
+
+def count(number: int) -> str:
+    """A count: exact with separators below 10,000, then three figures and a scale.
+
+    >>> count(9999), count(18_240), count(1_000_000), count(999_960)
+    ('9,999', '18.2k', '1.0M', '1.0M')
+    """
+    return f"{number:,}" if abs(number) < _EXACT_BELOW else _scaled(number)
+
+
+def tokens(number: int | None) -> str:
+    """A token count: exact below 1,000, then three figures and a scale; `–` when unknown.
+
+    >>> tokens(812), tokens(18_240), tokens(4_100_000_000), tokens(None)
+    ('812', '18.2k', '4.1B', '–')
+    """
+    if number is None:
+        return UNKNOWN
+    return str(number) if abs(number) < 1000 else _scaled(number)
+
+
+def _scaled(number: int) -> str:
+    sign, size = ("-" if number < 0 else ""), abs(number)
+    for scale, letter in _SCALES:
+        # 999,950 is written 1.0M: what rounds up to the next scale is written in it.
+        if size * 2000 >= scale * 1999 or letter == "k":
+            tenths = (size * 10 + scale // 2) // scale
+            whole, tenth = divmod(tenths, 10)
+            return f"{sign}{whole}{letter}" if whole >= 100 else f"{sign}{whole}.{tenth}{letter}"
+    raise AssertionError("unreachable")
+
+
+def percent(part: int, whole: int) -> str | None:
+    """The share of `part` in `whole` with one decimal; None when the whole is 0. Never rounds to 0 or to all.
+
+    >>> percent(131, 1000), percent(1, 10**6), percent(0, 7), percent(7, 7), percent(99_999, 100_000)
+    ('13.1 %', '<0.1 %', '0 %', '100 %', '>99.9 %')
+    >>> percent(-31, 1000), percent(1, 0)
+    ('-3.1 %', None)
+    """
+    if whole == 0:
+        return None
+    if part == 0:
+        return "0 %"
+    if part == whole:
+        return "100 %"
+    negative = (part < 0) != (whole < 0)
+    size, base = abs(part), abs(whole)
+    tenths = (size * 2000 + base) // (2 * base)
+    if tenths == 0:
+        return ">-0.1 %" if negative else "<0.1 %"
+    if tenths == 1000 and size < base:
+        return "<-99.9 %" if negative else ">99.9 %"
+    return f"{'-' if negative else ''}{tenths // 10:,}.{tenths % 10} %"
+
+
+def arrow(now: int, before: int | None) -> str:
+    """Which way a row goes: `▲`, `▼`, `▬` within 2 %, blank when unknown.
+
+    >>> arrow(5, 4), arrow(4, 5), arrow(100, 101), arrow(5, 0), arrow(5, None)
+    ('▲', '▼', '▬', '▲', ' ')
+    """
+    if before is None:
+        return " "
+    if abs(now - before) * 100 <= abs(before) * _STEADY_PER_CENT:
+        return "▬"
+    return "▲" if now > before else "▼"
+
+
+def change(now: int, before: int | None) -> str | None:
+    """Money against the equal period before, the share being of that period; None when that is unknown.
+
+    >>> change(1_847_200 * 10**9, 1_632_900 * 10**9), change(10**12, 10**12)
+    ('▲ $214.30 (13.1 %)', '▬ $0.00 (0 %)')
+    >>> change(10**12, 2 * 10**12), change(10**12, 0), change(1, None)
+    ('▼ $1.00 (50.0 %)', '▲ $1.00 (n/a)', None)
+    """
+    if before is None:
+        return None
+    mark = "▲" if now > before else "▼" if now < before else "▬"
+    return f"{mark} {display_usd(abs(now - before))} ({percent(abs(now - before), before) or 'n/a'})"
+
+
+def duration_ms(milliseconds: int | None) -> str:
+    """A latency: `812 ms`, `1.9 s`, `2.5 min`; `–` when unknown.
+
+    >>> duration_ms(812), duration_ms(1940), duration_ms(151_000), duration_ms(None)
+    ('812 ms', '1.9 s', '2.5 min', '–')
+    """
+    if milliseconds is None:
+        return UNKNOWN
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds / 60_000:.1f} min"
+
+
+def age(since: timedelta) -> str:
+    """How long ago, in steps coarse enough for a screen that rests: under 10 s is `now`.
+
+    >>> [age(timedelta(seconds=seconds)) for seconds in (-5, 9, 37, 61, 7200, 200_000)]
+    ['now', 'now', '30 s', '1 min', '2 h', '2 d']
+    """
+    seconds = int(since.total_seconds())
+    if seconds < 10:
+        return "now"
+    if seconds < 60:
+        return f"{seconds // 10 * 10} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    if seconds < 48 * 3600:
+        return f"{seconds // 3600} h"
+    return f"{seconds // 86400} d"
+
+
+def lower_bound(money: str, unpriced: int) -> str:
+    """Money with `≥` before it when anything in it is unpriced.
+
+    >>> lower_bound("$1,847.20", 312), lower_bound("$1,847.20", 0)
+    ('≥ $1,847.20', '$1,847.20')
+    """
+    return f"≥ {money}" if unpriced else money
+
+
+def money_fixed(amount: int, width: int, unpriced: int = 0) -> str:
+    """Money for a column, right-aligned in `width` cells with the decimal points below one another.
+
+    Two decimals from $1, four below. `unpriced` requests make it a lower bound, or `unpriced` when nothing
+    else is known of it. A figure too long for the column is scaled, never cut.
+
+    >>> [money_fixed(amount, 11) for amount in (1_402_100 * 10**9, 52_590_000_000, 0)]
+    ['$1,402.10  ', '    $0.0526', '    $0.00  ']
+    >>> money_fixed(1_402_100 * 10**9, 11, unpriced=2), money_fixed(0, 11, unpriced=2), money_fixed(10**19, 6)
+    ('≥$1,402.10 ', ' unpriced  ', '$10.0M')
+    """
+    if unpriced and amount == 0:
+        text = "unpriced"
+        return pad(text + _POINT_PAD if width >= len(text) + 2 else text, width, "right")
+    text = display_usd(amount)
+    prefix = "≥" if unpriced else ""
+    points = len(text) - text.find(".") - 1 if "." in text else 0
+    room = width - cells(prefix) - len(text)
+    if room < 0:
+        text = money_scaled(amount)
+    return pad(f"{prefix}{text}{' ' * min(4 - points, max(room, 0)) if points < 4 else ''}", width, "right")
+
+
+def money_scaled(amount: int) -> str:
+    """Money in three figures for an axis: `$940`, `$1.8k`.
+
+    >>> money_scaled(1_847 * 10**12), money_scaled(98 * 10**12), money_scaled(2_500 * 10**9), money_scaled(10**10)
+    ('$1.8k', '$98', '$2.50', '$0.01')
+    """
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
+    whole = size // PICO_PER_USD
+    if whole >= 1000:
+        return f"{sign}${_scaled(whole)}"
+    if size % PICO_PER_USD == 0:
+        return f"{sign}${whole}"
+    text = display_usd(size)
+    return sign + (text if whole else text[:-2] if text.endswith("00") and len(text) > 5 else text)
+
+
+def cells(text: str) -> int:
+    """Columns a terminal takes to show `text`."""
+    if text.isascii():
+        return len(text)
+    return sum(max(wcwidth(character), 0) for character in text)
+
+
+def elide(text: str, width: int) -> str:
+    """`text` in at most `width` cells, with `…` where it was cut; clusters stay whole.
+
+    >>> elide("summarise", 9), elide("summarise", 6), elide("日本語", 5), elide("x", 0)
+    ('summarise', 'summa…', '日本…', '')
+    """
+    # A name of 10 kB costs no more than what is shown of it.
+    if width <= 0:
+        return ""
+    if len(text) <= 4 * width + 16 and cells(text) <= width:
+        return text
+    kept: list[str] = []
+    used = 0
+    for cluster in iter_graphemes(text[: 4 * width + 16]):
+        used += cells(cluster)
+        if used > width - 1:
+            break
+        kept.append(cluster)
+    return "".join(kept).rstrip() + "…"
+
+
+def pad(text: str, width: int, align: Align = "left") -> str:
+    """`text` in exactly `width` cells: elided when longer, blanks where it is shorter.
+
+    >>> pad("ab", 4, "right"), pad("日本", 5), pad("summarise", 4)
+    ('  ab', '日本 ', 'sum…')
+    """
+    shown = elide(text, width)
+    spare = max(width - cells(shown), 0)
+    if align == "right":
+        return " " * spare + shown
+    left = spare // 2 if align == "center" else 0
+    return " " * left + shown + " " * (spare - left)

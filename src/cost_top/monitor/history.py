@@ -1,0 +1,187 @@
+"""What is read of a log and in what order: the last hour, today, then day by day back, and what is checked again."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from cost_top.mirror.backfill import Backfill, Failed, Work
+from cost_top.mirror.report import naive
+from cost_top.mirror.store import Mirror
+from cost_top.mirror.tail import Tail
+from cost_top.model.errors import SourceError
+from cost_top.model.snapshot import Filling, Watching
+from cost_top.model.windows import Period
+from cost_top.pricing.book import RateBook
+from cost_top.sources.base import LogReader, LogSource
+
+_DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+WINDOW_DAYS = 31
+# The longest window and the equal period before it.
+HISTORY_DAYS = 62
+# The hot end is read in pieces of this length, newest first, so that the screen fills while it is read.
+_PIECE = timedelta(hours=3)
+
+
+class History:
+    """The mirror of a log being filled and followed. Used by one thread."""
+
+    def __init__(self, source: LogSource, reader: LogReader, book: RateBook, cache: Path | None) -> None:
+        """`reader` is the tail's own."""
+        self.book = book
+        self.mirror = Mirror(source, book, cache)
+        self.tail = Tail(self.mirror, reader, source.overlap)
+        self.backfill = Backfill(source, self.mirror.database, self.mirror.days)
+        self.error: SourceError | None = None
+        self.last_poll_seconds = 0.0
+        self._source = source
+        self._reader = reader
+        self._oldest: datetime | None = None
+        self._asked: dict[date, Work] = {}
+        self._hot_goal: datetime | None = None
+        self._started = False
+
+    def close(self) -> None:
+        """End the threads and free the memory."""
+        self.backfill.stop()
+        self.mirror.close()
+
+    def step(self, now: datetime, clock: float) -> bool:
+        """One poll, or one piece of the hot end; whether the next is to follow at once. Raises `SourceError`."""
+        if not self._started:
+            self._begin(now)
+            return True
+        assert self._hot_goal is not None
+        if self.mirror.hot_start > self._hot_goal:
+            start = max(self._hot_goal, self.mirror.hot_start - _PIECE)
+            self.tail.fill(start, self.mirror.hot_start)
+            if start > self._hot_goal:
+                return True
+            self._begin_history(now)
+        began = time.monotonic()
+        self.tail.poll(now, clock)
+        self.last_poll_seconds = time.monotonic() - began
+        self.tail.audit(now, time.monotonic())
+        self._close_days(now)
+        return False
+
+    def _begin(self, now: datetime) -> None:
+        oldest = self._reader.oldest()
+        newest = self._reader.newest()
+        self._oldest = naive(oldest) if oldest else None
+        first = self.mirror.first_hot_day(now)
+        self._hot_goal = datetime(first.year, first.month, first.day)
+        start = max(self._hot_goal, naive(now).replace(minute=0, second=0, microsecond=0) - _HOUR)
+        if newest is not None and naive(newest) < start:
+            start = max(self._hot_goal, min(start, naive(newest) - _HOUR))
+        self.tail.fill(start, None)
+        self._started = True
+
+    def _begin_history(self, now: datetime) -> None:
+        """Take over what an earlier run kept, then ask for what is missing."""
+        assert self._hot_goal is not None
+        days = [self._hot_goal.date() - _DAY * number for number in range(1, HISTORY_DAYS + 1)]
+        kept = self.mirror.days.known(self.mirror.database.connection, [day for day in days if self._exists(day)])
+        for day in kept:
+            self.mirror.adopt(day)
+        self._ask(Work.READ, days[:WINDOW_DAYS])
+        self._ask(Work.READ_OLDER, days[WINDOW_DAYS:])
+        if self._source.costly:
+            plain = {day.day for day in kept if not day.details}
+            missing = [day for day in days if day not in self.mirror.closed and self._exists(day)]
+            self.backfill.ask(Work.DETAILS, [*missing, *plain])
+        self.backfill.verify(kept)
+        self.backfill.start()
+
+    def _exists(self, day: date) -> bool:
+        return self._oldest is not None and day >= self._oldest.date()
+
+    def _ask(self, work: Work, days: list[date]) -> None:
+        wanted = [day for day in days if self._exists(day) and day not in self.mirror.closed and day not in self._asked]
+        self._asked.update(dict.fromkeys(wanted, work))
+        self.backfill.ask(work, wanted)
+
+    def _close_days(self, now: datetime) -> None:
+        """Ask for the day that has ended; taking it over moves the hot end."""
+        start = self.mirror.hot_start
+        if self.mirror.first_hot_day(now) > start.date() and start.date() not in self._asked:
+            self._asked[start.date()] = Work.READ
+            self.backfill.ask(Work.DETAILS if self._source.costly else Work.READ, [start.date()])
+
+    def want(self, period: Period, now: datetime) -> None:
+        """Ask for older days when the view looks at them."""
+        if not self._started or self._hot_goal is None or self.mirror.hot_start > self._hot_goal:
+            return
+        day = max(naive(period.start).date(), self._oldest.date() if self._oldest else date.max)
+        missing = []
+        while day < min(self.mirror.hot_start, naive(period.end)).date():
+            missing.append(day)
+            day += _DAY
+        self._ask(Work.READ, missing)
+
+    def collect(self) -> bool:
+        """Take over the days that are ready; whether any was."""
+        changed = False
+        self.error = None
+        while not self.backfill.results.empty():
+            result = self.backfill.results.get()
+            if isinstance(result, Failed):
+                self.error = result.error
+                continue
+            if result.day is not None:
+                self.mirror.adopt(result.day)
+                self._asked.pop(result.day.day, None)
+                self._move_hot_end()
+                changed = True
+        return changed
+
+    def _move_hot_end(self) -> None:
+        start = self.mirror.hot_start
+        if start.date() in self.mirror.closed and start == datetime(start.year, start.month, start.day):
+            self.mirror.hot_start = start + _DAY
+            self._hot_goal = self.mirror.hot_start
+            self.mirror.hot.drop_before(self.mirror.hot_start)
+
+    def patience(self) -> float:
+        """Seconds the owner may sleep before `collect` is worth another call."""
+        return 0.25 if self.backfill.pending else 3600.0
+
+    def reaches(self) -> datetime | None:
+        """How far back (naive UTC) the log is known without a gap; never before its first row."""
+        if self._oldest is None:
+            return None
+        return max(self.mirror.complete_from(), self._oldest)
+
+    def newest(self) -> datetime | None:
+        """Time of the newest row."""
+        newest = self.mirror.hot.newest()
+        if newest is None and self.mirror.closed:
+            return None
+        return newest.replace(tzinfo=UTC) if newest else None
+
+    def details_known(self) -> bool:
+        """Whether the costly columns of all that is mirrored were read."""
+        return not self._source.costly or all(day.details for day in self.mirror.closed.values())
+
+    def filling(self, unsummed: tuple[int, int]) -> Filling | None:
+        """What of the window is still missing, None when nothing is."""
+        waiting = [day for day, work in self._asked.items() if work is Work.READ]
+        hot_missing = self._hot_goal is None or self.mirror.hot_start > self._hot_goal
+        plain = [day for day in self.mirror.closed.values() if not day.details] if self._source.costly else []
+        if not waiting and not hot_missing and not unsummed[0] and not plain:
+            return None
+        held = len(self.mirror.closed)
+        oldest = self.mirror.complete_from().replace(tzinfo=UTC)
+        return Filling(held, held + len(waiting) + hot_missing, oldest, held - len(plain), held if plain else 0)
+
+    def watching(self) -> Watching:
+        """What reading has cost the source."""
+        every = (self._reader.statistics, *self.backfill.statistics)
+        return Watching(
+            queries=sum(one.queries for one in every),
+            database_ms=sum(one.database_ms for one in every),
+            bytes_read=sum(one.bytes_read for one in every),
+            rows_read=sum(one.rows_read for one in every),
+        )
