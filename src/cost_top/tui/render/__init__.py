@@ -1,0 +1,1 @@
+"""What the screen shows, as pure functions from a snapshot to text of an exact width."""

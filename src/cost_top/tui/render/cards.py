@@ -1,0 +1,207 @@
+"""The three cards over the charts: what was spent, how fast it burns, what was saved."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from textual.content import Content
+
+from cost_top.model.format import change, count, duration_ms, lower_bound, money_fixed, percent, tokens
+from cost_top.model.money import display_usd
+from cost_top.model.query import Measures
+from cost_top.model.snapshot import Burn, Snapshot, Spend
+from cost_top.tui.render.chart import bars_of
+from cost_top.tui.render.style import (
+    BAR, CAUTION, FIGURE, GOOD, MUTED, SEPARATOR, content, first_fit, fits, lines, spread, strip_blocks,
+)  # fmt: skip
+
+COMPACT_HEIGHT = 2
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def spend_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Content:
+    """Total of the window against the equal period before; today and month so far; since the mark, if one is set."""
+    spend = snapshot.spend
+    rows = [_total_line(spend, width), _so_far_line(spend, width)]
+    if height > COMPACT_HEIGHT:
+        rows += [row for row in (_mark_line(spend, width), _own_keys_line(spend, width)) if row is not None]
+        rows.append(_volume_line(spend.measures, width))
+    elif spend.since_mark is not None:
+        rows[1] = _mark_line(spend, width) or rows[1]
+    return lines(rows, width, height)
+
+
+def _total_line(spend: Spend, width: int) -> Content:
+    total = lower_bound(display_usd(spend.measures.total_cost), spend.measures.unpriced_count)
+    figure = content((total, FIGURE))
+    told = change(spend.measures.total_cost, spend.previous_cost)
+    if told is None:
+        note = content(("nothing before to compare", MUTED))
+        return spread(figure, note, width) if fits(figure, note, width) else first_fit(width, figure)
+    style = {"▲": CAUTION, "▼": GOOD}.get(told[0], MUTED)
+    share = told.partition("(")[2].rstrip(")")
+    for note in (
+        content((told, style), (" vs before", MUTED)),
+        content((told, style)),
+        content((f"{told[0]} {share}", style)),
+        content((told[0], style)),
+    ):
+        if fits(figure, note, width):
+            return spread(figure, note, width)
+    return first_fit(width, figure)
+
+
+def _so_far_line(spend: Spend, width: int) -> Content:
+    today, month = display_usd(spend.today), display_usd(spend.month)
+    return first_fit(
+        width,
+        content(("today ", MUTED), today, ("   month so far ", MUTED), month),
+        content(("today ", MUTED), today, ("  month ", MUTED), month),
+        content(("day ", MUTED), today, (" mo ", MUTED), month),
+        content(("today ", MUTED), today),
+    )
+
+
+def _mark_line(spend: Spend, width: int) -> Content | None:
+    if spend.since_mark is None:
+        return None
+    money = lower_bound(display_usd(spend.since_mark.total_cost), spend.since_mark.unpriced_count)
+    requests = count(spend.since_mark.request_count)
+    return first_fit(
+        width,
+        content(("since mark ", MUTED), (money, FIGURE), (f"{SEPARATOR}{requests} requests", MUTED)),
+        content(("since mark ", MUTED), (money, FIGURE)),
+        content(("mark ", MUTED), (money, FIGURE)),
+    )
+
+
+def _own_keys_line(spend: Spend, width: int) -> Content | None:
+    if not spend.byok_market_cost:
+        return None
+    money = display_usd(spend.byok_market_cost)
+    return first_fit(
+        width,
+        content(("own keys ", MUTED), money, (" at list price, not in total", MUTED)),
+        content(("own keys ", MUTED), money, (" list, not in total", MUTED)),
+        content(("own keys ", MUTED), money, (" extra", MUTED)),
+    )
+
+
+def _volume_line(measures: Measures, width: int) -> Content:
+    requests, used = count(measures.request_count), tokens(measures.input_tokens + measures.output_tokens)
+    return first_fit(
+        width,
+        content((f"{requests} requests{SEPARATOR}{used} tokens", MUTED)),
+        content((f"{requests} req{SEPARATOR}{used} tok", MUTED)),
+    )
+
+
+def burn_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Content:
+    """Cost of the last hour against the usual for that hour of the week; the hour minute by minute; errors, latency."""
+    burn = snapshot.burn
+    rows = [_rate_line(snapshot, width, zone)]
+    if height > COMPACT_HEIGHT:
+        rows += _minutes(burn, width, height - 2)
+        rows.append(_health_line(burn, width))
+    else:
+        rows.append(strip_line(burn, width))
+    return lines(rows, width, height)
+
+
+def _rate_line(snapshot: Snapshot, width: int, zone: tzinfo) -> Content:
+    burn = snapshot.burn
+    rate = content((f"{display_usd(burn.cost_per_hour)}/h", FIGURE))
+    hour = snapshot.period.end.astimezone(zone)
+    when = f"{_WEEKDAYS[hour.weekday()]} {hour.hour:02d}h"
+    if burn.usual_per_hour is None:
+        notes = [content(("usual not known yet", MUTED)), content(("usual ?", MUTED))]
+    elif burn.usual_per_hour == 0:
+        notes = [content((f"usually nothing ({when})", CAUTION if burn.cost_per_hour else MUTED))]
+    else:
+        times = _times(burn.cost_per_hour, burn.usual_per_hour)
+        style = CAUTION if burn.cost_per_hour >= 2 * burn.usual_per_hour else MUTED
+        notes = [
+            content((f"{times} usual", style), (f" ({when})", MUTED)),
+            content((f"{times} usual", style)),
+            content((times, style)),
+        ]
+    for note in notes:
+        if fits(rate, note, width):
+            return spread(rate, note, width)
+    return first_fit(width, rate)
+
+
+def _times(now: int, usual: int) -> str:
+    tenths = (now * 20 + usual) // (2 * usual)
+    return f"{tenths // 10}.{tenths % 10}×" if tenths < 100 else f"{tenths // 10:,}×"
+
+
+def strip_line(burn: Burn, width: int) -> Content:
+    """The hour in one row, one to six minutes a column, with the span named after it."""
+    if not burn.minutes:
+        return content(("no minutes yet", MUTED))
+    for label in ("  last 60 min", " 60 min", ""):
+        room = width - len(label)
+        per_column = next((size for size in (1, 2, 3, 4, 5, 6, 10) if len(burn.minutes) <= size * room), 0)
+        if per_column and (per_column <= 3 or not label):
+            columns = -(-len(burn.minutes) // per_column)
+            return content(strip_blocks(burn.minutes, columns), (label, MUTED))
+    return content(strip_blocks(burn.minutes, width))
+
+
+def _minutes(burn: Burn, width: int, height: int) -> list[Content]:
+    if height == 1 or not burn.minutes:
+        return [strip_line(burn, width)]
+    return bars_of(burn.minutes, width, height, BAR)
+
+
+def _health_line(burn: Burn, width: int) -> Content:
+    rate = f"{burn.requests_per_minute:.0f}" if burn.requests_per_minute >= 10 else f"{burn.requests_per_minute:.1f}"
+    share = percent(burn.error_count, burn.request_count) or "–"
+    slow = duration_ms(burn.latency_p95)
+    style = CAUTION if burn.error_count * 20 > burn.request_count else ""
+    return first_fit(
+        width,
+        content(rate, (" req/min  ", MUTED), ("errors ", MUTED), (share, style), (" of requests  p95 ", MUTED), slow),
+        content(rate, (" req/min  ", MUTED), ("err ", MUTED), (share, style), (" of req  p95 ", MUTED), slow),
+        content(rate, (" req/min ", MUTED), ("err ", MUTED), (share, style), (" p95 ", MUTED), slow),
+        content(rate, ("/min ", MUTED), ("err ", MUTED), (share, style)),
+    )
+
+
+def saved_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Content:
+    """The three savings, kept apart. Each share is of what would have been paid without that saving."""
+    spend, total = snapshot.spend, snapshot.spend.measures
+    mark = spend.since_mark
+    listed = total.market_cost - spend.byok_market_cost
+    savings = (
+        ("response cache", total.saved_by_cache, total.total_cost + total.saved_by_cache, "of cost without it",
+         mark.saved_by_cache if mark else None),
+        ("prompt cache", total.prompt_cache_savings, total.total_cost + total.prompt_cache_savings,
+         "of cost without it", mark.prompt_cache_savings if mark else None),
+        ("below market", spend.below_market, listed, "of list price", None),
+    )  # fmt: skip
+    if height <= COMPACT_HEIGHT:
+        rows = [_saving(*saving, width=width, short=True) for saving in savings[:2]]
+    else:
+        rows = [_saving(*saving, width=width, short=False) for saving in savings]
+    if height > len(savings) and mark is not None:
+        rows.append(content((f"since mark {display_usd(mark.saved_by_cache)} response,"
+                             f" {display_usd(mark.prompt_cache_savings)} prompt", MUTED)))  # fmt: skip
+    return lines(rows, width, height)
+
+
+def _saving(name: str, amount: int, whole: int, of: str, marked: int | None, *, width: int, short: bool) -> Content:
+    share = (percent(amount, whole) if whole > 0 else None) or "–"
+    style = CAUTION if amount < 0 else FIGURE
+    money = (money_fixed(amount, 11), style)
+    since = [(f"  {display_usd(marked, sign=True)} since mark", MUTED)] if marked else []
+    word = name.split()[0]
+    return first_fit(
+        width,
+        *([content(f"{name:<14}", money, f"{share:>8} ", (of, MUTED), *since)] if not short else []),
+        *([content(f"{name:<14}", money, f"{share:>8} ", (of, MUTED))] if not short else []),
+        *([content(f"{name:<14}", money, f"{share:>8}")] if not short else []),
+        content(f"{word} ", (display_usd(amount), style), f" {share}"),
+        content(f"{word[:6]} ", (display_usd(amount), style)),
+    )

@@ -1,0 +1,103 @@
+"""The top line of the screen, and the line that says which requests every figure is about."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+
+from textual.content import Content
+
+from cost_top.model.format import age, elide
+from cost_top.model.snapshot import Snapshot, Stale
+from cost_top.model.view import View
+from cost_top.model.windows import window_named, zone_name
+from cost_top.tui.render.style import CAUTION, FIGURE, GOOD, MUTED, PRODUCT, SEPARATOR, content, fit
+
+GAP = "  "
+
+
+def header_line(
+    snapshot: Snapshot | None,
+    *,
+    paused: bool,
+    interval: float,
+    zone: tzinfo,
+    width: int,
+    now: datetime | None = None,
+) -> Content:
+    """Product, source, window and filter at the left; state, age of the newest row and zone at the right.
+
+    Ages count to `now`, by default the moment the source last answered.
+    """
+    if snapshot is None:
+        return fit(content((" cost-top", PRODUCT), GAP, ("connecting…", MUTED)), width)
+    state = _state(snapshot, paused, interval, zone)
+    ages = _ages(snapshot, now)
+    name = content((elide(zone_name(zone), 24), MUTED))
+    for right in ([state, *ages, name], [state, *ages[:1], name], [state, *ages[:1]], [state]):
+        edge = Content(GAP).join(right)
+        room = width - edge.cell_length - 1
+        left = _left(snapshot, room - len(GAP))
+        if left is not None:
+            return fit(content(fit(left, room), edge, " "), width)
+    return fit(content((" cost-top", PRODUCT), GAP, state), width)
+
+
+def _left(snapshot: Snapshot, room: int) -> Content | None:
+    """The left half in at most `room` cells, or None when not even its shortest form has a place."""
+    window = window_named(snapshot.view.window)
+    where = str(snapshot.view.where)
+    source = snapshot.source
+    for label, source_width, where_width in (
+        (window.label, 40, 60), (window.label, 24, 30), (window.label, 16, 16), (window.name, 12, 12),
+    ):  # fmt: skip
+        parts: list[str | tuple[str, str]] = [(" cost-top", PRODUCT), GAP, elide(source, source_width)]
+        parts += [GAP, (label, FIGURE)]
+        if where:
+            parts += [GAP, (elide(where, where_width), CAUTION)]
+        line = content(*parts)
+        if line.cell_length <= room:
+            return line
+    return None
+
+
+def _state(snapshot: Snapshot, paused: bool, interval: float, zone: tzinfo) -> Content:
+    if paused:
+        return content(("⏸ paused", CAUTION))
+    if isinstance(snapshot.state, Stale):
+        since = snapshot.state.since.astimezone(zone)
+        return content((f"◌ {'denied' if snapshot.state.denied else 'stale'} since {since:%H:%M}", CAUTION))
+    if snapshot.state is None:
+        return content(("◌ connecting", MUTED))
+    if snapshot.view.end is not None:
+        return content((f"◀ ends {snapshot.view.end.astimezone(zone):%Y-%m-%d %H:%M}", CAUTION))
+    return content(("● ", GOOD), f"live {interval:g}s")
+
+
+def _ages(snapshot: Snapshot, now: datetime | None) -> list[Content]:
+    """How old the newest row is and how late rows arrive, as far as both are known."""
+    if snapshot.newest is None or snapshot.state is None:
+        return []
+    if now is None:
+        now = snapshot.state.since if isinstance(snapshot.state, Stale) else snapshot.state.polled_at
+    told = age(now - snapshot.newest)
+    ages = [content(("newest ", MUTED), told if told == "now" else f"{told} ago")]
+    if snapshot.lateness is not None:
+        seconds = snapshot.lateness.total_seconds()
+        late = f"{seconds:.0f} s" if 0.5 <= seconds < 60 else age(snapshot.lateness) if seconds >= 60 else "<1 s"
+        ages.append(content(("95 % within ", MUTED), late))
+    return ages
+
+
+def crumb_line(view: View, width: int) -> Content:
+    """The drill as a path, then the filter that was typed: what every figure on the screen is about."""
+    parts: list[str | tuple[str, str]] = [" ", ("all requests", MUTED if not view.crumbs else "")]
+    for crumb in view.crumbs:
+        parts += [(" › ", MUTED), (f"{crumb.dimension} ", MUTED), (elide(crumb.label, 32), FIGURE)]
+    if view.filter:
+        parts += [(SEPARATOR + "filter ", MUTED), (elide(str(view.filter), 80), CAUTION)]
+    line = content(*parts)
+    if line.cell_length > width and len(view.crumbs) > 1:
+        last = view.crumbs[-1]
+        line = content(" ", (f"… › {last.dimension} ", MUTED), (elide(last.label, 32), FIGURE),
+                       *([(SEPARATOR, MUTED), (elide(str(view.filter), 80), CAUTION)] if view.filter else []))  # fmt: skip
+    return fit(line, width)

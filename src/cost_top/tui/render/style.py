@@ -1,0 +1,102 @@
+"""Styles by what they mean, and lines that fit: the bricks of every renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from cost_top.model.format import cells as cells_of
+
+# Theme variables, so that a style follows the theme. Each goes with a word or a shape: colour never speaks alone.
+MUTED = "$text-muted"
+FIGURE = "bold"
+PRODUCT = "bold $text-primary"
+ACCENT = "$text-accent"
+GOOD = "$text-success"
+CAUTION = "$text-warning"
+BAD = "bold $text-error"
+BAR = "$text-primary"
+ESTIMATE = "italic"
+CHOSEN = "bold $text-accent"
+
+SEPARATOR = " · "
+LEVELS = " ▁▂▃▄▅▆▇█"
+_ASCII = str.maketrans(
+    {
+        **dict(zip("▁▂▃▄▅▆▇█", "..::||##", strict=True)),
+        **dict(zip("▲▼▬●◌⏸◀▶›·…–×≥≤≈│─└┤┼░▒▓▏█♯", "^v-*o=<>>..-x>~~|-'|+:%#|##", strict=True)),
+    }
+)
+
+Part = str | tuple[str, str] | Content
+
+
+def content(*parts: Part) -> Content:
+    """One line from strings, (text, style) pairs and contents; markup in data stays text."""
+    return Content.assemble(*parts)
+
+
+def fit(line: Content, width: int) -> Content:
+    """The line in exactly `width` cells: cut with `…` or padded with blanks."""
+    if width <= 0:
+        return Content("")
+    length = line.cell_length
+    if length > width:
+        line = line.truncate(width, ellipsis=True)
+        length = line.cell_length
+    return line.pad_right(width - length) if length < width else line
+
+
+def first_fit(width: int, *candidates: Content) -> Content:
+    """The first candidate that fits, longest wording first; the last is cut when none does."""
+    for candidate in candidates:
+        if candidate.cell_length <= width:
+            return fit(candidate, width)
+    return fit(candidates[-1], width)
+
+
+def spread(left: Content, right: Content, width: int) -> Content:
+    """`left` at the left edge and `right` at the right; what does not fit is cut from the left part."""
+    room = width - right.cell_length
+    if room <= 0:
+        return fit(right, width)
+    return fit(Content.assemble(fit(left, room - 1), " ", right), width)
+
+
+def fits(left: Content, right: Content, width: int) -> bool:
+    """Whether both parts stand on one line with a gap of two."""
+    return left.cell_length + 2 + right.cell_length <= width
+
+
+def lines(rows: Sequence[Content], width: int, height: int) -> Content:
+    """Rows as one content of exactly `width` by `height` cells."""
+    shown = [fit(row, width) for row in rows[:height]]
+    shown += [fit(Content(""), width)] * (height - len(shown))
+    return Content("\n").join(shown)
+
+
+def plain_ascii(line: Content) -> Content:
+    """The content for a terminal that has no Unicode: glyphs of ours become ASCII, other characters `?` per cell."""
+    text = line.plain.translate(_ASCII)
+    if not text.isascii():
+        text = "".join(
+            character if character.isascii() else "?" * (1 if cells_of(character) < 2 else 2) for character in text
+        )
+    if len(text) == len(line.plain):
+        return Content(text, spans=line.spans)
+    return Content(text)
+
+
+def strip_blocks(values: Sequence[int], width: int) -> Content:
+    """A zero-based strip of one row: one column a value, or sums of neighbours when there are more than columns.
+
+    A value of 0 is a faint dot, so that quiet differs from little; any value above 0 shows at least one eighth.
+    """
+    if not values or width <= 0:
+        return Content("")
+    per_column = -(-len(values) // width)
+    sums = [sum(values[at : at + per_column]) for at in range(0, len(values), per_column)]
+    top = max(max(sums), 1)
+    pieces = [("·", MUTED) if value <= 0 else (LEVELS[max(1, (value * 16 + top) // (2 * top))], BAR) for value in sums]
+    return Content.assemble(*pieces)
