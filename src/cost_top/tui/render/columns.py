@@ -1,0 +1,185 @@
+"""The tables' columns: which fit a width, what stands in each, and what a panel is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta, tzinfo
+
+from textual.content import Content
+
+from cost_top.model.format import Align, arrow, count, elide, money_fixed, pad, percent
+from cost_top.model.query import ReportRow
+from cost_top.model.snapshot import Lens, Snapshot
+from cost_top.model.windows import Period
+from cost_top.tui.render.style import BAR, CAUTION, FIGURE, GOOD, MUTED, SEPARATOR, content, fit, strip_blocks
+
+# What a group that carries no value of the dimension is called.
+NOBODY = {
+    "provider": "no provider", "model": "no model", "endpoint": "no endpoint", "token": "no key", "user": "no user",
+    "owner": "no owner", "team": "no team", "tag": "no tag", "credential_type": "no credential type",
+    "status": "no status",
+}  # fmt: skip
+NOUNS = {
+    "provider": "Providers", "model": "Models", "endpoint": "Top endpoints", "token": "Top tokens", "user": "Users",
+    "owner": "Owners", "team": "Teams", "tag": "Tags", "credential_type": "Credentials", "status": "Statuses",
+}  # fmt: skip
+_TOKEN_CELLS = 14
+_STEP_STYLES = {"▲": CAUTION, "▼": GOOD}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: `width` cells include the blank that parts it from the column before.
+
+    `measure` is what sorting by it sorts by, None where it cannot be sorted by.
+    """
+
+    key: str
+    title: str
+    width: int
+    align: Align
+    measure: str | None
+    minimum_width: int
+
+
+_NAME = Column("name", "", 0, "left", None, 10)
+_COST = Column("cost", "cost  ", 12, "right", "total_cost", 12)
+_MARK = Column("mark", "mark  ", 12, "right", None, 12)
+_ARROW = Column("arrow", "", 2, "right", None, 2)
+_SHARE = Column("share", "share", 8, "right", "total_cost", 8)
+_REQUESTS = Column("requests", "req", 7, "right", "request_count", 7)
+_BAR = Column("bar", "", 13, "left", None, 7)
+_TREND = Column("trend", "trend", 13, "left", None, 9)
+_TITLES = {"credential_type": "credential", "token": "token"}
+
+# By what is given up last when a panel is narrow, and the order in which columns stand.
+_PRIORITY = {
+    "provider": ("cost", "share", "arrow", "bar", "trend", "requests"),
+    "": ("cost", "arrow", "share", "requests"),
+}
+_ORDER = ("name", "bar", "cost", "mark", "share", "requests", "trend", "arrow")
+_COLUMNS = {column.key: column for column in (_NAME, _COST, _MARK, _ARROW, _SHARE, _REQUESTS, _BAR, _TREND)}
+_NAME_WANTS = {"provider": 10, "token": 18}
+_NAME_ENOUGH = {"provider": 24}
+
+
+def columns_for(lens: str, width: int, marked: bool) -> tuple[Column, ...]:
+    """The columns of a panel of that inner width; their widths add up to it exactly."""
+    wanted = _PRIORITY.get(lens, _PRIORITY[""])
+    if marked:
+        wanted = (wanted[0], "mark", *wanted[1:])
+    name_wants = _NAME_WANTS.get(lens, 14)
+    chosen, left = ["name"], width
+    for key in wanted:
+        least = _COLUMNS[key].minimum_width
+        if left - least >= (name_wants if key != "cost" else 4):
+            chosen.append(key)
+            left -= least
+    widths = {key: _COLUMNS[key].minimum_width for key in chosen if key != "name"}
+    for key in ("bar", "trend"):  # a narrow bar first, wider when the name has enough
+        if key in widths:
+            more = min(_COLUMNS[key].width - widths[key], max(0, left - name_wants - 2))
+            widths[key] += more
+            left -= more
+    if "bar" in widths and left > _NAME_ENOUGH.get(lens, 24):
+        widths["bar"] += left - _NAME_ENOUGH.get(lens, 24)
+        left = _NAME_ENOUGH.get(lens, 24)
+    title = _TITLES.get(lens, lens)
+    return tuple(
+        replace(_NAME, title=title, width=left) if key == "name" else replace(_COLUMNS[key], width=widths[key])
+        for key in _ORDER
+        if key in chosen
+    )
+
+
+def heading(column: Column) -> Content:
+    """The column's title in its place, as wide as the column."""
+    return content((_placed(column.title, column), MUTED))
+
+
+def _placed(text: str, column: Column) -> str:
+    if column.key == "name":
+        return pad(text, column.width)
+    return " " + pad(text, column.width - 1, column.align) if column.width > 1 else pad(text, column.width)
+
+
+def cells(lens: Lens, index: int, columns: Sequence[Column], snapshot: Snapshot) -> tuple[Content, ...]:
+    """Row `index` of a lens, one content for each column, each exactly as wide as its column."""
+    row = lens.report.rows[index]
+    return tuple(fit(_cell(lens, row, index, column), column.width) for column in columns)
+
+
+def _cell(lens: Lens, row: ReportRow, index: int, column: Column) -> Content:
+    measures = row.measures
+    match column.key:
+        case "name":
+            return name_of(lens, row, column.width)
+        case "cost":
+            text = money_fixed(measures.total_cost, column.width - 1, measures.unpriced_count)
+            known = measures.total_cost or not measures.unpriced_count
+            return content(" ", (text, FIGURE if known else CAUTION))
+        case "mark":
+            marked = lens.since_mark[index] if index < len(lens.since_mark) else 0
+            text = money_fixed(marked, column.width - 1) if marked else pad("–  ", column.width - 1, "right")
+            return content(" ", (text, FIGURE if marked else MUTED))
+        case "share":
+            share = percent(measures.total_cost, lens.report.totals.total_cost)
+            unknown = measures.unpriced_count and not measures.total_cost
+            return content(_placed("–" if share is None or unknown else share, column))
+        case "requests":
+            return content((_placed(count(measures.request_count), column), MUTED))
+        case "bar":
+            return content(" ", share_bar(measures.total_cost, lens.report.totals.total_cost, column.width - 1))
+        case "trend":
+            trend = lens.trends[index] if index < len(lens.trends) else ()
+            return content(" ", strip_blocks(trend, column.width - 1))
+        case _:
+            mark = arrow(measures.total_cost, lens.previous[index] if index < len(lens.previous) else None)
+            return content(" ", (mark, _STEP_STYLES.get(mark, MUTED)))
+
+
+def share_bar(part: int, whole: int, width: int) -> Content:
+    """A bar as long as the share of the whole, in eighths of a cell; any share above 0 shows."""
+    if part <= 0 or whole <= 0:
+        return Content(" " * width)
+    eighths = min(width * 8, max(1, (part * width * 16 + whole) // (2 * whole)))
+    full, rest = divmod(eighths, 8)
+    return fit(content(("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else ""), BAR)), width)
+
+
+def name_of(lens: Lens, row: ReportRow, width: int) -> Content:
+    """What a row is called: its value, a token's id with its display name, or that it carries none."""
+    value = row.key[0]
+    name = row.key[1] if lens.dimension == "token" and len(row.key) > 1 else None
+    if value is None and not name:
+        return content((pad(NOBODY.get(lens.dimension, "(none)"), width), f"italic {MUTED}"))
+    if value == "" and not name:
+        return content((pad("(empty)", width), f"italic {MUTED}"))
+    if not name or name == value:
+        return content(pad(value or name or "", width))
+    if value is None or width < _TOKEN_CELLS + 8:
+        return content(pad(name, width))
+    shown = elide(value, _TOKEN_CELLS)
+    return content((pad(shown, _TOKEN_CELLS), MUTED), " ", pad(name, width - _TOKEN_CELLS - 1))
+
+
+def panel_title(lens: Lens, snapshot: Snapshot, zone: tzinfo) -> Content:
+    """`Top endpoints · 7 d`: the panel's subject and the period its figures are of."""
+    parts = [NOUNS.get(lens.dimension, lens.dimension), SEPARATOR, period_name(lens.period, snapshot, zone)]
+    if lens.dimension == "tag":
+        parts.append(f"{SEPARATOR}overlap: rows add up to more than the total")
+    shown, groups = len(lens.report.rows), lens.report.row_count
+    if shown < groups:
+        parts.append(f"{SEPARATOR}{count(shown)} of {count(groups)}")
+    return content(*parts)
+
+
+def period_name(period: Period, snapshot: Snapshot, zone: tzinfo) -> str:
+    """A period in the fewest words: `7 d`, `24 h`, `60 min`, or `since 2026-11-01` for a part of a month."""
+    if snapshot.view.window == "mtd" and period == snapshot.period:
+        return f"since {period.start.astimezone(zone):%Y-%m-%d}"
+    minutes = round(period.length / timedelta(minutes=1))
+    if minutes > 48 * 60:
+        return f"{round(minutes / 1440)} d"
+    return f"{round(minutes / 60)} h" if minutes > 90 else f"{minutes} min"

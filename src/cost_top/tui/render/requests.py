@@ -1,0 +1,133 @@
+"""Single requests: the list below the last level of a drill, and everything known of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import tzinfo
+
+from textual.content import Content
+
+from cost_top.model.format import UNKNOWN, duration_ms, money_fixed, pad, tokens
+from cost_top.model.money import display_usd, usd_text
+from cost_top.model.snapshot import RequestRow
+from cost_top.tui.render.columns import Column
+from cost_top.tui.render.style import BAD, CAUTION, FIGURE, GOOD, MUTED, content, fit
+
+# Widths include the blank that parts a column from the one before.
+REQUEST_COLUMNS: tuple[Column, ...] = (
+    Column("time", "time", 15, "left", "time", 9),
+    Column("model", "model", 28, "left", None, 14),
+    Column("cost", "cost  ", 12, "right", "cost", 12),
+    Column("status", "state", 9, "left", None, 9),
+    Column("endpoint", "endpoint", 24, "left", None, 14),
+    Column("tokens", "in/out", 14, "right", None, 14),
+    Column("latency", "latency", 9, "right", None, 9),
+    Column("user", "user", 20, "left", None, 12),
+    Column("token", "token", 20, "left", None, 12),
+)
+_ORDER = ("time", "model", "endpoint", "token", "user", "tokens", "latency", "status", "cost")
+
+
+def request_columns(width: int) -> tuple[Column, ...]:
+    """The columns that fit; the most telling stay longest, spare cells go to the names. Adds up to `width`."""
+    chosen: list[Column] = []
+    left = width
+    for column in REQUEST_COLUMNS:
+        if column.minimum_width <= left:
+            chosen.append(replace(column, width=column.minimum_width))
+            left -= column.minimum_width
+    for number, column in enumerate(chosen):
+        wish = next(full.width for full in REQUEST_COLUMNS if full.key == column.key)
+        more = min(left, wish - column.width)
+        chosen[number] = replace(column, width=column.width + more)
+        left -= more
+    names = [number for number, column in enumerate(chosen) if column.key in ("model", "endpoint", "user", "token")]
+    for turn, number in enumerate(names or [0] if chosen else []):
+        share = left // max(len(names or [0]) - turn, 1)
+        chosen[number] = replace(chosen[number], width=chosen[number].width + share)
+        left -= share
+    return tuple(sorted(chosen, key=lambda column: _ORDER.index(column.key)))
+
+
+def request_cells(row: RequestRow, columns: Sequence[Column], zone: tzinfo) -> tuple[Content, ...]:
+    """One request, a content for each column, each exactly as wide as its column."""
+    return tuple(
+        fit(content("" if column.key == "time" else " ", _cell(row, column, zone)), column.width) for column in columns
+    )
+
+
+def _cell(row: RequestRow, column: Column, zone: tzinfo) -> tuple[str, str]:
+    room = column.width - (column.key != "time")
+    match column.key:
+        case "time":
+            pattern = "%m-%d %H:%M:%S" if room >= 14 else "%H:%M:%S"
+            return f"{row.time.astimezone(zone):{pattern}}", MUTED
+        case "cost":
+            if row.cost is None:
+                return pad("unpriced  " if row.price_status == "unpriced" else f"{UNKNOWN}  ", room, "right"), CAUTION
+            return money_fixed(row.cost, room), FIGURE
+        case "tokens":
+            return pad(f"{tokens(row.input_tokens)}/{tokens(row.output_tokens)}", room, "right"), ""
+        case "latency":
+            return pad(duration_ms(row.latency_ms), room, "right"), ""
+        case "status":
+            return _state(row)
+        case "token":
+            return _named(row.token_name or row.token, room)
+        case _:
+            return _named(getattr(row, column.key), room)
+
+
+def _named(value: str | None, room: int) -> tuple[str, str]:
+    return (pad(UNKNOWN, room), MUTED) if value is None else (pad(value, room), "")
+
+
+def _state(row: RequestRow) -> tuple[str, str]:
+    if row.cache_hit:
+        return "cached", GOOD
+    if row.status is not None and row.status >= 400:
+        return f"{row.status} err", BAD
+    return (str(row.status) if row.status is not None else UNKNOWN), MUTED
+
+
+def request_detail(row: RequestRow, zone: tzinfo) -> tuple[tuple[str, str], ...]:
+    """Every known thing about one request as (label, value); money in full precision."""
+    token = " ".join(part for part in (row.token, f"({row.token_name})" if row.token_name else "") if part)
+    pairs = (
+        ("request", row.id),
+        ("time", f"{row.time.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"),
+        ("provider", row.provider), ("model", row.model), ("endpoint", row.endpoint),
+        ("token", token or None), ("user", row.user), ("owner", row.owner), ("team", row.team),
+        ("tags", ", ".join(row.tags) or None), ("credential type", row.credential_type),
+        ("status", None if row.status is None else str(row.status)),
+        ("streamed", _yes_no(row.streamed)), ("latency", duration_ms(row.latency_ms)),
+        ("response cache", {True: "hit", False: "miss", None: None}[row.cache_hit]),
+        ("input tokens", _count(row.input_tokens)), ("  read from cache", _count(row.cached_input_tokens)),
+        ("  written to cache", _count(row.cache_creation_input_tokens)),
+        ("output tokens", _count(row.output_tokens)), ("  reasoning", _count(row.reasoning_tokens)),
+        ("cost", _money(row.cost) or ("unpriced" if row.price_status == "unpriced" else None)),
+        ("price", row.price_status.replace("_", " ")),
+        ("priced as", row.matched_model),
+        ("list price", _money(row.market_cost)),
+        ("saved by response cache", _money(row.saved_by_cache)),
+        ("saved by prompt cache", _money(row.prompt_cache_savings)),
+        ("client address", row.client_ip), ("user agent", row.user_agent),
+    )  # fmt: skip
+    return tuple((label, "unknown" if value is None or value == UNKNOWN else value) for label, value in pairs)
+
+
+def _count(number: int | None) -> str | None:
+    return None if number is None else f"{number:,}"
+
+
+def _yes_no(value: bool | None) -> str | None:
+    return None if value is None else "yes" if value else "no"
+
+
+def _money(amount: int | None) -> str | None:
+    if amount is None:
+        return None
+    exact = usd_text(abs(amount))
+    shown = display_usd(amount)
+    return f"{shown} (exactly {'-' if amount < 0 else ''}${exact})" if amount else shown

@@ -1,0 +1,149 @@
+"""The app's themes, and which one a terminal gets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from textual.theme import Theme
+
+DARK, LIGHT, SIXTEEN, PLAIN = "cost-top-dark", "cost-top-light", "cost-top-16", "cost-top-plain"
+
+# Blue against orange, the pair that every common colour blindness keeps apart. Red and green only beside a word.
+_DARK = Theme(
+    name=DARK,
+    primary="#6CB6FF",
+    secondary="#8B9DB3",
+    accent="#F2B45C",
+    warning="#F2B45C",
+    error="#FF8A73",
+    success="#62CBB1",
+    foreground="#E2E8EF",
+    background="#11151A",
+    surface="#11151A",
+    panel="#1A2027",
+    boost="#1E252D",
+    dark=True,
+    variables={
+        "text-primary": "#6CB6FF",
+        "text-accent": "#F2B45C",
+        "text-warning": "#F2B45C",
+        "text-error": "#FF8A73",
+        "text-success": "#62CBB1",
+        "text-muted": "#98A5B3",
+        "border": "#5A6C80",
+        "border-blurred": "#3A4654",
+        "block-cursor-background": "#2B4A6B",
+        "block-cursor-foreground": "#FFFFFF",
+        "block-cursor-text-style": "bold",
+        "block-cursor-blurred-background": "#1E2B3A",
+        "footer-background": "#1A2027",
+        "footer-key-foreground": "#6CB6FF",
+        "input-selection-background": "#2B4A6B",
+    },
+)
+_LIGHT = Theme(
+    name=LIGHT,
+    primary="#0B5CAD",
+    secondary="#4A5A6A",
+    accent="#9A4B00",
+    warning="#9A4B00",
+    error="#B3261E",
+    success="#0B6B57",
+    foreground="#1B222A",
+    background="#FBFBF9",
+    surface="#FBFBF9",
+    panel="#EEF0F1",
+    boost="#E8EBED",
+    dark=False,
+    variables={
+        "text-primary": "#0B5CAD",
+        "text-accent": "#9A4B00",
+        "text-warning": "#9A4B00",
+        "text-error": "#B3261E",
+        "text-success": "#0B6B57",
+        "text-muted": "#56636F",
+        "border": "#8796A5",
+        "border-blurred": "#BCC6CF",
+        "block-cursor-background": "#CFE3F7",
+        "block-cursor-foreground": "#10171E",
+        "block-cursor-text-style": "bold",
+        "block-cursor-blurred-background": "#E4ECF3",
+        "footer-background": "#EEF0F1",
+        "footer-key-foreground": "#0B5CAD",
+        "input-selection-background": "#CFE3F7",
+    },
+)
+_QUIET = {
+    "text-muted": "ansi_default",
+    "border": "ansi_default",
+    "border-blurred": "ansi_default",
+    "footer-key-foreground": "ansi_default",
+    "scrollbar": "ansi_default",
+    "scrollbar-hover": "ansi_default",
+    "scrollbar-active": "ansi_default",
+    "scrollbar-background": "ansi_default",
+    "scrollbar-background-hover": "ansi_default",
+    "scrollbar-background-active": "ansi_default",
+    "link-color": "ansi_default",
+    "link-color-hover": "ansi_default",
+    "link-background-hover": "ansi_default",
+    "block-cursor-background": "ansi_default",
+    "block-cursor-foreground": "ansi_default",
+    "block-cursor-text-style": "reverse",
+    "block-cursor-blurred-text-style": "underline",
+    "input-cursor-text-style": "reverse",
+    "input-selection-background": "ansi_default",
+}
+
+
+def _ansi(name: str, variables: dict[str, str], **colours: str) -> Theme:
+    """A theme in the terminal's own colours."""
+    named = dict.fromkeys(
+        ("primary", "secondary", "warning", "error", "success", "accent", "foreground", "background", "surface",
+         "panel", "boost"), "ansi_default") | colours  # fmt: skip
+    return Theme(name=name, ansi=True, dark=True, variables=variables, **named)
+
+
+_SIXTEEN = _ansi(
+    SIXTEEN,
+    {**_QUIET, "block-cursor-background": "ansi_blue", "block-cursor-foreground": "ansi_bright_white",
+     "block-cursor-text-style": "bold", "border-blurred": "ansi_bright_black"},
+    primary="ansi_cyan", secondary="ansi_default", warning="ansi_yellow", error="ansi_red", success="ansi_green",
+    accent="ansi_yellow",
+)  # fmt: skip
+_PLAIN = _ansi(PLAIN, _QUIET)
+
+THEMES: tuple[Theme, ...] = (_DARK, _LIGHT, _SIXTEEN, _PLAIN)
+_REQUESTS = {"dark": DARK, "light": LIGHT, "16": SIXTEEN, "ansi": SIXTEEN, "plain": PLAIN, "none": PLAIN}
+
+
+def choose_theme(environ: Mapping[str, str], requested: str | None) -> str:
+    """The theme's name: no colour when `NO_COLOR` is set and not empty, else what was asked for, else what fits.
+
+    `requested` is `dark`, `light`, `16`, `plain` or a theme's full name, which is passed on. A terminal that
+    shows fewer than 256 colours gets its own sixteen; `COLORFGBG` tells some light backgrounds.
+
+    >>> choose_theme({"NO_COLOR": "1"}, "light"), choose_theme({"NO_COLOR": "", "TERM": "xterm-256color"}, None)
+    ('cost-top-plain', 'cost-top-dark')
+    >>> choose_theme({"TERM": "linux"}, None), choose_theme({"COLORFGBG": "0;15", "COLORTERM": "truecolor"}, None)
+    ('cost-top-16', 'cost-top-light')
+    """
+    if environ.get("NO_COLOR"):
+        return PLAIN
+    if requested:
+        return _REQUESTS.get(requested, requested)
+    rich_colours = environ.get("COLORTERM") in ("truecolor", "24bit") or "256color" in environ.get("TERM", "")
+    if environ.get("TERM", "") in ("linux", "vt100", "vt220", "xterm", "screen", "ansi") and not rich_colours:
+        return SIXTEEN
+    return LIGHT if environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15") else DARK
+
+
+def ascii_only(encoding: str | None = None) -> bool:
+    """Whether the terminal's encoding cannot show block characters; by default that of standard output.
+
+    >>> ascii_only("ANSI_X3.4-1968"), ascii_only("utf-8")
+    (True, False)
+    """
+    name = encoding if encoding is not None else getattr(sys.stdout, "encoding", None)
+    return (name or "ascii").lower().replace("-", "").replace("_", "") not in ("utf8", "utf8sig", "cp65001")
