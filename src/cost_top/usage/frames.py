@@ -95,9 +95,9 @@ def count(frame: Frame, *keys: str) -> int | None:
     """The first of `keys` that holds a token count: a whole number from 0 to 2^53, as an int or a JSON float."""
     for key in keys:
         value = frame.get(key)
-        if isinstance(value, float) and value.is_integer():
+        if type(value) is float and value.is_integer():
             value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= COUNT_LIMIT:
+        if type(value) is int and 0 <= value <= COUNT_LIMIT:  # a bool is no count
             return value
     return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cost_top.usage.counts import Counts, Mode, Status, Usage, mode_of
-from cost_top.usage.frames import NOTHING, Frame, count, items, largest, money, part, text
+from cost_top.usage.frames import NOTHING, Frame, count, items, money, part, text
 
 # xAI reports cost in 10^-10 USD.
 _PICO_PER_TICK = 100
@@ -56,29 +56,49 @@ def read_responses(frames: list[Frame]) -> Usage:
 
 def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool = False) -> Counts:
     """The counts in one usage object of either spelling, inclusive."""
-    inputs = part(usage, "prompt_tokens_details") or part(usage, "input_tokens_details")
-    outputs = part(usage, "completion_tokens_details") or part(usage, "output_tokens_details")
-    hit, miss = count(usage, "prompt_cache_hit_tokens"), count(usage, "prompt_cache_miss_tokens")
-    counts = Counts(input=count(usage, "prompt_tokens", "input_tokens"))
-    if counts.input is None and hit is not None and miss is not None:
-        counts.input = hit + miss
-    counts.cached = largest(
-        count(inputs, "cached_tokens"), hit, count(usage, "cached_tokens"), count(usage, "cache_read_input_tokens")
-    )
-    counts.creation = largest(
-        count(inputs, "cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens"),
-        count(usage, "cache_creation_input_tokens"),
-    )
-    counts.creation_1h = largest(
-        count(part(inputs, "cache_creation_token_details"), "ephemeral_1h_input_tokens"),
-        count(part(usage, "cache_creation"), "ephemeral_1h_input_tokens"),
-    )
-    counts.output = count(usage, "completion_tokens", "output_tokens")
-    counts.reasoning = largest(count(outputs, "reasoning_tokens"), count(usage, "reasoning_tokens"))
-    _settle_by_total(counts, count(usage, "total_tokens"), reasoning_beside, thoughts_dropped)
-    ticks = count(usage, "cost_in_usd_ticks")
-    counts.cost = money(usage.get("cost")) if ticks is None else ticks * _PICO_PER_TICK
+    found: dict[str, int] = {}
+    _collect(usage, "", found)
+    counts = Counts(
+        input=found.get("input"), cached=found.get("cached", 0), creation=found.get("creation", 0),
+        creation_1h=found.get("creation_1h", 0), output=found.get("output"), reasoning=found.get("reasoning", 0),
+    )  # fmt: skip
+    if counts.input is None and "miss" in found and "cached" in found:
+        counts.input = found["miss"] + found["cached"]
+    _settle_by_total(counts, found.get("total"), reasoning_beside, thoughts_dropped)
+    counts.cost = found["ticks"] * _PICO_PER_TICK if "ticks" in found else money(usage.get("cost"))
     return counts
+
+
+def _collect(usage: Frame, inside: str, found: dict[str, int]) -> None:
+    """The known counts of `usage` into `found`; of several spellings of one, the largest."""
+    names = _NAMES[inside]
+    for key in names.keys() & usage.keys():
+        name = names[key]
+        if name in _NAMES:
+            _collect(part(usage, key), name, found)
+        elif (value := count(usage, key)) is not None:
+            found[name] = max(value, found.get(name, 0))
+
+
+# What each field counts; a name that is a table itself leads to the object of details. Fields of one name are
+# spellings of one count.
+_NAMES: dict[str, dict[str, str]] = {
+    "": {
+        "prompt_tokens": "input", "input_tokens": "input", "completion_tokens": "output", "output_tokens": "output",
+        "total_tokens": "total", "cached_tokens": "cached", "cache_read_input_tokens": "cached",
+        "prompt_cache_hit_tokens": "cached", "prompt_cache_miss_tokens": "miss", "reasoning_tokens": "reasoning",
+        "cache_creation_input_tokens": "creation", "cost_in_usd_ticks": "ticks",
+        "prompt_tokens_details": "input details", "input_tokens_details": "input details",
+        "completion_tokens_details": "output details", "output_tokens_details": "output details",
+        "cache_creation": "writes",
+    },
+    "input details": {
+        "cached_tokens": "cached", "cache_write_tokens": "creation", "cache_creation_tokens": "creation",
+        "cache_creation_input_tokens": "creation", "cache_creation_token_details": "writes",
+    },
+    "output details": {"reasoning_tokens": "reasoning"},
+    "writes": {"ephemeral_1h_input_tokens": "creation_1h"},
+}  # fmt: skip
 
 
 def _settle_by_total(counts: Counts, total: int | None, beside: bool, thoughts_dropped: bool) -> None:
@@ -97,7 +117,7 @@ def _settle_by_total(counts: Counts, total: int | None, beside: bool, thoughts_d
 
 def _unwrapped(frames: list[Frame]) -> tuple[list[Frame], bool]:
     """Lines of a batch result file as the bodies inside them, and whether there were any."""
-    bodies = [part(frame, "response", "body") or frame for frame in frames]
+    bodies = [part(frame, "response", "body") or frame if "response" in frame else frame for frame in frames]
     return bodies, any(body is not frame for body, frame in zip(bodies, frames, strict=True))
 
 

@@ -43,12 +43,12 @@ READERS: dict[str, Reader] = {
 APIS = tuple(READERS)
 
 
-def inspect(api: str, frames: object) -> Usage:
-    """As `read_usage`, but always a `Usage`: when it is empty its status says why."""
+def inspect(api: str, frames: list[Frame]) -> Usage:
+    """As `read_usage`, but of frames already decoded, and always a `Usage`: its status says why it is empty."""
     reader = READERS.get(api)
     if reader is None:
         raise UserError(f"usage of the API {str(api)[:60]!r} cannot be read; known are {', '.join(APIS)}")
-    return reader(frames_of(frames))
+    return reader(frames)
 
 
 def read_usage(api: str, frames: object) -> Usage | None:
@@ -61,10 +61,10 @@ def read_usage(api: str, frames: object) -> Usage | None:
 
     Frames may hold anything and never raise; an unknown `api` raises `UserError`.
     """
-    usage = inspect(api, frames)
+    usage = inspect(api, frames_of(frames))
     return None if usage.empty else usage
 
 
 def usage_status(api: str, frames: object) -> Status:
     """`complete`, `partial`, `interrupted`, `no_usage` or `not_tokens`, also where `read_usage` answers None."""
-    return inspect(api, frames).status
+    return inspect(api, frames_of(frames)).status
