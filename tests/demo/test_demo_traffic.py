@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ from cost_top.demo.rhythm import DAY_MS, HOUR_MS
 from cost_top.demo.traffic import Row, Traffic, loop_start
 from cost_top.demo.world import load_world
 from cost_top.model.native import COLUMNS
+from cost_top.pricing.book import RateBook
 
 # Thursday 2026-11-19 14:00 UTC: the loop has run for 18 hours.
 END_MS = 1_795_096_800_000
@@ -163,6 +165,44 @@ def test_what_costs_nothing(requests: list[Request]) -> None:
             kinds["charged"] += 1
             assert cost > 0
     assert min(kinds.values()) > 500
+
+
+def test_exactly_one_model_has_no_price(requests: list[Request]) -> None:
+    book = RateBook.load()
+    pairs = {(request["provider"], request["model"]) for request in requests}
+    assert len(pairs) > 20
+    assert [pair for pair in pairs if book.match(*pair) is None] == [("google", "gemini-4-neon-preview-1118")]
+    unpriced = [request for request in requests if request["model"] == "gemini-4-neon-preview-1118"]
+    assert 200 < len(unpriced) < 500
+    assert all(not request["cost_pico_usd"] for request in unpriced)
+
+
+def test_a_reported_cost_is_that_of_the_rates_at_that_instant(month: list[Request]) -> None:
+    book = RateBook.load()
+    checked: Counter[str] = Counter()
+    for request in month[::20]:
+        if not request["cost_pico_usd"]:
+            continue
+        entry = book.entry(request["provider"], request["model"])
+        assert entry is not None
+        at = datetime.fromtimestamp(request["time_ms"] / 1000, UTC)
+        quote = entry.timeline.at(at, request["mode"] or "standard")
+        assert quote is not None
+        rates = quote.rates(request["input_tokens"])
+        cached, created = request["cached_input_tokens"] or 0, request["cache_creation_input_tokens"] or 0
+        hour, reasoning = request["cache_creation_1h_tokens"] or 0, request["reasoning_tokens"] or 0
+        assert request["cost_pico_usd"] == sum(
+            (
+                (request["input_tokens"] - cached - created) * rates.input,
+                cached * rates.cached,
+                (created - hour) * rates.write,
+                hour * rates.write_1h,
+                (request["output_tokens"] - reasoning) * rates.output,
+                reasoning * rates.reasoning,
+            )
+        )
+        checked[request["mode"] or request["provider"]] += 1
+    assert {"anthropic", "openai", "batch", "groq", "together", "cohere"} <= set(checked)
 
 
 def test_tags_are_json_arrays_of_plans_and_features(month: list[Request]) -> None:

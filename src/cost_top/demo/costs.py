@@ -2,50 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from datetime import UTC, datetime
+from functools import cache
+
+from cost_top.demo.world import Route
+from cost_top.pricing.book import RateBook
+from cost_top.pricing.rates import STANDARD, Quote, Timeline
+
+# Tokens: input, cached, created, created for an hour, output, reasoning; parts inside their wholes.
+Usage = tuple[int, int, int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
-    input: int
-    cached: int
-    created: int
-    created_1h: int
-    output: int
-
-
-_P = {
-    "claude-sonnet-5-5": (2, 0.1, 2.5, 4, 10),
-    "claude-sonnet-4-6": (3, 0.3, 3.75, 6, 15),
-    "claude-opus-5-5": (4, 0.2, 5, 8, 20),
-    "gpt-6.1-terra": (1, 0.05, 1.25, 1.25, 5),
-    "gpt-6-luna": (0.1, 0.01, 0.125, 0.125, 0.5),
-    "claude-haiku-4-5": (1, 0.1, 1.25, 2, 5),
-    "claude-haiku-5-5": (0.1, 0.01, 0.125, 0.2, 0.5),
-    "llama-3.1-8b-instant": (0.05, 0.05, 0.05, 0.05, 0.08),
-    "gpt-6.1-sol": (2, 0.1, 2.5, 2.5, 10),
-    "openai/gpt-oss-120b": (0.15, 0.075, 0.15, 0.15, 0.6),
-    "gpt-6-sol": (2, 0.2, 2.5, 2.5, 10),
-    "text-embedding-3-large": (0.13,) * 5,
-    "embed-v4.0": (0.12,) * 5,
-    "command-a": (2.5, 2.5, 2.5, 2.5, 10),
-    "zai-org/GLM-5.3": (1.4, 0.26, 1.4, 1.4, 4.4),
-    "deepseek-ai/DeepSeek-V4.1-Flash": (0.3, 0.006, 0.3, 0.3, 1.2),
-    "qwen/qwen3.8-27b": (0.8, 0.8, 0.8, 0.8, 4),
-}
+@cache
+def _released_rates() -> RateBook:
+    return RateBook.load()
 
 
 class Prices:
-    """Costs of requests in pico-dollars; None for the providers that report none."""
+    """Costs in pico-dollars by the released rates; looks a route's rates up once per change of them."""
 
-    def __init__(self, unreported: frozenset[str]) -> None:
-        self._unreported = unreported
+    def __init__(self, unreported_providers: frozenset[str]) -> None:
+        self._unreported = unreported_providers
+        self._timelines: dict[Route, Timeline | None] = {}
+        self._quotes: dict[tuple[Route, int], Quote | None] = {}
 
-    def cost(self, route, time_ms, usage):
-        """x."""
+    def cost(self, route: Route, time_ms: int, usage: Usage) -> int | None:
+        """What one request costs; None when the provider reports no cost or the rates have no price."""
         if route.provider in self._unreported:
             return None
-        input, cached, created, created_1h, output = usage
-        a, b, c, d, e = (int(x * 10**6) for x in _P[route.model])
-        r = (input - cached - created) * a + cached * b + (created - created_1h) * c + created_1h * d + output * e
-        return r // 2 if route.mode == "batch" else r
+        quote = self._quote(route, time_ms // 1000)
+        if quote is None:
+            return None
+        size, cached, created, created_1h, output, reasoning = usage
+        rates = quote.rates(size)
+        return (
+            (size - cached - created) * rates.input
+            + cached * rates.cached
+            + (created - created_1h) * rates.write
+            + created_1h * rates.write_1h
+            + (output - reasoning) * rates.output
+            + reasoning * rates.reasoning
+            + rates.request
+        )
+
+    def _quote(self, route: Route, second: int) -> Quote | None:
+        if route not in self._timelines:
+            entry = _released_rates().entry(route.provider, route.model)
+            self._timelines[route] = entry.timeline if entry else None
+        timeline = self._timelines[route]
+        if timeline is None:
+            return None
+        mode = route.mode or STANDARD
+        if timeline.schedules:
+            return timeline.at(datetime.fromtimestamp(second, UTC), mode)
+        key = (route, bisect_right(timeline.edges, second))
+        if key not in self._quotes:
+            self._quotes[key] = timeline.cell(key[1], mode, ())
+        return self._quotes[key]

@@ -14,8 +14,8 @@ from pathlib import Path
 from random import Random
 from uuid import uuid4
 
-from .log import append, first_call, open_writer
-from .traffic import LATENCY, TIME, Row, Traffic, loop_start
+from cost_top.demo.log import append, first_call, open_writer
+from cost_top.demo.traffic import LATENCY, TIME, Row, Traffic, loop_start
 
 _MINUTE_MS = 60_000
 MINIMUM_RATE = 3.0  # requests a minute, so that the quiet hours of the demo are alive too

@@ -7,10 +7,9 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
+from cost_top.demo.traffic import Row
 from cost_top.model.errors import UserError
 from cost_top.model.native import COLUMNS, DDL, TABLE
-
-from .traffic import Row
 
 # SQLite's application_id tells a demo log from the log of a real gateway, which must never get invented rows.
 APPLICATION_ID = 0x43545044  # "CTPD"

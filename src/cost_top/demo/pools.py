@@ -12,7 +12,7 @@ from itertools import accumulate
 from random import Random
 from statistics import NormalDist
 
-from .world import Route, Token, World
+from cost_top.demo.world import Route, Token, World
 
 POOL = 512
 _NORMAL = tuple(NormalDist().inv_cdf((i + 0.5) / POOL) for i in range(POOL))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .world import Profile
+from cost_top.demo.world import Profile
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

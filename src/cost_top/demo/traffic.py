@@ -9,12 +9,11 @@ from operator import itemgetter
 from random import Random
 from typing import Any
 
+from cost_top.demo.costs import Prices
+from cost_top.demo.pools import HIT, OK, Caller, Mix, Pools, homes_of_users, make_caller, make_pools
+from cost_top.demo.rhythm import DAY_MS, HOUR_MS, day_weights, level
+from cost_top.demo.world import Route, World, load_world
 from cost_top.model.native import COLUMNS
-
-from .costs import Prices
-from .pools import HIT, OK, Caller, Mix, Pools, homes_of_users, make_caller, make_pools
-from .rhythm import DAY_MS, HOUR_MS, day_weights, level
-from .world import Route, World, load_world
 
 Row = tuple[Any, ...]
 Call = tuple[int, int, Mix, float, int]  # input, output, mix, slowness, outcome
@@ -105,6 +104,7 @@ class Traffic:
         size, output, mix, slow, outcome = call
         size += time_ms % 61  # keeps the sizes of a pool from showing as a comb
         cached = created = created_1h = 0
+        reasoning = output * mix[3] // 1000
         cost: int | None = 0
         if outcome == OK:
             cached = size * mix[0] // 1000
@@ -113,7 +113,7 @@ class Traffic:
             created = size * mix[1] // 1000
             created_1h = created * mix[2] // 1000
             if not caller.byok:
-                cost = self._prices.cost(route, time_ms, (size, cached, created, created_1h, output))
+                cost = self._prices.cost(route, time_ms, (size, cached, created, created_1h, output, reasoning))
             latency = int((route.first_ms + output * route.token_ms) * slow)
         elif outcome == HIT:
             latency = int(6 * slow) + 2
@@ -127,7 +127,7 @@ class Traffic:
                 created if route.provider in _TELL_CREATED else None,
                 created_1h if route.provider == "anthropic" else None,
                 output,
-                output * mix[3] // 1000 if route.reasoning else None,
+                reasoning if route.reasoning else None,
             )
         self._serial += 1
         return (
