@@ -66,6 +66,7 @@ class Backfill:
         self._stopping = threading.Event()
         self._readers: list[LogReader] = []
         self._threads: list[threading.Thread] = []
+        self.costly = bool(source.costly)
         self._pending = 0
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -163,7 +164,7 @@ class Backfill:
             if self._days.still_true(reader, kept):
                 return Done(work, None)
             return Done(work, self._days.read(connection, reader, day, kept.details))
-        details = work is Work.DETAILS or not self._source.costly
+        details = work is Work.DETAILS or not self.costly
         return Done(work, self._days.read(connection, reader, day, details))
 
     def _finished(self) -> None:

@@ -55,6 +55,23 @@ class Mirror:
         if old is not None and old.path is None and old.relation != day.relation:
             self.database.connection.execute(f"DROP TABLE IF EXISTS {old.relation}")
 
+    def lose(self, day: date) -> None:
+        """Forget a closed day whose rows are gone."""
+        lost = self.closed.pop(day)
+        start, end = lost.start, lost.start + _DAY
+        self.rollups.forget(lambda part: part.start < end and part.end > start)
+
+    def newest(self) -> datetime | None:
+        """Time (UTC) of the newest row held."""
+        newest = self.hot.newest()
+        if newest is None:
+            for _, day in sorted(self.closed.items(), reverse=True):
+                if day.row_count:
+                    row = self.database.connection.execute(f"SELECT max(time) FROM {day.relation}").fetchone()
+                    newest = row[0] if row else None
+                    break
+        return newest.replace(tzinfo=UTC) if newest else None
+
     def touched(self, hours: Iterable[datetime]) -> None:
         """Rows of these hours of the hot end changed: their sums are dropped."""
         changed = tuple(hours)
@@ -129,7 +146,7 @@ class Mirror:
     def minutes(
         self, where: Filter, start: datetime, end: datetime
     ) -> tuple[list[tuple[int, int, int, int]], int | None]:
-        """`(minute, cost, requests, errors)` for each minute from `start` with traffic, and the 95th percentile in ms."""
+        """`(minute, cost, requests, errors)` for each minute from `start` with traffic, and the p95 latency in ms."""
         sql, parameters = condition(where)
         rows = f"{self._relation(start, end)} WHERE time >= ? AND time < ? AND {sql}"
         found = self.database.connection.execute(
@@ -154,6 +171,24 @@ class Mirror:
             f"WHERE time >= ? AND time < ? AND {sql} GROUP BY 1",
             [origin, start, end, *parameters],
         ).fetchall()
+
+    def without_usage(self, query: ReportQuery) -> int:
+        """Requests of the query that carry neither tokens nor a cost."""
+        return self._sums(query, "count(*) FILTER (price_status = 'no_usage')")[0]
+
+    def avoided_tokens(self, query: ReportQuery) -> tuple[int, int]:
+        """(input, output) tokens that response-cache hits did not send."""
+        found = self._sums(query, "sum(input_tokens) FILTER (cache_hit), sum(output_tokens) FILTER (cache_hit)")
+        return found[0], found[1]
+
+    def _sums(self, query: ReportQuery, expressions: str) -> tuple[int, ...]:
+        sql, parameters = condition(query.where)
+        start, end = naive(query.start), naive(query.end)
+        row = self.database.connection.execute(
+            f"SELECT {expressions} FROM {self._relation(start, end)} WHERE time >= ? AND time < ? AND {sql}",
+            [start, end, *parameters],
+        ).fetchone()
+        return tuple(int(value or 0) for value in row or ())
 
     def row_count(self) -> int:
         """Rows held."""

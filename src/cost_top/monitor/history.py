@@ -59,7 +59,7 @@ class History:
             self.tail.fill(start, self.mirror.hot_start)
             if start > self._hot_goal:
                 return True
-            self._begin_history(now)
+            self._begin_history()
         began = time.monotonic()
         self.tail.poll(now, clock)
         self.last_poll_seconds = time.monotonic() - began
@@ -79,7 +79,7 @@ class History:
         self.tail.fill(start, None)
         self._started = True
 
-    def _begin_history(self, now: datetime) -> None:
+    def _begin_history(self) -> None:
         """Take over what an earlier run kept, then ask for what is missing."""
         assert self._hot_goal is not None
         days = [self._hot_goal.date() - _DAY * number for number in range(1, HISTORY_DAYS + 1)]
@@ -110,7 +110,7 @@ class History:
             self._asked[start.date()] = Work.READ
             self.backfill.ask(Work.DETAILS if self._source.costly else Work.READ, [start.date()])
 
-    def want(self, period: Period, now: datetime) -> None:
+    def want(self, period: Period) -> None:
         """Ask for older days when the view looks at them."""
         if not self._started or self._hot_goal is None or self.mirror.hot_start > self._hot_goal:
             return
@@ -144,6 +144,14 @@ class History:
             self._hot_goal = self.mirror.hot_start
             self.mirror.hot.drop_before(self.mirror.hot_start)
 
+    def forget_lost_days(self) -> bool:
+        """Drop days whose file has gone from the cache folder and ask for them again; whether there were any."""
+        lost = [day.day for day in self.mirror.closed.values() if day.path is not None and not day.path.exists()]
+        for day in lost:
+            self.mirror.lose(day)
+        self._ask(Work.READ, lost)
+        return bool(lost)
+
     def patience(self) -> float:
         """Seconds the owner may sleep before `collect` is worth another call."""
         return 0.25 if self.backfill.pending else 3600.0
@@ -153,13 +161,6 @@ class History:
         if self._oldest is None:
             return None
         return max(self.mirror.complete_from(), self._oldest)
-
-    def newest(self) -> datetime | None:
-        """Time of the newest row."""
-        newest = self.mirror.hot.newest()
-        if newest is None and self.mirror.closed:
-            return None
-        return newest.replace(tzinfo=UTC) if newest else None
 
     def details_known(self) -> bool:
         """Whether the costly columns of all that is mirrored were read."""

@@ -10,18 +10,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.snapshot import Live, Snapshot, Stale
 from cost_top.model.view import View
-from cost_top.monitor.compose import Composer
-from cost_top.monitor.history import History
-from cost_top.monitor.questions import find, unpriced_models
-from cost_top.pricing.book import RateBook
-from cost_top.sources.base import LogReader, LogSource, SourceDenied
+from cost_top.sources.base import SourceDenied
+
+if TYPE_CHECKING:
+    from cost_top.mirror.store import Mirror
+    from cost_top.model.query import ReportQuery
+    from cost_top.pricing.book import RateBook
+    from cost_top.sources.base import LogReader, LogSource
 
 _BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _LOOKUP_SECONDS = 300.0
@@ -48,7 +49,7 @@ class Monitor:
         self._interval = interval
         self._cache = cache
         self._view = View()
-        self._publish: Callable[[Snapshot], None] = lambda snapshot: None
+        self._publish: Callable[[Snapshot], None] = lambda _: None
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -58,7 +59,7 @@ class Monitor:
         self._failures = 0
         self._next_poll = 0.0
         self._last: Snapshot | None = None
-        self.on_failure: Callable[[UserError], None] = lambda error: None  # the source could not be opened at all
+        self.on_failure: Callable[[UserError], None] = lambda _: None  # the source could not be opened at all
 
     def start(self, publish: Callable[[Snapshot], None], view: View) -> None:
         """Begin; see `Feed`."""
@@ -81,13 +82,18 @@ class Monitor:
 
     def find(self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]) -> None:
         """Values of a dimension for a picker."""
-        self._tell(
-            lambda: reply(find(self._history.mirror, self._composer.query(self._view, _now(), 100), dimension, text))
-        )
+        from cost_top.monitor.questions import find
+
+        self._ask(lambda mirror, query: reply(find(mirror, query, dimension, text)))
 
     def unpriced(self, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
         """The models behind what is unpriced."""
-        self._tell(lambda: reply(unpriced_models(self._history.mirror, self._composer.query(self._view, _now(), 100))))
+        from cost_top.monitor.questions import unpriced_models
+
+        self._ask(lambda mirror, query: reply(unpriced_models(mirror, query)))
+
+    def _ask(self, question: Callable[[Mirror, ReportQuery], None]) -> None:
+        self._tell(lambda: question(self._history.mirror, self._composer.query(self._view, _now(), 100)))
 
     def stop(self) -> None:
         """End the thread."""
@@ -101,6 +107,10 @@ class Monitor:
         self._wake.set()
 
     def _run(self) -> None:
+        # Imported here: the database parts take longer to load than the screen takes to stand.
+        from cost_top.monitor.compose import Composer
+        from cost_top.monitor.history import History
+
         try:
             source = self._open_source()
             reader = source.connect()
@@ -117,6 +127,8 @@ class Monitor:
             reader.close()
 
     def _loop(self, source: LogSource, reader: LogReader) -> None:
+        import duckdb
+
         lookups_due = 0.0
         while not self._stopping.is_set():
             self._wake.clear()
@@ -131,11 +143,14 @@ class Monitor:
                     more = self._history.step(now, clock)
                     self._state = Live(now)
                     self._failures = 0
-                    self._next_poll = clock if more else time.monotonic() + self._pause(reader)
-                except (SourceError, duckdb.Error) as error:
+                    self._next_poll = clock if more else time.monotonic() + self._pause()
+                except SourceError as error:
                     self._failed(error, now, clock)
             self._history.collect()
-            complete = self._answer(source.label)
+            try:
+                complete = self._answer(source.label)
+            except duckdb.IOException:
+                complete = not self._history.forget_lost_days()
             if complete and self._commands.empty():
                 self._wake.wait(max(0.0, min(self._next_poll - time.monotonic(), self._history.patience())))
 
@@ -147,7 +162,7 @@ class Monitor:
                 return
             command()
 
-    def _pause(self, reader: LogReader) -> float:
+    def _pause(self) -> float:
         """Seconds to the next poll: a slow log is asked less often."""
         return max(self._interval, self._history.last_poll_seconds * 20)
 
@@ -163,7 +178,7 @@ class Monitor:
         """Publish what is known for the view; whether all its sums are built."""
         view, now = self._view, _now()
         history = self._history
-        history.want(self._composer.period(view, now), now)
+        history.want(self._composer.period(view, now))
         complete = self._composer.build(view, now, time.monotonic() + _PATIENCE)
         snapshot = self._composer.compose(view, now, label, history.reaches())
         arrivals = history.tail.arrivals
@@ -177,7 +192,7 @@ class Monitor:
             ),
             state=self._state,
             filling=history.filling(self._composer.missing_slices(view, now)),
-            newest=history.newest(),
+            newest=history.mirror.newest(),
             lateness=arrivals.lateness(),
             log_rows=history.mirror.row_count(),
             rates_date=history.book.date,

@@ -1,0 +1,109 @@
+"""The commands: thin, imported only when called, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from cost_top import __version__
+from cost_top.model.errors import UserError, one_line
+
+# name -> (module, line of help). The line stands here so that `--help` imports none of them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("cost_top.cli.demo", "Open the app on a believable month of traffic, with more coming."),
+    "report": ("cost_top.cli.report", "Spend by any dimension, as a table, JSON or CSV."),
+    "price": ("cost_top.cli.price", "What a request costs, and at which rate."),
+    "doctor": ("cost_top.cli.doctor", "What was found at a source, and what is wrong with it."),
+}
+_DEFAULT = "watch"
+
+
+class Commands(click.Group):
+    """Subcommands by name; anything else is a source to watch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command now."""
+        module = "cost_top.cli.watch" if cmd_name == _DEFAULT else COMMANDS.get(cmd_name, ("", ""))[0]
+        if not module:
+            return None
+        command: click.Command = importlib.import_module(module).command
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`cost-top [SOURCE] [OPTIONS]` is the default command."""
+        if not args or (args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version")):
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Both ways to call it."""
+        formatter.write_usage("cost-top", "[SOURCE] [OPTIONS]")
+        formatter.write_usage("cost-top", "COMMAND [ARGS]...")
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands, from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        with formatter.section("Options of cost-top [SOURCE]"):
+            formatter.write_text("cost-top watch --help")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cost-top", message="%(prog)s %(version)s")
+def group() -> None:
+    """`top` for LLM spend: live, exact, read-only.
+
+    SOURCE is a database URL, the path of a SQLite file, or a name from the config file; without it the config's
+    default, else the environment variable COST_TOP_SOURCE.
+
+    \b
+    Examples:
+      cost-top demo
+      cost-top postgresql://reader@db.example.com/litellm
+      cost-top gateway.db --tz Europe/Berlin
+      cost-top report gateway.db --group-by model --since 7d
+    """
+
+
+def main() -> None:
+    """Run; bad input is one line on stderr and exit code 2."""
+    hide_secrets(sys.argv)
+    try:
+        code = group.main(standalone_mode=False, prog_name="cost-top")
+    except UserError as error:
+        fail(one_line(error, 2000))
+    except click.exceptions.Abort:
+        raise SystemExit(130) from None
+    except click.UsageError as error:
+        where = error.ctx.command_path.removesuffix(f" {_DEFAULT}") if error.ctx else "cost-top"
+        fail(f"{one_line(error.format_message(), 500)} (see {where} --help)")
+    except click.ClickException as error:
+        fail(one_line(error.format_message(), 500))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(141) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def fail(line: str) -> None:
+    """Say what is wrong and leave."""
+    click.echo(f"cost-top: {line}", err=True)
+    raise SystemExit(2)
+
+
+def hide_secrets(arguments: list[str]) -> None:
+    """Take a password in a URL argument out of the process list."""
+    if any("://" in argument and "@" in argument for argument in arguments):
+        import re
+
+        from setproctitle import setproctitle
+
+        setproctitle(" ".join(re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", argument) for argument in arguments))

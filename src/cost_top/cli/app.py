@@ -1,0 +1,106 @@
+"""Opening the app on a source, or printing the overview once where there is no terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cost_top.cli.options import Resolved, resolve
+from cost_top.model.errors import SourceError, UserError, one_line
+from cost_top.model.filter import Filter, parse_filter
+from cost_top.model.view import View
+from cost_top.model.windows import window_named
+
+
+def is_terminal() -> bool:
+    """Whether a full-screen app can run: input, output and errors are a terminal that is not dumb."""
+    return os.environ.get("TERM") not in (None, "", "dumb") and all(
+        stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)
+    )
+
+
+def open_app(
+    source: str,
+    *,
+    label: str | None = None,
+    mapping: Path | None = None,
+    overrides: Path | None = None,
+    tz: str | None = None,
+    no_cache: bool = False,
+    config_file: Path | None = None,
+    where: str = "",
+    window: str | None = None,
+    interval: float | None = None,
+    theme: str | None = None,
+    mouse: bool | None = None,
+) -> None:
+    """Run until the person leaves; raises `UserError` when the source cannot be opened."""
+    settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
+    view = View(window=window_named(window or settings.config.window or "30d").name, filter=parse_filter(where))
+    if not is_terminal():
+        print_overview(settings, view.filter, label)
+        return
+    check_path(settings.url)
+    seconds = interval or settings.config.interval or 2.0
+    options: dict[str, Any] = {
+        "view": view,
+        "zone": settings.zone,
+        "interval": seconds,
+        "source_label": label or "",
+        "theme": theme or settings.config.theme,
+        "mouse": settings.config.mouse if mouse is None else mouse,
+        "export_folder": settings.config.export_folder or Path.cwd(),
+    }
+    from cost_top.monitor.monitor import Monitor
+    from cost_top.tui.app import run_app
+
+    monitor = Monitor(
+        settings.open_source, settings.load_book, zone=settings.zone, interval=seconds, cache=settings.cache
+    )
+    code = run_app(monitor, **options)
+    if code:
+        raise SystemExit(code)
+
+
+def check_path(url: str | None) -> None:
+    """Say at once that a file is not there, before the screen is taken over."""
+    if url and "://" not in url and not Path(url).expanduser().is_file():
+        raise UserError(f"{one_line(url, 200)}: no such file; give a SQLite file, a database URL or a configured name")
+
+
+def print_overview(settings: Resolved, where: Filter, label: str | None) -> None:
+    """The overview of the last 30 days as text, once."""
+    from cost_top.cli.overview import overview_text
+    from cost_top.model.snapshot import Live
+    from cost_top.model.windows import Period, previous_period, window_period
+    from cost_top.monitor.compose import Composer
+    from cost_top.monitor.once import read_period
+
+    now = datetime.now(UTC)
+    view = View(window="30d", filter=where)
+    log = settings.open_source()
+    try:
+        shown = window_period(window_named(view.window), now, settings.zone)
+        whole = Period(previous_period(window_named(view.window), shown, settings.zone).start, now)
+        mirror = read_period(log, settings.load_book(), settings.cache, whole)
+        with log.connect() as reader:
+            oldest = reader.oldest()
+    except SourceError as error:
+        raise UserError(f"{log.label}: {one_line(error)}") from error
+    try:
+        composer = Composer(mirror, settings.zone)
+        composer.build(view, now, float("inf"))
+        reaches = max(whole.start, oldest).replace(tzinfo=None) if oldest else None
+        snapshot = composer.compose(view, now, label or log.label, reaches)
+        snapshot = replace(snapshot, state=Live(now), newest=mirror.newest(), log_rows=mirror.row_count())
+    finally:
+        mirror.close()
+    click.echo(overview_text(snapshot, settings.zone))
+    for note in log.notes:
+        click.echo(f"note: {note}")
