@@ -1,0 +1,40 @@
+"""Which gateway's log a database holds: presets matched against the tables it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cost_top.gateways.preset import Preset
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A table that a preset can read, and the types of its columns by name."""
+
+    preset: Preset
+    schema: str | None
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A table of the database's catalog."""
+
+    schema: str | None
+    name: str
+    columns: Mapping[str, str]  # that may be read: name to declared type
+
+
+def recognise(presets: Sequence[Preset], tables: Iterable[FoundTable], database: str) -> list[Candidate]:
+    """Every preset and table that belong together, presets in their order."""
+    found = list(tables)
+    return [
+        Candidate(preset, table.schema, table.columns)
+        for preset in presets
+        for table in found
+        if database in preset.databases
+        and table.name == preset.table
+        and preset.schema in (None, table.schema)
+        and set(preset.recognised_by) <= set(table.columns)
+    ]

@@ -1,0 +1,1 @@
+"""How each database spells what a mapping asks for."""

@@ -1,0 +1,127 @@
+"""What a mapping needs of a database, as SQLAlchemy expressions.
+
+Every raw column has one type whatever its rows hold, so that a stream's schema never depends on the data:
+text is `''` where unknown, integers are negative where unknown, booleans are -1, 0 or 1.
+Inside (before `finish_…`) unknown is NULL, so that alternatives can be coalesced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Select, literal_column
+from sqlalchemy.engine import Dialect as SqlDialect
+
+# Times outside are garbage of a clock or of a wrong unit: such rows belong to no period.
+USABLE_FROM = datetime(2000, 1, 1, tzinfo=UTC)
+USABLE_UNTIL = datetime(2200, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROS_PER_UNIT = {"epoch_s": 1_000_000, "epoch_ms": 1000, "epoch_us": 1}
+
+# Raw integers from here on are garbage; sums of what is left cannot overflow.
+INTEGER_LIMIT = 10**15
+UNKNOWN_MONEY = -9223372036854775807
+
+TRUE_WORDS = ("true", "t", "yes", "y", "1")
+FALSE_WORDS = ("false", "f", "no", "n", "0")
+
+
+def micros(instant: datetime) -> int:
+    """Microseconds since the epoch; a naive instant is UTC."""
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    delta = aware - EPOCH
+    return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def number(value: int) -> ColumnElement[int]:
+    """An integer of ours as SQL."""
+    return literal_column(str(int(value)))
+
+
+def constant(text: str) -> ColumnElement[str]:
+    """A text of a preset as an SQL literal; never a text from a log."""
+    return literal_column("'" + text.replace("\x00", "").replace("'", "''") + "'")
+
+
+def iso(instant: datetime, separator: str = " ") -> str:
+    """`2026-11-01 09:30:00`, with a fraction only where there is one."""
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).replace(tzinfo=None).isoformat(separator).rstrip("0" if aware.microsecond else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value of the table. `declared` is its type as the catalog gives it, '' for an expression."""
+
+    value: ColumnElement[Any]
+    declared: str = ""
+    typed: bool = False  # an expression that always has the type of its field
+
+
+@dataclass(frozen=True, slots=True)
+class TimeColumn:
+    """The column that says when; `unit` is one of `preset.TIME_UNITS`."""
+
+    value: ColumnElement[Any]
+    declared: str
+    unit: str
+
+
+class Dialect(Protocol):
+    """One database's spelling."""
+
+    name: str
+    text_is_blob: bool  # text columns come as bytes and are decoded by DuckDB
+
+    def text(self, cell: Cell) -> ColumnElement[Any]:
+        """As text, NULL where unknown or empty."""
+
+    def tags(self, cell: Cell) -> ColumnElement[Any]:
+        """A list of texts as the text of a JSON array."""
+
+    def integer(self, cell: Cell) -> ColumnElement[Any]:
+        """As a whole number, NULL where it is none."""
+
+    def boolean(self, cell: Cell) -> ColumnElement[Any]:
+        """As 1 or 0, NULL where it is neither."""
+
+    def money(self, cell: Cell, whole: bool) -> tuple[ColumnElement[Any], str]:
+        """The amount and its kind: `integer`, `double` or `text`. `whole`: the unit has no fractions."""
+
+    def money_text(self, cell: Cell) -> ColumnElement[Any]:
+        """The amount as decimal text, for a list of alternatives."""
+
+    def json(self, cell: Cell, path: Sequence[str]) -> ColumnElement[Any] | None:
+        """The value at a path as the database's own type or text; None where this database cannot."""
+
+    def finish_text(self, value: ColumnElement[Any] | None) -> ColumnElement[Any]:
+        """Unconditionally text, '' where unknown; None is a column that is always unknown."""
+
+    def time_kind(self, time: TimeColumn) -> str | None:
+        """How the raw time comes: `micros`, `timestamp` or `iso`; None when the column cannot hold such a time."""
+
+    def time(self, time: TimeColumn) -> ColumnElement[Any]:
+        """The raw time."""
+
+    def within(self, time: TimeColumn, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
+        """The conditions of `[start, end)`, served by an index on the column."""
+
+    def beyond(self, time: TimeColumn) -> list[ColumnElement[bool]]:
+        """Conditions that, one at a time, select the rows without a usable time."""
+
+    def at(self, time: TimeColumn, times: Sequence[datetime]) -> ColumnElement[bool]:
+        """Rows at any of these times; rows next to them may be among them."""
+
+    def total(self, cell: Cell) -> ColumnElement[Any]:
+        """A sum as text that never fails and is equal for equal rows."""
+
+    def render(self, statement: Select[*tuple[Any, ...]]) -> str:
+        """The statement with its literals, as the driver takes it."""
+
+
+def render(statement: Select[*tuple[Any, ...]], dialect: SqlDialect) -> str:
+    """SQL text for a driver without bound parameters; a paramstyle of names keeps `%` as it is."""
+    return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))

@@ -1,0 +1,285 @@
+"""A preset and the columns a table really has, compiled to the statements that read the log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, cast, column, func, literal_column, select, table
+from sqlalchemy import Text as SqlText
+from sqlalchemy.sql import quoted_name
+
+from cost_top.gateways.dialects.base import USABLE_FROM, USABLE_UNTIL, Cell, Dialect, TimeColumn, constant, number
+from cost_top.gateways.preset import Expression, LookupTable, Preset
+from cost_top.model.errors import UserError
+from cost_top.model.record import FIELDS
+
+_KINDS = {"VARCHAR": "text", "BIGINT": "integer", "INTEGER": "integer", "BOOLEAN": "boolean", "VARCHAR[]": "tags"}
+# What may change after a row was first seen, and is read cheaply.
+FINGERPRINT_FIELDS = ("input_tokens", "output_tokens", "reported_cost", "status", "cache_hit")
+
+
+@dataclass(frozen=True, slots=True)
+class RawShape:
+    """What the normal form must know of a raw stream."""
+
+    fields: tuple[str, ...]  # in the stream; the others are unknown
+    fingerprint_fields: tuple[str, ...]
+    identity_fields: tuple[str, ...]  # of these, those that are equal in every stream of a row
+    time_kind: str  # micros, timestamp or iso
+    text_is_blob: bool
+    cost_kind: str  # integer, double or text
+    pico_per_unit: tuple[int, int]
+    input_includes_cache: bool | None  # None: the stream says it row by row
+    user_agent_tag: str | None
+
+
+def field_kind(name: str) -> str:
+    """How a field is read: text, integer, boolean, tags or money."""
+    return "money" if name == "reported_cost" else _KINDS[dict(FIELDS)[name]]
+
+
+class LogStatements:
+    """The statements of one log. Building fails with `UserError` when the table lacks what nothing goes without."""
+
+    def __init__(self, preset: Preset, columns: Mapping[str, str], dialect: Dialect, schema: str | None = None) -> None:
+        self.preset = preset
+        self.columns = columns
+        self.dialect = dialect
+        self.schema = schema or preset.schema
+        self._require()
+        self._table = self._named(preset.table)
+        self._time = TimeColumn(self._column(preset.time_column), columns[preset.time_column], preset.time_unit)
+        kind = dialect.time_kind(self._time)
+        if kind is None:
+            declared = columns[preset.time_column]
+            raise UserError(
+                f"mapping {preset.origin}: time.unit {preset.time_unit} does not fit the column "
+                f"{preset.time_column!r} of type {declared}; change the unit or the column"
+            )
+        self._time_kind = kind
+        self._usable = {name: self._known(items) for name, items in preset.fields.items()}
+        self.mapped = tuple(name for name, _ in FIELDS if self._usable.get(name))
+        self.missing = tuple(name for name in preset.fields if not self._usable[name])
+        self.costly = tuple(name for name in self.mapped if any(item.costly for item in self._usable[name]))
+
+    @property
+    def shape(self) -> RawShape:
+        """What a stream of these statements looks like."""
+        includes = self.preset.input_includes_cache
+        return RawShape(
+            fields=self.mapped,
+            fingerprint_fields=self._fingerprint_fields(),
+            identity_fields=tuple(name for name in self._fingerprint_fields() if name not in self.costly),
+            time_kind=self._time_kind,
+            text_is_blob=self.dialect.text_is_blob,
+            cost_kind=self._money()[1],
+            pico_per_unit=self.preset.pico_per_unit,
+            input_includes_cache=includes if isinstance(includes, bool) else None,
+            user_agent_tag=self.preset.user_agent_tag,
+        )
+
+    @property
+    def version(self) -> str:
+        """Hash of the preset and of what was found of it."""
+        found = f"{self.preset.digest()}|{self.mapped}|{self.dialect.name}|{self.shape}"
+        return hashlib.sha256(found.encode()).hexdigest()[:16]
+
+    def rows(self, start: datetime, end: datetime | None, details: bool) -> str:
+        """The raw rows of a period."""
+        return self._render(self._rows(details).where(*self._within(start, end)))
+
+    def rows_at(self, times: Sequence[datetime], details: bool) -> str:
+        """The raw rows at some times; the usable range keeps out what a period would keep out."""
+        condition = self.dialect.at(self._time, times)
+        return self._render(self._rows(details).where(condition, *self._filter()))
+
+    def fingerprints(self, start: datetime, end: datetime | None) -> str:
+        """Ids, times and changeable figures of a period, from cheap columns."""
+        figures = [self._raw(name, details=False).label(name) for name in self._fingerprint_fields()]
+        return self._render(self._select(figures).where(*self._within(start, end)))
+
+    def sample(self, limit: int) -> str:
+        """A few of the newest raw rows."""
+        return self._render(self._rows(details=False).where(*self._usable_time()).order_by(
+            self._time.value.desc()).limit(limit))  # fmt: skip
+
+    def newest(self) -> str:
+        """The time of the newest row."""
+        return self._edge(self._time.value.desc())
+
+    def oldest(self) -> str:
+        """The time of the oldest row."""
+        return self._edge(self._time.value.asc())
+
+    def day_count(self, day: date) -> str:
+        """One row: count and the check text of a UTC day."""
+        start = datetime.combine(day, time(), UTC)
+        parts = [self._sum(name) for name in ("input_tokens", "output_tokens", "reported_cost")]
+        check: ColumnElement[Any] = constant("")
+        for part in parts:
+            check = check.op("||")(constant("/")).op("||")(func.coalesce(part, constant("")))
+        counted = select(func.count().label("rows"), cast(check, SqlText).label("check_text")).select_from(self._table)
+        return self._render(counted.where(*self._within(start, start + timedelta(days=1))))
+
+    def untimed(self, limit: int) -> str:
+        """How many rows have no usable time; each kind is counted up to `limit`."""
+        counts = []
+        for condition in self.dialect.beyond(self._time):
+            found: Select[Any] = select(literal_column("1").label("one")).select_from(self._table)
+            bounded = found.where(condition, *self._filter()).limit(literal_column(str(int(limit)))).subquery()
+            counts.append(select(func.count()).select_from(bounded).scalar_subquery())
+        total: ColumnElement[Any] = number(0)
+        for count in counts:
+            total = total + count
+        return self._render(select(total.label("rows")))
+
+    def lookup(self, lookup: LookupTable) -> str:
+        """Ids and names of a table beside the log, where both are known."""
+        key, name = self._column(lookup.id), self._column(lookup.name)
+        texts = [self.dialect.finish_text(self.dialect.text(Cell(value))) for value in (key, name)]
+        return self._render(
+            select(texts[0].label("id"), texts[1].label("name"))
+            .select_from(self._named(lookup.table))
+            .where(key.is_not(None), name.is_not(None))
+        )
+
+    def expression_probe(self, name: str, expression: Expression) -> str | None:
+        """A statement that fails when a mapping's own SQL is wrong, and reads nothing; None where there is none."""
+        if not expression.sql:
+            return None
+        cell = self._cell(expression)
+        statement = select(self._alternatives(name, [cell])[0].label("probe")) if cell else None
+        return (
+            self._render(statement.select_from(self._table).limit(literal_column("0")))
+            if statement is not None
+            else None
+        )
+
+    def _require(self) -> None:
+        preset = self.preset
+        always = [preset.time_column, *preset.id.columns, *preset.recognised_by]
+        for item in (preset.row_filter, preset.input_includes_cache):
+            always += item.columns if isinstance(item, Expression) else ()
+        missing = sorted({name for name in always if name not in self.columns})
+        if missing:
+            names = ", ".join(missing)
+            raise UserError(
+                f"table {preset.table}: is no {preset.name} log: it lacks {names}; "
+                "give the right table, or map it with --mapping FILE"
+            )
+
+    def _known(self, items: Sequence[Expression]) -> list[Expression]:
+        """The alternatives this table can answer."""
+        return [
+            item
+            for item in items
+            if all(name in self.columns for name in item.columns) and self._cell(item) is not None
+        ]
+
+    def _cell(self, item: Expression) -> Cell | None:
+        if item.value is not None:
+            return Cell(cast(constant(item.value), SqlText), "text")
+        if item.sql:
+            spelled = item.sql.get(self.dialect.name)
+            return Cell(literal_column(f"({spelled})"), typed=item.typed) if spelled else None
+        name = item.column or ""
+        cell = Cell(self._column(name), self.columns.get(name, ""))
+        if not item.path:
+            return cell
+        value = self.dialect.json(cell, item.path)
+        return None if value is None else Cell(value)
+
+    def _alternatives(self, name: str, cells: Sequence[Cell]) -> tuple[ColumnElement[Any], str]:
+        """The field's raw column (its type never depends on the rows) and, for money, its kind."""
+        kind, dialect = field_kind(name), self.dialect
+        if kind == "money":
+            if len(cells) == 1:
+                return dialect.money(cells[0], whole=self.preset.cost_unit != "usd")
+            return func.coalesce(*map(dialect.money_text, cells), constant("")), "text"
+        read = {"text": dialect.text, "tags": dialect.tags, "integer": dialect.integer, "boolean": dialect.boolean}[
+            kind
+        ]
+        values = [read(cell) for cell in cells]
+        if kind in ("text", "tags"):
+            return dialect.finish_text(_first(values)), kind
+        return func.coalesce(*values, number(-1)), kind
+
+    def _raw(self, name: str, details: bool) -> ColumnElement[Any]:
+        items = [item for item in self._usable[name] if details or not item.costly]
+        cells = [cell for item in items if (cell := self._cell(item)) is not None]
+        if cells:
+            return self._alternatives(name, cells)[0]
+        kind = field_kind(name)
+        if kind in ("text", "tags"):
+            return self.dialect.finish_text(None)
+        return cast(constant(""), SqlText) if kind == "money" else number(-1)
+
+    def _money(self) -> tuple[ColumnElement[Any] | None, str]:
+        items = self._usable.get("reported_cost") or []
+        cells = [cell for item in items if (cell := self._cell(item)) is not None]
+        return self._alternatives("reported_cost", cells) if cells else (None, "text")
+
+    def _fingerprint_fields(self) -> tuple[str, ...]:
+        cheap = (name for name in FINGERPRINT_FIELDS if any(not item.costly for item in self._usable.get(name) or []))
+        return tuple(cheap)
+
+    def _rows(self, details: bool) -> Select[Any]:
+        extra = []
+        includes = self.preset.input_includes_cache
+        if isinstance(includes, Expression) and (cell := self._cell(includes)) is not None:
+            extra = [func.coalesce(self.dialect.boolean(cell), number(-1)).label("input_includes_cache")]
+        return self._select([*(self._raw(name, details).label(name) for name in self.mapped), *extra])
+
+    def _select(self, figures: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        cell = self._cell(self.preset.id)
+        identity = self.dialect.finish_text(self.dialect.text(cell) if cell else None)
+        moment = self.dialect.time(self._time)
+        return select(identity.label("id"), moment.label("time"), *figures).select_from(self._table)
+
+    def _sum(self, name: str) -> ColumnElement[Any]:
+        items = [item for item in self._usable.get(name) or [] if not item.costly]
+        cell = self._cell(items[0]) if items else None
+        return self.dialect.total(cell) if cell else constant("")
+
+    def _edge(self, order: ColumnElement[Any]) -> str:
+        moment = self.dialect.time(self._time).label("time")
+        return self._render(
+            select(moment)
+            .select_from(self._table)
+            .where(*self._usable_time())
+            .order_by(order)
+            .limit(literal_column("1"))
+        )
+
+    def _within(self, start: datetime, end: datetime | None) -> list[ColumnElement[bool]]:
+        first = min(max(start, USABLE_FROM), USABLE_UNTIL)
+        last = min(end or USABLE_UNTIL, USABLE_UNTIL)
+        return [*self.dialect.within(self._time, first, last), *self._filter()]
+
+    def _usable_time(self) -> list[ColumnElement[bool]]:
+        return self._within(USABLE_FROM, None)
+
+    def _filter(self) -> list[ColumnElement[bool]]:
+        sql = self.preset.row_filter.sql.get(self.dialect.name) if self.preset.row_filter else None
+        return [literal_column(f"({sql})")] if sql else []
+
+    def _column(self, name: str) -> ColumnElement[Any]:
+        return column(_quoted(name))
+
+    def _named(self, name: str) -> Any:
+        return table(_quoted(name), schema=_quoted(self.schema) if self.schema else None)
+
+    def _render(self, statement: Select[*tuple[Any, ...]]) -> str:
+        return self.dialect.render(statement)
+
+
+def _quoted(name: str) -> str:
+    return quoted_name(name, quote=True)
+
+
+def _first(values: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
+    return values[0] if len(values) == 1 else func.coalesce(*values)
