@@ -53,13 +53,15 @@ def _scaled(number: int) -> str:
     raise AssertionError("unreachable")
 
 
-def percent(part: int, whole: int) -> str | None:
+def percent(part: int, whole: int, short: bool = False) -> str | None:
     """The share of `part` in `whole` with one decimal; None when the whole is 0. Never rounds to 0 or to all.
+
+    `short` has no decimal from 10 % on.
 
     >>> percent(131, 1000), percent(1, 10**6), percent(0, 7), percent(7, 7), percent(99_999, 100_000)
     ('13.1 %', '<0.1 %', '0 %', '100 %', '>99.9 %')
-    >>> percent(-31, 1000), percent(1, 0)
-    ('-3.1 %', None)
+    >>> percent(-31, 1000), percent(1, 0), percent(9615, 10_000, short=True), percent(999, 1000, short=True)
+    ('-3.1 %', None, '96 %', '>99 %')
     """
     if whole == 0:
         return None
@@ -72,9 +74,12 @@ def percent(part: int, whole: int) -> str | None:
     tenths = (size * 2000 + base) // (2 * base)
     if tenths == 0:
         return ">-0.1 %" if negative else "<0.1 %"
-    if tenths == 1000 and size < base:
-        return "<-99.9 %" if negative else ">99.9 %"
-    return f"{'-' if negative else ''}{tenths // 10:,}.{tenths % 10} %"
+    sign = "-" if negative else ""
+    if tenths >= (995 if short else 1000) and size < base:
+        return f"{'<-' if negative else '>'}{'99' if short else '99.9'} %"
+    if short and tenths >= 100:
+        return f"{sign}{(size * 200 + base) // (2 * base):,} %"
+    return f"{sign}{tenths // 10:,}.{tenths % 10} %"
 
 
 def arrow(now: int, before: int | None) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK, LIGHT, SIXTEEN, PLAIN = "cost-top-dark", "cost-top-light", "cost-top-16", "cost-top-plain"
 
@@ -74,45 +75,35 @@ _LIGHT = Theme(
         "input-selection-background": "#CFE3F7",
     },
 )
-_QUIET = {
-    "text-muted": "ansi_default",
-    "border": "ansi_default",
-    "border-blurred": "ansi_default",
-    "footer-key-foreground": "ansi_default",
-    "scrollbar": "ansi_default",
-    "scrollbar-hover": "ansi_default",
-    "scrollbar-active": "ansi_default",
-    "scrollbar-background": "ansi_default",
-    "scrollbar-background-hover": "ansi_default",
-    "scrollbar-background-active": "ansi_default",
-    "link-color": "ansi_default",
-    "link-color-hover": "ansi_default",
-    "link-background-hover": "ansi_default",
-    "block-cursor-background": "ansi_default",
-    "block-cursor-foreground": "ansi_default",
+# The cursor is reversed and the blurred cursor underlined: both can be seen without any colour.
+_SHAPES = {
     "block-cursor-text-style": "reverse",
     "block-cursor-blurred-text-style": "underline",
     "input-cursor-text-style": "reverse",
-    "input-selection-background": "ansi_default",
 }
-
-
-def _ansi(name: str, variables: dict[str, str], **colours: str) -> Theme:
-    """A theme in the terminal's own colours."""
-    named = dict.fromkeys(
-        ("primary", "secondary", "warning", "error", "success", "accent", "foreground", "background", "surface",
-         "panel", "boost"), "ansi_default") | colours  # fmt: skip
-    return Theme(name=name, ansi=True, dark=True, variables=variables, **named)
-
-
-_SIXTEEN = _ansi(
-    SIXTEEN,
-    {**_QUIET, "block-cursor-background": "ansi_blue", "block-cursor-foreground": "ansi_bright_white",
-     "block-cursor-text-style": "bold", "border-blurred": "ansi_bright_black"},
-    primary="ansi_cyan", secondary="ansi_default", warning="ansi_yellow", error="ansi_red", success="ansi_green",
+_TERMINAL = BUILTIN_THEMES["ansi-dark"]
+_SIXTEEN = replace(
+    _TERMINAL,
+    name=SIXTEEN,
+    primary="ansi_cyan",
     accent="ansi_yellow",
-)  # fmt: skip
-_PLAIN = _ansi(PLAIN, _QUIET)
+    variables={
+        **_TERMINAL.variables,
+        "border": "ansi_default",
+        "border-blurred": "ansi_bright_black",
+        "block-cursor-background": "ansi_default",
+        "block-cursor-foreground": "ansi_default",
+        "footer-key-foreground": "ansi_cyan",
+        **_SHAPES,
+    },
+)
+# Every colour is the terminal's own, whatever variables Textual has; what is muted stays dim.
+_COLOURLESS = {
+    name: "ansi_default"
+    for name, value in _TERMINAL.to_color_system().generate().items()
+    if value.startswith("ansi_") and not value.endswith("%")
+}
+_PLAIN = replace(_TERMINAL, name=PLAIN, variables={**_COLOURLESS, **_SHAPES})
 
 THEMES: tuple[Theme, ...] = (_DARK, _LIGHT, _SIXTEEN, _PLAIN)
 _REQUESTS = {"dark": DARK, "light": LIGHT, "16": SIXTEEN, "ansi": SIXTEEN, "plain": PLAIN, "none": PLAIN}

@@ -12,17 +12,29 @@ from cost_top.model.query import Measures
 from cost_top.model.snapshot import Burn, Snapshot, Spend
 from cost_top.tui.render.chart import bars_of
 from cost_top.tui.render.style import (
-    BAR, CAUTION, FIGURE, GOOD, MUTED, SEPARATOR, content, first_fit, fits, lines, spread, strip_blocks,
+    BAR,
+    CAUTION,
+    FIGURE,
+    GOOD,
+    MUTED,
+    SEPARATOR,
+    content,
+    first_fit,
+    fits,
+    lines,
+    spread,
+    strip_blocks,
 )  # fmt: skip
 
 COMPACT_HEIGHT = 2
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def spend_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Content:
     """Total of the window against the equal period before; today and month so far; since the mark, if one is set."""
     spend = snapshot.spend
-    rows = [_total_line(spend, width), _so_far_line(spend, width)]
+    rows = [_total_line(spend, width), _so_far_line(snapshot, width, zone)]
     if height > COMPACT_HEIGHT:
         rows += [row for row in (_mark_line(spend, width), _own_keys_line(spend, width)) if row is not None]
         rows.append(_volume_line(spend.measures, width))
@@ -51,14 +63,17 @@ def _total_line(spend: Spend, width: int) -> Content:
     return first_fit(width, figure)
 
 
-def _so_far_line(spend: Spend, width: int) -> Content:
-    today, month = display_usd(spend.today), display_usd(spend.month)
+def _so_far_line(snapshot: Snapshot, width: int, zone: tzinfo) -> Content:
+    today, month = display_usd(snapshot.spend.today), display_usd(snapshot.spend.month)
+    end = snapshot.period.end.astimezone(zone)
+    name = _MONTHS[end.month - 1]
+    day = "today" if snapshot.view.end is None else f"{name} {end.day}"
     return first_fit(
         width,
-        content(("today ", MUTED), today, ("   month so far ", MUTED), month),
-        content(("today ", MUTED), today, ("  month ", MUTED), month),
-        content(("day ", MUTED), today, (" mo ", MUTED), month),
-        content(("today ", MUTED), today),
+        content((f"{day} ", MUTED), today, (f"   {name} so far ", MUTED), month),
+        content((f"{day} ", MUTED), today, (f"  {name} ", MUTED), month),
+        content((f"{day} ", MUTED), today, (f" {name} ", MUTED), month),
+        content((f"{day} ", MUTED), today),
     )
 
 
@@ -185,9 +200,16 @@ def saved_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Con
         rows = [_saving(*saving, width=width, short=True) for saving in savings[:2]]
     else:
         rows = [_saving(*saving, width=width, short=False) for saving in savings]
-    if height > len(savings) and mark is not None:
-        rows.append(content((f"since mark {display_usd(mark.saved_by_cache)} response,"
-                             f" {display_usd(mark.prompt_cache_savings)} prompt", MUTED)))  # fmt: skip
+    if height > len(savings) and mark is not None and snapshot.view.mark is not None:
+        rows.append(
+            content(
+                (
+                    f"since the mark at {snapshot.view.mark.astimezone(zone):%H:%M} "
+                    f"{display_usd(mark.saved_by_cache)} and {display_usd(mark.prompt_cache_savings)}",
+                    MUTED,
+                )
+            )
+        )
     return lines(rows, width, height)
 
 
@@ -196,7 +218,7 @@ def _saving(name: str, amount: int, whole: int, of: str, marked: int | None, *, 
     style = CAUTION if amount < 0 else FIGURE
     money = (money_fixed(amount, 11), style)
     since = [(f"  {display_usd(marked, sign=True)} since mark", MUTED)] if marked else []
-    word = name.split()[0]
+    word = name.partition(" ")[0]
     return first_fit(
         width,
         *([content(f"{name:<14}", money, f"{share:>8} ", (of, MUTED), *since)] if not short else []),

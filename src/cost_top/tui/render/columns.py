@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta, tzinfo
 
 from textual.content import Content
 
-from cost_top.model.format import Align, arrow, count, elide, money_fixed, pad, percent
+from cost_top.model.format import UNKNOWN, Align, arrow, count, elide, money_fixed, pad, percent
 from cost_top.model.query import ReportRow
-from cost_top.model.snapshot import Lens, Snapshot
+from cost_top.model.snapshot import Lens, Snapshot, Stale
 from cost_top.model.windows import Period
 from cost_top.tui.render.style import BAR, CAUTION, FIGURE, GOOD, MUTED, SEPARATOR, content, fit, strip_blocks
 
@@ -43,23 +43,26 @@ class Column:
     minimum_width: int
 
 
-_NAME = Column("name", "", 0, "left", None, 10)
-_COST = Column("cost", "cost  ", 12, "right", "total_cost", 12)
-_MARK = Column("mark", "mark  ", 12, "right", None, 12)
-_ARROW = Column("arrow", "", 2, "right", None, 2)
-_SHARE = Column("share", "share", 8, "right", "total_cost", 8)
-_REQUESTS = Column("requests", "req", 7, "right", "request_count", 7)
-_BAR = Column("bar", "", 13, "left", None, 7)
-_TREND = Column("trend", "trend", 13, "left", None, 9)
+_COLUMNS = {
+    column.key: column
+    for column in (
+        Column("name", "", 0, "left", None, 10),
+        Column("bar", "", 13, "left", None, 7),
+        Column("cost", "cost  ", 12, "right", "total_cost", 12),
+        Column("mark", "mark  ", 12, "right", None, 12),
+        Column("share", "share", 8, "right", "total_cost", 8),
+        Column("requests", "req", 7, "right", "request_count", 7),
+        Column("trend", "trend", 13, "left", None, 9),
+        Column("arrow", "", 2, "right", None, 2),
+    )
+}
 _TITLES = {"credential_type": "credential", "token": "token"}
 
-# By what is given up last when a panel is narrow, and the order in which columns stand.
+# What a narrow panel keeps longest, first.
 _PRIORITY = {
     "provider": ("cost", "share", "arrow", "bar", "trend", "requests"),
     "": ("cost", "arrow", "share", "requests"),
 }
-_ORDER = ("name", "bar", "cost", "mark", "share", "requests", "trend", "arrow")
-_COLUMNS = {column.key: column for column in (_NAME, _COST, _MARK, _ARROW, _SHARE, _REQUESTS, _BAR, _TREND)}
 _NAME_WANTS = {"provider": 10, "token": 18}
 _NAME_ENOUGH = {"provider": 24}
 
@@ -87,8 +90,8 @@ def columns_for(lens: str, width: int, marked: bool) -> tuple[Column, ...]:
         left = _NAME_ENOUGH.get(lens, 24)
     title = _TITLES.get(lens, lens)
     return tuple(
-        replace(_NAME, title=title, width=left) if key == "name" else replace(_COLUMNS[key], width=widths[key])
-        for key in _ORDER
+        replace(column, title=title, width=left) if key == "name" else replace(column, width=widths[key])
+        for key, column in _COLUMNS.items()
         if key in chosen
     )
 
@@ -105,38 +108,58 @@ def _placed(text: str, column: Column) -> str:
 
 
 def cells(lens: Lens, index: int, columns: Sequence[Column], snapshot: Snapshot) -> tuple[Content, ...]:
-    """Row `index` of a lens, one content for each column, each exactly as wide as its column."""
+    """Row `index` of a lens, one content for each column, each exactly as wide as its column.
+
+    Figures of a source that does not answer are faint.
+    """
     row = lens.report.rows[index]
-    return tuple(fit(_cell(lens, row, index, column), column.width) for column in columns)
+    figure = MUTED if isinstance(snapshot.state, Stale) else FIGURE
+    return tuple(fit(_DRAWN[column.key](lens, row, index, column, figure), column.width) for column in columns)
 
 
-def _cell(lens: Lens, row: ReportRow, index: int, column: Column) -> Content:
+def _cost(_lens: Lens, row: ReportRow, _index: int, column: Column, figure: str) -> Content:
     measures = row.measures
-    match column.key:
-        case "name":
-            return name_of(lens, row, column.width)
-        case "cost":
-            text = money_fixed(measures.total_cost, column.width - 1, measures.unpriced_count)
-            known = measures.total_cost or not measures.unpriced_count
-            return content(" ", (text, FIGURE if known else CAUTION))
-        case "mark":
-            marked = lens.since_mark[index] if index < len(lens.since_mark) else 0
-            text = money_fixed(marked, column.width - 1) if marked else pad("–  ", column.width - 1, "right")
-            return content(" ", (text, FIGURE if marked else MUTED))
-        case "share":
-            share = percent(measures.total_cost, lens.report.totals.total_cost)
-            unknown = measures.unpriced_count and not measures.total_cost
-            return content(_placed("–" if share is None or unknown else share, column))
-        case "requests":
-            return content((_placed(count(measures.request_count), column), MUTED))
-        case "bar":
-            return content(" ", share_bar(measures.total_cost, lens.report.totals.total_cost, column.width - 1))
-        case "trend":
-            trend = lens.trends[index] if index < len(lens.trends) else ()
-            return content(" ", strip_blocks(trend, column.width - 1))
-        case _:
-            mark = arrow(measures.total_cost, lens.previous[index] if index < len(lens.previous) else None)
-            return content(" ", (mark, _STEP_STYLES.get(mark, MUTED)))
+    text = money_fixed(measures.total_cost, column.width - 1, measures.unpriced_count)
+    return content(" ", (text, figure if measures.total_cost or not measures.unpriced_count else CAUTION))
+
+
+def _mark(lens: Lens, _row: ReportRow, index: int, column: Column, figure: str) -> Content:
+    amount = lens.since_mark[index] if index < len(lens.since_mark) else 0
+    text = money_fixed(amount, column.width - 1) if amount else pad(f"{UNKNOWN}  ", column.width - 1, "right")
+    return content(" ", (text, figure if amount else MUTED))
+
+
+def _share(lens: Lens, row: ReportRow, _index: int, column: Column, _figure: str) -> Content:
+    share = percent(row.measures.total_cost, lens.report.totals.total_cost)
+    unknown = row.measures.unpriced_count and not row.measures.total_cost
+    return content(_placed(UNKNOWN if share is None or unknown else share, column))
+
+
+def _requests(_lens: Lens, row: ReportRow, _index: int, column: Column, _figure: str) -> Content:
+    return content((_placed(count(row.measures.request_count), column), MUTED))
+
+
+def _bar(lens: Lens, row: ReportRow, _index: int, column: Column, _figure: str) -> Content:
+    return content(" ", share_bar(row.measures.total_cost, lens.report.totals.total_cost, column.width - 1))
+
+
+def _trend(lens: Lens, _row: ReportRow, index: int, column: Column, _figure: str) -> Content:
+    return content(" ", strip_blocks(lens.trends[index] if index < len(lens.trends) else (), column.width - 1))
+
+
+def _arrow(lens: Lens, row: ReportRow, index: int, _column: Column, _figure: str) -> Content:
+    mark = arrow(row.measures.total_cost, lens.previous[index] if index < len(lens.previous) else None)
+    return content(" ", (mark, _STEP_STYLES.get(mark, MUTED)))
+
+
+def _name(lens: Lens, row: ReportRow, _index: int, column: Column, _figure: str) -> Content:
+    return name_of(lens, row, column.width)
+
+
+_DRAWN: dict[str, Callable[[Lens, ReportRow, int, Column, str], Content]] = {
+    "name": _name, "bar": _bar, "cost": _cost, "mark": _mark, "share": _share, "requests": _requests,
+    "trend": _trend, "arrow": _arrow,
+}  # fmt: skip
 
 
 def share_bar(part: int, whole: int, width: int) -> Content:

@@ -8,7 +8,7 @@ from textual.content import Content
 
 from cost_top.model.format import age, elide
 from cost_top.model.snapshot import Snapshot, Stale
-from cost_top.model.view import View
+from cost_top.model.view import Crumb, View
 from cost_top.model.windows import window_named, zone_name
 from cost_top.tui.render.style import CAUTION, FIGURE, GOOD, MUTED, PRODUCT, SEPARATOR, content, fit
 
@@ -90,14 +90,18 @@ def _ages(snapshot: Snapshot, now: datetime | None) -> list[Content]:
 
 def crumb_line(view: View, width: int) -> Content:
     """The drill as a path, then the filter that was typed: what every figure on the screen is about."""
-    parts: list[str | tuple[str, str]] = [" ", ("all requests", MUTED if not view.crumbs else "")]
-    for crumb in view.crumbs:
-        parts += [(" › ", MUTED), (f"{crumb.dimension} ", MUTED), (elide(crumb.label, 32), FIGURE)]
-    if view.filter:
-        parts += [(SEPARATOR + "filter ", MUTED), (elide(str(view.filter), 80), CAUTION)]
-    line = content(*parts)
-    if line.cell_length > width and len(view.crumbs) > 1:
-        last = view.crumbs[-1]
-        line = content(" ", (f"… › {last.dimension} ", MUTED), (elide(last.label, 32), FIGURE),
-                       *([(SEPARATOR, MUTED), (elide(str(view.filter), 80), CAUTION)] if view.filter else []))  # fmt: skip
+    line = _path("all requests", view.crumbs, view)
+    for given_up in range(1, len(view.crumbs)):
+        if line.cell_length <= width:
+            break
+        line = _path("…", view.crumbs[given_up:], view)
     return fit(line, width)
+
+
+def _path(start: str, crumbs: tuple[Crumb, ...], view: View) -> Content:
+    parts: list[str | tuple[str, str]] = [" ", (start, MUTED)]
+    for crumb in crumbs:
+        parts += [(f" › {crumb.dimension} ", MUTED), (elide(crumb.label, 32), FIGURE)]
+    if view.filter:
+        parts += [(f"{SEPARATOR}filter ", MUTED), (elide(str(view.filter), 80), CAUTION)]
+    return content(*parts)

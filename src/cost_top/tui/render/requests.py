@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -59,24 +59,21 @@ def request_cells(row: RequestRow, columns: Sequence[Column], zone: tzinfo) -> t
 
 def _cell(row: RequestRow, column: Column, zone: tzinfo) -> tuple[str, str]:
     room = column.width - (column.key != "time")
-    match column.key:
-        case "time":
-            pattern = "%m-%d %H:%M:%S" if room >= 14 else "%H:%M:%S"
-            return f"{row.time.astimezone(zone):{pattern}}", MUTED
-        case "cost":
-            if row.cost is None:
-                return pad("unpriced  " if row.price_status == "unpriced" else f"{UNKNOWN}  ", room, "right"), CAUTION
-            return money_fixed(row.cost, room), FIGURE
-        case "tokens":
-            return pad(f"{tokens(row.input_tokens)}/{tokens(row.output_tokens)}", room, "right"), ""
-        case "latency":
-            return pad(duration_ms(row.latency_ms), room, "right"), ""
-        case "status":
-            return _state(row)
-        case "token":
-            return _named(row.token_name or row.token, room)
-        case _:
-            return _named(getattr(row, column.key), room)
+    drawn: dict[str, Callable[[], tuple[str, str]]] = {
+        "time": lambda: (f"{row.time.astimezone(zone):{'%m-%d %H:%M:%S' if room >= 14 else '%H:%M:%S'}}", MUTED),
+        "cost": lambda: _cost(row, room),
+        "tokens": lambda: (pad(f"{tokens(row.input_tokens)}/{tokens(row.output_tokens)}", room, "right"), ""),
+        "latency": lambda: (pad(duration_ms(row.latency_ms), room, "right"), ""),
+        "status": lambda: _state(row),
+        "token": lambda: _named(row.token_name or row.token, room),
+    }
+    return drawn[column.key]() if column.key in drawn else _named(getattr(row, column.key), room)
+
+
+def _cost(row: RequestRow, room: int) -> tuple[str, str]:
+    if row.cost is not None:
+        return money_fixed(row.cost, room), FIGURE
+    return pad("unpriced  " if row.price_status == "unpriced" else f"{UNKNOWN}  ", room, "right"), CAUTION
 
 
 def _named(value: str | None, room: int) -> tuple[str, str]:

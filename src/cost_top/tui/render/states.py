@@ -16,21 +16,25 @@ RATES_OLD = timedelta(days=60)
 
 def empty_text(snapshot: Snapshot | None, dimension: str) -> Content | None:
     """Why a panel has no rows and what to press; None when it has some."""
-    if snapshot is None:
-        return content(("connecting…", MUTED))
-    lens = snapshot.lens(dimension)
+    lens = snapshot.lens(dimension) if snapshot is not None else None
     if lens is not None and lens.report.rows:
         return None
-    if lens is None:
-        return content(("reading…", MUTED))
-    if snapshot.filling is not None and snapshot.log_rows == 0:
-        return content(("reading the log…", MUTED))
+    if snapshot is None or snapshot.state is None or lens is None:
+        return content(("connecting…" if snapshot is None or snapshot.state is None else "reading…", MUTED))
     if snapshot.log_rows == 0:
-        return content("the log is empty", (f"{SEPARATOR}rows appear here as the gateway writes them", MUTED))
+        return _no_rows(snapshot)
     if snapshot.view.where:
         return content("no request matches the filter", (f"{SEPARATOR}escape clears it", MUTED))
     what = NOBODY.get(dimension, "nothing").removeprefix("no ")
     return content(f"no {what} in this window", (f"{SEPARATOR}] for a longer one", MUTED))
+
+
+def _no_rows(snapshot: Snapshot) -> Content:
+    if isinstance(snapshot.state, Stale):
+        return content("nothing read yet", (f"{SEPARATOR}the source does not answer", MUTED))
+    if snapshot.filling is not None:
+        return content(("reading the log…", MUTED))
+    return content("the log is empty", (f"{SEPARATOR}rows appear here as the gateway writes them", MUTED))
 
 
 def banner(snapshot: Snapshot | None, *, paused_since: datetime | None, now: datetime, zone: tzinfo) -> Content | None:

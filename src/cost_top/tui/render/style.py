@@ -84,19 +84,28 @@ def plain_ascii(line: Content) -> Content:
             character if character.isascii() else "?" * (1 if cells_of(character) < 2 else 2) for character in text
         )
     if len(text) == len(line.plain):
-        return Content(text, spans=line.spans)
+        return Content(text, spans=list(line.spans))
     return Content(text)
 
 
+def summed(values: Sequence[int], width: int) -> list[int]:
+    """One figure a column: the values, or sums of as many neighbours each when there are more than columns.
+
+    The newest are whole; the oldest that do not fill a column are left out.
+    """
+    size = max(1, -(-len(values) // width))
+    return [sum(values[at : at + size]) for at in range(len(values) % size, len(values), size)]
+
+
 def strip_blocks(values: Sequence[int], width: int) -> Content:
-    """A zero-based strip of one row: one column a value, or sums of neighbours when there are more than columns.
+    """A zero-based strip of one row, `summed` to the columns there are.
 
     A value of 0 is a faint dot, so that quiet differs from little; any value above 0 shows at least one eighth.
     """
     if not values or width <= 0:
         return Content("")
-    per_column = -(-len(values) // width)
-    sums = [sum(values[at : at + per_column]) for at in range(0, len(values), per_column)]
-    top = max(max(sums), 1)
-    pieces = [("·", MUTED) if value <= 0 else (LEVELS[max(1, (value * 16 + top) // (2 * top))], BAR) for value in sums]
-    return Content.assemble(*pieces)
+    sums = summed(values, width)
+    top = max(sums)
+    return Content.assemble(
+        *(("·", MUTED) if value <= 0 else (LEVELS[max(1, (value * 16 + top) // (2 * top))], BAR) for value in sums)
+    )

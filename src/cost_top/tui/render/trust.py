@@ -58,9 +58,9 @@ def _facts(snapshot: Snapshot) -> list[_Fact]:
     if total:
         reported, priced = percent(trust.reported_cost, total), percent(trust.priced_cost, total)
         facts.append(_fact(0, "reported", Term("price_status", ("reported", "cache_hit")),
-                           f"money: {reported} reported", f"money {reported} reported", f"{reported} reported"))  # fmt: skip
+                           f"money: {reported} reported", f"{reported} reported"))  # fmt: skip
         facts.append(_fact(1, "priced", Term("price_status", ("priced", "free")),
-                           f"{priced} priced by us", f"{priced} priced by us", f"{priced} priced"))  # fmt: skip
+                           f"{priced} priced by us", f"{priced} priced"))  # fmt: skip
     else:
         facts.append(_fact(0, "reported", None, "money: none in this window", "no money", "no money"))
     facts.append(_unpriced(snapshot))
