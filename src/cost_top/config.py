@@ -7,8 +7,10 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cost_top.model.errors import UserError, one_line
 
@@ -170,3 +172,33 @@ def _place(path: Path, text: str, keys: tuple[str, ...]) -> str:
             break
     at = f", line {line_number}" if line_number else ""
     return f"config file {path}{at}, key {'.'.join(keys)}"
+
+
+def parse_zone(name: str) -> tzinfo:
+    """An IANA zone, `local` or `UTC`; `UserError` for anything else."""
+    if name.lower() == "local":
+        return local_zone()
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UserError(
+            f"unknown time zone {one_line(name, 60)!r}: use an IANA name such as Europe/Berlin, local or UTC"
+        ) from None
+
+
+def local_zone() -> tzinfo:
+    """The machine's zone: `TZ`, else what /etc/localtime points to, else the current fixed offset."""
+    names = [os.environ.get("TZ", "").lstrip(":")]
+    try:
+        names.append(str(Path("/etc/localtime").resolve()).split("zoneinfo/", 1)[1])
+    except (OSError, IndexError):
+        names.append("")
+    for name in names:
+        if name:
+            try:
+                return ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                continue
+    return datetime.now().astimezone().tzinfo or UTC

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cost_top.config import Config, cache_path, load_config
+from cost_top.config import Config, cache_path, load_config, parse_zone
 from cost_top.model.errors import UserError
-from cost_top.model.windows import parse_zone
 
 if TYPE_CHECKING:
     from cost_top.pricing.book import RateBook

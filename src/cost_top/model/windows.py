@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cost_top.model.errors import UserError, one_line
 
@@ -107,39 +106,6 @@ def parse_instant(text: str, now: datetime, zone: tzinfo, option: str) -> dateti
         raise UserError(
             f"{option} {one_line(text, 40)!r} is no time: write 7d, 12h, 2026-11-01 or 2026-11-01T09:30"
         ) from None
-
-
-def parse_zone(name: str) -> tzinfo:
-    """An IANA zone, `local` or `UTC`; `UserError` for anything else."""
-    if name.lower() == "local":
-        return local_zone()
-    if name.upper() == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UserError(
-            f"unknown time zone {one_line(name, 60)!r}: use an IANA name such as Europe/Berlin, local or UTC"
-        ) from None
-
-
-def local_zone() -> tzinfo:
-    """The machine's zone: `TZ`, else what /etc/localtime points to, else the current fixed offset."""
-    import os
-    from pathlib import Path
-
-    names = [os.environ.get("TZ", "").lstrip(":")]
-    try:
-        names.append(str(Path("/etc/localtime").resolve()).split("zoneinfo/", 1)[1])
-    except (OSError, IndexError):
-        names.append("")
-    for name in names:
-        if name:
-            try:
-                return ZoneInfo(name)
-            except (ZoneInfoNotFoundError, ValueError, OSError):
-                continue
-    return datetime.now().astimezone().tzinfo or UTC
 
 
 def zone_name(zone: tzinfo) -> str:
