@@ -65,18 +65,15 @@ def percent(part: int, whole: int, short: bool = False) -> str | None:
     """
     if whole == 0:
         return None
-    if part == 0:
-        return "0 %"
-    if part == whole:
-        return "100 %"
-    negative = (part < 0) != (whole < 0)
+    if part in (0, whole):
+        return "100 %" if part else "0 %"
+    sign = "-" if (part < 0) != (whole < 0) else ""
     size, base = abs(part), abs(whole)
     tenths = (size * 2000 + base) // (2 * base)
     if tenths == 0:
-        return ">-0.1 %" if negative else "<0.1 %"
-    sign = "-" if negative else ""
-    if tenths >= (995 if short else 1000) and size < base:
-        return f"{'<-' if negative else '>'}{'99' if short else '99.9'} %"
+        return ">-0.1 %" if sign else "<0.1 %"
+    if size < base and tenths >= (995 if short else 1000):
+        return f"{'<-' if sign else '>'}{'99' if short else '99.9'} %"
     if short and tenths >= 100:
         return f"{sign}{(size * 200 + base) // (2 * base):,} %"
     return f"{sign}{tenths // 10:,}.{tenths % 10} %"

@@ -11,7 +11,7 @@ from textual.content import Content
 from cost_top.model.format import count, lower_bound, money_scaled
 from cost_top.model.money import display_usd
 from cost_top.model.snapshot import TimeBar
-from cost_top.tui.render.style import BAR, CHOSEN, FIGURE, LEVELS, MUTED, SEPARATOR, content, fit, lines
+from cost_top.tui.render.style import BAR, CHOSEN, FIGURE, LEVELS, MUTED, SEPARATOR, content, fit, lines, summed
 
 _ASCII_LEVELS = " .,:-=+*#"
 _STRIDES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 20, 24, 28, 30, 48, 60, 96)
@@ -82,8 +82,7 @@ def bar_at(bars: tuple[TimeBar, ...], width: int, x: int) -> int | None:
 
 def bars_of(values: Sequence[int], width: int, height: int, style: str) -> list[Content]:
     """Values as bare zero-based bars: neighbours are added up when there are more than columns."""
-    per_column = -(-len(values) // max(width, 1))
-    sums = [sum(values[at : at + per_column]) for at in range(0, len(values), per_column)]
+    sums = summed(values, max(width, 1))
     step = max(1, width // max(len(sums), 1))
     top = max(sums, default=0)
     drawn = [_Bar(0, 0, value, False) for value in sums]
@@ -94,24 +93,26 @@ def bars_of(values: Sequence[int], width: int, height: int, style: str) -> list[
 
 
 def _layout(bars: tuple[TimeBar, ...], width: int) -> _Layout:
-    top = max(bar.cost for bar in bars)
-    left = max(len(display_usd(top)), 5) + 1
-    room = width - left
-    merged = -(-len(bars) // room)
-    drawn = tuple(_taken_together(bars, at, min(at + merged, len(bars)), merged) for at in range(0, len(bars), merged))
-    left = max(len(display_usd(max(bar.cost for bar in drawn))), 5) + 1
-    if left + len(drawn) > width:  # sums of bars may need one more digit on the axis
-        merged += 1
-        drawn = tuple(_taken_together(bars, at, min(at + merged, len(bars)), merged)
-                      for at in range(0, len(bars), merged))  # fmt: skip
+    size = 1
+    while True:
+        drawn = _merged(bars, size)
+        left = max(len(display_usd(max(bar.cost for bar in drawn))), 5) + 1
+        if left + len(drawn) <= width:
+            break
+        size += 1
     step = max(1, (width - left) // len(drawn))
-    return _Layout(drawn, left, step, 1 if step >= 3 else 0)
+    return _Layout(drawn, left, step, 1 if step >= 2 else 0)
 
 
-def _taken_together(bars: tuple[TimeBar, ...], first: int, after: int, size: int) -> _Bar:
-    part = bars[first:after]
-    short = after - first < size
-    return _Bar(first, after - 1, sum(bar.cost for bar in part), short or any(bar.partial for bar in part))
+def _merged(bars: tuple[TimeBar, ...], size: int) -> tuple[_Bar, ...]:
+    """Every `size` bars as one, whole at the newest end; an oldest one that holds fewer counts as cut."""
+    starts = range(-(-len(bars) % size), len(bars), size)
+    return tuple(_taken_together(bars, at, size) for at in starts)
+
+
+def _taken_together(bars: tuple[TimeBar, ...], at: int, size: int) -> _Bar:
+    part = bars[max(at, 0) : at + size]
+    return _Bar(max(at, 0), at + size - 1, sum(bar.cost for bar in part), at < 0 or any(bar.partial for bar in part))
 
 
 def _eighths(cost: int, top: int, rows_high: int) -> int:

@@ -24,7 +24,7 @@ NOUNS = {
     "provider": "Providers", "model": "Models", "endpoint": "Top endpoints", "token": "Top tokens", "user": "Users",
     "owner": "Owners", "team": "Teams", "tag": "Tags", "credential_type": "Credentials", "status": "Statuses",
 }  # fmt: skip
-_TOKEN_CELLS = 14
+_TOKEN_CELLS = 12
 _STEP_STYLES = {"▲": CAUTION, "▼": GOOD}
 
 
@@ -47,12 +47,12 @@ _COLUMNS = {
     column.key: column
     for column in (
         Column("name", "", 0, "left", None, 10),
-        Column("bar", "", 13, "left", None, 7),
+        Column("bar", "", 13, "left", None, 5),
         Column("cost", "cost  ", 12, "right", "total_cost", 12),
         Column("mark", "mark  ", 12, "right", None, 12),
         Column("share", "share", 8, "right", "total_cost", 8),
         Column("requests", "req", 7, "right", "request_count", 7),
-        Column("trend", "trend", 13, "left", None, 9),
+        Column("trend", "trend", 17, "left", None, 8),
         Column("arrow", "", 2, "right", None, 2),
     )
 }
@@ -60,10 +60,10 @@ _TITLES = {"credential_type": "credential", "token": "token"}
 
 # What a narrow panel keeps longest, first.
 _PRIORITY = {
-    "provider": ("cost", "share", "arrow", "bar", "trend", "requests"),
+    "provider": ("cost", "share", "arrow", "trend", "bar", "requests"),
     "": ("cost", "arrow", "share", "requests"),
 }
-_NAME_WANTS = {"provider": 10, "token": 18}
+_NAME_WANTS = {"provider": 11, "token": 23}
 _NAME_ENOUGH = {"provider": 24}
 
 
@@ -181,7 +181,7 @@ def name_of(lens: Lens, row: ReportRow, width: int) -> Content:
         return content((pad("(empty)", width), f"italic {MUTED}"))
     if not name or name == value:
         return content(pad(value or name or "", width))
-    if value is None or width < _TOKEN_CELLS + 8:
+    if value is None or width < _TOKEN_CELLS + 11:
         return content(pad(name, width))
     shown = elide(value, _TOKEN_CELLS)
     return content((pad(shown, _TOKEN_CELLS), MUTED), " ", pad(name, width - _TOKEN_CELLS - 1))

@@ -13,6 +13,8 @@ from cost_top.model.windows import window_named, zone_name
 from cost_top.tui.render.style import CAUTION, FIGURE, GOOD, MUTED, PRODUCT, SEPARATOR, content, fit
 
 GAP = "  "
+# Whether the window is named in full, and the cells of source and filter; the first that fits is taken.
+_WORDINGS = ((True, 40, 60), (True, 24, 30), (True, 16, 16), (False, 12, 12))
 
 
 def header_line(
@@ -33,25 +35,25 @@ def header_line(
     state = _state(snapshot, paused, interval, zone)
     ages = _ages(snapshot, now)
     name = content((elide(zone_name(zone), 24), MUTED))
-    for right in ([state, *ages, name], [state, *ages[:1], name], [state, *ages[:1]], [state]):
-        edge = Content(GAP).join(right)
-        room = width - edge.cell_length - 1
-        left = _left(snapshot, room - len(GAP))
-        if left is not None:
-            return fit(content(fit(left, room), edge, " "), width)
+    rights = ([state, *ages, name], [state, *ages[:1], name], [state, *ages[:1]], [state])
+    for wordings in (_WORDINGS[:2], _WORDINGS):
+        for right in rights:
+            edge = Content(GAP).join(right)
+            room = width - edge.cell_length - 1
+            left = _left(snapshot, room - len(GAP), wordings)
+            if left is not None:
+                return fit(content(fit(left, room), edge, " "), width)
     return fit(content((" cost-top", PRODUCT), GAP, state), width)
 
 
-def _left(snapshot: Snapshot, room: int) -> Content | None:
-    """The left half in at most `room` cells, or None when not even its shortest form has a place."""
+def _left(snapshot: Snapshot, room: int, wordings: tuple[tuple[bool, int, int], ...]) -> Content | None:
+    """The left half in at most `room` cells, or None when none of the wordings has a place."""
     window = window_named(snapshot.view.window)
     where = str(snapshot.view.where)
     source = snapshot.source
-    for label, source_width, where_width in (
-        (window.label, 40, 60), (window.label, 24, 30), (window.label, 16, 16), (window.name, 12, 12),
-    ):  # fmt: skip
+    for in_full, source_width, where_width in wordings:
         parts: list[str | tuple[str, str]] = [(" cost-top", PRODUCT), GAP, elide(source, source_width)]
-        parts += [GAP, (label, FIGURE)]
+        parts += [GAP, (window.label if in_full else window.name, FIGURE)]
         if where:
             parts += [GAP, (elide(where, where_width), CAUTION)]
         line = content(*parts)

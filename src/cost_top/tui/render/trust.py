@@ -11,7 +11,8 @@ from cost_top.model.format import count, percent
 from cost_top.model.snapshot import Snapshot
 from cost_top.tui.render.style import CAUTION, GOOD, MUTED, content
 
-GAP = 3
+GAP = 2
+_LIGHT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class TrustPart:
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """One piece in falling length; facts are given up from the highest `rank`."""
+    """One piece in three falling lengths; facts are given up from the highest `rank`."""
 
     rank: int
     name: str
@@ -38,66 +39,71 @@ def trust_parts(snapshot: Snapshot, width: int) -> tuple[TrustPart, ...]:
 
     Shares are of the money that is known. What is unpriced is a number of requests: its money is what is missing.
     """
-    facts = _facts(snapshot)
-    for wording in range(3):
-        for least in (9, 6, 5, 4, 3, 2, 1, 0):
-            if wording < 2 and least < 4:
-                break
-            kept = [fact for fact in facts if fact.rank <= least]
-            parts = tuple(
-                TrustPart(fact.wordings[min(wording, len(fact.wordings) - 1)], fact.term, fact.name) for fact in kept
-            )
-            if sum(part.text.cell_length for part in parts) + GAP * (len(parts) - 1) <= width:
-                return parts
+    facts = (*_money(snapshot), *_attribution(snapshot), _unpriced(snapshot), *_counts(snapshot))
+    # A long wording loses no fact that weighs; the shortest wording gives up the lightest first.
+    for wording, heaviest in ((0, _LIGHT), (1, _LIGHT), (2, _LIGHT), (2, 5), (2, 4), (2, 3), (2, 2), (2, 1), (2, 0)):
+        kept = [fact for fact in facts if fact.rank <= heaviest]
+        parts = tuple(TrustPart(fact.wordings[wording], fact.term, fact.name) for fact in kept)
+        if sum(part.text.cell_length for part in parts) + GAP * (len(parts) - 1) <= width:
+            return parts
     return ()
 
 
-def _facts(snapshot: Snapshot) -> list[_Fact]:
+def _money(snapshot: Snapshot) -> list[_Fact]:
     trust, total = snapshot.trust, snapshot.spend.measures.total_cost
-    facts: list[_Fact] = []
-    if total:
-        reported, priced = percent(trust.reported_cost, total), percent(trust.priced_cost, total)
-        facts.append(_fact(0, "reported", Term("price_status", ("reported", "cache_hit")),
-                           f"money: {reported} reported", f"{reported} reported"))  # fmt: skip
-        facts.append(_fact(1, "priced", Term("price_status", ("priced", "free")),
-                           f"{priced} priced by us", f"{priced} priced"))  # fmt: skip
-    else:
-        facts.append(_fact(0, "reported", None, "money: none in this window", "no money", "no money"))
-    facts.append(_unpriced(snapshot))
-    if trust.zero_cost_count:
-        zero = count(trust.zero_cost_count)
-        facts.append(_fact(2, "zero cost", Term("zero_cost", ("yes",)), f"{zero} with tokens at $0",
-                           f"{zero} at $0", f"{zero} at $0", style=CAUTION))  # fmt: skip
-    if trust.no_usage_count:
-        bare = count(trust.no_usage_count)
-        facts.append(_fact(5, "no usage", Term("price_status", ("no_usage",)),
-                           f"{bare} without token counts", f"{bare} no tokens"))  # fmt: skip
-    for name, part, rank in (("user", trust.with_user, 4), ("tag", trust.with_tag, 4), ("token", trust.with_token, 4)):
-        if total:
-            share, plural = percent(part, total), "keys" if name == "token" else f"{name}s"
-            facts.append(_fact(rank, f"{plural} of the money", value_term(name, None), f"{plural} {share}",
-                               f"{plural} {share}", f"{plural} {share}"))  # fmt: skip
-    if trust.late_count or trust.repeated_count:
-        late, again = count(trust.late_count), count(trust.repeated_count)
-        facts.append(_fact(3, "late", Term("late", ("yes",)), f"late rows {late}", f"late {late}"))
-        if trust.repeated_count:
-            facts.append(_fact(6, "repeated", None, f"changed rows {again}", f"changed {again}"))
-    else:
-        facts.append(_fact(6, "late", Term("late", ("yes",)), "late rows 0", "late 0"))
-    if not trust.cached_share_known:
-        facts.append(_fact(5, "details", None, "cache and tag details still being read", "details pending"))
-    return facts
+    if not total:
+        return [_fact(0, "reported", None, "no money in this window", "no money yet", "no money")]
+    reported, brief = percent(trust.reported_cost, total), percent(trust.reported_cost, total, short=True)
+    priced, priced_brief = percent(trust.priced_cost, total), percent(trust.priced_cost, total, short=True)
+    return [
+        _fact(0, "reported by the gateway", Term("price_status", ("reported", "cache_hit")),
+              f"money: {reported} reported", f"money: {brief} reported", f"money {brief} reported"),
+        _fact(1, "priced by us", Term("price_status", ("priced", "free")),
+              f"{priced} priced by us", f"{priced_brief} priced by us", f"{priced_brief} priced"),
+    ]  # fmt: skip
+
+
+def _attribution(snapshot: Snapshot) -> list[_Fact]:
+    """How much of the money carries a user, a tag, a key; the term opens the rows that do not."""
+    trust, total = snapshot.trust, snapshot.spend.measures.total_cost
+    if not total:
+        return []
+    return [
+        _fact(4, f"money without a {noun}", value_term(field, None), f"{percent(part, total)} with {noun}",
+              f"{percent(part, total, short=True)} with {noun}", f"{percent(part, total, short=True)} {noun}")
+        for field, noun, part in (("user", "user", trust.with_user), ("tag", "tag", trust.with_tag),
+                                  ("token", "key", trust.with_token))
+    ]  # fmt: skip
 
 
 def _unpriced(snapshot: Snapshot) -> _Fact:
     trust = snapshot.trust
     if not trust.unpriced_count:
-        return _fact(1, "unpriced", None, "nothing unpriced", "0 unpriced", style=GOOD)
+        return _fact(1, "unpriced", None, "nothing unpriced", "0 unpriced", "0 unpriced", style=GOOD)
     requests, models = count(trust.unpriced_count), trust.unpriced_models
-    of = f" in {models} model{'s' if models != 1 else ''}" if models else ""
+    of = f" ({count(models)} model{'s' if models != 1 else ''})" if models else ""
     plural = "s" if trust.unpriced_count != 1 else ""
     return _fact(0, "unpriced", Term("unpriced", ("yes",)), f"{requests} request{plural} unpriced{of}",
                  f"{requests} unpriced{of}", f"{requests} unpriced", style=CAUTION)  # fmt: skip
+
+
+def _counts(snapshot: Snapshot) -> list[_Fact]:
+    trust = snapshot.trust
+    zero, bare = count(trust.zero_cost_count), count(trust.no_usage_count)
+    late, again = count(trust.late_count), count(trust.repeated_count)
+    facts = [
+        _fact(2, "tokens but no cost", Term("zero_cost", ("yes",)), f"{zero} with tokens at $0",
+              f"{zero} at $0", f"{zero} at $0", style=CAUTION) if trust.zero_cost_count else None,
+        _fact(5, "no token counts", Term("price_status", ("no_usage",)), f"{bare} without token counts",
+              f"{bare} without tokens", f"{bare} no tokens") if trust.no_usage_count else None,
+        _fact(5 if trust.late_count else _LIGHT, "late rows", Term("late", ("yes",)),
+              f"{late} rows late", f"{late} late", f"{late} late"),
+        _fact(_LIGHT, "rows changed after they were first read", None, f"{again} changed",
+              f"{again} changed", f"{again} changed") if trust.repeated_count else None,
+        None if trust.cached_share_known else
+        _fact(3, "details", None, "reading tag and cache details…", "reading details…", "details…"),
+    ]  # fmt: skip
+    return [fact for fact in facts if fact is not None]
 
 
 def _fact(rank: int, name: str, term: Term | None, *wordings: str, style: str = MUTED) -> _Fact:
