@@ -21,7 +21,6 @@ from cost_top.model.errors import UserError
 from cost_top.model.native import COLUMNS, DDL, TABLE
 
 END_MS = 1_795_096_800_000
-RUN = "import sys; from cost_top.cli.demo import command; command()"
 
 
 @pytest.fixture
@@ -80,6 +79,13 @@ def test_a_folder_and_a_missing_folder_are_refused(tmp_path: Path) -> None:
         create_log(tmp_path / "missing" / "demo.db", [])
 
 
+def test_an_unknown_zone_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, ["--tz", "Mars/Olympus", "--db", str(tmp_path / "demo.db")])
+    assert isinstance(result.exception, UserError)
+    assert "Mars/Olympus" in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_app_writes_history_once_and_continues(tmp_path: Path) -> None:
     path = tmp_path / "kept.db"
     arguments = ["--no-app", "--rate", "0", "--days", "1", "--db", str(path)]
@@ -102,7 +108,7 @@ def test_the_temporary_log_is_removed(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_live_traffic_until_interrupted(tmp_path: Path, stop: signal.Signals) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, "--no-app", "--days", "1", "--rate", "600"],
+        [sys.executable, "-m", "cost_top", "demo", "--no-app", "--days", "1", "--rate", "600"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -52,7 +52,10 @@ def command(*, seed: int, days: int, rate: float | None, db: Path | None, no_app
     """
     from cost_top.demo.live import LiveTraffic
     from cost_top.demo.log import count_rows
+    from cost_top.model.windows import parse_zone
 
+    if tz is not None:
+        parse_zone(tz)
     with ExitStack() as stack:
         path = db or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cost-top-demo-"))) / "demo.db"
         _write_history(path, seed, days)
@@ -66,10 +69,11 @@ def command(*, seed: int, days: int, rate: float | None, db: Path | None, no_app
             live.start()
             _write_until_interrupted(live)
             return
-        from .app import open_app
+        from cost_top.cli.app import open_app
 
         live.start()
-        open_app(str(path), label="demo", **({} if tz is None else {"tz": tz}))
+        # What is removed at the end must leave nothing in the cache folder either.
+        open_app(str(path.absolute()), label="demo", tz=tz, no_cache=db is None)
 
 
 def _write_history(path: Path, seed: int, days: int) -> None:

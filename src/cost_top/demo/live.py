@@ -18,7 +18,7 @@ from cost_top.demo.log import append, first_call, open_writer
 from cost_top.demo.traffic import LATENCY, TIME, Row, Traffic, loop_start
 
 _MINUTE_MS = 60_000
-MINIMUM_RATE = 3.0  # requests a minute, so that the quiet hours of the demo are alive too
+MINIMUM_RATE = 4.0  # requests a minute, so that the quiet hours of the demo are alive too
 _BURST_ENDPOINTS = ("/classify-intent", "/moderate", "/embed-documents", "/chat-widget")
 _BURST_SIZE, _BURST_LASTS_MS, _BURST_EVERY_MS = (10, 32), 5_000, (60_000, 130_000)
 _LATE_SHARE, _LATEST_MS = 0.02, 20_000
