@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS cost_top_requests (
   reasoning_tokens         BIGINT,
   cost_pico_usd            BIGINT,                   -- what was charged, in 10^-12 USD; NULL: priced from the rates
   mode                     TEXT,                     -- 'standard' (or NULL), 'batch', 'flex', 'priority'
-  cache_hit                BOOLEAN,                  -- answered by the gateway's response cache; tokens are those avoided
+  cache_hit                BOOLEAN,                  -- answered by the response cache; tokens are those avoided
   latency_ms               BIGINT,
   status                   INTEGER,                  -- HTTP status
   streamed                 BOOLEAN,

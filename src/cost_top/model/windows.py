@@ -70,6 +70,7 @@ def previous_period(window: Window, period: Period, zone: tzinfo) -> Period:
 def local_midnight(day: date, zone: tzinfo) -> datetime:
     """The instant a local day begins, in UTC; where midnight is skipped, the first instant after it.
 
+    >>> from zoneinfo import ZoneInfo
     >>> local_midnight(date(2026, 3, 29), ZoneInfo("Europe/Berlin")).isoformat()
     '2026-03-28T23:00:00+00:00'
     """
