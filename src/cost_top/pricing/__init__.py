@@ -1,1 +1,1 @@
-
+"""Prices: rates with history, corrections, overrides, and the arithmetic over them."""

@@ -1,0 +1,205 @@
+"""From a logged (provider, model) to a model of the rates: by rules only, never by likeness."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from cost_top.pricing.names import (
+    API_ENDINGS,
+    BEDROCK,
+    COMPACT_DATE,
+    DOTTED,
+    FREE,
+    HOSTED,
+    PARTS,
+    ROUTE,
+    ROUTERS,
+    SYNONYMS,
+    VERTEX_DATE,
+    spelled,
+)
+
+# The tails that a dated or versioned id adds to a family name; another tail may be another model.
+_KNOWN_TAIL = re.compile(r"^(?:[-@:]?(?:\d{8}|\d{4}-\d{2}-\d{2}|\d{4}|latest|preview|exp|v?\d+(?::\d+)?))*$")
+# How a name was found, most certain first; the words are for display.
+HOW = ("exact", "alias", "starts_with", "contains", "ends_with", "regex")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A model of the rates: `provider` and `model` are its ids, `how` the way it was found, `name` what fitted.
+
+    `how` is one of `HOW`, `free` (by rule) or `own` (a price of the user's). `steps` are the changes made to the
+    logged name first. `unsure` marks an unknown tail behind a family name.
+    """
+
+    provider: str
+    model: str
+    how: str
+    name: str
+    steps: tuple[str, ...] = ()
+    unsure: bool = False
+
+    @property
+    def id(self) -> str:
+        """Provider and model in one word."""
+        return f"{self.provider}/{self.model}"
+
+    @property
+    def text(self) -> str:
+        """How it matched, in words."""
+        mark = " (unknown tail)" if self.unsure else ""
+        return "; ".join((*self.steps, f"{self.how.replace('_', ' ')} {self.name!r}{mark}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A provider id (None: not known) and the names the model may have there, with the steps that led to each."""
+
+    provider: str | None
+    names: tuple[tuple[str, tuple[str, ...]], ...]
+    free: bool = False
+
+
+class Matcher:
+    """The provider and model tables of `rates.json`, and the rules to find one model in them."""
+
+    def __init__(self, providers: Sequence[Mapping[str, Any]]) -> None:
+        self._providers: dict[str, Mapping[str, Any]] = {provider["id"]: provider for provider in providers}
+
+    def resolve(self, provider: str | None, model: str | None) -> Resolved:
+        """The provider meant and the candidate names of the model, most literal first."""
+        name = (model or "").strip().lower()
+        steps: tuple[str, ...] = ()
+        wanted = spelled(provider or "")
+        if wanted in ROUTERS:
+            wanted, name, steps = self._behind_router(name)
+        if wanted in FREE or wanted.removesuffix("-chat") in FREE:
+            return Resolved(wanted, ((name, steps),), free=not HOSTED.search(name))
+        found = self.provider(wanted) if wanted else None
+        return Resolved(found, tuple(_candidates(name, steps, keep_maker=found == "openrouter")))
+
+    def provider(self, name: str) -> str | None:
+        """The provider id of a spelling, or None."""
+        name = spelled(name)
+        if name in SYNONYMS:
+            return SYNONYMS[name]
+        for part, found in PARTS:
+            if part in name:
+                return found
+        if name in self._providers:
+            return name
+        for ending in API_ENDINGS:
+            if name.endswith(ending) and (found_base := self.provider(name.removesuffix(ending))):
+                return found_base
+        for found, provider in self._providers.items():
+            if "provider_match" in provider and fits(provider["provider_match"], name):
+                return found
+        return None
+
+    def _behind_router(self, name: str) -> tuple[str, str, tuple[str, ...]]:
+        """The maker in front of the name (`maker/model`), or the one whose names look like this."""
+        steps: tuple[str, ...] = ()
+        while "/" in name and not name.startswith(("models/", "publishers/", "projects/", "arn:", "accounts/")):
+            maker, rest = name.split("/", 1)
+            if spelled(maker) in ROUTERS:
+                name, steps = rest, (*steps, f"router {maker}/ peeled")
+            elif spelled(maker) in FREE or self.provider(maker) is not None:
+                return spelled(maker), rest, (*steps, f"maker {maker}")
+            else:
+                break
+        if BEDROCK.match(name):
+            return "aws", name, (*steps, "a Bedrock id")
+        if VERTEX_DATE.search(name) or name.startswith(("models/", "publishers/", "projects/")):
+            return "google", name, (*steps, "a Google id")
+        for found, provider in self._providers.items():
+            if "model_match" in provider and fits(provider["model_match"], name):
+                return found, name, (*steps, f"a name of {found}")
+        return "", name, steps
+
+    def find(self, resolved: Resolved) -> tuple[Match, Mapping[str, Any]] | None:
+        """The model of the rates for resolved names, with its entry in the table."""
+        if resolved.provider is None or resolved.provider not in self._providers:
+            return None
+        own = self._providers[resolved.provider]
+        order = [own, *(self._providers[name] for name in own.get("fallback", ()) if name in self._providers)]
+        for name, steps in resolved.names:
+            for provider in order:
+                for model in provider["models"]:
+                    leaf = fits(model["match"], name)
+                    if leaf is None:
+                        continue
+                    taken = steps if provider is own else (*steps, f"price of {provider['id']}")
+                    return _match(provider["id"], model["id"], leaf, name, taken), model
+        return None
+
+    def models(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Every model with its provider."""
+        for found, provider in self._providers.items():
+            for model in provider["models"]:
+                yield found, model
+
+
+def fits(clause: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+    """The leaf of a matching clause that fits a lower-case name, as `(kind, text)`; None if it does not fit."""
+    ((kind, value),) = clause.items()
+    if kind == "or":
+        return next((leaf for part in value if (leaf := fits(part, name)) is not None), None)
+    if kind == "and":
+        leaves = [fits(part, name) for part in value]
+        return None if None in leaves else leaves[0]
+    found = (
+        (kind == "equals" and name == value)
+        or (kind == "starts_with" and name.startswith(value))
+        or (kind == "ends_with" and name.endswith(value))
+        or (kind == "contains" and value in name)
+        or (kind == "regex" and re.search(value, name) is not None)
+    )
+    return (kind, value) if found else None
+
+
+def _match(provider: str, model: str, leaf: tuple[str, str], name: str, steps: tuple[str, ...]) -> Match:
+    kind, text = leaf
+    how = "exact" if name == model else "alias" if name == text else kind
+    unsure = kind in ("starts_with", "contains") and not _KNOWN_TAIL.match(name.partition(text)[2])
+    return Match(provider, model, how, text, steps, unsure)
+
+
+def _candidates(name: str, steps: tuple[str, ...], keep_maker: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The name, the name behind each route prefix, then the same with dates and version dots spelled otherwise."""
+    seen: dict[str, tuple[str, ...]] = {name: steps}
+    peeled = name
+    while found := ROUTE.match(peeled):
+        if keep_maker and found.group() != "openrouter/":
+            break
+        peeled = peeled[found.end() :]
+        steps = (*steps, f"prefix {found.group()} peeled")
+        seen.setdefault(peeled, steps)
+    for rewrite, word in ((_dashed_date, "date rewritten"), (_dashed_version, "version rewritten")):
+        for spelling, taken in list(seen.items()):
+            other = rewrite(spelling)
+            if other != spelling:
+                seen.setdefault(other, (*taken, word))
+    yield from seen.items()
+
+
+def _dashed_date(name: str) -> str:
+    """`-20251211` as `-2025-12-11`, where it is a date."""
+
+    def dashed(found: re.Match[str]) -> str:
+        try:
+            day = date(int(found[1]), int(found[2]), int(found[3]))
+        except ValueError:
+            return found.group()
+        return f"-{day.isoformat()}"
+
+    return COMPACT_DATE.sub(dashed, name)
+
+
+def _dashed_version(name: str) -> str:
+    """`claude-3.5-sonnet` as `claude-3-5-sonnet`."""
+    return DOTTED.sub("-", name)

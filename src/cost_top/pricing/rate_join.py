@@ -1,0 +1,179 @@
+"""The prices of many rows at once: two joins and integer arithmetic in DuckDB, equal to `cost.price` on every row.
+
+A logged pair finds one row of the pair table, once per distinct pair resolved by the book. That row turns a request's
+time, mode, total input and hour into the number of a slot, and the slot table holds the rates of that moment. No row
+is lost or doubled: both joins are left joins on unique keys.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from itertools import compress, product
+
+import duckdb
+
+from cost_top.pricing.book import Entry, RateBook
+from cost_top.pricing.rate_sql import statement
+from cost_top.pricing.rates import MODES, STANDARD, Quote, Timeline
+
+# Context thresholds of one price; the build of rates.json checks that there are no more.
+_TIERS = 2
+_MOST = 2**63 - 1
+_RATES = ("input", "cached", "write", "write_1h", "output", "reasoning", "request")
+# Two threads that prepare the same pair at the same time would double its rows.
+_PREPARING = threading.Lock()
+_Pair = tuple[str | None, str | None]
+_Row = tuple[object, ...]
+
+
+class RateJoin:
+    """The rates of one book as two ordinary tables. Several threads may use it, each with a cursor of its own."""
+
+    def __init__(self, book: RateBook) -> None:
+        self.book = book
+        self._pairs = f"cost_top_pairs_{book.version}"
+        self._slots = f"cost_top_slots_{book.version}"
+        self._edges = book.most_edges
+        self._pair_columns = {
+            "provider": "VARCHAR",
+            "model": "VARCHAR",
+            "first": "INTEGER",
+            "segment_step": "INTEGER",
+            "mode_step": "INTEGER",
+            "scheduled": "BOOLEAN",
+            **{f"edge{number}": "TIMESTAMP" for number in range(self._edges)},
+            **{f"start{number}": "BIGINT" for number in range(_TIERS)},
+            **{f"phase{number}": "INTEGER" for number in range(len(book.schedules))},
+        }
+        self._slot_columns = {
+            "slot": "INTEGER",
+            **dict.fromkeys(_RATES, "BIGINT"),
+            "free": "BOOLEAN",
+            "override": "BOOLEAN",
+            "paid_of": "BIGINT",
+            "paid_per": "BIGINT",
+        }
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection, models: Iterable[_Pair]) -> None:
+        """Add the rates of distinct pairs to the tables, which are created when missing. Idempotent.
+
+        A pair that was never prepared is priced as unknown, so prepare the distinct pairs of a relation first.
+        """
+        with _PREPARING:
+            _create(connection, self._pairs, self._pair_columns)
+            _create(connection, self._slots, self._slot_columns)
+            known = set(connection.execute(f"SELECT provider, model FROM {self._pairs}").fetchall())
+            wanted = [pair for pair in dict.fromkeys(models) if pair not in known]
+            if wanted:
+                self._add(connection, wanted)
+
+    def drop(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Remove the tables, as when a new book has replaced this one."""
+        connection.execute(f"DROP TABLE IF EXISTS {self._pairs}; DROP TABLE IF EXISTS {self._slots}")
+
+    def select(self, relation: str) -> str:
+        """SQL that gives the rows of `relation` (a name or a parenthesised query) with the priced columns added."""
+        return statement(
+            relation, self._pairs, self._slots, self._edges, _TIERS, self.book.schedules, self.book.discounts
+        )
+
+    def _add(self, connection: duckdb.DuckDBPyConnection, wanted: list[_Pair]) -> None:
+        found = connection.execute(f"SELECT coalesce(max(slot), -1) + 1 FROM {self._slots}").fetchone()
+        next_slot: int = found[0] if found else 0
+        pairs: list[_Row] = []
+        slots: list[_Row] = []
+        for provider, model in wanted:
+            entry = self.book.entry(provider, model)
+            if entry is None:
+                pairs.append((provider, model, *[None] * (len(self._pair_columns) - 2)))
+                continue
+            numbered = _Numbered(entry, next_slot)
+            slots += numbered.rows()
+            pairs.append((provider, model, *self._pair(numbered)))
+            next_slot += numbered.size
+        # Slots first: a pair must not be seen before its rates.
+        _insert(connection, self._slots, self._slot_columns, slots)
+        _insert(connection, self._pairs, self._pair_columns, pairs)
+
+    def _pair(self, numbered: _Numbered) -> _Row:
+        timeline = numbered.timeline
+        # The query asks `time > edge`, so that an edge that is missing can be infinity.
+        edges = [edge * 1_000_000 - 1 for edge in timeline.edges]
+        phases = [
+            numbered.phase_step << timeline.schedules.index(schedule) if schedule in timeline.schedules else 0
+            for schedule in self.book.schedules
+        ]
+        return (
+            numbered.first,
+            numbered.segment_step,
+            numbered.mode_step,
+            bool(timeline.schedules),
+            *edges,
+            *[None] * (self._edges - len(edges)),
+            *numbered.starts,
+            *[_MOST] * (_TIERS - len(numbered.starts)),
+            *phases,
+        )
+
+
+class _Numbered:
+    """The slots of one timeline: one for every segment, set of active schedules, mode and context tier."""
+
+    def __init__(self, entry: Entry, first: int) -> None:
+        self.timeline: Timeline = entry.timeline
+        self.first = first
+        self.segments = range(len(self.timeline.edges) + 1)
+        count = len(self.timeline.schedules)
+        # The set number has bit i for schedule i, as the query adds up the phases.
+        self.sets = [
+            tuple(compress(self.timeline.schedules, (number >> bit & 1 for bit in range(count))))
+            for number in range(2**count)
+        ]
+        self.modes = MODES if self.timeline.modes != (STANDARD,) else (STANDARD,)
+        self.quotes = [
+            self.timeline.cell(segment, mode, active)
+            for segment, active, mode in product(self.segments, self.sets, self.modes)
+        ]
+        self.starts = sorted({start for quote in self.quotes if quote is not None for start in quote.starts})
+        tiers = len(self.starts) + 1
+        self.mode_step = tiers if len(self.modes) > 1 else 0
+        self.phase_step = tiers * len(self.modes)
+        self.segment_step = self.phase_step * len(self.sets)
+        self.size = self.segment_step * len(self.segments)
+
+    def rows(self) -> list[_Row]:
+        """The slots that have a price."""
+        numbers = product(self.quotes, (0, *(start + 1 for start in self.starts)))
+        return [
+            (self.first + number, *_rates(quote, total))
+            for number, (quote, total) in enumerate(numbers)
+            if quote is not None
+        ]
+
+
+def _rates(quote: Quote, total_input: int) -> _Row:
+    rates = quote.rates(total_input)
+    prices = (getattr(rates, name) for name in _RATES)
+    return (*prices, quote.free, quote.override, *(quote.paid or (None, None)))
+
+
+def _create(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str]) -> None:
+    listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({listed})")
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], rows: list[_Row]) -> None:
+    """Insert rows as one list per column: one statement, no row loop, nothing spliced into the text."""
+    if not rows:
+        return
+    unnested = []
+    for number, kind in enumerate(columns.values(), 1):
+        if kind == "TIMESTAMP":
+            item = f"unnest(${number}::BIGINT[])"
+            unnested.append(f"coalesce(make_timestamp({item}), 'infinity'::TIMESTAMP)")
+        else:
+            unnested.append(f"unnest(${number}::{kind}[])")
+    connection.execute(
+        f"INSERT INTO {table} SELECT {', '.join(unnested)}", [list(column) for column in zip(*rows, strict=True)]
+    )

@@ -1,0 +1,138 @@
+"""The SQL of the rate join: the arithmetic of `cost.price`, one projection per step.
+
+Names in front: `r` the relation, `p` the pair table, `s` the slot table, `_ct_` our columns on the way. An amount that
+overflows a BIGINT is NULL (`TRY`), as it is None in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cost_top.pricing.rates import MODES, Schedule
+
+# Every column this adds on the way and takes out again.
+_OURS = (
+    "known", "input", "cached", "write", "write_1h", "output", "reasoning", "slot", "free", "override", "market",
+    "prompt", "paid",
+)  # fmt: skip
+
+# Nothing negative, parts inside their wholes; parts that exceed the whole were not counted in it.
+_CLEAN = """
+SELECT *, _ct_output_0 AS _ct_output, least(_ct_reasoning_0, _ct_output_0) AS _ct_reasoning,
+  CASE WHEN _ct_parts > _ct_input_0 OR _ct_parts IS NULL THEN TRY(_ct_input_0 + _ct_parts) ELSE _ct_input_0 END
+    AS _ct_input
+FROM (
+  SELECT *, TRY(_ct_cached + _ct_write) AS _ct_parts
+  FROM (
+    SELECT r.*,
+      coalesce(r.input_tokens, r.cached_input_tokens, r.cache_creation_input_tokens, r.cache_creation_1h_tokens,
+        r.output_tokens, r.reasoning_tokens) IS NOT NULL AS _ct_known,
+      greatest(coalesce(r.input_tokens, 0), 0) AS _ct_input_0,
+      greatest(coalesce(r.cached_input_tokens, 0), 0) AS _ct_cached,
+      greatest(coalesce(r.cache_creation_input_tokens, 0), coalesce(r.cache_creation_1h_tokens, 0), 0) AS _ct_write,
+      greatest(coalesce(r.cache_creation_1h_tokens, 0), 0) AS _ct_write_1h,
+      greatest(coalesce(r.output_tokens, 0), 0) AS _ct_output_0,
+      greatest(coalesce(r.reasoning_tokens, 0), 0) AS _ct_reasoning_0
+    FROM {relation} r
+  )
+)
+"""
+
+_SLOTTED = """
+SELECT c.* EXCLUDE (_ct_parts, _ct_input_0, _ct_output_0, _ct_reasoning_0),
+  p.first + p.segment_step * ({segment}) + ({tier})
+    + CASE WHEN c.mode IS NULL THEN 0 ELSE p.mode_step * CASE lower(trim(c.mode)) {modes} ELSE 0 END END
+    + CASE WHEN p.scheduled THEN {phase} ELSE 0 END AS _ct_slot
+FROM ({clean}) c
+LEFT JOIN {pairs} p ON c.provider IS NOT DISTINCT FROM p.provider AND c.model IS NOT DISTINCT FROM p.model
+"""
+
+_PRICED = """
+SELECT t.*, s.free AS _ct_free, s.override AS _ct_override, s.paid_of AS _ct_paid_of, s.paid_per AS _ct_paid_per,
+  CASE WHEN t._ct_known THEN TRY(
+    (t._ct_input - t._ct_cached - t._ct_write) * s.input + t._ct_cached * s.cached
+    + (t._ct_write - t._ct_write_1h) * s.write + t._ct_write_1h * s.write_1h
+    + (t._ct_output - t._ct_reasoning) * s.output + t._ct_reasoning * s.reasoning + s.request) END AS _ct_market,
+  TRY(t._ct_cached * (s.input - s.cached) + (t._ct_write - t._ct_write_1h) * (s.input - s.write)
+    + t._ct_write_1h * (s.input - s.write_1h)) AS _ct_prompt
+FROM ({slotted}) t
+LEFT JOIN {slots} s ON t._ct_slot = s.slot
+"""
+
+# A paid factor is applied to the whole request and rounded half-even once; the product needs 128 bits.
+_FACTORED = """
+CASE WHEN _ct_paid_of IS NULL THEN _ct_market ELSE TRY_CAST(
+  _ct_market::HUGEINT * _ct_paid_of // _ct_paid_per
+  + CASE WHEN 2 * (_ct_market::HUGEINT * _ct_paid_of % _ct_paid_per) > _ct_paid_per
+      OR (2 * (_ct_market::HUGEINT * _ct_paid_of % _ct_paid_per) = _ct_paid_per
+        AND (_ct_market::HUGEINT * _ct_paid_of // _ct_paid_per) % 2 = 1) THEN 1 ELSE 0 END AS BIGINT) END
+"""
+
+_VERDICT = """
+SELECT * EXCLUDE ({ours}, _ct_paid_of, _ct_paid_per, _ct_step, _ct_list),
+  CASE _ct_step
+    WHEN 'hit' THEN coalesce(reported_cost, 0) WHEN 'own price' THEN _ct_paid WHEN 'tokens' THEN _ct_paid
+    WHEN 'unknown' THEN NULL ELSE reported_cost END AS cost,
+  _ct_list AS market_cost,
+  CASE _ct_step
+    WHEN 'hit' THEN _ct_market - greatest(coalesce(reported_cost, 0), 0) WHEN 'unknown' THEN NULL
+    ELSE 0 END AS saved_by_cache,
+  CASE _ct_step
+    WHEN 'hit' THEN CASE WHEN _ct_market IS NOT NULL THEN 0 END WHEN 'unknown' THEN NULL
+    WHEN 'error' THEN 0 WHEN 'free' THEN 0
+    ELSE CASE WHEN _ct_market IS NOT NULL THEN _ct_prompt END END AS prompt_cache_savings,
+  CASE _ct_step
+    WHEN 'hit' THEN CASE WHEN _ct_market IS NOT NULL OR NOT _ct_known THEN 'cache_hit' ELSE 'unpriced' END
+    WHEN 'tokens' THEN CASE WHEN _ct_free THEN 'free' ELSE 'priced' END
+    WHEN 'unknown' THEN CASE WHEN _ct_known THEN 'unpriced' ELSE 'no_usage' END
+    WHEN 'own price' THEN 'priced' WHEN 'free' THEN 'free' WHEN 'doubtful' THEN 'unpriced'
+    ELSE 'reported' END AS price_status
+FROM (
+  SELECT *,
+    CASE _ct_step
+      WHEN 'hit' THEN coalesce(_ct_market, CASE WHEN reported_cost > 0 THEN reported_cost END)
+      WHEN 'reported' THEN CASE WHEN reported_cost > 0 AND coalesce(_ct_market, 0) = 0 THEN reported_cost
+        ELSE _ct_market END
+      WHEN 'unknown' THEN NULL WHEN 'error' THEN 0 WHEN 'free' THEN 0
+      ELSE _ct_market END AS _ct_list
+  FROM (
+    SELECT *,
+      CASE
+        WHEN cache_hit THEN 'hit'
+        WHEN reported_cost IS NULL THEN CASE WHEN _ct_paid IS NULL THEN 'unknown' ELSE 'tokens' END
+        WHEN reported_cost <> 0 OR greatest(coalesce(_ct_input, 1), _ct_output) = 0 THEN 'reported'
+        WHEN _ct_free AND _ct_market IS NOT NULL THEN 'free'
+        WHEN lower(trim(credential_type)) = 'byok' THEN 'byok'
+        WHEN status >= 400 THEN 'error'
+        WHEN _ct_override AND _ct_paid IS NOT NULL THEN 'own price'
+        ELSE 'doubtful' END AS _ct_step
+    FROM (SELECT *, {paid} AS _ct_paid FROM ({priced}))
+  )
+)
+"""
+
+
+def statement(
+    relation: str, pairs: str, slots: str, edges: int, tiers: int, schedules: Sequence[Schedule], discounts: bool
+) -> str:
+    """The whole query over `relation`, for tables with that many edge and tier columns."""
+    segment = " + ".join(f"(c.time > p.edge{number})::INTEGER" for number in range(edges)) or "0"
+    tier = " + ".join(f"(c._ct_input > p.start{number})::INTEGER" for number in range(tiers))
+    phase = " + ".join(f"p.phase{number} * ({_active(item)})::INTEGER" for number, item in enumerate(schedules))
+    modes = " ".join(f"WHEN '{mode}' THEN {number}" for number, mode in enumerate(MODES))
+    clean = _CLEAN.format(relation=relation)
+    slotted = _SLOTTED.format(segment=segment, tier=tier, modes=modes, phase=phase or "0", clean=clean, pairs=pairs)
+    priced = _PRICED.format(slotted=slotted, slots=slots)
+    ours = ", ".join(f"_ct_{name}" for name in _OURS)
+    return _VERDICT.format(ours=ours, paid=_FACTORED if discounts else "_ct_market", priced=priced)
+
+
+def _active(schedule: Schedule) -> str:
+    """Whether a schedule holds at `c.time`."""
+    local = "c.time" if schedule.zone == "UTC" else f"timezone('{schedule.zone}', timezone('UTC', c.time))"
+    minute = f"(date_part('hour', {local}) * 60 + date_part('minute', {local}))"
+    windows = " OR ".join(
+        f"({minute} >= {start} {'AND' if start < end else 'OR'} {minute} < {end})" for start, end in schedule.windows
+    )
+    days = f" AND date_part('isodow', {local}) - 1 IN ({', '.join(map(str, schedule.days))})" if schedule.days else ""
+    return f"({windows}){days}"
