@@ -1,0 +1,175 @@
+"""What the keys of every screen do, and how the app is run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import tzinfo
+from functools import partial
+from pathlib import Path
+
+from textual.app import SystemCommand
+from textual.screen import Screen
+
+from cost_top.model.errors import one_line
+from cost_top.model.feed import Feed, Found
+from cost_top.model.view import View
+from cost_top.tui import navigation
+from cost_top.tui.export import ExportTable, as_csv, as_json, write_private
+from cost_top.tui.keys import APP_BINDINGS, OVERVIEW_BINDINGS
+from cost_top.tui.live import LiveApp
+from cost_top.tui.theme import DARK, LIGHT, ascii_only, choose_theme
+
+INTERVALS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+
+class CostTopApp(LiveApp):
+    """The app with its verbs; screens and dialogs are imported when they are first opened."""
+
+    # Find
+
+    def action_filter(self) -> None:
+        """Type a filter; the figures follow."""
+        from cost_top.tui.screens.filter_prompt import FilterPrompt
+
+        self.push_screen(FilterPrompt(self.view.filter))
+
+    def action_pick(self, dimension: str) -> None:
+        """Find one value of a dimension and look at it alone."""
+        from cost_top.tui.screens.picker import PickerScreen
+
+        def picked(found: Found | None) -> None:
+            if found is not None:
+                label = found.name or found.value or "none"
+                self.look(navigation.drill(self.view, dimension, found.value, label) or self.view)
+
+        self.push_screen(PickerScreen(dimension), picked)
+
+    def action_unpriced(self) -> None:
+        """Show the models without a rate."""
+        from cost_top.tui.screens.unpriced import UnpricedScreen
+
+        self.push_screen(UnpricedScreen())
+
+    # Time
+
+    def action_window(self, step: int) -> None:
+        """A longer or shorter window."""
+        self.look(navigation.other_window(self.view, step))
+
+    def action_travel(self, direction: int) -> None:
+        """Step the window's end."""
+        self.look(navigation.travelled(self.view, direction, self.clock(), self.zone))
+
+    def action_now(self) -> None:
+        """Back to now."""
+        self.look(replace(self.view, end=None))
+
+    def action_mark(self) -> None:
+        """Count from this moment as well."""
+        self.look(replace(self.view, mark=self.clock()))
+        self.tell_user("marked: every figure also shows what came since; M forgets it")
+
+    def action_unmark(self) -> None:
+        """Forget the mark."""
+        self.look(replace(self.view, mark=None))
+
+    def action_pause(self) -> None:
+        """Freeze what is shown, or go on."""
+        if self.paused_since is None:
+            self.paused_since = self.clock()
+            self.refresh_state()
+            return
+        self.paused_since = None
+        if self.latest is not None and self.latest.view == self.view:
+            self.show_latest()
+        self.refresh_state()
+
+    def action_refresh_now(self) -> None:
+        """Ask the source now."""
+        self.feed.refresh()
+
+    def action_interval(self, step: int) -> None:
+        """Ask more or less often."""
+        nearest = min(range(len(INTERVALS)), key=lambda index: abs(INTERVALS[index] - self.interval))
+        self.interval = INTERVALS[max(0, min(nearest + step, len(INTERVALS) - 1))]
+        self.feed.set_interval(self.interval)
+        self.refresh_state()
+
+    # Take away
+
+    def action_copy(self) -> None:
+        """Copy what is focused to the terminal's clipboard (OSC 52)."""
+        copied = getattr(self.screen.focused, "copied", lambda: None)()
+        if copied is None:
+            self.tell_user("nothing to copy here: focus a table, a card or the chart")
+            return
+        what, text = copied
+        self.copy_to_clipboard(text)
+        self.tell_user(f"copied {what}: {one_line(text, 60)}")
+
+    def action_export(self) -> None:
+        """Write the focused table to a file."""
+        exported = getattr(self.screen.focused, "exported", lambda: None)()
+        if exported is None:
+            self.tell_user("nothing to export here: focus a table")
+            return
+        from cost_top.tui.screens.export_choice import ExportChoice
+
+        self.push_screen(ExportChoice(exported, self.export_folder), partial(self._write_table, exported))
+
+    def _write_table(self, table: ExportTable, ending: str | None) -> None:
+        if ending is not None:
+            self._write(f"{table.name}.{ending}", as_csv(table) if ending == "csv" else as_json(table))
+
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:  # noqa: ARG002
+        """Write the screen to an SVG file."""
+        self._write("screen.svg", self.export_screenshot(title="cost-top"))
+
+    def _write(self, name: str, text: str) -> None:
+        try:
+            path = write_private(self.export_folder, name, text, self.clock().astimezone(self.zone))
+        except OSError as error:
+            self.tell_user(f"cannot write to {self.export_folder}: {error.strerror or error}", severity="error")
+            return
+        self.tell_user(f"written: {path}")
+
+    # App
+
+    def action_theme(self) -> None:
+        """Light or dark."""
+        if self.theme not in (DARK, LIGHT):
+            self.tell_user("the terminal's own colours are in use")
+            return
+        self.theme = LIGHT if self.theme == DARK else DARK
+
+    def action_help(self) -> None:
+        """Keys, figures, and what watching costs."""
+        from cost_top.tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen())
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: the same verbs as the keys, with their key."""
+        for binding in (*APP_BINDINGS, *screen.BINDINGS) if screen.BINDINGS else (*APP_BINDINGS, *OVERVIEW_BINDINGS):
+            key = binding.key.split(",")[0]
+            if binding.id not in ("palette", "back"):
+                title = f"{binding.description} ({binding.key_display})"
+                yield SystemCommand(title, binding.tooltip, partial(self.simulate_key, key))
+
+
+def run_app(
+    feed: Feed, *, view: View, zone: tzinfo, interval: float, source_label: str, theme: str | None, mouse: bool,
+    export_folder: Path,
+) -> int:  # fmt: skip
+    """Run the app in this terminal until it is left; returns the exit code."""
+    chosen = choose_theme(os.environ, theme)
+    if os.environ.get("NO_COLOR") == "":
+        del os.environ["NO_COLOR"]  # Textual takes an empty one for a wish
+    app = CostTopApp(
+        feed, view=view, zone=zone, interval=interval, source_label=source_label, theme=chosen,
+        export_folder=export_folder, ascii_only=ascii_only(),
+    )  # fmt: skip
+    code = app.run(mouse=mouse)
+    return code if code is not None else app.return_code or 0

@@ -1,0 +1,1 @@
+"""Tables, charts and lines that show one part of a snapshot."""

@@ -1,0 +1,117 @@
+"""Spend over time: a bar can be picked with the keys or the pointer, and zoomed into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+
+from cost_top.model.money import display_usd, usd_text
+from cost_top.model.snapshot import Snapshot, TimeBar
+from cost_top.tui.keys import CHART_BINDINGS
+from cost_top.tui.live import host_of
+from cost_top.tui.render.chart import bar_at, spend_chart
+from cost_top.tui.widgets.lines import Lines
+
+
+class SpendChart(Lines, can_focus=True):
+    """The chart of the window's bars; the title names the window, the last line tells the picked bar."""
+
+    BINDINGS = CHART_BINDINGS
+
+    @dataclass
+    class Zoomed(Message):
+        """Look at this bar's time alone."""
+
+        bar: TimeBar
+
+    def __init__(self, zone: tzinfo, **options: Any) -> None:
+        super().__init__(**options)
+        self.bars: tuple[TimeBar, ...] = ()
+        self.cursor: int | None = None
+        self.hovered: int | None = None
+        self._zone = zone
+
+    def show_snapshot(self, snapshot: Snapshot, title: Content) -> None:
+        """Draw what changed."""
+        if self.border_title != title.plain:
+            self.border_title = title
+        self.bars = snapshot.chart
+        if self.cursor is not None and self.cursor >= len(self.bars):
+            self.cursor = None
+        self._draw()
+
+    def _draw(self) -> None:
+        width, height = self.size
+        if width and height:
+            plain = host_of(self).ascii_only
+            self.show(spend_chart(self.bars, width, height, cursor=self.picked, ascii_only=plain, zone=self._zone))
+
+    @property
+    def picked(self) -> int | None:
+        """The bar under the pointer, else the one under the cursor."""
+        return self.hovered if self.hovered is not None else self.cursor
+
+    def on_resize(self) -> None:
+        """The lines depend on the size."""
+        self._draw()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Point at a bar to read it."""
+        self._hover(bar_at(self.bars, self.size.width, event.x - self.content_offset.x))
+
+    def on_leave(self) -> None:
+        """Nothing is pointed at."""
+        self._hover(None)
+
+    def _hover(self, index: int | None) -> None:
+        if index != self.hovered:
+            self.hovered = index
+            self._draw()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click picks a bar, a second one zooms into it."""
+        offset = event.get_content_offset(self)
+        index = bar_at(self.bars, self.size.width, offset.x) if offset is not None else None
+        if index is not None:
+            self.cursor = index
+            self._draw()
+            if event.chain > 1:
+                self.action_zoom_bar()
+
+    def action_bar(self, step: int) -> None:
+        """Pick the bar beside; the first step starts at the newest."""
+        if self.bars:
+            last = len(self.bars) - 1
+            self.cursor = last if self.cursor is None else max(0, min(self.cursor + step, last))
+            self.hovered = None
+            self._draw()
+
+    def action_zoom_bar(self) -> None:
+        """Ask for the picked bar's time alone."""
+        if self.cursor is not None and self.bars:
+            bar, self.cursor = self.bars[self.cursor], None
+            self.post_message(self.Zoomed(bar))
+
+    def copied(self) -> tuple[str, str] | None:
+        """What `y` takes: the picked bar, else all of them, one per line."""
+        if not self.bars:
+            return None
+        if self.cursor is not None:
+            return f"the bar of {self.bars[self.cursor].label}", bar_text(self.bars[self.cursor])
+        rows = (f"{bar.start.isoformat()}\t{usd_text(bar.cost)}\t{bar.request_count}" for bar in self.bars)
+        return f"{len(self.bars)} bars", "\n".join(rows)
+
+
+def bar_text(bar: TimeBar) -> str:
+    """One bar in words: `Sat 21 Nov so far  ≥ $61.20 · 2,140 requests · $4.10 saved by cache`."""
+    parts = [f"{'≥ ' if bar.unpriced_count else ''}{display_usd(bar.cost)}", f"{bar.request_count:,} requests"]
+    if bar.saved_by_cache:
+        parts.append(f"{display_usd(bar.saved_by_cache)} saved by cache")
+    if bar.unpriced_count:
+        parts.append(f"{bar.unpriced_count:,} unpriced")
+    return f"{bar.label}{' (partly)' if bar.partial else ''}  {' · '.join(parts)}"

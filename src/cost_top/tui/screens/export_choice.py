@@ -1,0 +1,48 @@
+"""`e`: CSV or JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
+from cost_top.model.format import count
+from cost_top.tui.export import ExportTable
+from cost_top.tui.keys import EXPORT_BINDINGS
+from cost_top.tui.render.style import FIGURE, MUTED, content
+from cost_top.tui.screens.dialog import Dialog
+from cost_top.tui.widgets.lines import Lines
+
+
+class ExportChoice(Dialog[str | None]):
+    """One key chooses the format."""
+
+    BINDINGS = EXPORT_BINDINGS
+
+    def __init__(self, table: ExportTable, folder: Path) -> None:
+        super().__init__()
+        self._table, self._folder = table, folder
+
+    def compose(self) -> ComposeResult:
+        """What is written, and where."""
+        with Vertical(classes="dialog small") as dialog:
+            dialog.border_title = Content(f"Export {self._table.name.replace('_', ' ')}")
+            yield Lines(id="export-text")
+
+    def on_mount(self) -> None:
+        """Say it."""
+        rows = f"{count(len(self._table.rows))} rows, {len(self._table.columns)} columns, money as exact USD"
+        self.query_one(Lines).show_lines(
+            (
+                content(rows),
+                content(("into ", MUTED), str(self._folder)),
+                content(""),
+                content((" c ", FIGURE), ("CSV    ", MUTED), (" j ", FIGURE), ("JSON    ", MUTED), (" esc ", FIGURE), ("no", MUTED)),
+            )
+        )  # fmt: skip
+
+    def action_choose(self, ending: str) -> None:
+        """Answer with the format."""
+        self.dismiss(ending)

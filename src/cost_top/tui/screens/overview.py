@@ -1,0 +1,161 @@
+"""The overview: every panel for one view, arranged for the size of the terminal."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.geometry import Size
+from textual.screen import Screen
+from textual.widget import Widget
+
+from cost_top.model.snapshot import Snapshot, Stale
+from cost_top.tui.keys import APP_BINDINGS, OVERVIEW_BINDINGS, TABLE_BINDINGS
+from cost_top.tui.layout import HEIGHTS, NUMBERED, WIDTHS, lenses_for, tabs_for
+from cost_top.tui.live import host_of
+from cost_top.tui.messages import SortRequested
+from cost_top.tui.panels.cards import Card
+from cost_top.tui.panels.chart import SpendChart
+from cost_top.tui.panels.key_line import KeyLine
+from cost_top.tui.panels.lens import LensTable
+from cost_top.tui.panels.top import TopLines
+from cost_top.tui.panels.trust import TrustLine
+from cost_top.tui.render.cards import burn_card, saved_card, spend_card
+from cost_top.tui.render.columns import period_name
+from cost_top.tui.render.style import SEPARATOR
+
+# What a wide and tall screen shows beside the panel with tabs.
+EXTRA_LENSES = ("user", "tag", "team", "credential_type")
+
+
+class OverviewScreen(Screen[None]):
+    """Header, cards, chart, tables, trust line and keys."""
+
+    BINDINGS = OVERVIEW_BINDINGS
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
+
+    def __init__(self, zone: tzinfo) -> None:
+        super().__init__()
+        self._zone = zone
+        self.snapshot: Snapshot | None = None
+
+    def compose(self) -> ComposeResult:
+        """All panels; the style sheet hides what a size has no place for."""
+        zone = self._zone
+        yield TopLines(zone, id="top")
+        with Horizontal(id="cards"):
+            yield Card("Spend", spend_card, zone, id="spend", classes="panel")
+            yield Card("Burn rate", burn_card, zone, id="burn", classes="panel")
+            yield Card("Saved", saved_card, zone, id="saved", classes="panel")
+        with Vertical(id="body"):
+            with Horizontal(id="middle"):
+                yield SpendChart(zone, id="chart", classes="panel")
+                yield LensTable("provider", zone, id="provider", classes="panel")
+            with Horizontal(id="tables"):
+                yield LensTable("endpoint", zone, id="endpoint", classes="panel")
+                yield LensTable("token", zone, id="token", classes="panel")
+                yield LensTable("model", zone, id="tabs", classes="panel")
+            with Horizontal(id="extra"):
+                for lens in EXTRA_LENSES:
+                    yield LensTable(lens, zone, id=f"extra-{lens}", classes="panel")
+        yield TrustLine(id="trust")
+        yield KeyLine([*TABLE_BINDINGS, *OVERVIEW_BINDINGS, *APP_BINDINGS], id="keys")
+
+    def on_mount(self) -> None:
+        """The first row of the providers takes the keys."""
+        self.assign_tabs(self.app.size)
+        self.query_one("#provider").focus()
+        shown = host_of(self).shown
+        if shown is not None:
+            self.show_snapshot(shown)
+        host_of(self).refresh_state()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another size may show other lenses."""
+        self.assign_tabs(event.size)
+        host_of(self).look_at_lenses(lenses_for(event.size, host_of(self).view.tab))
+
+    def assign_tabs(self, size: Size) -> None:
+        """Give the panel with tabs the lenses that have no panel of their own."""
+        tabs = self.query_one("#tabs", LensTable)
+        tabs.tabs = tabs_for(size)
+        tab = host_of(self).view.tab
+        tabs.dimension = tab if tab in tabs.tabs else (tabs.tabs or ("model",))[0]
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Hand the snapshot to every panel."""
+        self.snapshot = snapshot
+        self.assign_tabs(self.app.size)
+        self.set_class(isinstance(snapshot.state, Stale), "-stale")
+        for card in self.query(Card):
+            card.show_snapshot(snapshot)
+        title = Content(f"Spend{SEPARATOR}{period_name(snapshot.period, snapshot, self._zone)}")
+        self.query_one(SpendChart).show_snapshot(snapshot, title)
+        for table in self.query(LensTable):
+            table.show_snapshot(snapshot)
+        self.query_one(TrustLine).show_snapshot(snapshot)
+
+    # Keys
+
+    def action_panel(self, number: int) -> None:
+        """Focus the panel of a number, on its tab if it shares one."""
+        if number > len(NUMBERED):
+            self._focus(self.query_one(SpendChart))
+            return
+        lens = NUMBERED[number - 1]
+        tabs = self.query_one("#tabs", LensTable)
+        own = next((table for table in self.query(LensTable) if table is not tabs and table.dimension == lens), None)
+        if own is not None and is_shown(own):
+            self._focus(own)
+        elif lens in tabs.tabs:
+            self._focus(tabs)
+            host_of(self).look_at_tab(lens)
+
+    def _focus(self, widget: Widget) -> None:
+        if self.maximized is not None and self.maximized is not widget:
+            self.minimize()
+        widget.focus()
+
+    def action_zoom(self) -> None:
+        """Show the focused panel alone, or all again."""
+        if self.maximized is not None:
+            self.minimize()
+        elif self.focused is not None and self.focused.has_class("panel"):
+            self.maximize(self.focused, container=False)
+
+    def action_back(self) -> None:
+        """One step out: of the maximised panel, of the drill, of the filter."""
+        if self.maximized is not None:
+            self.minimize()
+        else:
+            host_of(self).go_back()
+
+    def action_requests(self) -> None:
+        """List the single requests."""
+        host_of(self).open_requests()
+
+    def action_sort(self, step: int) -> None:
+        """Sort the focused table by the column beside."""
+        if isinstance(self.focused, LensTable):
+            measure = self.focused.sort_beside(step)
+            if measure is not None:
+                host_of(self).sort(self.focused.dimension, measure, keep_order=True)
+
+    def action_invert(self) -> None:
+        """Turn the order of the focused table round."""
+        if isinstance(self.focused, LensTable):
+            lens = self.focused.dimension
+            self.post_message(SortRequested(lens, host_of(self).view.sort_of(lens)[0]))
+
+    def on_spend_chart_zoomed(self, event: SpendChart.Zoomed) -> None:
+        """Look at one bar's time alone."""
+        host_of(self).zoom(event.bar.start, event.bar.end)
+
+
+def is_shown(widget: Widget) -> bool:
+    """Whether the style sheet gives the widget a place at this size."""
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

@@ -1,0 +1,111 @@
+"""`u` and `t`: type to find a user or a token, with what it spent; Enter looks at it alone."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input
+
+from cost_top.model.feed import Found
+from cost_top.model.format import count, money_fixed, pad
+from cost_top.tui.live import host_of
+from cost_top.tui.messages import FoundArrived
+from cost_top.tui.render.columns import NOBODY, Column
+from cost_top.tui.render.style import FIGURE, MUTED, content
+from cost_top.tui.screens.dialog import Dialog
+from cost_top.tui.widgets.keyed_table import KeyedTable
+
+TITLES = {"user": "Find a user", "token": "Find a token"}
+_COST, _REQUESTS = 13, 9
+
+
+class PickerScreen(Dialog[Found | None]):
+    """An input and the values it finds, dearest first; ↑ and ↓ move in the list while typing."""
+
+    def __init__(self, dimension: str) -> None:
+        super().__init__()
+        self._dimension = dimension
+        self._number = 0
+        self.found: tuple[Found, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """The input above the list."""
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = Content(TITLES.get(self._dimension, f"Find a {self._dimension}"))
+            dialog.border_subtitle = Content("⏎ look at it alone  esc close")
+            yield Input(placeholder="type a part of its name")
+            yield KeyedTable()
+
+    def on_mount(self) -> None:
+        """Show the dearest at once."""
+        prompt = self.query_one(Input)
+        prompt.cursor_blink = False
+        prompt.focus()
+        self.query_one(KeyedTable).empty = content(("looking…", MUTED))
+        self._find("")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Find as it is typed."""
+        self._find(event.value)
+
+    def _find(self, text: str) -> None:
+        self._number = number = self._number + 1
+        host_of(self).feed.find(
+            self._dimension, text.strip(), lambda found: self.post_message(FoundArrived(number, found)) and None
+        )
+
+    def on_found_arrived(self, message: FoundArrived) -> None:
+        """Show an answer unless a newer question is under way."""
+        if message.number == self._number:
+            self.found = message.found
+            self._show()
+
+    def on_resize(self) -> None:
+        """Columns depend on the width."""
+        self._show()
+
+    def _show(self) -> None:
+        table = self.query_one(KeyedTable)
+        if self._number and not self.found:
+            table.empty = content(("nothing found in this window", MUTED))
+        name_width = max(8, table.size.width - _COST - _REQUESTS)
+        columns = (
+            Column("name", self._dimension, name_width, "left", None, 8),
+            Column("cost", "cost  ", _COST, "right", None, _COST),
+            Column("requests", "req", _REQUESTS, "right", None, _REQUESTS),
+        )
+
+        def cells(index: int) -> tuple[Content, ...]:
+            found = self.found[index]
+            name = pad(_label(found, self._dimension), name_width)
+            return (
+                content((name, f"italic {MUTED}" if found.value is None else "")),
+                content((money_fixed(found.cost, _COST), FIGURE)),
+                content((pad(count(found.request_count), _REQUESTS, "right"), MUTED)),
+            )
+
+        table.always_show_cursor = True
+        table.show_rows(columns, [(found.value, found.name) for found in self.found], cells)
+
+    def on_input_submitted(self) -> None:
+        """Enter takes the row with the cursor."""
+        self._pick(self.query_one(KeyedTable).index)
+
+    def on_keyed_table_activated(self, event: KeyedTable.Activated) -> None:
+        """So does a double click."""
+        self._pick(event.index)
+
+    def _pick(self, index: int) -> None:
+        if index < len(self.found):
+            self.dismiss(self.found[index])
+
+    def action_list(self, rows: int) -> None:
+        """Move in the list while the input has the keys."""
+        self.query_one(KeyedTable).action_cursor(rows)
+
+
+def _label(found: Found, dimension: str) -> str:
+    if found.value is None:
+        return NOBODY.get(dimension, "none")
+    return f"{found.name}  {found.value}" if found.name and found.name != found.value else found.value

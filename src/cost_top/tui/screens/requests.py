@@ -1,0 +1,149 @@
+"""`l`: the single requests behind the view, and everything known about the one with the cursor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import tzinfo
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import Screen
+
+from cost_top.model.format import count, elide
+from cost_top.model.snapshot import RequestRow, Snapshot
+from cost_top.tui.export import ExportTable, request_table
+from cost_top.tui.keys import APP_BINDINGS, REQUEST_BINDINGS
+from cost_top.tui.layout import HEIGHTS, WIDTHS
+from cost_top.tui.live import host_of
+from cost_top.tui.panels.key_line import KeyLine
+from cost_top.tui.panels.top import TopLines
+from cost_top.tui.render.requests import request_cells, request_columns, request_detail
+from cost_top.tui.render.style import MUTED, SEPARATOR, content
+from cost_top.tui.widgets.keyed_table import KeyedTable
+from cost_top.tui.widgets.lines import Lines
+
+ORDERS = {"time": "newest first", "cost": "dearest first"}
+_LABEL = 22
+
+
+class RequestTable(KeyedTable):
+    """The listed requests."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        super().__init__(id="requests", classes="panel")
+        self._zone = zone
+        self.snapshot: Snapshot | None = None
+        self.empty = content(("reading…", MUTED))
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Draw the rows that changed."""
+        self.snapshot = snapshot
+        view, rows = snapshot.view, snapshot.requests
+        title = content("Requests", SEPARATOR, ORDERS[view.requests_sort])
+        total = snapshot.spend.measures.request_count
+        if len(rows) < total:
+            title = title.append(f"{SEPARATOR}{count(len(rows))} of {count(total)}")
+        self.border_title = title
+        self.empty = content("no requests behind this view")
+        columns = request_columns(self.size.width)
+        self.show_rows(
+            columns, [row.id for row in rows], lambda index: request_cells(rows[index], columns, self._zone),
+            (view.requests_sort, True),
+        )  # fmt: skip
+
+    def on_resize(self) -> None:
+        """Columns depend on the width."""
+        super().on_resize()
+        if self.snapshot is not None:
+            self.show_snapshot(self.snapshot)
+
+    @property
+    def row(self) -> RequestRow | None:
+        """The request with the cursor."""
+        rows = self.snapshot.requests if self.snapshot is not None else ()
+        return rows[self.index] if self.index < len(rows) else None
+
+    def copied(self) -> tuple[str, str] | None:
+        """What `y` takes: everything known about the request, a line each."""
+        row = self.row
+        if row is None:
+            return None
+        return f"request {row.id}", "\n".join(f"{label}\t{value}" for label, value in request_detail(row, self._zone))
+
+    def exported(self) -> ExportTable | None:
+        """What `e` writes."""
+        return request_table(self.snapshot) if self.snapshot is not None else None
+
+
+class RequestsScreen(Screen[None]):
+    """List and detail, side by side where there is room."""
+
+    BINDINGS = REQUEST_BINDINGS
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
+
+    def __init__(self, zone: tzinfo) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def compose(self) -> ComposeResult:
+        """Header, list, detail, keys."""
+        yield TopLines(self._zone)
+        with Container(id="request-panes"):
+            yield RequestTable(self._zone)
+            detail = Lines(id="detail", classes="panel")
+            detail.border_title = Content("Request")
+            yield detail
+        yield KeyLine([*REQUEST_BINDINGS, *APP_BINDINGS])
+
+    def on_mount(self) -> None:
+        """The list takes the keys."""
+        self.query_one(RequestTable).focus()
+        host_of(self).refresh_state()
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Show the requests of a snapshot that has them."""
+        if snapshot.view.requests_open:
+            self.query_one(RequestTable).show_snapshot(snapshot)
+            self._show_detail()
+
+    def on_keyed_table_moved(self) -> None:
+        """The detail is of the row with the cursor."""
+        self._show_detail()
+
+    def on_keyed_table_header_clicked(self, event: KeyedTable.HeaderClicked) -> None:
+        """Time and cost can be sorted by."""
+        if event.column in ORDERS and event.column != host_of(self).view.requests_sort:
+            self.action_order()
+
+    def on_resize(self) -> None:
+        """What fits depends on the width."""
+        self.call_after_refresh(self._show_detail)
+
+    def _show_detail(self) -> None:
+        row, pane = self.query_one(RequestTable).row, self.query_one("#detail", Lines)
+        pairs = request_detail(row, self._zone) if row is not None else ()
+        width, height = pane.size
+        columns = 1 if height >= len(pairs) else 2
+        room = max(8, width // columns - 1)
+        drawn = [content((f"{label:<{_LABEL}} ", MUTED), elide(value, room - _LABEL - 1)) for label, value in pairs]
+        if columns == 2:
+            half = -(-len(drawn) // 2)
+            right = [*drawn[half:], Content("")]
+            drawn = [
+                Content.assemble(line.pad_right(max(0, room - line.cell_length)), " ", right[index])
+                for index, line in enumerate(drawn[:half])
+            ]
+        pane.show_lines(drawn)
+
+    def action_order(self) -> None:
+        """Newest or dearest first."""
+        app = host_of(self)
+        self.query_one(RequestTable).clear_cursor()
+        app.look(replace(app.view, requests_sort="cost" if app.view.requests_sort == "time" else "time"))
+
+    def action_back(self) -> None:
+        """Back to the overview; a step the trust line added is undone."""
+        host_of(self).close_requests()
+        self.dismiss(None)

@@ -1,0 +1,59 @@
+"""A widget of ready-made lines that sends only the lines that changed to the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.style import Style
+from textual.visual import Visual
+from textual.widget import Widget
+
+from cost_top.tui.render.style import plain_ascii
+
+BLANK = Content("")
+
+
+def strip_of(widget: Widget, line: Content, style: Style, width: int) -> Strip:
+    """One line of content as a strip, cropped or filled to `width` cells; ASCII where the terminal has no more."""
+    if getattr(widget.app, "ascii_only", False):
+        line = plain_ascii(line)
+    strips = Visual.to_strips(widget, line.truncate(width), width, 1, style, pad=True)
+    return strips[0] if strips else Strip.blank(width, style.rich_style)
+
+
+class Lines(Widget):
+    """Shows lines of `Content`, one per row; what a row cannot hold is cut."""
+
+    DEFAULT_CSS = """
+    Lines { height: 1; text-wrap: nowrap; text-overflow: clip; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.lines: tuple[Content, ...] = ()
+
+    def show_lines(self, lines: Sequence[Content]) -> None:
+        """Replace the lines; a row that is the same is not drawn again."""
+        old, self.lines = self.lines, tuple(lines)
+        for y in range(max(len(old), len(self.lines))):
+            before = old[y] if y < len(old) else BLANK
+            after = self.lines[y] if y < len(self.lines) else BLANK
+            if not before.is_same(after):
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def show(self, content: Content) -> None:
+        """Replace the lines by a content that carries its own line breaks."""
+        self.show_lines(content.split("\n", allow_blank=True) if content.plain else ())
+
+    @property
+    def text(self) -> str:
+        """What is shown, as plain text."""
+        return "\n".join(line.plain.rstrip() for line in self.lines).strip()
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the widget (called by the compositor)."""
+        line = self.lines[y] if y < len(self.lines) else BLANK
+        return strip_of(self, line, self.visual_style, self.size.width)
