@@ -140,7 +140,7 @@ class LogStatements:
     def lookup(self, lookup: LookupTable) -> str:
         """Ids and names of a table beside the log, where both are known."""
         key, name = self._column(lookup.id), self._column(lookup.name)
-        texts = [self.dialect.finish_text(self.dialect.text(Cell(value))) for value in (key, name)]
+        texts = [self.dialect.finish_text(self.dialect.only_text(Cell(value))) for value in (key, name)]
         return self._render(
             select(texts[0].label("id"), texts[1].label("name"))
             .select_from(self._named(lookup.table))
@@ -200,9 +200,8 @@ class LogStatements:
             if len(cells) == 1:
                 return dialect.money(cells[0], whole=self.preset.cost_unit != "usd")
             return func.coalesce(*map(dialect.money_text, cells), constant("")), "text"
-        read = {"text": dialect.text, "tags": dialect.tags, "integer": dialect.integer, "boolean": dialect.boolean}[
-            kind
-        ]
+        text = dialect.only_text if len(cells) == 1 else dialect.text
+        read = {"text": text, "tags": dialect.tags, "integer": dialect.integer, "boolean": dialect.boolean}[kind]
         values = [read(cell) for cell in cells]
         if kind in ("text", "tags"):
             return dialect.finish_text(_first(values)), kind
@@ -236,7 +235,7 @@ class LogStatements:
 
     def _select(self, figures: Sequence[ColumnElement[Any]]) -> Select[Any]:
         cell = self._cell(self.preset.id)
-        identity = self.dialect.finish_text(self.dialect.text(cell) if cell else None)
+        identity = self.dialect.finish_text(self.dialect.only_text(cell) if cell else None)
         moment = self.dialect.time(self._time)
         return select(identity.label("id"), moment.label("time"), *figures).select_from(self._table)
 

@@ -40,10 +40,15 @@ def fingerprint_select(shape: RawShape, relation: str) -> str:
     columns = f"{_decode(_quoted('id'))} AS id" if shape.text_is_blob else "id"
     figures = ", ".join(f'CAST("{name}" AS VARCHAR)' for name in shape.fingerprint_fields) or "''"
     return (
-        f"SELECT {_identity(shape)} AS id, {_time(shape.time_kind)} AS time, "
+        f"SELECT {_identity(shape)} AS id, {time_select(shape.time_kind)} AS time, "
         f"hash(concat_ws('{_EDGE}', {figures})) AS fingerprint "
         f"FROM (SELECT * REPLACE ({columns}) FROM {relation})"
     )
+
+
+def text_select(shape: RawShape, names: tuple[str, ...]) -> str:
+    """Raw text columns as VARCHAR, not cleaned."""
+    return ", ".join(f"{_decode(_quoted(name)) if shape.text_is_blob else _quoted(name)} AS {name}" for name in names)
 
 
 def _identity(shape: RawShape) -> str:
@@ -101,7 +106,7 @@ def _clean(name: str, shape: RawShape) -> str:
 
 def _typed(shape: RawShape, cleaned: str) -> str:
     """Every column in its own type; figures that cannot be are NULL."""
-    columns = ["id", f"{_time(shape.time_kind)} AS time"]
+    columns = ["id", f"{time_select(shape.time_kind)} AS time"]
     columns += ["all_tags" if name == "tags" else f'{_value(name, shape)} AS "{name}"' for name in shape.fields]
     if shape.input_includes_cache is None:
         columns.append("input_includes_cache = 1 AS inclusive")
@@ -199,7 +204,8 @@ def _agent_from_tags(prefix: str) -> str:
     return f"nullif(trim(substr({agents}[-1], length({literal}) + 1)), '')"
 
 
-def _time(kind: str) -> str:
+def time_select(kind: str) -> str:
+    """The raw column `time` as a TIMESTAMP in UTC."""
     if kind == "micros":
         return 'make_timestamp("time")'
     if kind == "timestamp":

@@ -7,7 +7,7 @@
 
 A stream is an Arrow C stream that DuckDB scans under the name of the local variable; it is read once, and the
 reader must not be asked again before its `with` block is left. Whatever fails inside the block because the log
-failed leaves it as `SourceError`.
+failed leaves it as `SourceError`; what was taken must then be dropped, so take it inside a transaction.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from cost_top.model.errors import SourceError
 
 
-class SourceDenied(SourceError):
+class SourceDenied(SourceError):  # noqa: N818 - a state the screen shows
     """The log refuses: no permission, or a password that is no longer right. Trying again alone will not help."""
 
 

@@ -79,6 +79,9 @@ class Dialect(Protocol):
     def text(self, cell: Cell) -> ColumnElement[Any]:
         """As text, NULL where unknown or empty."""
 
+    def only_text(self, cell: Cell) -> ColumnElement[Any]:
+        """As text, NULL or empty where unknown: for a field with one alternative."""
+
     def tags(self, cell: Cell) -> ColumnElement[Any]:
         """A list of texts as the text of a JSON array."""
 

@@ -64,8 +64,11 @@ class PostgresSpelling:
     def text(self, cell: Cell) -> Element:
         return func.nullif(cast(cell.value, Text), constant(""))
 
+    def only_text(self, cell: Cell) -> Element:
+        return cast(cell.value, Text)
+
     def tags(self, cell: Cell) -> Element:
-        return self.text(Cell(func.array_to_json(cell.value)) if cell.declared.endswith("[]") else cell)
+        return self.only_text(Cell(func.array_to_json(cell.value)) if cell.declared.endswith("[]") else cell)
 
     def integer(self, cell: Cell) -> Element:
         if cell.typed or cell.declared in _INTEGERS:

@@ -76,8 +76,11 @@ class SqliteSpelling:
     def text(self, cell: Cell) -> Element:
         return func.nullif(cast(cell.value, Text), constant(""))
 
+    def only_text(self, cell: Cell) -> Element:
+        return cell.value if self.text_is_blob else cast(cell.value, Text)
+
     def tags(self, cell: Cell) -> Element:
-        return self.text(cell)
+        return self.only_text(cell)
 
     def integer(self, cell: Cell) -> Element:
         if affinity(cell.declared) in _NUMERIC:

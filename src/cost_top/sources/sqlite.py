@@ -1,0 +1,167 @@
+"""A SQLite file as a log: opened read-only, and without leaving a trace beside it where that can be avoided."""
+
+# ruff: noqa: D102 - the methods are documented where the protocol is
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from cost_top.gateways.detect import FoundTable
+from cost_top.gateways.dialects.base import Dialect
+from cost_top.model.errors import SourceError, UserError, one_line
+from cost_top.sources.base import SourceDenied
+
+if TYPE_CHECKING:
+    from adbc_driver_manager import dbapi
+
+    from cost_top.sources.session import Session
+
+_BUSY_MS = 2000
+_MAGIC = b"SQLite format 3\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A file as it was when it was opened."""
+
+    file: tuple[int, int]  # device and inode
+    content: tuple[int, int, int]  # size, time of the last change, size of the write-ahead log
+    immutable: bool
+
+
+class SqliteDatabase:
+    """`session.Database` for one file.
+
+    A reader of a write-ahead-logged file makes SQLite create `-wal` and `-shm` beside it. While no writer has it
+    open (there is no `-wal`), it is therefore opened as immutable and watched: once it changes, it is opened again,
+    and what was read meanwhile counts as failed.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser()
+        self._check()
+
+    @property
+    def place(self) -> str:
+        return one_line(self.path.name, 60)
+
+    @property
+    def identity(self) -> str:
+        return f"sqlite:{self.path.resolve()}"
+
+    def label(self, preset: str) -> str:  # noqa: ARG002 - a file's name says enough
+        return self.place
+
+    def connect(self) -> tuple[dbapi.Connection, object]:
+        import adbc_driver_sqlite.dbapi
+
+        state = self._state()
+        mode = "mode=ro&immutable=1" if state.immutable else "mode=ro"
+        connection = adbc_driver_sqlite.dbapi.connect(f"file:{quote(str(self.path.resolve()))}?{mode}")
+        try:
+            with connection.cursor() as cursor:
+                for pragma in (f"busy_timeout = {_BUSY_MS}", "query_only = 1", "cache_size = -16384"):
+                    cursor.executescript(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection, state
+
+    def is_current(self, opened_on: object) -> bool:
+        now = self._state()
+        if not isinstance(opened_on, _State) or opened_on.file != now.file:
+            return False  # another file has taken the name
+        return not opened_on.immutable or opened_on == now
+
+    def confirm(self, opened_on: object) -> None:
+        if isinstance(opened_on, _State) and opened_on.immutable and opened_on != self._state():
+            raise SourceError(f"{self.place}: was written while it was read; reading again")
+
+    def failure(self, error: BaseException) -> SourceError:
+        text = one_line(error).removeprefix("IO: ")
+        if not os.access(self.path, os.R_OK) and self.path.exists():
+            return SourceDenied(f"{self.place}: permission denied")
+        if "locked" in text or "busy" in text:
+            return SourceError(f"{self.place}: is locked by a writer")
+        return SourceError(f"{self.place}: {text}")
+
+    def survives(self, error: BaseException) -> bool:
+        return "locked" in str(error)
+
+    def spelling(self, session: Session) -> Dialect:
+        from cost_top.gateways.dialects.sqlite import SqliteSpelling
+
+        return SqliteSpelling(str(session.values("PRAGMA encoding")[0][0]))
+
+    def tables(self, session: Session, names: set[str]) -> list[FoundTable]:
+        from cost_top.gateways.dialects.base import constant
+
+        wanted = ", ".join(str(constant(name)) for name in sorted(names))
+        rows = session.values(
+            "SELECT CAST(t.name AS text) AS t, CAST(c.name AS text) AS c, coalesce(CAST(c.type AS text), '') AS d "
+            f"FROM sqlite_master AS t JOIN pragma_table_xinfo(t.name) AS c ON c.hidden <> 1 "
+            f"WHERE t.type IN ('table', 'view') AND t.name IN ({wanted}) ORDER BY t.name, c.cid"
+        )
+        columns: dict[str, dict[str, str]] = {}
+        for table, column, declared in rows:
+            columns.setdefault(table, {})[column] = declared
+        return [FoundTable(None, table, found) for table, found in columns.items()]
+
+    def read_only(self, session: Session) -> bool:
+        return session.values("PRAGMA query_only") == [(1,)]
+
+    def version(self, session: Session) -> str:
+        return f"SQLite {session.values('SELECT sqlite_version()')[0][0]}"
+
+    def estimate(self, session: Session, schema: str | None, table: str) -> int | None:  # noqa: ARG002
+        quoted = table.replace('"', '""')
+        try:
+            # The last row's number: one step in the tree; more than the rows where some were deleted.
+            found = session.values(f'SELECT coalesce(max(_rowid_), 0) AS n FROM "{quoted}"')
+        except SourceError:
+            return None  # a view, or a table without row numbers
+        return int(found[0][0])
+
+    def plan(self, session: Session, sql: str) -> tuple[bool, str]:
+        rows = session.values(f"EXPLAIN QUERY PLAN {sql}")
+        lines = [str(row[-1]) for row in rows]
+        searches = [line for line in lines if line.startswith(("SEARCH", "SCAN"))]
+        return bool(searches) and all(line.startswith("SEARCH") for line in searches), "\n".join(lines)
+
+    def _state(self) -> _State:
+        try:
+            here = os.stat(self.path)
+        except FileNotFoundError:
+            raise SourceError(f"{self.place}: the file is gone") from None
+        except OSError as error:
+            raise SourceDenied(f"{self.place}: {error.strerror or 'cannot be read'}") from None
+        try:
+            ahead = os.stat(f"{self.path.resolve()}-wal").st_size
+        except OSError:
+            ahead = 0
+        content = (here.st_size, here.st_mtime_ns, ahead)
+        return _State((here.st_dev, here.st_ino), content, immutable=not ahead and self._write_ahead_logged())
+
+    def _write_ahead_logged(self) -> bool:
+        with open(self.path, "rb") as file:
+            return file.read(20)[18:20] == b"\x02\x02"
+
+    def _check(self) -> None:
+        shown = one_line(self.path, 200)
+        try:
+            with open(self.path, "rb") as file:
+                head = file.read(16)
+        except FileNotFoundError:
+            raise UserError(f"{shown}: there is no such file; give the path of a gateway's SQLite log") from None
+        except IsADirectoryError:
+            raise UserError(f"{shown}: is a folder; give the path of a gateway's SQLite log") from None
+        except OSError as error:
+            raise UserError(f"{shown}: {error.strerror}; give a file that this user may read") from None
+        if head != _MAGIC:
+            what = "is empty" if not head else "is no SQLite database"
+            raise UserError(f"{shown}: {what}; give the path of a gateway's SQLite log") from None
