@@ -6,7 +6,7 @@ from datetime import tzinfo
 
 from textual.content import Content
 
-from cost_top.model.format import change, count, duration_ms, lower_bound, money_fixed, percent, tokens
+from cost_top.model.format import change, count, duration_ms, lower_bound, money_fixed, money_scaled, percent, tokens
 from cost_top.model.money import display_usd
 from cost_top.model.query import Measures
 from cost_top.model.snapshot import Burn, Snapshot, Spend
@@ -72,7 +72,7 @@ def _so_far_line(snapshot: Snapshot, width: int, zone: tzinfo) -> Content:
         width,
         content((f"{day} ", MUTED), today, (f"   {name} so far ", MUTED), month),
         content((f"{day} ", MUTED), today, (f"  {name} ", MUTED), month),
-        content((f"{day} ", MUTED), today, (f" {name} ", MUTED), month),
+        content((f"{day} ", MUTED), today, (f" {name} ", MUTED), money_scaled(snapshot.spend.month)),
         content((f"{day} ", MUTED), today),
     )
 
@@ -185,7 +185,10 @@ def _health_line(burn: Burn, width: int) -> Content:
 
 
 def saved_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Content:
-    """The three savings, kept apart. Each share is of what would have been paid without that saving."""
+    """The three savings, kept apart; the caches first where there is no room for all.
+
+    Each share is of what would have been paid without that saving: `9.0 % less`.
+    """
     spend, total = snapshot.spend, snapshot.spend.measures
     mark = spend.since_mark
     listed = total.market_cost - spend.byok_market_cost
@@ -196,10 +199,7 @@ def saved_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Con
          "of cost without it", mark.prompt_cache_savings if mark else None),
         ("below market", spend.below_market, listed, "of list price", None),
     )  # fmt: skip
-    if height <= COMPACT_HEIGHT:
-        rows = [_saving(*saving, width=width, short=True) for saving in savings[:2]]
-    else:
-        rows = [_saving(*saving, width=width, short=False) for saving in savings]
+    rows = [_saving(*saving, width=width) for saving in savings]
     if height > len(savings) and mark is not None and snapshot.view.mark is not None:
         rows.append(
             content(
@@ -213,17 +213,23 @@ def saved_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Con
     return lines(rows, width, height)
 
 
-def _saving(name: str, amount: int, whole: int, of: str, marked: int | None, *, width: int, short: bool) -> Content:
-    share = (percent(amount, whole) if whole > 0 else None) or "–"
+def _saving(name: str, amount: int, whole: int, of: str, marked: int | None, *, width: int) -> Content:
+    """One saving in a line. A share is only said together with what it is a share of."""
+    share = percent(abs(amount), whole) if whole > 0 else None
     style = CAUTION if amount < 0 else FIGURE
-    money = (money_fixed(amount, 11), style)
+    money, fixed = (display_usd(amount), style), (money_fixed(amount, 11), style)
     since = [(f"  {display_usd(marked, sign=True)} since mark", MUTED)] if marked else []
-    word = name.partition(" ")[0]
+    brief = name.partition(" ")[0]
+    if share is None:
+        return first_fit(width, content(f"{name:<14}", fixed), content(f"{brief} ", money))
+    told, less = f"{share:>8} ", ("less" if amount >= 0 else "more", MUTED)
+    full = (of if amount >= 0 else f"more than{of.removeprefix('of')}", MUTED)
     return first_fit(
         width,
-        *([content(f"{name:<14}", money, f"{share:>8} ", (of, MUTED), *since)] if not short else []),
-        *([content(f"{name:<14}", money, f"{share:>8} ", (of, MUTED))] if not short else []),
-        *([content(f"{name:<14}", money, f"{share:>8}")] if not short else []),
-        content(f"{word} ", (display_usd(amount), style), f" {share}"),
-        content(f"{word[:6]} ", (display_usd(amount), style)),
+        content(f"{name:<14}", fixed, told, full, *since),
+        content(f"{name:<14}", fixed, told, full),
+        content(f"{name:<14}", fixed, told, less),
+        content(f"{brief} ", money, f" {share} ", less),
+        content(f"{name} ", money),
+        content(f"{brief} ", money),
     )

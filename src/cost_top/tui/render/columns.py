@@ -72,7 +72,7 @@ def columns_for(lens: str, width: int, marked: bool) -> tuple[Column, ...]:
     wanted = _PRIORITY.get(lens, _PRIORITY[""])
     if marked:
         wanted = (wanted[0], "mark", *wanted[1:])
-    name_wants = _NAME_WANTS.get(lens, 14)
+    name_wants = _NAME_WANTS.get(lens, 18)
     chosen, left = ["name"], width
     for key in wanted:
         least = _COLUMNS[key].minimum_width

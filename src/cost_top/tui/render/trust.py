@@ -13,6 +13,8 @@ from cost_top.tui.render.style import CAUTION, GOOD, MUTED, content
 
 GAP = 2
 _LIGHT = 6
+# (wording, heaviest rank kept), from all in full to the least in brief.
+_CHOICES = ((0, 6), (0, 5), (1, 6), (1, 5), (2, 6), (2, 5), (2, 4), (2, 3), (2, 2), (2, 1), (2, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,7 @@ def trust_parts(snapshot: Snapshot, width: int) -> tuple[TrustPart, ...]:
     Shares are of the money that is known. What is unpriced is a number of requests: its money is what is missing.
     """
     facts = (*_money(snapshot), *_attribution(snapshot), _unpriced(snapshot), *_counts(snapshot))
-    # A long wording loses no fact that weighs; the shortest wording gives up the lightest first.
-    for wording, heaviest in ((0, _LIGHT), (1, _LIGHT), (2, _LIGHT), (2, 5), (2, 4), (2, 3), (2, 2), (2, 1), (2, 0)):
+    for wording, heaviest in _CHOICES:
         kept = [fact for fact in facts if fact.rank <= heaviest]
         parts = tuple(TrustPart(fact.wordings[wording], fact.term, fact.name) for fact in kept)
         if sum(part.text.cell_length for part in parts) + GAP * (len(parts) - 1) <= width:

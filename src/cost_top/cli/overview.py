@@ -1,0 +1,248 @@
+"""The overview and a report as plain text: for a pipe, a log or a mail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+
+from cost_top.model.format import (
+    UNKNOWN,
+    Align,
+    cells,
+    change,
+    count,
+    duration_ms,
+    elide,
+    lower_bound,
+    money_fixed,
+    pad,
+    percent,
+)
+from cost_top.model.money import display_usd
+from cost_top.model.query import Measures, Report
+from cost_top.model.snapshot import Filling, Lens, Snapshot, Stale
+from cost_top.model.text import clean
+from cost_top.model.windows import zone_name
+
+_ROWS = 10
+_NAME_CELLS = 48
+_GAP = "  "
+_TITLES = {"provider": "By provider", "endpoint": "Top endpoints", "token": "Top tokens"}
+
+
+def overview_text(snapshot: Snapshot, zone: tzinfo, width: int = 80) -> str:
+    """The window's spend, savings and leaders as lines of at most `width` cells (no less than 60)."""
+    width = max(width, 60)
+    parts = [_head(snapshot, zone, width), _summary(snapshot)]
+    parts += [_lens_table(lens, width) for lens in snapshot.lenses if lens.dimension in _TITLES and lens.report.rows]
+    if snapshot.spend.measures.request_count == 0:
+        parts.append([_nothing(snapshot)])
+    notes = [f"note: {note}" for note in _notes(snapshot)]
+    if notes:
+        parts.append([line for note in notes for line in _wrapped(note, width)])
+    lines = [line for part in parts for line in (*part, "")]
+    return "\n".join(elide(line, width).rstrip() for line in lines).rstrip("\n")
+
+
+def _head(snapshot: Snapshot, zone: tzinfo, width: int) -> list[str]:
+    period = snapshot.period
+    span = f"{_minute(period.start, zone)} to {_minute(period.end, zone)} {zone_name(zone)}"
+    lines = [elide(f"cost-top{_GAP}{clean(snapshot.source)}{_GAP}{span}", width)]
+    if snapshot.view.where:
+        lines.append(elide(f"filter{_GAP}{clean(str(snapshot.view.where))}", width))
+    return lines
+
+
+def _minute(instant: datetime, zone: tzinfo) -> str:
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _summary(snapshot: Snapshot) -> list[str]:
+    spend, total = snapshot.spend, snapshot.spend.measures
+    span = _span(snapshot.period.length.total_seconds())
+    told = change(total.total_cost, spend.previous_cost)
+    against = f"{told} vs {span} before" if told else f"the {span} before are not known"
+    rows = [
+        ("spend", lower_bound(display_usd(total.total_cost), total.unpriced_count), against),
+        ("today", display_usd(spend.today), f"month so far {display_usd(spend.month)}"),
+        ("saved by cache", *_saved(total.saved_by_cache, total.total_cost)),
+        ("saved by prompt cache", *_saved(total.prompt_cache_savings, total.total_cost)),
+        ("below market", display_usd(spend.below_market),
+         _share_of(spend.below_market, total.market_cost - spend.byok_market_cost, "list price")),
+    ]  # fmt: skip
+    if spend.byok_market_cost:
+        rows.append(("on own keys", display_usd(spend.byok_market_cost), "at list price, not in the spend"))
+    rows.append(("requests", f"{total.request_count:,}", _share_of(total.error_count, total.request_count,
+                                                                   "them failed")))  # fmt: skip
+    width = max(cells(money) for _, money, _ in rows)
+    return [f"{name:<21}{_GAP}{pad(money, width, 'right')}{_GAP}{told}" for name, money, told in rows]
+
+
+def _saved(amount: int, paid: int) -> tuple[str, str]:
+    return display_usd(amount), _share_of(amount, paid + amount, "what it would have cost without")
+
+
+def _share_of(part: int, whole: int, of: str) -> str:
+    share = percent(part, whole) if whole > 0 else None
+    return f"{share} of {of}" if share else ""
+
+
+def _span(seconds: float) -> str:
+    hours = round(seconds / 3600)
+    return f"{round(hours / 24)} days" if hours > 48 else f"{hours} hours" if hours != 1 else "hour"
+
+
+def _lens_table(lens: Lens, width: int) -> list[str]:
+    span = _span(lens.period.length.total_seconds())
+    total = lens.report.totals.total_cost
+    rows = [
+        (
+            _row_name(lens.report.columns, row.key),
+            money_fixed(row.measures.total_cost, 13, row.measures.unpriced_count),
+            _share(row.measures, total),
+            count(row.measures.request_count),
+        )
+        for row in lens.report.rows[:_ROWS]
+    ]
+    # The rest keeps what is listed and what is not adding up to the total.
+    rest = lens.report.row_count - len(rows)
+    if rest > 0:
+        left = total - sum(row.measures.total_cost for row in lens.report.rows[:_ROWS])
+        requests = lens.report.totals.request_count - sum(r.measures.request_count for r in lens.report.rows[:_ROWS])
+        unpriced = lens.report.totals.unpriced_count - sum(r.measures.unpriced_count for r in lens.report.rows[:_ROWS])
+        rows.append((f"{count(rest)} more", money_fixed(left, 13, unpriced), percent(left, total) or UNKNOWN,
+                     count(requests)))  # fmt: skip
+    titles = (f"{_TITLES[lens.dimension]}, last {span}", "cost  ", "share", "requests")
+    return _table(titles, rows, ("left", "right", "right", "right"), name_cells=max(20, width - 36), fill=True)
+
+
+def _row_name(columns: Sequence[str], key: Sequence[str | None]) -> str:
+    """A row's name; a token's display name stands after its id."""
+    value = key[0]
+    shown = clean(value) if value is not None else f"(no {'key' if columns[0] == 'token' else columns[0]})"
+    if columns[0] == "token" and len(key) > 1 and key[1] and key[1] != value:
+        return f"{elide(shown, 24)}{_GAP}{clean(key[1])}" if value is not None else clean(key[1])
+    return shown or "(empty)"
+
+
+def _share(measures: Measures, total: int) -> str:
+    if measures.unpriced_count and not measures.total_cost:
+        return UNKNOWN
+    return percent(measures.total_cost, total) or UNKNOWN
+
+
+def _nothing(snapshot: Snapshot) -> str:
+    if snapshot.log_rows == 0:
+        return "The log is empty."
+    return "No request matches the filter." if snapshot.view.where else "No request in this window."
+
+
+def _notes(snapshot: Snapshot) -> list[str]:
+    """What a reader must know before trusting the figures above."""
+    trust, notes = snapshot.trust, []
+    if trust.unpriced_count:
+        requests = f"{count(trust.unpriced_count)} request{'s' if trust.unpriced_count != 1 else ''}"
+        models = f" of {trust.unpriced_models} model{'s' if trust.unpriced_models != 1 else ''}"
+        notes.append(
+            f"{requests}{models if trust.unpriced_models else ''} unpriced; the spend is a lower bound (≥). "
+            "cost-top report --group-by model --where unpriced:yes lists them"
+        )
+    if trust.zero_cost_count:
+        notes.append(f"{count(trust.zero_cost_count)} requests have tokens but a cost of $0 (--where zero_cost:yes)")
+    if snapshot.filling is not None:
+        notes.append(_unfilled(snapshot.filling))
+    if isinstance(snapshot.state, Stale):
+        notes.append(f"the source does not answer: {clean(snapshot.state.error)}")
+    if any(lens.dimension == "tag" for lens in snapshot.lenses):
+        notes.append("a request counts once for each of its tags; the rows of tags add up to more than the total")
+    return notes
+
+
+def _unfilled(filling: Filling) -> str:
+    if filling.done < filling.total:
+        return f"history is incomplete: {filling.done} of {filling.total} days read, totals miss the rest"
+    return f"details are incomplete: tags and cache of {filling.details_done} of {filling.details_total} days read"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Words in lines of at most `width` cells, continued under the text of the first."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        if line and cells(line) + 1 + cells(word) > width:
+            lines.append(line)
+            line = f"      {word}"
+        else:
+            line = f"{line} {word}" if line else word
+    return [*lines, line]
+
+
+def report_table(report: Report, title: str = "") -> str:
+    """A report as an aligned table with its totals below: money rounded for eyes, counts in full."""
+    kinds = _report_columns(report)
+    rows = [
+        (*(_key_text(value) for value in row.key), *_measure_cells(row.measures, report.totals, kinds))
+        for row in report.rows
+    ]
+    label = ("total", *[""] * (len(report.columns) - 1))[: len(report.columns)]
+    total = (*label, *_measure_cells(report.totals, report.totals, kinds))
+    titles = (*report.columns, *(name.ljust(len(name) + 2) if name == "cost" else name for name in kinds))
+    left, right = list[Align](["left"]), list[Align](["right"])
+    aligns = left * len(report.columns) + right * len(kinds)
+    lines = _table(titles, [*rows, total], aligns, name_cells=_NAME_CELLS)
+    lines.insert(len(lines) - 1, "-" * max(cells(line) for line in lines))
+    if title:
+        lines.insert(0, clean(title))
+    if len(report.rows) < report.row_count:
+        lines.append(f"{count(len(report.rows))} of {count(report.row_count)} rows; the total is of all")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _report_columns(report: Report) -> tuple[str, ...]:
+    """Measures worth a column: what is 0 or unknown everywhere is left out."""
+    total = report.totals
+    optional = (
+        ("saved by cache", total.saved_by_cache),
+        ("prompt cache", total.prompt_cache_savings),
+        ("errors", total.error_count),
+        ("unpriced", total.unpriced_count),
+        ("p95", total.latency_p95),
+    )
+    return ("cost", "share", "requests", "input", "output", *(name for name, figure in optional if figure))
+
+
+def _measure_cells(measures: Measures, totals: Measures, kinds: Sequence[str]) -> list[str]:
+    figures = {
+        "cost": money_fixed(measures.total_cost, 15, measures.unpriced_count).lstrip(),
+        "share": _share(measures, totals.total_cost),
+        "requests": f"{measures.request_count:,}",
+        "input": f"{measures.input_tokens:,}",
+        "output": f"{measures.output_tokens:,}",
+        "saved by cache": display_usd(measures.saved_by_cache),
+        "prompt cache": display_usd(measures.prompt_cache_savings),
+        "errors": f"{measures.error_count:,}",
+        "unpriced": f"{measures.unpriced_count:,}",
+        "p95": duration_ms(measures.latency_p95),
+    }
+    return [figures[kind] for kind in kinds]
+
+
+def _key_text(value: str | None) -> str:
+    return "(none)" if value is None else clean(value) or "(empty)"
+
+
+def _table(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    aligns: Sequence[Align],
+    name_cells: int,
+    fill: bool = False,
+) -> list[str]:
+    """Rows under titles, columns parted by two blanks. `fill` makes the first column as wide as it may be."""
+    widths = [max(cells(text) for text in column) for column in zip(titles, *rows, strict=True)]
+    widths = [min(width, name_cells) if align == "left" else width for width, align in zip(widths, aligns, strict=True)]
+    if fill:
+        widths[0] = name_cells
+    return [
+        _GAP.join(pad(text, width, align) for text, width, align in zip(line, widths, aligns, strict=True))
+        for line in (titles, *rows)
+    ]
