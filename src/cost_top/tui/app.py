@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from textual.app import SystemCommand
+from textual.binding import Binding
 from textual.screen import Screen
 
 from cost_top.model.errors import one_line
@@ -17,7 +18,7 @@ from cost_top.model.feed import Feed, Found
 from cost_top.model.view import View
 from cost_top.tui import navigation
 from cost_top.tui.export import ExportTable, as_csv, as_json, write_private
-from cost_top.tui.keys import APP_BINDINGS, OVERVIEW_BINDINGS
+from cost_top.tui.keys import APP_BINDINGS
 from cost_top.tui.live import LiveApp
 from cost_top.tui.theme import DARK, LIGHT, ascii_only, choose_theme
 
@@ -152,11 +153,11 @@ class CostTopApp(LiveApp):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: the same verbs as the keys, with their key."""
-        for binding in (*APP_BINDINGS, *screen.BINDINGS) if screen.BINDINGS else (*APP_BINDINGS, *OVERVIEW_BINDINGS):
-            key = binding.key.split(",")[0]
+        own = [binding for binding in screen.BINDINGS if isinstance(binding, Binding)]
+        for binding in (*APP_BINDINGS, *own):
             if binding.id not in ("palette", "back"):
                 title = f"{binding.description} ({binding.key_display})"
-                yield SystemCommand(title, binding.tooltip, partial(self.simulate_key, key))
+                yield SystemCommand(title, binding.tooltip, partial(self.simulate_key, binding.key.split(",")[0]))
 
 
 def run_app(

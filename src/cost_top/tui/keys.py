@@ -31,7 +31,7 @@ def key(name: str, keys: str, action: str, hint: str, says: str, group: Binding.
     return Binding(keys, action, hint, key_display=DISPLAY.get(keys, keys), tooltip=says, id=name, group=group)
 
 
-TABLE_BINDINGS: list[Binding] = [
+TABLE_BINDINGS: tuple[Binding, ...] = (
     key("row.open", "enter", "activate", "drill", "drill into the row; at the end open its requests", LOOK),
     key("row.up", "up,k", "cursor(-1)", "up", "row up", TABLES),
     key("row.down", "down,j", "cursor(1)", "down", "row down", TABLES),
@@ -39,9 +39,9 @@ TABLE_BINDINGS: list[Binding] = [
     key("row.page-down", "pagedown", "cursor_page(1)", "page down", "page down", TABLES),
     key("row.first", "home", "cursor_end(False)", "first", "first row", TABLES),
     key("row.last", "end", "cursor_end(True)", "last", "last row", TABLES),
-]
+)
 
-OVERVIEW_BINDINGS: list[Binding] = [
+OVERVIEW_BINDINGS: tuple[Binding, ...] = (
     key("back", "escape", "back", "back", "one step back: out of a drill, then out of the filter", LOOK),
     key("requests.open", "l", "requests", "log", "list the single requests behind the figures", LOOK),
     key("panel.maximise", "z", "zoom", "maximise", "show the focused panel alone, and all of them again", LOOK),
@@ -59,26 +59,26 @@ OVERVIEW_BINDINGS: list[Binding] = [
     key("sort.left", "less_than_sign", "sort(-1)", "sort", "sort by the column to the left", TABLES),
     key("sort.right", "greater_than_sign", "sort(1)", "sort", "sort by the column to the right", TABLES),
     key("sort.invert", "i", "invert", "invert", "turn the order round", TABLES),
-]
+)
 
-REQUEST_BINDINGS: list[Binding] = [
+REQUEST_BINDINGS: tuple[Binding, ...] = (
     key("requests.back", "escape", "back", "back", "back to the overview", LOOK),
     key("requests.order", "o", "order", "newest/dearest", "newest or dearest requests first", TABLES),
-]
+)
 
-CHART_BINDINGS: list[Binding] = [
+CHART_BINDINGS: tuple[Binding, ...] = (
     key("bar.left", "left", "bar(-1)", "bar", "the bar to the left", LOOK),
     key("bar.right", "right", "bar(1)", "bar", "the bar to the right", LOOK),
     key("bar.zoom", "enter", "zoom_bar", "zoom", "look at that bar's time alone", LOOK),
-]
+)
 
-TRUST_BINDINGS: list[Binding] = [
+TRUST_BINDINGS: tuple[Binding, ...] = (
     key("trust.left", "left", "part(-1)", "part", "the part to the left", LOOK),
     key("trust.right", "right", "part(1)", "part", "the part to the right", LOOK),
     key("trust.open", "enter", "open_part", "open", "list the requests behind a part of the trust line", LOOK),
-]
+)
 
-APP_BINDINGS: list[Binding] = [
+APP_BINDINGS: tuple[Binding, ...] = (
     key("filter", "slash", "filter", "filter", "filter everything: tag:prod -model:gpt-4o* cost:>0.05", FIND),
     key("pick.user", "u", "pick('user')", "user", "find a user and look at it alone", FIND),
     key("pick.token", "t", "pick('token')", "token", "find a token and look at it alone", FIND),
@@ -101,19 +101,19 @@ APP_BINDINGS: list[Binding] = [
     key("palette", "ctrl+p", "command_palette", "palette", "every verb by name", APP),
     key("help", "question_mark", "help", "help", "this help", APP),
     key("quit", "q,ctrl+c", "quit", "quit", "quit", APP),
-]
+)
 
-DIALOG_BINDINGS: list[Binding] = [
+DIALOG_BINDINGS: tuple[Binding, ...] = (
     key("dialog.leave", "escape", "leave", "close", "close without an answer", LOOK),
     key("dialog.up", "up", "list(-1)", "up", "row up", TABLES),
     key("dialog.down", "down", "list(1)", "down", "row down", TABLES),
-]
+)
 
-EXPORT_BINDINGS: list[Binding] = [
+EXPORT_BINDINGS: tuple[Binding, ...] = (
     key("export.csv", "c", "choose('csv')", "CSV", "write a CSV file", TAKE),
     key("export.json", "j", "choose('json')", "JSON", "write a JSON file", TAKE),
-]
+)
 
-UNPRICED_BINDINGS: list[Binding] = [
+UNPRICED_BINDINGS: tuple[Binding, ...] = (
     key("unpriced.copy", "y", "copy", "copy", "copy the lines that would price the model", TAKE),
-]
+)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 from textual.app import App
+from textual.binding import BindingType
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.driver import Driver
@@ -36,7 +37,7 @@ class LiveApp(App[int]):
 
     TITLE = "cost-top"
     CSS_PATH = "cost_top.tcss"
-    BINDINGS = APP_BINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [*APP_BINDINGS]
 
     def __init__(
         self, feed: Feed, *, view: View, zone: tzinfo, interval: float, source_label: str, theme: str,
@@ -74,7 +75,7 @@ class LiveApp(App[int]):
         if not self.is_headless:
             self.set_interval(WATCH_SECONDS, self._watch_terminal)
         self.refresh_state()
-        self.feed.start(lambda snapshot: self.post_message(SnapshotArrived(snapshot)) and None, self.view)
+        self.feed.start(self._publish, self.view)
         self.feed.set_interval(self.interval)
 
     def on_unmount(self) -> None:
@@ -85,7 +86,19 @@ class LiveApp(App[int]):
         if not terminal_is_there():
             self.exit(128 + 1)
 
+    def _fatal_error(self) -> None:
+        # Textual would print every local variable: money, names and the source's address.
+        from rich.segment import Segments
+        from rich.traceback import Traceback
+
+        traceback = Traceback(show_locals=False, width=None)
+        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        self._close_messages_no_wait()
+
     # Snapshots in
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self.post_message(SnapshotArrived(snapshot))  # called on the monitor's thread
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
         """Show a snapshot of the current view; while paused only the first one of a new view."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import events
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
@@ -21,7 +22,7 @@ from cost_top.tui.widgets.lines import Lines
 class SpendChart(Lines, can_focus=True):
     """The chart of the window's bars; the title names the window, the last line tells the picked bar."""
 
-    BINDINGS = CHART_BINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [*CHART_BINDINGS]
 
     @dataclass
     class Zoomed(Message):

@@ -20,13 +20,13 @@ class KeyLine(Lines):
     def __init__(self, bindings: Sequence[Binding], **options: Any) -> None:
         super().__init__(**options)
         by_name = {binding.id: binding for binding in bindings}
-        self._bindings = [by_name[name] for name in HINTS if name in by_name]
+        self._hints = [by_name[name] for name in HINTS if name in by_name]
         self._ends: list[tuple[int, str]] = []
 
     def on_resize(self) -> None:
         """Show what fits."""
         line, self._ends = Content(" "), []
-        for binding in self._bindings:
+        for binding in self._hints:
             label = "" if binding.id == "window.shorter" else f" {binding.description}"
             gap = "" if binding.id == "window.longer" else "  " * bool(self._ends)
             hint = Content.assemble(gap, (binding.key_display or binding.key, "bold"), (label, MUTED))

@@ -19,7 +19,7 @@ from cost_top.tui.widgets.keyed_table import KeyedTable
 
 TAB_TITLES = {
     "endpoint": "Endpoints", "token": "Tokens", "model": "Models", "user": "Users", "tag": "Tags", "team": "Teams",
-    "credential_type": "Credentials",
+    "credential_type": "Creds",
 }  # fmt: skip
 
 
@@ -38,7 +38,7 @@ class LensTable(KeyedTable):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the rows that changed; without this lens in the snapshot, say that it is being read."""
         self._snapshot = snapshot
-        if not self.size.width:
+        if not self.row_width:
             return
         self.lens = lens = snapshot.lens(self.dimension)
         self.empty = empty_text(snapshot, self.dimension)
@@ -46,7 +46,7 @@ class LensTable(KeyedTable):
         if lens is None:
             self.show_rows((), (), lambda _: ())
             return
-        columns = columns_for(self.dimension, self.size.width, snapshot.view.mark is not None)
+        columns = columns_for(self.dimension, self.row_width, snapshot.view.mark is not None)
         measure, descending = snapshot.view.sort_of(self.dimension)
         column = next((column.key for column in columns if column.measure == measure), "")
         keys = [row.key for row in lens.report.rows]
@@ -59,7 +59,9 @@ class LensTable(KeyedTable):
             self.show_snapshot(self._snapshot)
 
     def _show_title(self, snapshot: Snapshot) -> None:
-        title = panel_title(self.lens, snapshot, self._zone) if self.lens is not None else Content("")
+        whole = panel_title(self.lens, snapshot, self._zone).plain if self.lens is not None else ""
+        subject, period, *notes = [*whole.split(SEPARATOR), "", ""]
+        title = Content(subject)
         if self.tabs:
             self._tab_ends = []
             names: list[Content] = []
@@ -69,9 +71,13 @@ class LensTable(KeyedTable):
                 names.append(Content.styled(TAB_TITLES[tab], "bold underline" if here else MUTED))
                 end += len(TAB_TITLES[tab]) + 1
                 self._tab_ends.append((end, tab))
-            title = Content(" ").join(names).append(SEPARATOR + title.plain.partition(SEPARATOR)[2])
+            title = Content(" ").join(names)
+        title = title.append(SEPARATOR + period) if period else title
         if self._border_title is None or not self._border_title.is_same(title):
             self.border_title = title
+        below = Content(SEPARATOR.join(note for note in notes if note))
+        if self._border_subtitle is None or self._border_subtitle.plain != below.plain:
+            self.border_subtitle = below
 
     def on_click(self, event: events.Click) -> None:
         """A click on a tab's name in the upper edge shows that tab."""

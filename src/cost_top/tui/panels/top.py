@@ -47,7 +47,7 @@ class TopLines(Vertical):
         self._header.show(header_line(snapshot, paused=paused, interval=interval, zone=self._zone, width=width))
         self._crumbs.show(crumb_line(view, width))
         self._crumbs.set_class(bool(view.crumbs), "shown")
-        self._banner.show(banner or Content(""))
+        self._banner.show(Content(" ").append(banner) if banner is not None else Content(""))
         self._banner.set_class(banner is not None, "shown")
 
     def on_resize(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import events
+from textual.binding import BindingType
 from textual.content import Content
 
 from cost_top.model.snapshot import Snapshot
@@ -17,7 +18,7 @@ from cost_top.tui.widgets.lines import Lines
 class TrustLine(Lines, can_focus=True):
     """One line of parts; those with rows behind them can be picked and opened."""
 
-    BINDINGS = TRUST_BINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [*TRUST_BINDINGS]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
-from textual.binding import Binding
+from textual.binding import BindingType
 from textual.screen import ModalScreen
 
 from cost_top.tui.keys import DIALOG_BINDINGS
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 class Dialog(ModalScreen[Result]):
     """Escape leaves without an answer; the figures behind go on."""
 
-    BINDINGS: list[Binding] = DIALOG_BINDINGS  # type: ignore[assignment]
+    BINDINGS: ClassVar[list[BindingType]] = [*DIALOG_BINDINGS]
 
     def action_leave(self) -> None:
         """Close without an answer."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
@@ -19,7 +21,7 @@ from cost_top.tui.widgets.lines import Lines
 class ExportChoice(Dialog[str | None]):
     """One key chooses the format."""
 
-    BINDINGS = EXPORT_BINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [*EXPORT_BINDINGS]
 
     def __init__(self, table: ExportTable, folder: Path) -> None:
         super().__init__()
@@ -34,14 +36,11 @@ class ExportChoice(Dialog[str | None]):
     def on_mount(self) -> None:
         """Say it."""
         rows = f"{count(len(self._table.rows))} rows, {len(self._table.columns)} columns, money as exact USD"
-        self.query_one(Lines).show_lines(
-            (
-                content(rows),
-                content(("into ", MUTED), str(self._folder)),
-                content(""),
-                content((" c ", FIGURE), ("CSV    ", MUTED), (" j ", FIGURE), ("JSON    ", MUTED), (" esc ", FIGURE), ("no", MUTED)),
-            )
+        keys = content(
+            ("c ", FIGURE), ("CSV    ", MUTED), ("j ", FIGURE), ("JSON    ", MUTED), ("esc ", FIGURE), ("close", MUTED)
         )  # fmt: skip
+        where = content(("into ", MUTED), str(self._folder))
+        self.query_one(Lines).show_lines((content(rows), where, content(""), keys))
 
     def action_choose(self, ending: str) -> None:
         """Answer with the format."""

@@ -32,7 +32,8 @@ class FilterPrompt(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         """The prompt, and under it the answer or what is wrong."""
-        with Vertical(classes="prompt"):
+        with Vertical(classes="prompt") as prompt:
+            prompt.border_title = Content("Filter")
             yield Input(str(self._before), id="filter", select_on_focus=False)
             yield Lines(id="filter-answer")
 
@@ -82,9 +83,8 @@ class FilterPrompt(Dialog[None]):
             return
         measures = snapshot.spend.measures
         money = lower_bound(display_usd(measures.total_cost), measures.unpriced_count)
-        self._answer(
-            content((money, FIGURE), f" in {count(measures.request_count)} requests match", ("   ⏎ keep  esc restore", MUTED))
-        )  # fmt: skip
+        requests = f" in {count(measures.request_count)} requests match"
+        self._answer(content((money, FIGURE), requests, ("   ⏎ keep  esc restore", MUTED)))
 
     def _answer(self, text: Content) -> None:
         self.query_one("#filter-answer", Lines).show(text)

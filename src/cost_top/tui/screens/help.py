@@ -65,7 +65,7 @@ class HelpScreen(Dialog[None]):
             yield content("")
             yield content((group, FIGURE))
             for binding in bindings:
-                yield _line(binding.key_display or binding.key, binding.tooltip, 9)
+                yield _line(binding.key_display or binding.key, binding.tooltip, 10)
         yield content("")
         yield content(("What the figures mean", FIGURE))
         for name, meaning in FIGURES:

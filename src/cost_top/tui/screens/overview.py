@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import tzinfo
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.geometry import Size
@@ -34,7 +36,7 @@ EXTRA_LENSES = ("user", "tag", "team", "credential_type")
 class OverviewScreen(Screen[None]):
     """Header, cards, chart, tables, trust line and keys."""
 
-    BINDINGS = OVERVIEW_BINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [*OVERVIEW_BINDINGS]
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
 

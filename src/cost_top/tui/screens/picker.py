@@ -51,9 +51,11 @@ class PickerScreen(Dialog[Found | None]):
 
     def _find(self, text: str) -> None:
         self._number = number = self._number + 1
-        host_of(self).feed.find(
-            self._dimension, text.strip(), lambda found: self.post_message(FoundArrived(number, found)) and None
-        )
+
+        def reply(found: tuple[Found, ...]) -> None:
+            self.post_message(FoundArrived(number, found))
+
+        host_of(self).feed.find(self._dimension, text.strip(), reply)
 
     def on_found_arrived(self, message: FoundArrived) -> None:
         """Show an answer unless a newer question is under way."""
@@ -69,7 +71,7 @@ class PickerScreen(Dialog[Found | None]):
         table = self.query_one(KeyedTable)
         if self._number and not self.found:
             table.empty = content(("nothing found in this window", MUTED))
-        name_width = max(8, table.size.width - _COST - _REQUESTS)
+        name_width = max(8, table.row_width - _COST - _REQUESTS)
         columns = (
             Column("name", self._dimension, name_width, "left", None, 8),
             Column("cost", "cost  ", _COST, "right", None, _COST),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import tzinfo
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
@@ -19,12 +22,11 @@ from cost_top.tui.live import host_of
 from cost_top.tui.panels.key_line import KeyLine
 from cost_top.tui.panels.top import TopLines
 from cost_top.tui.render.requests import request_cells, request_columns, request_detail
-from cost_top.tui.render.style import MUTED, SEPARATOR, content
+from cost_top.tui.render.style import MUTED, SEPARATOR, content, fit
 from cost_top.tui.widgets.keyed_table import KeyedTable
 from cost_top.tui.widgets.lines import Lines
 
 ORDERS = {"time": "newest first", "cost": "dearest first"}
-_LABEL = 22
 
 
 class RequestTable(KeyedTable):
@@ -46,7 +48,7 @@ class RequestTable(KeyedTable):
             title = title.append(f"{SEPARATOR}{count(len(rows))} of {count(total)}")
         self.border_title = title
         self.empty = content("no requests behind this view")
-        columns = request_columns(self.size.width)
+        columns = request_columns(self.row_width)
         self.show_rows(
             columns, [row.id for row in rows], lambda index: request_cells(rows[index], columns, self._zone),
             (view.requests_sort, True),
@@ -79,7 +81,7 @@ class RequestTable(KeyedTable):
 class RequestsScreen(Screen[None]):
     """List and detail, side by side where there is room."""
 
-    BINDINGS = REQUEST_BINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [*REQUEST_BINDINGS]
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
 
@@ -125,17 +127,21 @@ class RequestsScreen(Screen[None]):
         row, pane = self.query_one(RequestTable).row, self.query_one("#detail", Lines)
         pairs = request_detail(row, self._zone) if row is not None else ()
         width, height = pane.size
-        columns = 1 if height >= len(pairs) else 2
-        room = max(8, width // columns - 1)
-        drawn = [content((f"{label:<{_LABEL}} ", MUTED), elide(value, room - _LABEL - 1)) for label, value in pairs]
-        if columns == 2:
-            half = -(-len(drawn) // 2)
-            right = [*drawn[half:], Content("")]
-            drawn = [
-                Content.assemble(line.pad_right(max(0, room - line.cell_length)), " ", right[index])
-                for index, line in enumerate(drawn[:half])
-            ]
-        pane.show_lines(drawn)
+        if len(pairs) > 2 * height:  # what is not known gives way first
+            pairs = tuple(pair for pair in pairs if pair[1] != "unknown")
+        half = len(pairs) if len(pairs) <= height else -(-len(pairs) // 2)
+        room = width if half == len(pairs) else (width - 1) // 2
+        left, right = _pairs(pairs[:half], room), _pairs(pairs[half:], room)
+        right += [Content("")] * (len(left) - len(right))
+        pane.show_lines([fit(a, room).append("  ").append(b) for a, b in zip(left, right, strict=True)])
+
+    def on_keyed_table_activated(self) -> None:
+        """Enter shows all of the request, and the list again."""
+        if self.maximized is None:
+            self.maximize(self.query_one("#detail"), container=False)
+            self.call_after_refresh(self._show_detail)
+        else:
+            self.action_back()
 
     def action_order(self) -> None:
         """Newest or dearest first."""
@@ -144,6 +150,18 @@ class RequestsScreen(Screen[None]):
         app.look(replace(app.view, requests_sort="cost" if app.view.requests_sort == "time" else "time"))
 
     def action_back(self) -> None:
-        """Back to the overview; a step the trust line added is undone."""
+        """Back to the list, then to the overview; a step the trust line added is undone."""
+        if self.maximized is not None:
+            self.minimize()
+            self.call_after_refresh(self._show_detail)
+            return
         host_of(self).close_requests()
         self.dismiss(None)
+
+
+def _pairs(pairs: Sequence[tuple[str, str]], width: int) -> list[Content]:
+    """Labels and values, the values below one another."""
+    label_width = max((len(label) for label, _ in pairs), default=0) + 1
+    return [
+        content((f"{label:<{label_width}} ", MUTED), elide(value, width - label_width - 2)) for label, value in pairs
+    ]

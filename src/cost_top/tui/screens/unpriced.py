@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
@@ -24,7 +27,7 @@ _FIGURE = 10
 class UnpricedScreen(Dialog[None]):
     """The list above, the override of the row with the cursor below."""
 
-    BINDINGS = UNPRICED_BINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [*UNPRICED_BINDINGS]
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +35,7 @@ class UnpricedScreen(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         """A table and a text."""
-        with Vertical(classes="dialog") as dialog:
+        with Vertical(classes="dialog", id="unpriced") as dialog:
             dialog.border_title = Content("Models without a rate")
             dialog.border_subtitle = Content("y copy the lines below  esc close")
             yield KeyedTable()
@@ -44,7 +47,10 @@ class UnpricedScreen(Dialog[None]):
         table = self.query_one(KeyedTable)
         table.empty = content(("reading…", MUTED))
         table.focus()
-        host_of(self).feed.unpriced(lambda models: self.post_message(UnpricedArrived(models)) and None)
+        host_of(self).feed.unpriced(self._reply)
+
+    def _reply(self, models: tuple[UnpricedModel, ...]) -> None:
+        self.post_message(UnpricedArrived(models))
 
     def on_unpriced_arrived(self, message: UnpricedArrived) -> None:
         """Show them."""
@@ -58,7 +64,7 @@ class UnpricedScreen(Dialog[None]):
 
     def _show(self) -> None:
         table = self.query_one(KeyedTable)
-        left = max(20, table.size.width - 3 * _FIGURE)
+        left = max(20, table.row_width - 3 * _FIGURE)
         provider = min(16, left // 3)
         columns = (
             Column("provider", "provider", provider, "left", None, 8),
@@ -71,8 +77,8 @@ class UnpricedScreen(Dialog[None]):
         def cells(index: int) -> tuple[Content, ...]:
             model = self.models[index]
             return (
-                content((pad(model.provider or NOBODY["provider"], provider - 1) + " ", MUTED)),
-                content(pad(model.model or NOBODY["model"], left - provider)),
+                content((pad(model.provider or NOBODY["provider"], provider), MUTED)),
+                content(" ", pad(model.model or NOBODY["model"], left - provider - 1)),
                 content(pad(count(model.request_count), _FIGURE, "right")),
                 content(pad(tokens(model.input_tokens), _FIGURE, "right")),
                 content(pad(tokens(model.output_tokens), _FIGURE, "right")),
@@ -88,7 +94,7 @@ class UnpricedScreen(Dialog[None]):
     def _show_override(self) -> None:
         index = self.query_one(KeyedTable).index
         lines = self.models[index].override.splitlines() if index < len(self.models) else []
-        hint = "these lines in the config file would price it, in USD per million tokens:"
+        hint = "In the config file these lines would price it:"
         self.query_one("#override-hint", Lines).show(content((hint if lines else "", MUTED)))
         self.query_one("#override", Lines).show_lines([content(one_line(line)) for line in lines])
 

@@ -10,14 +10,17 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import events
+from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from cost_top.model.format import pad
 from cost_top.tui.keys import TABLE_BINDINGS
-from cost_top.tui.render.columns import Column, heading
+from cost_top.tui.render.columns import Column
+from cost_top.tui.render.style import MUTED
 from cost_top.tui.widgets.lines import BLANK, strip_of
 
 Cells = Callable[[int], Sequence[Content]]
@@ -29,11 +32,12 @@ EMPTY = Content("")
 class KeyedTable(ScrollView, can_focus=True):
     """Rows with keys under a header that stays. Cells are asked for only for the rows in sight."""
 
-    BINDINGS = TABLE_BINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [*TABLE_BINDINGS]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"keyed-table--cursor", "keyed-table--header"}
     DEFAULT_CSS = """
     KeyedTable {
         height: 1fr; width: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         text-wrap: nowrap; text-overflow: clip;
     }
     """
@@ -78,7 +82,7 @@ class KeyedTable(ScrollView, can_focus=True):
         """Replace the rows. The cursor follows its key; where the key is gone it stays on the line."""
         self.columns, self.keys, self._cells, self.sorted_column = columns, keys, cells, sorted_column
         self._follow_key()
-        size = Size(self.size.width, len(keys) + 1)
+        size = Size(self.row_width, len(keys) + 1)
         if size != self.virtual_size:
             self.virtual_size = size
         self._redraw_changed()
@@ -87,6 +91,11 @@ class KeyedTable(ScrollView, can_focus=True):
         """Back to the first row, as if never touched."""
         self.index, self._key = 0, None
         self.scroll_to(y=0, animate=False, immediate=True)
+
+    @property
+    def row_width(self) -> int:
+        """Cells of a row; the scrollbar's are kept free whether it shows or not."""
+        return max(0, self.scrollable_content_region.width)
 
     @property
     def current_key(self) -> Hashable | None:
@@ -128,26 +137,35 @@ class KeyedTable(ScrollView, can_focus=True):
         return y - 1 + self.scroll_offset.y
 
     def _line(self, y: int) -> Content:
-        width = self.size.width
         if y == 0:
             return self._header()
         index = self._row_at(y)
         if index >= len(self.keys):
-            return self.empty.truncate(width) if self.empty is not None and not self.keys and y == 1 else BLANK
+            return (
+                self.empty.truncate(self.row_width, ellipsis=True)
+                if self.empty is not None and not self.keys and y == 1
+                else BLANK
+            )
         return EMPTY.join(self._cells(index))
 
     def _header(self) -> Content:
-        return EMPTY.join([heading(marked(column, self.sorted_column)) for column in self.columns])
+        titles = []
+        for number, column in enumerate(self.columns):
+            title = marked(column, self.sorted_column).title
+            # Widths include the blank that parts a column from the one before.
+            titles.append(pad(title, column.width) if number == 0 else f" {pad(title, column.width - 1, column.align)}")
+        return Content("".join(titles))
 
     def render_line(self, y: int) -> Strip:
         """One row of the widget (called by the compositor)."""
         line = self._drawn[y] = self._line(y)
         style = self.visual_style
         if y == 0:
-            style += self.get_visual_style("keyed-table--header", partial=True)
+            style = self.get_visual_style("keyed-table--header")
         elif self.keys and self._row_at(y) == self.index and (self.has_focus or self.always_show_cursor):
-            style += self.get_visual_style("keyed-table--cursor", partial=True)
-            line = Content(line.plain)
+            style = self.get_visual_style("keyed-table--cursor")
+            # Muted text would be hard to read on the cursor's colour.
+            line = Content(line.plain, [span for span in line.spans if MUTED not in str(span.style)])
         return strip_of(self, line, style, self.size.width)
 
     # Movement
@@ -200,7 +218,7 @@ class KeyedTable(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Lines depend on the width."""
         self._drawn.clear()
-        self.virtual_size = Size(self.size.width, len(self.keys) + 1)
+        self.virtual_size = Size(self.row_width, len(self.keys) + 1)
         self._keep_in_sight()
 
     def on_click(self, event: events.Click) -> None:
