@@ -1,0 +1,240 @@
+"""`cost-top price`: what a request costs, and at which rate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cost_top.model.errors import UserError
+
+if TYPE_CHECKING:
+    from cost_top.pricing.book import RateBook
+    from cost_top.pricing.cost import Priced, Request
+
+_MODES = ("standard", "batch", "flex", "priority", "fast")
+_COUNT = click.IntRange(min=0, max=10**18)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_RATE_COLUMNS = ("input", "cached", "write", "write_1h", "output")
+
+
+@click.command(name="price", short_help="What a request costs, and at which rate.")
+@click.option("--provider", metavar="NAME", help="Who was called, as logged: --provider bedrock. Empty: by the model.")
+@click.option("--model", metavar="NAME", help="The model as logged: --model claude-3-5-sonnet.")
+@click.option(
+    "--input", "input_tokens", type=_COUNT, metavar="N", help="All input tokens, cached ones included: --input 14320."
+)
+@click.option(
+    "--cached", "cached_input_tokens", type=_COUNT, metavar="N", help="Of these, read from the cache: --cached 1920."
+)
+@click.option(
+    "--cache-creation",
+    "cache_creation_input_tokens",
+    type=_COUNT,
+    metavar="N",
+    help="Of these, written to the cache: --cache-creation 2000.",
+)
+@click.option(
+    "--cache-creation-1h",
+    "cache_creation_1h_tokens",
+    type=_COUNT,
+    metavar="N",
+    help="Of those written, for one hour: --cache-creation-1h 500.",
+)
+@click.option(
+    "--output", "output_tokens", type=_COUNT, metavar="N", help="All output tokens, reasoning included: --output 642."
+)
+@click.option("--reasoning", "reasoning_tokens", type=_COUNT, metavar="N", help="Of these, reasoning: --reasoning 200.")
+@click.option("--mode", type=click.Choice(_MODES), default="standard", help="How it was processed: --mode batch.")
+@click.option("--at", metavar="TIME", help="When, by default now and in UTC: --at 2025-01-15T12:00:00Z.")
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="--format json.")
+@click.option("--batch", type=click.Path(allow_dash=True), metavar="FILE", help="Price a CSV file: --batch log.csv.")
+@click.option(
+    "--models",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILTER]",
+    help="List the rates, of models with FILTER in their name: --models sonnet.",
+)
+@click.option("--overrides", type=_FILE, metavar="FILE", help="Your own prices: --overrides prices.toml.")
+def command(
+    provider: str | None,
+    model: str | None,
+    mode: str,
+    at: str | None,
+    form: str,
+    batch: str | None,
+    models: str | None,
+    overrides: Path | None,
+    **tokens: int | None,
+) -> None:
+    """What a request costs, and at which rate.
+
+    \b
+    Examples:
+      cost-top price --provider anthropic --model claude-3-5-sonnet --input 14320 --output 642
+      cost-top price --model gpt-5 --input 1200 --cached 128 --output 3400 --mode batch --at 2025-12-01
+      cost-top price --batch requests.csv > priced.csv
+      cost-top price --models sonnet
+
+    A file for --batch has a first line that names its columns: provider, model, ts_utc, input_tokens,
+    cached_input_tokens, cache_creation_input_tokens, cache_creation_1h_tokens, output_tokens, reasoning_tokens, mode,
+    gateway_cache_hit. Only model is needed; an empty cell is unknown; other columns are carried through. The result
+    has status, cost_usd, cost_pico_usd, market_cost_usd, saved_by_cache_usd, prompt_cache_savings_usd, matched_model
+    and rate_source added. A cell that a spreadsheet would take for a formula gets a quote in front.
+    """
+    from cost_top.pricing.batch import parse_time
+
+    if batch is not None and (models is not None or model is not None or form == "json"):
+        raise UserError("--batch: takes no --model, --models or --format json; the result is CSV")
+    moment = parse_time(at, "--at") if at else datetime.now(UTC)
+    book = _book(overrides)
+    if batch is not None:
+        _price_file(book, batch)
+    elif models is not None:
+        _list_models(book, models, moment, form)
+    else:
+        if not model:
+            raise UserError("--model: which one? see price --help, or price --models for the names")
+        _price_one(book, provider, model, moment, mode, form, tokens)
+
+
+def _book(overrides: Path | None) -> RateBook:
+    """The rates, with the overrides named here or in the config file."""
+    from cost_top.config import load_config
+    from cost_top.pricing.book import RateBook
+
+    return RateBook.load(overrides or load_config(None).overrides)
+
+
+def _price_file(book: RateBook, name: str) -> None:
+    from cost_top.pricing.batch import price_csv
+
+    if name == "-":
+        price_csv(book, sys.stdin, sys.stdout, "stdin")
+        return
+    try:
+        with Path(name).open(encoding="utf-8-sig", newline="") as source:
+            price_csv(book, source, sys.stdout, name)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise UserError(f"{name}: cannot be read ({error.strerror}); check --batch") from error
+
+
+def _price_one(
+    book: RateBook,
+    provider: str | None,
+    model: str,
+    moment: datetime,
+    mode: str,
+    form: str,
+    tokens: dict[str, Any],
+) -> None:
+    from cost_top.pricing.cost import Request, price
+
+    # Nobody who asks for a price means "unknown" by leaving a part out.
+    counts = {name: count or 0 for name, count in tokens.items()}
+    request = Request(provider, model, moment, mode=mode, **counts)
+    priced = price(book, request)
+    if form == "json":
+        click.echo(json.dumps(_as_json(book, request, priced), indent=2))
+    else:
+        click.echo("\n".join(_as_text(book, request, priced)))
+
+
+def _as_text(book: RateBook, request: Request, priced: Priced) -> Iterator[str]:
+    from cost_top.model.text import clean
+    from cost_top.pricing.batch import usd
+    from cost_top.pricing.unpriced import toml_lines
+
+    at = request.time.strftime("%Y-%m-%d %H:%M:%S UTC") if request.time else ""
+    if priced.match is None or priced.cost is None:
+        name = "/".join(clean(part) for part in (request.provider, request.model) if part)
+        yield f"unpriced   {name}   {at}"
+        yield "No rate is known. In the overrides file this would price it:"
+        yield ""
+        yield from toml_lines(book, request.provider, request.model)
+        return
+    yield f"{usd(priced.cost)} USD   {priced.match.id}   {request.mode}   {at}"
+    if priced.cost != priced.market_cost:
+        yield f"{usd(priced.market_cost)} USD at market price"
+    width = max((len(usd(part.amount)) for part in priced.parts), default=0)
+    for part in priced.parts:
+        count = f"{part.tokens:,} x ${_per_million(part.rate)}/M"
+        yield f"  {part.name:<18} {count:>28}  {usd(part.amount):>{width}}"
+    if priced.prompt_cache_savings:
+        yield f"  prompt cache saved {usd(priced.prompt_cache_savings)} USD"
+    yield f"rate      {priced.rate_source}; rates of {book.date}"
+    yield f"matched   {priced.match.text}"
+
+
+def _as_json(book: RateBook, request: Request, priced: Priced) -> dict[str, Any]:
+    from cost_top.pricing.batch import usd
+
+    amounts = {
+        "cost": priced.cost,
+        "market_cost": priced.market_cost,
+        "saved_by_cache": priced.saved_by_cache,
+        "prompt_cache_savings": priced.prompt_cache_savings,
+    }
+    match = priced.match
+    return {
+        "status": priced.status,
+        **{f"{name}_usd": None if value is None else usd(value) for name, value in amounts.items()},
+        **{f"{name}_pico_usd": value for name, value in amounts.items()},
+        "parts": [
+            {
+                "part": part.name,
+                "tokens": part.tokens,
+                "usd_per_million": _per_million(part.rate),
+                "usd": usd(part.amount),
+            }
+            for part in priced.parts
+        ],
+        "at": request.time.isoformat() if request.time else None,
+        "mode": request.mode,
+        "matched_model": match.id if match else None,
+        "matched_how": match.text if match else None,
+        "rate_source": priced.rate_source or None,
+        "rates_date": book.date.isoformat(),
+        "rates_version": book.version,
+    }
+
+
+def _list_models(book: RateBook, wanted: str, moment: datetime, form: str) -> None:
+    """The standard rates at an instant, one line per context tier."""
+    rows = [
+        (f"{provider}/{model}", start, rates)
+        for provider, model, timeline in book.models()
+        if wanted.lower() in f"{provider}/{model}".lower() and (quote := timeline.at(moment)) is not None
+        for start, rates in zip((0, *quote.starts), quote.tiers, strict=True)
+    ]
+    prices = [[_per_million(getattr(rates, name)) for name in _RATE_COLUMNS] for _, _, rates in rows]
+    if form == "json":
+        listed = [
+            {"model": name, "above_input_tokens": start, **dict(zip(_RATE_COLUMNS, line, strict=True))}
+            for (name, start, _), line in zip(rows, prices, strict=True)
+        ]
+        click.echo(json.dumps({"usd_per_million": listed, "rates_date": book.date.isoformat()}, indent=2))
+        return
+    if not rows:
+        raise UserError(f"--models: no model has {wanted!r} in its name")
+    names = [name if not start else f"{name} > {start:,}" for name, start, _ in rows]
+    width = max(map(len, names))
+    click.echo(f"{'USD per million tokens':<{width}}" + "".join(f"{name:>12}" for name in _RATE_COLUMNS))
+    for name, line in zip(names, prices, strict=True):
+        click.echo(f"{name:<{width}}" + "".join(f"{cell:>12}" for cell in line))
+    click.echo(f"rates of {book.date}, {book.released}")
+
+
+def _per_million(rate: int) -> str:
+    """A rate as it is usually written: pico-USD per token are micro-USD per million."""
+    text = f"{Decimal(rate).scaleb(-6):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,115 @@
+"""Price a CSV file of requests: each row as it came, with what it costs added."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from cost_top.model.errors import UserError, one_line
+from cost_top.model.money import usd_text
+from cost_top.pricing.book import RateBook
+from cost_top.pricing.cost import Priced, Request, price
+from cost_top.pricing.rates import MODES
+
+TOKENS = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_creation_input_tokens",
+    "cache_creation_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
+ADDED = (
+    "status",
+    "cost_usd",
+    "cost_pico_usd",
+    "market_cost_usd",
+    "saved_by_cache_usd",
+    "prompt_cache_savings_usd",
+    "matched_model",
+    "rate_source",
+)
+_TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no", "none")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+# What makes a spreadsheet take a cell for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def price_csv(book: RateBook, source: TextIO, target: TextIO, name: str) -> None:
+    """Read requests from `source` and write them priced to `target`; `UserError` names the line and column of `name`.
+
+    A column named like one of `ADDED` is replaced. Rows without `ts_utc` are priced now.
+    """
+    reader = csv.DictReader(source)
+    try:
+        columns = list(reader.fieldnames or ())
+        if "model" not in columns:
+            raise UserError(f"{name}: no column `model`; the first line must name the columns, see price --help")
+        carried = [column for column in columns if column not in ADDED]
+        writer = csv.writer(target, lineterminator="\n")
+        writer.writerow([*map(safe_cell, carried), *ADDED])
+        for row in reader:
+            place = f"{name}: line {reader.line_num}"
+            if None in row or None in row.values():
+                raise UserError(f"{place}: has another number of cells than the first line")
+            priced = price(book, _request(row, place))
+            writer.writerow([*(safe_cell(row[column]) for column in carried), *_added(priced)])
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{name}: line {reader.line_num + 1}: is not CSV in UTF-8: {one_line(error)}") from error
+
+
+def safe_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula; numbers stay as they are.
+
+    >>> safe_cell("-1.5"), safe_cell("=HYPERLINK(1)"), safe_cell("-x")
+    ('-1.5', "'=HYPERLINK(1)", "'-x")
+    """
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+
+
+def parse_time(text: str, what: str) -> datetime:
+    """An ISO 8601 instant; without an offset it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UserError(f"{what}: {one_line(text, 60)!r} is no time like 2025-01-15T12:00:00Z") from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _request(row: Mapping[str, str], place: str) -> Request:
+    time = row.get("ts_utc", "").strip()
+    hit = row.get("gateway_cache_hit", "").strip().lower()
+    mode = row.get("mode", "").strip().lower()
+    if hit not in (*_TRUE, *_FALSE):
+        raise UserError(f"{place}: gateway_cache_hit {one_line(hit, 60)!r} must be 1 or 0")
+    if mode and mode not in MODES:
+        raise UserError(f"{place}: mode {one_line(mode, 60)!r} must be one of {', '.join(MODES)}")
+    moment = parse_time(time, f"{place}: ts_utc") if time else datetime.now(UTC)
+    counts: dict[str, Any] = {column: _count(row, column, place) for column in TOKENS}
+    return Request(row.get("provider"), row["model"], moment, mode=mode or None, cache_hit=hit in _TRUE, **counts)
+
+
+def _count(row: Mapping[str, str], column: str, place: str) -> int | None:
+    text = row.get(column, "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return int(text)
+    raise UserError(f"{place}: {column} {one_line(text, 60)!r} must be a whole number, or empty for unknown")
+
+
+def _added(priced: Priced) -> Iterable[str]:
+    yield priced.status
+    yield usd(priced.cost)
+    yield "" if priced.cost is None else str(priced.cost)
+    yield from map(usd, (priced.market_cost, priced.saved_by_cache, priced.prompt_cache_savings))
+    yield safe_cell(priced.match.id) if priced.match else ""
+    yield safe_cell(priced.rate_source)
+
+
+def usd(amount: int | None) -> str:
+    """Exact USD, or nothing for an unknown amount."""
+    return "" if amount is None else usd_text(amount)
