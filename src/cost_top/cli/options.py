@@ -62,7 +62,7 @@ class Resolved:
 
     def open_source(self) -> LogSource:
         """Open the log; `UserError` when it cannot be."""
-        from cost_top.sources.open import open_log
+        from cost_top.sources.sql_log import open_log
 
         if self.url is None:
             raise UserError("no source: give a database URL, a SQLite file or a name from the config file")

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from cost_top.mirror.schema import QUARTER, create_table
+from cost_top.mirror.schema import QUARTER, create_table, first_row
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.rate_join import RateJoin
 from cost_top.sources.base import LogReader, Lookup
@@ -100,5 +100,4 @@ class Database:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = connection.execute(sql).fetchone()
-    return int(row[0]) if row else 0
+    return int(first_row(connection, sql)[0])

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from cost_top.mirror.database import Database
-from cost_top.mirror.schema import SCHEMA_VERSION, quoted
+from cost_top.mirror.schema import SCHEMA_VERSION, first_row, quoted
 from cost_top.model.errors import UserError
 from cost_top.model.record import FIELD_NAMES
 from cost_top.sources.base import LogReader, LogSource
@@ -99,8 +99,7 @@ class Days:
     def _keep(
         self, connection: duckdb.DuckDBPyConnection, day: date, rows: str, details: bool, check: str
     ) -> ClosedDay:
-        counted = connection.execute(f"SELECT count(*) FROM {rows}").fetchone()
-        row_count = int(counted[0]) if counted else 0
+        row_count = int(first_row(connection, f"SELECT count(*) FROM {rows}")[0])
         if self._folder is None:
             name = f"day_{day:%Y%m%d}_{'details' if details else 'plain'}"
             connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {rows} ORDER BY time")
@@ -133,10 +132,9 @@ class Days:
         if closed.path is None or not closed.path.exists():
             return False
         try:
-            row = connection.execute(f"SELECT count(*) FROM {closed.relation}").fetchone()
+            return int(first_row(connection, f"SELECT count(*) FROM {closed.relation}")[0]) == closed.row_count
         except duckdb.Error:
             return False
-        return row is not None and int(row[0]) == closed.row_count
 
     def _path(self, day: date, details: bool) -> Path:
         assert self._folder is not None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from cost_top.mirror.schema import COLUMN_NAMES, create_table, quoted
+from cost_top.mirror.schema import COLUMN_NAMES, create_table, first_row, quoted
 
 TABLE = "hot"
 _HOUR = timedelta(hours=1)
@@ -41,11 +41,11 @@ class Hot:
         known = f"SELECT id, late FROM {TABLE} WHERE id IN (SELECT id FROM {relation})"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE known AS {known}")
         late = "FALSE" if passed is None else f"(i.time < TIMESTAMP '{passed}')"
-        row = connection.execute(
+        new, repeated, late_count = first_row(
+            connection,
             f"SELECT count(*) FILTER (k.id IS NULL), count(k.id), count(*) FILTER (k.id IS NULL AND {late}) "
-            f"FROM {relation} i LEFT JOIN known k ON k.id = i.id"
-        ).fetchone()
-        new, repeated, late_count = row or (0, 0, 0)
+            f"FROM {relation} i LEFT JOIN known k ON k.id = i.id",
+        )
         hours = self._hours(f"SELECT quarter FROM {relation} UNION SELECT quarter FROM {TABLE} "
                             "WHERE id IN (SELECT id FROM known)")  # fmt: skip
         if repeated:
@@ -81,13 +81,12 @@ class Hot:
 
     def newest(self) -> datetime | None:
         """Time of the newest row, naive UTC."""
-        row = self._connection.execute(f"SELECT max(time) FROM {TABLE}").fetchone()
-        return row[0] if row else None
+        newest: datetime | None = first_row(self._connection, f"SELECT max(time) FROM {TABLE}")[0]
+        return newest
 
     def count(self) -> int:
         """Rows held."""
-        row = self._connection.execute(f"SELECT count(*) FROM {TABLE}").fetchone()
-        return int(row[0]) if row else 0
+        return int(first_row(self._connection, f"SELECT count(*) FROM {TABLE}")[0])
 
     def _hours(self, sql: str) -> frozenset[datetime]:
         rows = self._connection.execute(f"SELECT DISTINCT quarter // 4 FROM ({sql})").fetchall()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import duckdb
 
 from cost_top.mirror.measures import ADDITIVE_NAMES, LATENCY, measures_of, row_sums
-from cost_top.mirror.schema import quoted
+from cost_top.mirror.schema import first_row, quoted
 from cost_top.mirror.where import condition
 from cost_top.model.query import (
     MEASURES,
@@ -39,8 +39,7 @@ def answer(
         tagged = f"(SELECT *, unnest(CASE WHEN len(tags) > 0 THEN tags ELSE [NULL] END) AS tag FROM {rows})"
     else:
         tagged = rows
-    totals = connection.execute(f"SELECT {row_sums(latency=True)} FROM {rows}", [*bounds, *parameters]).fetchone()
-    assert totals is not None
+    totals = first_row(connection, f"SELECT {row_sums(latency=True)} FROM {rows}", [*bounds, *parameters])
     columns = key_columns(query.group_by)
     if not query.group_by:
         measures = measures_of(totals, latency=True)

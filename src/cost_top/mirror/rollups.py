@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from cost_top.mirror.measures import ADDITIVE, ADDITIVE_NAMES, TRUST, part_sums
+from cost_top.mirror.schema import first_row
 from cost_top.mirror.where import condition
 from cost_top.model.filter import Filter
 
@@ -125,10 +126,9 @@ class Rollups:
     def totals(self, where: Filter, slices: Iterable[Slice], lens: str = "provider") -> tuple[int | None, ...]:
         """The additive measures summed over slices."""
         numbers = self.numbers(where, lens, slices)
-        row = self._connection.execute(
-            f"SELECT {part_sums()} FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)})"
-        ).fetchone()
-        return row or ()
+        return first_row(
+            self._connection, f"SELECT {part_sums()} FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)})"
+        )
 
     def top(
         self, where: Filter, lens: str, slices: Iterable[Slice], measure: str, descending: bool, limit: int
@@ -156,10 +156,12 @@ class Rollups:
     def unpriced_groups(self, where: Filter, lens: str, slices: Iterable[Slice]) -> int:
         """How many groups of a lens hold an unpriced request."""
         numbers = self.numbers(where, lens, slices)
-        row = self._connection.execute(
-            f"SELECT count(DISTINCT key) FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)}) AND unpriced_count > 0"
-        ).fetchone()
-        return int(row[0]) if row else 0
+        row = first_row(
+            self._connection,
+            f"SELECT count(DISTINCT key) FROM {lens_table(lens)} "
+            f"WHERE slice IN ({_in(numbers)}) AND unpriced_count > 0",
+        )
+        return int(row[0])
 
     def bars(
         self, where: Filter, slices: Iterable[Slice], cuts: Sequence[int]
@@ -177,10 +179,10 @@ class Rollups:
         """The sums behind the trust line."""
         numbers = self.numbers(where, TRUST_LENS, slices)
         sums = ", ".join(f"coalesce(sum({name}), 0)" for name in TRUST)
-        row = self._connection.execute(
-            f"SELECT {sums} FROM {lens_table(TRUST_LENS)} WHERE slice IN ({_in(numbers)})"
-        ).fetchone()
-        return dict(zip(TRUST, (int(value) for value in row or ()), strict=True))
+        row = first_row(
+            self._connection, f"SELECT {sums} FROM {lens_table(TRUST_LENS)} WHERE slice IN ({_in(numbers)})"
+        )
+        return dict(zip(TRUST, (int(value) for value in row), strict=True))
 
     def forget(self, touches: Callable[[Slice], bool]) -> None:
         """Drop the sums of slices whose rows changed."""

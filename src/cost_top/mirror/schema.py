@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
 from cost_top.model.record import FIELDS, PRICED_FIELDS
 
 # Quarters of an hour since 1970: days of any zone are cut from them without a conversion per row.
@@ -26,3 +31,10 @@ def create_table(name: str) -> str:
     """The statement that makes an empty table of the mirror's columns."""
     columns = ", ".join(f'"{column}" {kind}' for column, kind in COLUMNS)
     return f"CREATE OR REPLACE TABLE {name} ({columns})"
+
+
+def first_row(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] | None = None
+) -> tuple[Any, ...]:
+    """The first row of a statement that yields one; the result is taken whole, as DuckDB asks before other work."""
+    return connection.execute(sql, parameters).fetchall()[0]

@@ -12,6 +12,7 @@ from cost_top.mirror.hot import TABLE as HOT
 from cost_top.mirror.hot import Hot
 from cost_top.mirror.report import answer, naive, requests
 from cost_top.mirror.rollups import Rollups, Slice
+from cost_top.mirror.schema import first_row
 from cost_top.mirror.where import condition
 from cost_top.model.filter import Filter
 from cost_top.model.query import Report, ReportQuery
@@ -67,8 +68,7 @@ class Mirror:
         if newest is None:
             for _, day in sorted(self.closed.items(), reverse=True):
                 if day.row_count:
-                    row = self.database.connection.execute(f"SELECT max(time) FROM {day.relation}").fetchone()
-                    newest = row[0] if row else None
+                    newest = first_row(self.database.connection, f"SELECT max(time) FROM {day.relation}")[0]
                     break
         return newest.replace(tzinfo=UTC) if newest else None
 
@@ -184,11 +184,12 @@ class Mirror:
     def _sums(self, query: ReportQuery, expressions: str) -> tuple[int, ...]:
         sql, parameters = condition(query.where)
         start, end = naive(query.start), naive(query.end)
-        row = self.database.connection.execute(
+        row = first_row(
+            self.database.connection,
             f"SELECT {expressions} FROM {self._relation(start, end)} WHERE time >= ? AND time < ? AND {sql}",
             [start, end, *parameters],
-        ).fetchone()
-        return tuple(int(value or 0) for value in row or ())
+        )
+        return tuple(int(value or 0) for value in row)
 
     def row_count(self) -> int:
         """Rows held."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from cost_top.mirror.hot import NOTHING
 from cost_top.mirror.report import naive
+from cost_top.mirror.schema import first_row
 from cost_top.mirror.store import Mirror
 from cost_top.sources.base import LogReader
 
@@ -61,10 +62,10 @@ class Tail:
             # What came between the two statements is left to the next poll, which then knows it as new.
             self._connection.execute(f"DELETE FROM {rows} WHERE id NOT IN (SELECT id FROM looked)")
             self._mirror.touched(self._mirror.hot.replace(rows, start, end))
-            row = self._connection.execute(f"SELECT count(*) FROM {rows}").fetchone()
+            count = int(first_row(self._connection, f"SELECT count(*) FROM {rows}")[0])
         self._remember(start, end)
         self._mirror.hot_start = min(self._mirror.hot_start, start)
-        return int(row[0]) if row else 0
+        return count
 
     def poll(self, now: datetime, clock: float) -> bool:
         """Look for new, late and changed rows; whether anything changed. `clock` is monotonic seconds."""
@@ -110,12 +111,11 @@ class Tail:
                 )
             finally:
                 self._connection.unregister("fingerprint_stream")
-        row = self._connection.execute(
-            "SELECT count(*), coalesce(bit_xor(hash(id, fingerprint)), 0) FROM looked"
-        ).fetchone()
-        assert row is not None
-        self._reader.took(int(row[0]))
-        return int(row[0]), int(row[1])
+        count, digest = first_row(
+            self._connection, "SELECT count(*), coalesce(bit_xor(hash(id, fingerprint)), 0) FROM looked"
+        )
+        self._reader.took(count)
+        return count, digest
 
     def _remember(self, start: datetime, end: datetime | None) -> None:
         span = _span(start, end)
