@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,38 +19,25 @@ if TYPE_CHECKING:
     from cost_top.pricing.cost import Priced, Request
 
 _MODES = ("standard", "batch", "flex", "priority", "fast")
-_COUNT = click.IntRange(min=0, max=10**18)
+_COUNT = click.IntRange(min=0)
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 _RATE_COLUMNS = ("input", "cached", "write", "write_1h", "output")
+
+
+def _count(flag: str, name: str, text: str) -> Callable[[_Command], _Command]:
+    return click.option(flag, name, type=_COUNT, metavar="N", help=text)
 
 
 @click.command(name="price", short_help="What a request costs, and at which rate.")
 @click.option("--provider", metavar="NAME", help="Who was called, as logged: --provider bedrock. Empty: by the model.")
 @click.option("--model", metavar="NAME", help="The model as logged: --model claude-3-5-sonnet.")
-@click.option(
-    "--input", "input_tokens", type=_COUNT, metavar="N", help="All input tokens, cached ones included: --input 14320."
-)
-@click.option(
-    "--cached", "cached_input_tokens", type=_COUNT, metavar="N", help="Of these, read from the cache: --cached 1920."
-)
-@click.option(
-    "--cache-creation",
-    "cache_creation_input_tokens",
-    type=_COUNT,
-    metavar="N",
-    help="Of these, written to the cache: --cache-creation 2000.",
-)
-@click.option(
-    "--cache-creation-1h",
-    "cache_creation_1h_tokens",
-    type=_COUNT,
-    metavar="N",
-    help="Of those written, for one hour: --cache-creation-1h 500.",
-)
-@click.option(
-    "--output", "output_tokens", type=_COUNT, metavar="N", help="All output tokens, reasoning included: --output 642."
-)
-@click.option("--reasoning", "reasoning_tokens", type=_COUNT, metavar="N", help="Of these, reasoning: --reasoning 200.")
+@_count("--input", "input_tokens", "All input tokens, cached ones included: --input 14320.")
+@_count("--cached", "cached_input_tokens", "Of these, read from the cache: --cached 1920.")
+@_count("--cache-creation", "cache_creation_input_tokens", "Of these, written to the cache: --cache-creation 2000.")
+@_count("--cache-creation-1h", "cache_creation_1h_tokens", "Of those, kept for one hour: --cache-creation-1h 500.")
+@_count("--output", "output_tokens", "All output tokens, reasoning included: --output 642.")
+@_count("--reasoning", "reasoning_tokens", "Of these, reasoning: --reasoning 200.")
 @click.option("--mode", type=click.Choice(_MODES), default="standard", help="How it was processed: --mode batch.")
 @click.option("--at", metavar="TIME", help="When, by default now and in UTC: --at 2025-01-15T12:00:00Z.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="--format json.")
@@ -140,7 +127,7 @@ def _price_one(
     from cost_top.pricing.cost import Request, price
 
     # Nobody who asks for a price means "unknown" by leaving a part out.
-    counts = {name: count or 0 for name, count in tokens.items()}
+    counts: dict[str, Any] = {name: count or 0 for name, count in tokens.items()}
     request = Request(provider, model, moment, mode=mode, **counts)
     priced = price(book, request)
     if form == "json":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -84,6 +83,8 @@ class _Reader:
     """Reads one file and knows the line of each key, for errors."""
 
     def __init__(self, path: Path) -> None:
+        import tomllib
+
         self.path = path
         try:
             self.text = path.read_text("utf-8")

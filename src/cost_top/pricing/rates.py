@@ -5,9 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 STANDARD = "standard"
 MODES: tuple[str, ...] = (STANDARD, "batch", "flex", "priority", "fast")
@@ -115,13 +114,19 @@ class Schedule:
 
     def active(self, moment: datetime) -> bool:
         """Whether an aware instant is inside."""
-        local = moment.astimezone(UTC if self.zone == "UTC" else ZoneInfo(self.zone))
+        local = moment.astimezone(UTC if self.zone == "UTC" else _zone(self.zone))
         if self.days and local.weekday() not in self.days:
             return False
         minute = local.hour * 60 + local.minute
         return any(
             start <= minute < end if start < end else minute >= start or minute < end for start, end in self.windows
         )
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(name)
 
 
 def schedules(listed: Iterable[Mapping[str, Any]]) -> tuple[Schedule, ...]:
