@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, cast, column, func, literal_column, select, table
+from sqlalchemy import ColumnElement, FromClause, Select, cast, column, func, literal_column, select, table
 from sqlalchemy import Text as SqlText
 from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.dialects.base import USABLE_FROM, USABLE_UNTIL, Cell, Dialect, TimeColumn, constant, number
-from cost_top.gateways.preset import Expression, LookupTable, Preset
+from cost_top.gateways.preset import PATH_IN_SQL, Expression, LookupTable, Preset, json_paths
 from cost_top.model.errors import UserError
 from cost_top.model.record import FIELDS
 
@@ -61,6 +62,7 @@ class LogStatements:
                 f"{preset.time_column!r} of type {declared}; change the unit or the column"
             )
         self._time_kind = kind
+        self._json = self._json_sources()
         self._usable = {name: self._known(items) for name, items in preset.fields.items()}
         self.mapped = tuple(name for name, _ in FIELDS if self._usable.get(name))
         self.missing = tuple(name for name in preset.fields if not self._usable[name])
@@ -100,7 +102,7 @@ class LogStatements:
     def fingerprints(self, start: datetime, end: datetime | None) -> str:
         """Ids, times and changeable figures of a period, from cheap columns."""
         figures = [self._raw(name, details=False).label(name) for name in self._fingerprint_fields()]
-        return self._render(self._select(figures).where(*self._within(start, end)))
+        return self._render(self._select(figures, details=False).where(*self._within(start, end)))
 
     def sample(self, limit: int) -> str:
         """A few of the newest raw rows."""
@@ -122,7 +124,9 @@ class LogStatements:
         check: ColumnElement[Any] = constant("")
         for part in parts:
             check = check.op("||")(constant("/")).op("||")(func.coalesce(part, constant("")))
-        counted = select(func.count().label("rows"), cast(check, SqlText).label("check_text")).select_from(self._table)
+        counted = select(func.count().label("rows"), cast(check, SqlText).label("check_text")).select_from(
+            self._source(False)
+        )
         return self._render(counted.where(*self._within(start, start + timedelta(days=1))))
 
     def untimed(self, limit: int) -> str:
@@ -154,7 +158,7 @@ class LogStatements:
         cell = self._cell(expression)
         statement = select(self._alternatives(name, [cell])[0].label("probe")) if cell else None
         return (
-            self._render(statement.select_from(self._table).limit(literal_column("0")))
+            self._render(statement.select_from(self._source(details=True)).limit(literal_column("0")))
             if statement is not None
             else None
         )
@@ -184,14 +188,49 @@ class LogStatements:
         if item.value is not None:
             return Cell(cast(constant(item.value), SqlText), "text")
         if item.sql:
-            spelled = item.sql.get(self.dialect.name)
+            spelled = self._with_paths(item.sql.get(self.dialect.name, ""))
             return Cell(literal_column(f"({spelled})"), typed=item.typed) if spelled else None
         name = item.column or ""
-        cell = Cell(self._column(name), self.columns.get(name, ""))
         if not item.path:
-            return cell
-        value = self.dialect.json(cell, item.path)
+            return Cell(self._column(name), self.columns.get(name, ""))
+        value = self._at_path(name, item.path)
         return None if value is None else Cell(value)
+
+    def _at_path(self, name: str, path: Sequence[str]) -> ColumnElement[Any] | None:
+        source = self._json.get(name)
+        if source is None:
+            return self.dialect.json(Cell(self._column(name), self.columns.get(name, "")), path)
+        return self.dialect.json(Cell(source.c[path[0]], "jsonb"), path[1:])
+
+    def _with_paths(self, sql: str) -> str:
+        """The SQL of a preset with each `${column.key.key}` replaced by the text at that path; '' if it has none."""
+
+        def spelled(match: re.Match[str]) -> str:
+            name, *path = match[1].split(".")
+            value = self._at_path(name, path)
+            return "NULL" if value is None else self.dialect.spell(value)
+
+        return PATH_IN_SQL.sub(spelled, sql)
+
+    def _json_sources(self) -> dict[str, FromClause]:
+        """One relation for each JSON column that is read at paths, where the database wants one."""
+        keys: dict[str, list[str]] = {}
+        for item in (item for items in self.preset.fields.values() for item in items):
+            for name, path in json_paths(item):
+                if name in self.columns and path[0] not in keys.setdefault(name, []):
+                    keys[name].append(path[0])
+        cells = {name: Cell(self._column(name), self.columns[name]) for name in keys}
+        found = {name: self.dialect.json_source(cells[name], keys[name], f"{name}_json") for name in keys}
+        return {name: source for name, source in found.items() if source is not None}
+
+    def _source(self, details: bool) -> Any:
+        """What to select from: the table, with its JSON unpacked where that is read."""
+        source = self._table
+        for name, relation in self._json.items():
+            read = (item for items in self._usable.values() for item in items if details or not item.costly)
+            if any(name == column_name for item in read for column_name, _ in json_paths(item)):
+                source = source.outerjoin(relation, literal_column("true"))
+        return source
 
     def _alternatives(self, name: str, cells: Sequence[Cell]) -> tuple[ColumnElement[Any], str]:
         """The field's raw column (its type never depends on the rows) and, for money, its kind."""
@@ -231,13 +270,13 @@ class LogStatements:
         includes = self.preset.input_includes_cache
         if isinstance(includes, Expression) and (cell := self._cell(includes)) is not None:
             extra = [func.coalesce(self.dialect.boolean(cell), number(-1)).label("input_includes_cache")]
-        return self._select([*(self._raw(name, details).label(name) for name in self.mapped), *extra])
+        return self._select([*(self._raw(name, details).label(name) for name in self.mapped), *extra], details)
 
-    def _select(self, figures: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    def _select(self, figures: Sequence[ColumnElement[Any]], details: bool) -> Select[Any]:
         cell = self._cell(self.preset.id)
         identity = self.dialect.finish_text(self.dialect.only_text(cell) if cell else None)
         moment = self.dialect.time(self._time)
-        return select(identity.label("id"), moment.label("time"), *figures).select_from(self._table)
+        return select(identity.label("id"), moment.label("time"), *figures).select_from(self._source(details))
 
     def _sum(self, name: str) -> ColumnElement[Any]:
         items = [item for item in self._usable.get(name) or [] if not item.costly]

@@ -37,12 +37,12 @@ def normalise_select(shape: RawShape, relation: str) -> str:
 
 def fingerprint_select(shape: RawShape, relation: str) -> str:
     """`id, time, fingerprint` of a stream of fingerprints."""
-    columns = f"{_decode(_quoted('id'))} AS id" if shape.text_is_blob else "id"
+    identity = _decode(_quoted("id")) if shape.text_is_blob else "id"
     figures = ", ".join(f'CAST("{name}" AS VARCHAR)' for name in shape.fingerprint_fields) or "''"
     return (
         f"SELECT {_identity(shape)} AS id, {time_select(shape.time_kind)} AS time, "
         f"hash(concat_ws('{_EDGE}', {figures})) AS fingerprint "
-        f"FROM (SELECT * REPLACE ({columns}) FROM {relation})"
+        f"FROM (SELECT * REPLACE ({identity} AS id) FROM {relation})"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +18,10 @@ TIME_UNITS = ("epoch_s", "epoch_ms", "epoch_us", "naive_utc", "timestamptz", "is
 
 # Pico-dollars in one unit of the cost column; `points` has a divisor of its own (points per dollar).
 COST_UNITS: Mapping[str, int] = {"usd": 10**12, "nano_usd": 1000, "pico_usd": 1, "points": 10**12}
+
+
+# In a preset's SQL: the text at a path of a JSON column, `${metadata.usage.tier}`.
+PATH_IN_SQL = re.compile(r"\$\{([\w]+(?:\.[\w]+)+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class Expression:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column it is known to read."""
-        return (*((self.column,) if self.column else ()), *self.needs)
+        in_sql = (name for name, path in json_paths(self) if not self.path)
+        return (*((self.column,) if self.column else ()), *self.needs, *in_sql)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,16 @@ class Preset:
     def digest(self) -> str:
         """Hash over everything that decides a figure."""
         return hashlib.sha256(json.dumps(_plain(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def json_paths(item: Expression) -> list[tuple[str, tuple[str, ...]]]:
+    """The JSON columns an expression reads, each with the path into it."""
+    found = [(item.column, item.path)] if item.column and item.path else []
+    for sql in item.sql.values():
+        for match in PATH_IN_SQL.finditer(sql):
+            name, *path = match[1].split(".")
+            found.append((name, tuple(path)))
+    return found
 
 
 def _plain(preset: Preset) -> object:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from adbc_driver_manager import dbapi
 
 
+# How DuckDB words it when a stream it scans fails.
+_STREAM_BROKE = "reading the stream of the Python object"
+
+
 class Database(Protocol):
     """Where a log is and how to reach it; holds the password, shows it nowhere."""
 
@@ -84,9 +88,15 @@ class Session:
         self._cancelled = threading.Event()
 
     def open(self) -> None:
-        """Connect now, with the driver's own errors."""
+        """Connect now, if it is not."""
         if self._connection is None:
-            self._connection, self._opened_on = self.database.connect()
+            try:
+                self._connection, self._opened_on = self.database.connect()
+            except Exception as error:
+                failure = self._failure(error)
+                if failure is error:
+                    raise
+                raise failure from None
 
     @contextmanager
     def stream(self, sql: str, copy: bool = True) -> Iterator[Any]:
@@ -184,4 +194,4 @@ def _is_of_the_log(error: Exception) -> bool:
     kind = type(error).__module__
     if kind.startswith("adbc_driver_manager"):
         return True
-    return kind.startswith(("duckdb", "_duckdb")) and "arrow" in str(error).lower()
+    return kind.startswith(("duckdb", "_duckdb")) and _STREAM_BROKE in str(error)

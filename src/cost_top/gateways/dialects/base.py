@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Select, literal_column
+from sqlalchemy import ColumnElement, FromClause, Select, literal_column
 from sqlalchemy.engine import Dialect as SqlDialect
 
 # Times outside are garbage of a clock or of a wrong unit: such rows belong to no period.
@@ -100,6 +100,12 @@ class Dialect(Protocol):
     def json(self, cell: Cell, path: Sequence[str]) -> ColumnElement[Any] | None:
         """The value at a path as the database's own type or text; None where this database cannot."""
 
+    def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:
+        """A relation to join that takes these keys out of a JSON column, each row's JSON being read only once.
+
+        None where `json` on the column itself does.
+        """
+
     def finish_text(self, value: ColumnElement[Any] | None) -> ColumnElement[Any]:
         """Unconditionally text, '' where unknown; None is a column that is always unknown."""
 
@@ -121,10 +127,13 @@ class Dialect(Protocol):
     def total(self, cell: Cell) -> ColumnElement[Any]:
         """A sum as text that never fails and is equal for equal rows."""
 
+    def spell(self, value: ColumnElement[Any]) -> str:
+        """An expression as SQL text."""
+
     def render(self, statement: Select[*tuple[Any, ...]]) -> str:
         """The statement with its literals, as the driver takes it."""
 
 
-def render(statement: Select[*tuple[Any, ...]], dialect: SqlDialect) -> str:
+def render(statement: Select[*tuple[Any, ...]] | ColumnElement[Any], dialect: SqlDialect) -> str:
     """SQL text for a driver without bound parameters; a paramstyle of names keeps `%` as it is."""
     return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Double,
+    FromClause,
     LargeBinary,
     Numeric,
     Select,
@@ -19,12 +20,15 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    column,
     func,
     literal_column,
     null,
     or_,
 )  # fmt: skip
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.dialects.base import (
     FALSE_WORDS,
@@ -97,15 +101,26 @@ class PostgresSpelling:
         return self.text(cell)
 
     def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
-        if cell.declared in ("json", "jsonb"):
-            value = cell.value
-        elif self.version >= 160000:
-            value = case((cell.value.op("IS")(literal_column("JSON OBJECT")), cast(cell.value, _jsonb())))
-        else:
+        if cell.declared not in ("json", "jsonb"):
             return None
+        value = cell.value
         for key in path[:-1]:
             value = value.op("->")(constant(key))
-        return value.op("->>")(constant(path[-1]))
+        return value.op("->>")(constant(path[-1])) if path else value.op("#>>")(constant("{}"))
+
+    def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:
+        # Gateways keep kilobytes of JSON in a row, compressed out of line: every operator on the column would
+        # unpack it again, one function call unpacks it once.
+        if cell.declared in ("json", "jsonb"):
+            value: Element = cast(cell.value, JSONB)
+        elif self.version >= 160000:
+            value = case((cell.value.op("IS")(literal_column("JSON OBJECT")), cast(cell.value, JSONB)))
+        else:
+            return None
+        parsed = case((func.jsonb_typeof(value) == constant("object"), value))
+        columns = [column(quoted_name(key, quote=True), JSONB) for key in keys]
+        record = func.jsonb_to_record(parsed).table_valued(*columns, name=name)
+        return record.render_derived(name=name, with_types=True)
 
     def finish_text(self, value: Element | None) -> Element:
         text = cast(constant(""), Text) if value is None else func.coalesce(value, constant(""))
@@ -167,14 +182,11 @@ class PostgresSpelling:
         summed = cast(cell.value, Numeric) if number_like else func.length(cast(cell.value, Text))
         return cast(func.sum(summed), Text)
 
+    def spell(self, value: Element) -> str:
+        return render(value, self._dialect)
+
     def render(self, statement: Select[*tuple[Any, ...]]) -> str:
         return render(statement, self._dialect)
-
-
-def _jsonb() -> Any:
-    from sqlalchemy.dialects.postgresql import JSONB
-
-    return JSONB()
 
 
 def _zoned(declared: str) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BLOB,
     REAL,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -123,6 +124,9 @@ class SqliteSpelling:
         keys = "".join(f'."{key}"' for key in path)
         return case((func.json_valid(cell.value) == number(1), func.json_extract(cell.value, constant(f"${keys}"))))
 
+    def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:  # noqa: ARG002
+        return None  # SQLite keeps the last JSON texts parsed
+
     def finish_text(self, value: Element | None) -> Element:
         if not self.text_is_blob:
             return constant("") if value is None else func.coalesce(value, constant(""))
@@ -170,6 +174,9 @@ class SqliteSpelling:
     def total(self, cell: Cell) -> Element:
         # total() neither overflows nor fails; nine digits do not depend on the order of the rows.
         return func.printf(constant("%.9g"), func.total(cell.value))
+
+    def spell(self, value: Element) -> str:
+        return render(value, self._dialect)
 
     def render(self, statement: Select[*tuple[Any, ...]]) -> str:
         return render(statement, self._dialect)
