@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from wcwidth import iter_graphemes, wcwidth
+from wcwidth import iter_graphemes, wcswidth, wcwidth
 
 from cost_top.model.money import PICO_PER_USD, display_usd
 
@@ -26,7 +26,7 @@ def count(number: int) -> str:
     """A count: exact with separators below 10,000, then three figures and a scale.
 
     >>> count(9999), count(18_240), count(1_000_000), count(999_960)
-    ('9,999', '18.2k', '1.0M', '1.0M')
+    ('9,999', '18.2k', '1.00M', '1.00M')
     """
     return f"{number:,}" if abs(number) < _EXACT_BELOW else _scaled(number)
 
@@ -35,7 +35,7 @@ def tokens(number: int | None) -> str:
     """A token count: exact below 1,000, then three figures and a scale; `–` when unknown.
 
     >>> tokens(812), tokens(18_240), tokens(4_100_000_000), tokens(None)
-    ('812', '18.2k', '4.1B', '–')
+    ('812', '18.2k', '4.10B', '–')
     """
     if number is None:
         return UNKNOWN
@@ -45,12 +45,15 @@ def tokens(number: int | None) -> str:
 def _scaled(number: int) -> str:
     sign, size = ("-" if number < 0 else ""), abs(number)
     for scale, letter in _SCALES:
-        # 999,950 is written 1.0M: what rounds up to the next scale is written in it.
+        # What rounds up to the next scale is written in it: 999,500 is 1.00M.
         if size * 2000 >= scale * 1999 or letter == "k":
-            tenths = (size * 10 + scale // 2) // scale
-            whole, tenth = divmod(tenths, 10)
-            return f"{sign}{whole}{letter}" if whole >= 100 else f"{sign}{whole}.{tenth}{letter}"
-    raise AssertionError("unreachable")
+            break
+    for places in (2, 1, 0):
+        figures = (size * 10**places * 2 + scale) // (2 * scale)
+        if figures < 1000:
+            break
+    whole, part = divmod(figures, 10**places)
+    return f"{sign}{whole:,}{f'.{part:0{places}d}' if places else ''}{letter}"
 
 
 def percent(part: int, whole: int, short: bool = False) -> str | None:
@@ -172,10 +175,10 @@ def money_fixed(amount: int, width: int, unpriced: int = 0) -> str:
 
 
 def money_scaled(amount: int) -> str:
-    """Money in three figures for an axis: `$940`, `$1.8k`.
+    """Money in three figures for an axis: `$940`, `$1.85k`.
 
     >>> money_scaled(1_847 * 10**12), money_scaled(98 * 10**12), money_scaled(2_500 * 10**9), money_scaled(10**10)
-    ('$1.8k', '$98', '$2.50', '$0.01')
+    ('$1.85k', '$98', '$2.50', '$0.01')
     """
     sign, size = ("-" if amount < 0 else ""), abs(amount)
     whole = size // PICO_PER_USD
@@ -191,7 +194,9 @@ def cells(text: str) -> int:
     """Columns a terminal takes to show `text`."""
     if text.isascii():
         return len(text)
-    return sum(max(wcwidth(character), 0) for character in text)
+    width = wcswidth(text)
+    # Negative where there is a control character, which takes no cell.
+    return width if width >= 0 else sum(max(wcwidth(character), 0) for character in text)
 
 
 def elide(text: str, width: int) -> str:

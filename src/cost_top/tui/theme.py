@@ -99,9 +99,9 @@ _SIXTEEN = replace(
 )
 # Every colour is the terminal's own, whatever variables Textual has; what is muted stays dim.
 _COLOURLESS = {
-    name: "ansi_default"
+    name: " ".join(["ansi_default", *value.split()[1:]])
     for name, value in _TERMINAL.to_color_system().generate().items()
-    if value.startswith("ansi_") and not value.endswith("%")
+    if value.startswith("ansi_")
 }
 _PLAIN = replace(_TERMINAL, name=PLAIN, variables={**_COLOURLESS, **_SHAPES})
 

@@ -177,10 +177,10 @@ def _health_line(burn: Burn, width: int) -> Content:
     style = CAUTION if burn.error_count * 20 > burn.request_count else ""
     return first_fit(
         width,
-        content(rate, (" req/min  ", MUTED), ("errors ", MUTED), (share, style), (" of requests  p95 ", MUTED), slow),
-        content(rate, (" req/min  ", MUTED), ("err ", MUTED), (share, style), (" of req  p95 ", MUTED), slow),
-        content(rate, (" req/min ", MUTED), ("err ", MUTED), (share, style), (" p95 ", MUTED), slow),
-        content(rate, ("/min ", MUTED), ("err ", MUTED), (share, style)),
+        content(rate, (" req/min   ", MUTED), (share, style), (" of requests failed   p95 ", MUTED), slow),
+        content(rate, (" req/min  ", MUTED), (share, style), (" failed  p95 ", MUTED), slow),
+        content(rate, (" req/min ", MUTED), (share, style), (" failed", MUTED)),
+        content(rate, (" req/min", MUTED)),
     )
 
 
@@ -199,7 +199,10 @@ def saved_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Con
          "of cost without it", mark.prompt_cache_savings if mark else None),
         ("below market", spend.below_market, listed, "of list price", None),
     )  # fmt: skip
-    rows = [_saving(*saving, width=width) for saving in savings]
+    wordings = [_saving(*saving) for saving in savings]
+    # One wording for all three, so that they read as a table.
+    fitting = [rows for rows in zip(*wordings, strict=True) if all(row.cell_length <= width for row in rows)]
+    rows = list(fitting[0] if fitting else [wording[-1] for wording in wordings])
     if height > len(savings) and mark is not None and snapshot.view.mark is not None:
         rows.append(
             content(
@@ -213,23 +216,21 @@ def saved_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Con
     return lines(rows, width, height)
 
 
-def _saving(name: str, amount: int, whole: int, of: str, marked: int | None, *, width: int) -> Content:
-    """One saving in a line. A share is only said together with what it is a share of."""
+def _saving(name: str, amount: int, whole: int, of: str, marked: int | None) -> tuple[Content, ...]:
+    """One saving in falling length. A share is only said together with what it is a share of."""
     share = percent(abs(amount), whole) if whole > 0 else None
     style = CAUTION if amount < 0 else FIGURE
     money, fixed = (display_usd(amount), style), (money_fixed(amount, 11), style)
-    since = [(f"  {display_usd(marked, sign=True)} since mark", MUTED)] if marked else []
+    since = (f"  {display_usd(marked, sign=True)} since mark" if marked else "", MUTED)
+    less = (("less" if amount >= 0 else "more") if share else "", MUTED)
+    full = ((of if amount >= 0 else f"more than{of.removeprefix('of')}") if share else "", MUTED)
+    told = f"{share or '':>8} "
     brief = name.partition(" ")[0]
-    if share is None:
-        return first_fit(width, content(f"{name:<14}", fixed), content(f"{brief} ", money))
-    told, less = f"{share:>8} ", ("less" if amount >= 0 else "more", MUTED)
-    full = (of if amount >= 0 else f"more than{of.removeprefix('of')}", MUTED)
-    return first_fit(
-        width,
-        content(f"{name:<14}", fixed, told, full, *since),
+    return (
+        content(f"{name:<14}", fixed, told, full, since),
         content(f"{name:<14}", fixed, told, full),
         content(f"{name:<14}", fixed, told, less),
-        content(f"{brief} ", money, f" {share} ", less),
-        content(f"{name} ", money),
+        content(f"{name:<14}", fixed),
+        content(f"{name:<15}", money),
         content(f"{brief} ", money),
     )

@@ -11,9 +11,20 @@ from textual.content import Content
 from cost_top.model.format import count, lower_bound, money_scaled
 from cost_top.model.money import display_usd
 from cost_top.model.snapshot import TimeBar
-from cost_top.tui.render.style import BAR, CHOSEN, FIGURE, LEVELS, MUTED, SEPARATOR, content, fit, lines, summed
+from cost_top.tui.render.style import (
+    BAR,
+    CHOSEN,
+    FIGURE,
+    LEVELS,
+    MUTED,
+    SEPARATOR,
+    content,
+    fit,
+    lines,
+    plain_ascii,
+    summed,
+)
 
-_ASCII_LEVELS = " .,:-=+*#"
 _STRIDES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 20, 24, 28, 30, 48, 60, 96)
 _DAY = timedelta(hours=22)
 
@@ -62,13 +73,14 @@ def spend_chart(
     for row in range(rows_high):
         pieces: list[tuple[str, str]] = [(marks.get(row, " " * (layout.left - 1)), MUTED), ("│", MUTED)]
         for bar in layout.bars:
-            glyph = _cell(bar, top, rows_high, row, ascii_only)
+            glyph = _cell(bar, top, rows_high, row)
             style = CHOSEN if bar is chosen else BAR
             pieces.append((glyph * (layout.step - layout.gap), style))
             pieces.append((" " * layout.gap, ""))
         rows.append(Content.assemble(*pieces))
     rows.append(_figures(bars, chosen, width) if chosen else _dates(bars, layout, width, zone))
-    return lines(rows, width, height)
+    drawn = lines(rows, width, height)
+    return plain_ascii(drawn) if ascii_only else drawn
 
 
 def bar_at(bars: tuple[TimeBar, ...], width: int, x: int) -> int | None:
@@ -87,7 +99,7 @@ def bars_of(values: Sequence[int], width: int, height: int, style: str) -> list[
     top = max(sums, default=0)
     drawn = [_Bar(0, 0, value, False) for value in sums]
     return [
-        Content.assemble(*((_cell(bar, top, height, row, False) * step, style) for bar in drawn))
+        Content.assemble(*((_cell(bar, top, height, row) * step, style) for bar in drawn))
         for row in range(height)
     ]  # fmt: skip
 
@@ -122,14 +134,14 @@ def _eighths(cost: int, top: int, rows_high: int) -> int:
     return max(1, (cost * rows_high * 16 + top) // (2 * top))
 
 
-def _cell(bar: _Bar, top: int, rows_high: int, row: int, ascii_only: bool) -> str:
+def _cell(bar: _Bar, top: int, rows_high: int, row: int) -> str:
     height = _eighths(bar.cost, top, rows_high)
     part = min(8, max(0, height - (rows_high - 1 - row) * 8))
     if part == 0:
         return " "
     if bar.partial and (part == 8 or height < 8):
-        return ":" if ascii_only else "░"
-    return _ASCII_LEVELS[part] if ascii_only else LEVELS[part]
+        return "░"
+    return LEVELS[part]
 
 
 def _axis(top: int, rows_high: int, width: int) -> dict[int, str]:
@@ -139,8 +151,9 @@ def _axis(top: int, rows_high: int, width: int) -> dict[int, str]:
     amount = step
     while 0 < amount < top:
         row = rows_high - -(-amount * rows_high // top)
-        if row >= 2:
-            marks.setdefault(row, money_scaled(amount).rjust(width))
+        label = money_scaled(amount).rjust(width)
+        if row >= 2 and len(label) <= width:
+            marks.setdefault(row, label)
         amount += step
     return marks
 

@@ -35,7 +35,7 @@ def header_line(
     state = _state(snapshot, paused, interval, zone)
     ages = _ages(snapshot, now)
     name = content((elide(zone_name(zone), 24), MUTED))
-    rights = ([state, *ages, name], [state, *ages[:1], name], [state, *ages[:1]], [state])
+    rights = ([state, *ages, name], [state, *ages[:1], name], [state, *ages[:1]], [state, name], [state])
     for wordings in (_WORDINGS[:2], _WORDINGS):
         for right in rights:
             edge = Content(GAP).join(right)

@@ -22,12 +22,9 @@ CHOSEN = "bold $text-accent"
 
 SEPARATOR = " · "
 LEVELS = " ▁▂▃▄▅▆▇█"
-_ASCII = str.maketrans(
-    {
-        **dict(zip("▁▂▃▄▅▆▇█", "..::||##", strict=True)),
-        **dict(zip("▲▼▬●◌⏸◀▶›·…–×≥≤≈│─└┤┼░▒▓▏█♯", "^v-*o=<>>..-x>~~|-'|+:%#|##", strict=True)),
-    }
-)
+# Each glyph of ours with the ASCII character that stands for it where there is no Unicode.
+_PAIRS = "▁. ▂. ▃: ▄: ▅| ▆| ▇# █# ▏. ▎. ▍: ▌: ▋= ▊= ▉= ░% │| ▲^ ▼v ▬- ●* ◌o ⏸= ◀< ›> ·. …. –- ×x ≥>"
+_ASCII = str.maketrans({pair[0]: pair[1] for pair in _PAIRS.split()})
 
 Part = str | tuple[str, str] | Content
 

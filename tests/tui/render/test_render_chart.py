@@ -1,0 +1,120 @@
+"""The spend chart: zero-based, proportional, honest when bars are merged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from render_scene import NOW, daily
+
+from cost_top.model.money import display_usd, pico
+from cost_top.model.snapshot import TimeBar
+from cost_top.tui.render.chart import bar_at, bars_of, spend_chart
+
+COSTS = st.lists(st.integers(0, 10**16), min_size=1, max_size=120)
+LEVELS = " ▁▂▃▄▅▆▇█"
+
+
+def draw(bars, width, height, cursor=None, ascii_only=False):
+    return spend_chart(bars, width, height, cursor=cursor, ascii_only=ascii_only).plain.split("\n")
+
+
+def whole(costs):
+    return tuple(
+        TimeBar(NOW + timedelta(days=n), NOW + timedelta(days=n + 1), f"{n:02d}", cost, n, 0)
+        for n, cost in enumerate(costs)
+    )
+
+
+def test_a_chart_in_full():
+    costs = [pico(cost) for cost in ("10", "20", "40", "0", "30", "5")]
+    bars = list(whole(costs))
+    bars[-1] = replace(bars[-1], partial=True)
+    assert draw(tuple(bars), 24, 5) == [
+        "$40.00│    █            ",
+        "      │    █   █        ",
+        "      │  █ █   █        ",
+        "      │█ █ █   █ ░      ",
+        "    $0 00  02  04       ",
+    ]
+    assert draw(tuple(bars), 44, 9)[4] == "   $20│      █████ █████       █████        "
+
+
+@given(COSTS, st.integers(12, 160), st.integers(2, 30), st.booleans(), st.none() | st.integers(0, 119))
+@settings(max_examples=150)
+def test_every_line_is_exactly_as_wide_as_asked(costs, width, height, ascii_only, cursor):
+    text = spend_chart(whole(costs), width, height, cursor=cursor, ascii_only=ascii_only)
+    rows = text.split("\n")
+    assert [row.cell_length for row in rows] == [width] * height
+    assert not ascii_only or text.plain.isascii()
+
+
+@given(COSTS, st.integers(40, 200))
+@settings(max_examples=100)
+def test_merged_bars_keep_the_sum(costs, width):
+    bars = whole(costs)
+    told = 0
+    seen = []
+    for x in range(width):
+        at = bar_at(bars, width, x)
+        if at is not None and at not in seen:
+            seen.append(at)
+            told += sum(costs[at : (seen_end(bars, width, at))])
+    assert seen == sorted(seen)
+    assert told == sum(costs)
+
+
+def seen_end(bars, width, at):
+    later = [found for x in range(width) if (found := bar_at(bars, width, x)) is not None and found > at]
+    return min(later, default=len(bars))
+
+
+@given(st.lists(st.integers(0, 10**15), min_size=1, max_size=40), st.integers(1, 12))
+def test_bars_start_at_zero_and_are_in_proportion(values, height):
+    rows = [row.plain for row in bars_of(values, len(values), height, "")]
+    top = max(values)
+    for column, value in enumerate(values):
+        eighths = sum(LEVELS.index(row[column]) for row in rows)
+        exact = value * height * 8 / top if top else 0
+        assert abs(eighths - exact) <= 1
+        assert (eighths == 0) == (value == 0)
+
+
+def test_equal_days_are_equally_full():
+    rows = draw(whole([pico("100")] * 30), 60, 6)
+    assert rows[0].count("█") == rows[4].count("█") == 30
+
+
+def test_a_cut_day_is_hatched_and_the_hovered_bar_tells_its_figures():
+    bars = daily()
+    rows = draw(bars, 80, 12)
+    assert "░" in rows[-2]
+    assert rows[-2].count("░") == 2
+    told = draw(bars, 80, 12, cursor=20)[-1]
+    assert told.startswith(f"{bars[20].label} {display_usd(bars[20].cost)} · 520 requests · cache saved $5.10")
+    assert "so far" in draw(bars, 80, 12, cursor=30)[-1]
+    unpriced = (*bars[:5], replace(bars[5], unpriced_count=3), *bars[6:])
+    assert "≥ $" in draw(unpriced, 90, 12, cursor=5)[-1]
+    assert "3 unpriced" in draw(unpriced, 90, 12, cursor=5)[-1]
+
+
+def test_a_merged_bar_names_its_span_and_sum():
+    bars = whole([pico("1")] * 90)
+    told = draw(bars, 60, 8, cursor=89)[-1]
+    assert told.startswith("88 to 89 $2.00")
+
+
+def test_dates_never_touch():
+    for width in range(20, 200):
+        labels = draw(daily(), width, 8)[-1]
+        assert all(len(label) == 5 for label in labels.split()[1:]), labels
+
+
+def test_nothing_to_draw():
+    assert "no requests" in draw((), 40, 5)[0]
+    assert bar_at((), 40, 10) is None
+    assert bar_at(daily(), 80, 0) is None
+    assert bar_at(daily(), 80, 79) is None
+    assert "█" not in "".join(draw(whole([0, 0, 0]), 40, 5))
