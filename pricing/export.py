@@ -41,6 +41,8 @@ MODES = {
     ("service_tier", "fast"): "fast",
     ("speed", "fast"): "fast",
 }
+# Azure sells DeepSeek's models at prices of its own, so the maker's list is no answer there.
+OWN_PRICE = {("azure", "deepseek")}
 Prices = dict[str, list[Any]]
 Period = dict[str, Any]
 
@@ -157,6 +159,7 @@ def export() -> Iterator[dict[str, Any]]:
             entry["model_match"] = clause(provider.model_match)
         if provider.provider_match is not None:
             entry["provider_match"] = clause(provider.provider_match)
-        if provider.fallback_model_providers:
-            entry["fallback"] = list(provider.fallback_model_providers)
+        fallback = [name for name in provider.fallback_model_providers or () if (provider.id, name) not in OWN_PRICE]
+        if fallback:
+            entry["fallback"] = fallback
         yield entry | {"models": models}

@@ -132,7 +132,8 @@ class RateBook:
             periods = self._periods(model, override)
         elif given or resolved.free:
             source = f"free ({self._overrides.name})" if given else "free: served by a machine of one's own"
-            match = Match(resolved.provider or (providers[0] if providers else ""), logged, "free", logged)
+            name = resolved.names[0][0]
+            match = Match(resolved.provider or (providers[0] if providers else ""), name, "free", name)
             periods = {STANDARD: (Period(None, None, quote(_ZERO, source, given)),)}
         elif own:
             match = Match(resolved.provider or (providers[0] if providers else ""), logged, "own", logged)

@@ -15,6 +15,7 @@ from cost_top.pricing.names import (
     DOTTED,
     FREE,
     HOSTED,
+    MAKERS,
     PARTS,
     ROUTE,
     ROUTERS,
@@ -24,7 +25,9 @@ from cost_top.pricing.names import (
 )
 
 # The tails that a dated or versioned id adds to a family name; another tail may be another model.
-_KNOWN_TAIL = re.compile(r"^(?:[-@:]?(?:\d{8}|\d{4}-\d{2}-\d{2}|\d{4}|latest|preview|exp|v?\d+(?::\d+)?))*$")
+_KNOWN_TAIL = re.compile(
+    r"^(?:[-@:]?(?:\d{8}|\d{4}-\d{2}-\d{2}|\d{4}|latest|preview|exp|thinking|beta|v?\d+(?::\d+)?))*$"
+)
 # How a name was found, most certain first; the words are for display.
 HOW = ("exact", "alias", "starts_with", "contains", "ends_with", "regex")
 
@@ -108,18 +111,26 @@ class Matcher:
             maker, rest = name.split("/", 1)
             if spelled(maker) in ROUTERS:
                 name, steps = rest, (*steps, f"router {maker}/ peeled")
+            elif maker == "amazon":
+                # Gateways write amazon/nova-pro for what Bedrock calls amazon.nova-pro.
+                return "aws", f"amazon.{rest}", (*steps, "maker amazon")
             elif spelled(maker) in FREE or self.provider(maker) is not None:
                 return spelled(maker), rest, (*steps, f"maker {maker}")
             else:
                 break
+        found, why = self._maker_of(name)
+        return found, name, (*steps, why) if why else steps
+
+    def _maker_of(self, name: str) -> tuple[str, str]:
+        """The provider whose names look like this one, and why; empty when none does."""
         if BEDROCK.match(name):
-            return "aws", name, (*steps, "a Bedrock id")
+            return "aws", "a Bedrock id"
         if VERTEX_DATE.search(name) or name.startswith(("models/", "publishers/", "projects/")):
-            return "google", name, (*steps, "a Google id")
-        for found, provider in self._providers.items():
-            if "model_match" in provider and fits(provider["model_match"], name):
-                return found, name, (*steps, f"a name of {found}")
-        return "", name, steps
+            return "google", "a Google id"
+        known = ((found, item["model_match"]) for found, item in self._providers.items() if "model_match" in item)
+        found = next((found for found, clause in known if fits(clause, name)), "")
+        found = found or next((maker for pattern, maker in MAKERS if pattern.search(name)), "")
+        return found, f"a name of {found}" if found else ""
 
     def find(self, resolved: Resolved) -> tuple[Match, Mapping[str, Any]] | None:
         """The model of the rates for resolved names, with its entry in the table."""
@@ -165,7 +176,9 @@ def fits(clause: Mapping[str, Any], name: str) -> tuple[str, str] | None:
 def _match(provider: str, model: str, leaf: tuple[str, str], name: str, steps: tuple[str, ...]) -> Match:
     kind, text = leaf
     how = "exact" if name == model else "alias" if name == text else kind
-    unsure = kind in ("starts_with", "contains") and not _KNOWN_TAIL.match(name.partition(text)[2])
+    # A fine-tune's tail is its owner's, whatever it is.
+    family = kind in ("starts_with", "contains") and not text.startswith("ft:")
+    unsure = family and not _KNOWN_TAIL.match(name.partition(text)[2])
     return Match(provider, model, how, text, steps, unsure)
 
 

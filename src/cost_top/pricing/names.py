@@ -92,6 +92,7 @@ ROUTE = re.compile(
       | (?:fireworks|fireworks_ai|fireworks-ai|cerebras|openrouter|databricks|novita|moonshotai|moonshot|zai)/
       | (?:github_copilot|github-copilot|copilot|minimax|voyage|voyageai|cloudflare|baseten|arcee|meta)/
       | (?:ollama|ollama_chat|litellm|litellm_proxy|vercel|vercel_ai_gateway|portkey|helicone|ai-gateway)/
+      | (?:us|eu|ap|ca|sa|me|af|il|mx|us-gov)-[a-z]+-\d/
       | arn:aws[\w-]*:bedrock:[^:]*:[^:]*:(?:inference-profile|foundation-model|provisioned-model)/
     )""",
     re.VERBOSE,
@@ -101,6 +102,12 @@ BEDROCK = re.compile(
     r"^(?:arn:aws[\w-]*:bedrock:|(?:us|eu|apac|ap|jp|au|ca|sa|in|me|us-gov|global)\.[a-z0-9]+\."
     r"|(?:anthropic|amazon|meta|mistral|cohere|deepseek|openai|ai21|qwen|writer|stability|google|zai|moonshotai"
     r"|minimax|nvidia)\.[a-z0-9])"
+)
+# Names without a maker that the released provider clauses do not know, though only one maker uses them.
+MAKERS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"^(?:text-embedding-(?:3|ada)|chatgpt-|codex-|dall-e-|ft:(?:gpt-|davinci|babbage))"), "openai"),
+    (re.compile(r"^sonar(?:-|$)"), "perplexity"),
+    (re.compile(r"^(?:c4ai-|embed-(?:v4|english|multilingual)|rerank-)"), "cohere"),
 )
 COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 VERTEX_DATE = re.compile(r"@(?:\d{8}|latest|default)$")
