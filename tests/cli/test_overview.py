@@ -77,11 +77,6 @@ def test_a_report_table_adds_up_in_its_last_line():
     assert lines[11].split()[:2] == ["total", "$1,847.20"]
 
 
-def test_a_report_that_was_cut_says_so():
-    report = replace(providers().report, row_count=2_000)
-    assert report_table(report).endswith("8 of 2,000 rows; the total is of all")
-
-
 @pytest.mark.parametrize("columns", [(), ("user",), ("provider", "model")])
 def test_reports_without_rows(columns):
     report = replace(providers().report, columns=columns, rows=(), row_count=0)

@@ -192,8 +192,6 @@ def report_table(report: Report, title: str = "") -> str:
     lines.insert(len(lines) - 1, "-" * max(cells(line) for line in lines))
     if title:
         lines.insert(0, clean(title))
-    if len(report.rows) < report.row_count:
-        lines.append(f"{count(len(report.rows))} of {count(report.row_count)} rows; the total is of all")
     return "\n".join(line.rstrip() for line in lines)
 
 
