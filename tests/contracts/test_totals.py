@@ -134,9 +134,21 @@ def check_every_lens(
             row[lens]: {name: pico(row[name]) if name == "total_cost" else row[name] for name in MEASURES}
             for row in answer["results"]
         }
-        assert figures == expected(ask, key, start, end), lens
+        assert_same(figures, expected(ask, key, start, end), lens)
         total = sum(row["total_cost"] for row in figures.values())
         assert pico(answer["totals"]["total_cost"]) == total
+
+
+def assert_same(figures: dict[Any, dict[str, int]], by_sql: dict[Any, dict[str, int]], lens: str) -> None:
+    """Equal, and if not, which figure of which row."""
+    assert figures.keys() == by_sql.keys()
+    wrong = {
+        (lens, key, name): (figures[key][name], value)
+        for key, row in by_sql.items()
+        for name, value in row.items()
+        if figures[key][name] != value
+    }
+    assert not wrong
 
 
 class Log:

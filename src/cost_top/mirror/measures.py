@@ -9,6 +9,9 @@ from cost_top.model.query import COUNT_MEASURES, MONEY_MEASURES, Measures
 _SENT = "FILTER (cache_hit IS NOT TRUE)"
 _COUNTED = "counted IS NOT FALSE"
 
+# A request whose cost is not known. A response-cache hit cost nothing, whatever its model would have.
+UNPRICED = "price_status = 'unpriced' AND cache_hit IS NOT TRUE"
+
 # Sums over rows; each may be summed again over disjoint parts.
 ADDITIVE: dict[str, str] = {
     "total_cost": "sum(cost)",
@@ -23,7 +26,7 @@ ADDITIVE: dict[str, str] = {
     "request_count": f"count(*) FILTER ({_COUNTED})",
     "cache_hit_count": f"count(*) FILTER (cache_hit AND {_COUNTED})",
     "error_count": f"count(*) FILTER (status >= 400 AND {_COUNTED})",
-    "unpriced_count": "count(*) FILTER (price_status = 'unpriced')",
+    "unpriced_count": f"count(*) FILTER ({UNPRICED})",
 }
 ADDITIVE_NAMES = tuple(ADDITIVE)
 assert set(ADDITIVE) == {*MONEY_MEASURES, *COUNT_MEASURES}
@@ -37,7 +40,7 @@ LATENCY = {
 TRUST: dict[str, str] = {
     "reported_cost": "sum(cost) FILTER (price_status IN ('reported', 'cache_hit'))",
     "priced_cost": "sum(cost) FILTER (price_status NOT IN ('reported', 'cache_hit'))",
-    "zero_cost_count": "count(*) FILTER (price_status = 'unpriced' AND reported_cost = 0)",
+    "zero_cost_count": f"count(*) FILTER ({UNPRICED} AND reported_cost = 0)",
     "no_usage_count": "count(*) FILTER (price_status = 'no_usage')",
     "with_user": 'sum(cost) FILTER ("user" IS NOT NULL)',
     "with_tag": "sum(cost) FILTER (len(tags) > 0)",

@@ -10,6 +10,7 @@ from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days, union
 from cost_top.mirror.hot import TABLE as HOT
 from cost_top.mirror.hot import Hot
+from cost_top.mirror.measures import UNPRICED
 from cost_top.mirror.report import answer, naive, requests
 from cost_top.mirror.rollups import Rollups, Slice
 from cost_top.mirror.schema import first_row
@@ -167,7 +168,7 @@ class Mirror:
         return self.database.connection.execute(
             "SELECT date_diff('minute', CAST(? AS TIMESTAMP), time), coalesce(sum(cost), 0), "
             "count(*) FILTER (counted IS NOT FALSE), coalesce(sum(saved_by_cache), 0), "
-            f"count(*) FILTER (price_status = 'unpriced') FROM {self._relation(start, end)} "
+            f"count(*) FILTER ({UNPRICED}) FROM {self._relation(start, end)} "
             f"WHERE time >= ? AND time < ? AND {sql} GROUP BY 1",
             [origin, start, end, *parameters],
         ).fetchall()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from cost_top.mirror.measures import UNPRICED
 from cost_top.model.filter import FILTER_FIELDS, MONEY, NUMBER, TEXT, Filter, Term, pattern
 from cost_top.model.money import pico
 
 # A bare word is looked for in these.
 _NAMES = ("provider", "model", "endpoint", "token", "token_name", "user", "owner", "team")
 _YES = {
-    "unpriced": "price_status = 'unpriced'",
+    "unpriced": UNPRICED,
     "cache_hit": "cache_hit",
     "error": "status >= 400",
     "streamed": "streamed",
-    "zero_cost": "price_status = 'unpriced' AND reported_cost = 0",
+    "zero_cost": f"{UNPRICED} AND reported_cost = 0",
     "late": "late",
 }
 _NUMBER_COLUMNS = {"latency": "latency_ms"}
