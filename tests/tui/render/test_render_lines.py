@@ -87,6 +87,7 @@ def test_what_is_most_doubtful_is_given_up_last():
     assert trust(36) == ["money 96 % reported", "312 unpriced"]
     zero = replace(scene().trust, zero_cost_count=9)
     assert "9 at $0" in trust(80, trust=zero)
+    assert "71 % tag" in trust(80, trust=zero)
 
 
 def test_unpriced_is_a_count_and_never_a_share_of_money():

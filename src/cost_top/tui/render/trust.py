@@ -12,9 +12,9 @@ from cost_top.model.snapshot import Snapshot
 from cost_top.tui.render.style import CAUTION, GOOD, MUTED, content
 
 GAP = 2
-_LIGHT = 6
+_LIGHT = 7
 # (wording, heaviest rank kept), from all in full to the least in brief.
-_CHOICES = ((0, 6), (0, 5), (1, 6), (1, 5), (2, 6), (2, 5), (2, 4), (2, 3), (2, 2), (2, 1), (2, 0))
+_CHOICES = (*((wording, rank) for wording in (0, 1) for rank in (7, 6)), *((2, rank) for rank in range(7, -1, -1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def _attribution(snapshot: Snapshot) -> list[_Fact]:
     if not total:
         return []
     return [
-        _fact(4, f"money without a {noun}", value_term(field, None), f"{percent(part, total)} with {noun}",
+        _fact(rank, f"money without a {noun}", value_term(field, None), f"{percent(part, total)} with {noun}",
               f"{percent(part, total, short=True)} with {noun}", f"{percent(part, total, short=True)} {noun}")
-        for field, noun, part in (("user", "user", trust.with_user), ("tag", "tag", trust.with_tag),
-                                  ("token", "key", trust.with_token))
+        for rank, field, noun, part in ((3, "user", "user", trust.with_user), (4, "tag", "tag", trust.with_tag),
+                                  (5, "token", "key", trust.with_token))
     ]  # fmt: skip
 
 
@@ -95,9 +95,9 @@ def _counts(snapshot: Snapshot) -> list[_Fact]:
     facts = [
         _fact(2, "tokens but no cost", Term("zero_cost", ("yes",)), f"{zero} with tokens at $0",
               f"{zero} at $0", f"{zero} at $0", style=CAUTION) if trust.zero_cost_count else None,
-        _fact(5, "no token counts", Term("price_status", ("no_usage",)), f"{bare} without token counts",
+        _fact(6, "no token counts", Term("price_status", ("no_usage",)), f"{bare} without token counts",
               f"{bare} without tokens", f"{bare} no tokens") if trust.no_usage_count else None,
-        _fact(5 if trust.late_count else _LIGHT, "late rows", Term("late", ("yes",)),
+        _fact(6 if trust.late_count else _LIGHT, "late rows", Term("late", ("yes",)),
               f"{late} rows late", f"{late} late", f"{late} late"),
         _fact(_LIGHT, "rows changed after they were first read", None, f"{again} changed",
               f"{again} changed", f"{again} changed") if trust.repeated_count else None,
