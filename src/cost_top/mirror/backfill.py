@@ -16,11 +16,12 @@ import duckdb
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days
 from cost_top.model.errors import SourceError, one_line
-from cost_top.sources.base import LogReader, LogSource, Statistics
+from cost_top.sources.base import LogReader, LogSource, SourceDenied, Statistics
 
 READERS = 2
 _DAY = timedelta(days=1)
-_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_TRIES = 3  # where one answer is waited for
+_RETRY_SECONDS = (0.2, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 
 class Work(IntEnum):
@@ -136,11 +137,13 @@ class Backfill:
                 if self._stopping.is_set():
                     break
                 failed = error if isinstance(error, SourceError) else SourceError(one_line(error))
-                self.results.put(Failed(failed))
                 self._queue.put(item)
-                if not self._patient:
+                if not self._patient and (failures >= _TRIES or isinstance(failed, SourceDenied)):
+                    self.results.put(Failed(failed))
                     self._give_up()
                     break
+                if self._patient:
+                    self.results.put(Failed(failed))
                 self._stopping.wait(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
                 failures += 1
                 continue

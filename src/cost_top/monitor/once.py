@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cost_top.mirror.tail import Tail
 from cost_top.model.errors import SourceError
 from cost_top.model.windows import Period
 from cost_top.pricing.book import RateBook
-from cost_top.sources.base import LogSource
+from cost_top.sources.base import LogSource, SourceDenied
 
 _DAY = timedelta(days=1)
 
@@ -45,7 +46,7 @@ def _read(source: LogSource, mirror: Mirror, period: Period) -> None:
             backfill.start()
         try:
             if naive(period.end) > hot_start:
-                Tail(mirror, reader, source.overlap).fill(max(hot_start, naive(period.start)), None)
+                _fill(Tail(mirror, reader, source.overlap), max(hot_start, naive(period.start)))
             else:
                 mirror.hot_start = hot_start
             backfill.wait()
@@ -57,6 +58,19 @@ def _read(source: LogSource, mirror: Mirror, period: Period) -> None:
             raise SourceError(str(result.error))
         if result.day is not None:
             mirror.adopt(result.day)
+
+
+def _fill(tail: Tail, start: datetime) -> None:
+    for wait in (0.2, 1.0, None):
+        try:
+            tail.fill(start, None)
+            return
+        except SourceDenied:
+            raise
+        except SourceError:
+            if wait is None:
+                raise
+            time.sleep(wait)
 
 
 def _ask(backfill: Backfill, mirror: Mirror, days: list[date]) -> None:

@@ -8,7 +8,7 @@ from cost_top.mirror.store import Mirror
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.filter import Filter, Term
 from cost_top.model.query import ReportQuery
-from cost_top.pricing.unpriced import override_lines
+from cost_top.pricing.unpriced import toml_lines
 
 _LIMIT = 100
 
@@ -39,7 +39,7 @@ def unpriced_models(mirror: Mirror, query: ReportQuery) -> tuple[UnpricedModel, 
             request_count=row.measures.request_count,
             input_tokens=row.measures.input_tokens,
             output_tokens=row.measures.output_tokens,
-            override=override_lines(row.key[0], row.key[1]),
+            override="\n".join(toml_lines(mirror.database.book, row.key[0], row.key[1])),
         )
         for row in report.rows
     )

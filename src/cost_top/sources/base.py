@@ -26,6 +26,10 @@ class SourceDenied(SourceError):  # noqa: N818 - a state the screen shows
     """The log refuses: no permission, or a password that is no longer right. Trying again alone will not help."""
 
 
+class SourceChanged(SourceError):
+    """The log changed under a statement in a way that voids its answer; asking again at once will do."""
+
+
 @dataclass(frozen=True, slots=True)
 class PresetId:
     """Which mapping a source is read with. `version` changes whenever the mapping's figures could."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cost_top.gateways.detect import FoundTable
 from cost_top.gateways.dialects.base import Dialect
 from cost_top.model.errors import SourceError
-from cost_top.sources.base import Statistics
+from cost_top.sources.base import SourceChanged, Statistics
 
 if TYPE_CHECKING:
     import duckdb
@@ -121,9 +121,15 @@ class Session:
     def values(self, sql: str, take: str = "*", copy: bool = True) -> list[tuple[Any, ...]]:
         """A small answer as Python values; `take` is a DuckDB select list over it."""
         duck = self._values_database()
-        with self.stream(sql, copy) as answer:  # noqa: F841 - DuckDB reads the variable by its name
-            rows: list[tuple[Any, ...]] = duck.execute(f"SELECT {take} FROM answer").fetchall()
-        return rows
+
+        def ask() -> list[tuple[Any, ...]]:
+            with self.stream(sql, copy) as answer:  # noqa: F841 - DuckDB reads the variable by its name
+                return duck.execute(f"SELECT {take} FROM answer").fetchall()
+
+        try:
+            return ask()
+        except SourceChanged:
+            return ask()
 
     def cancel(self) -> None:
         """Break off the statement under way, where the driver can; SQLite's cannot."""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from cost_top.gateways.detect import FoundTable
 from cost_top.gateways.dialects.base import Dialect
 from cost_top.model.errors import SourceError, UserError, one_line
-from cost_top.sources.base import SourceDenied
+from cost_top.sources.base import SourceChanged, SourceDenied
 
 if TYPE_CHECKING:
     from adbc_driver_manager import dbapi
@@ -36,14 +36,15 @@ class SqliteDatabase:
     """`session.Database` for one file.
 
     A reader of a write-ahead-logged file makes SQLite create `-wal` and `-shm` beside it. While no writer has it
-    open (there is no `-wal`), it is therefore opened as immutable and watched: once it changes, it is opened again,
-    and what was read meanwhile counts as failed.
+    open (there is no `-wal`), it is therefore opened as immutable and watched: once it changes, it is opened again
+    as a file that is in use, and what was read meanwhile counts as failed.
     """
 
     name = "sqlite"
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser()
+        self._written = False  # since it was first opened: a writer comes and goes
         self._check()
 
     @property
@@ -76,11 +77,14 @@ class SqliteDatabase:
         now = self._state()
         if not isinstance(opened_on, _State) or opened_on.file != now.file:
             return False  # another file has taken the name
-        return not opened_on.immutable or opened_on == now
+        if not opened_on.immutable:
+            return True
+        self._written = self._written or opened_on != now
+        return not self._written
 
     def confirm(self, opened_on: object) -> None:
-        if isinstance(opened_on, _State) and opened_on.immutable and opened_on != self._state():
-            raise SourceError(f"{self.place}: was written while it was read; reading again")
+        if not self.is_current(opened_on):
+            raise SourceChanged(f"{self.place}: was written while it was read; reading again")
 
     def failure(self, error: BaseException) -> SourceError:
         text = one_line(error).removeprefix("IO: ")
@@ -145,7 +149,8 @@ class SqliteDatabase:
         except OSError:
             ahead = 0
         content = (here.st_size, here.st_mtime_ns, ahead)
-        return _State((here.st_dev, here.st_ino), content, immutable=not ahead and self._write_ahead_logged())
+        immutable = not ahead and not self._written and self._write_ahead_logged()
+        return _State((here.st_dev, here.st_ino), content, immutable)
 
     def _write_ahead_logged(self) -> bool:
         with open(self.path, "rb") as file:
