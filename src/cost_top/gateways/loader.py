@@ -18,7 +18,7 @@ MAPPED_FIELDS = tuple(name for name in FIELD_NAMES if name not in ("id", "time")
 LOOKUP_FIELDS = ("token_name", "team", "owner", "user")
 _TOP = frozenset({
     "name", "databases", "schema", "table", "recognised_by", "id", "filter", "overlap_seconds",
-    "input_includes_cache", "never", "time", "cost", "tags", "fields", "lookups", "advice",
+    "input_includes_cache", "never", "time", "cost", "tags", "fields", "lookups", "hints", "advice",
 })  # fmt: skip
 _EXPRESSION = frozenset({"column", "json", "path", "sql", "value", "needs", "costly", "typed"})
 
@@ -89,6 +89,7 @@ class _Reader:
             fields={name: self.alternatives(name, fields[name]) for name in fields},
             never=self.never,
             lookups=self.lookups(),
+            hints={key: self.text("hints", key) for key in self.section("hints", None)},
             advice={key: self.text("advice", key) for key in self.section("advice", None)},
         )
 

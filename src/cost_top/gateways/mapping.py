@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, cast, column, func, literal_column, select, table
+from sqlalchemy import ColumnElement, FromClause, Select, case, cast, column, func, literal_column, select, table
 from sqlalchemy import Text as SqlText
 from sqlalchemy.sql import quoted_name
 
@@ -62,6 +62,7 @@ class LogStatements:
                 f"{preset.time_column!r} of type {declared}; change the unit or the column"
             )
         self._time_kind = kind
+        self._heads: dict[str, str] = {}
         self._json = self._json_sources()
         self._usable = {name: self._known(items) for name, items in preset.fields.items()}
         self.mapped = tuple(name for name, _ in FIELDS if self._usable.get(name))
@@ -90,19 +91,50 @@ class LogStatements:
         found = f"{self.preset.digest()}|{self.mapped}|{self.dialect.name}|{self.shape}"
         return hashlib.sha256(found.encode()).hexdigest()[:16]
 
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """Every column of the table that any statement names."""
+        preset = self.preset
+        items = [preset.id, *(item for items in self._usable.values() for item in items)]
+        items += [item for item in (preset.row_filter, preset.input_includes_cache) if isinstance(item, Expression)]
+        named = {preset.time_column, *(name for item in items for name in item.columns)}
+        spelled = " ".join(sql for item in items for sql in item.sql.values())
+        return tuple(name for name in self.columns if name in named or re.search(rf"\b{re.escape(name)}\b", spelled))
+
+    def alternatives(self, name: str) -> tuple[Expression, ...]:
+        """Where a field comes from in this table, the first known one first."""
+        return tuple(self._usable.get(name) or ())
+
     def rows(self, start: datetime, end: datetime | None, details: bool) -> str:
         """The raw rows of a period."""
-        return self._render(self._rows(details).where(*self._within(start, end)))
+        return self._joined(self._rows_head(details), self._within(start, end))
 
     def rows_at(self, times: Sequence[datetime], details: bool) -> str:
-        """The raw rows at some times; the usable range keeps out what a period would keep out."""
-        condition = self.dialect.at(self._time, times)
-        return self._render(self._rows(details).where(condition, *self._filter()))
+        """The raw rows at some times."""
+        return self._joined(self._rows_head(details), [self.dialect.at(self._time, times), *self._filter()])
 
     def fingerprints(self, start: datetime, end: datetime | None) -> str:
         """Ids, times and changeable figures of a period, from cheap columns."""
-        figures = [self._raw(name, details=False).label(name) for name in self._fingerprint_fields()]
-        return self._render(self._select(figures, details=False).where(*self._within(start, end)))
+        if "fingerprints" not in self._heads:
+            figures = [self._raw(name, details=False).label(name) for name in self._fingerprint_fields()]
+            self._heads["fingerprints"] = self._render(self._select(figures, details=False))
+        return self._joined(self._heads["fingerprints"], self._within(start, end))
+
+    def models(self, start: datetime, end: datetime) -> str:
+        """Providers and models of a period: rows of each, and how many of them lack a reported cost."""
+        names = [self._raw(name, details=False) if name in self.mapped else self.dialect.finish_text(None)
+                 for name in ("provider", "model")]  # fmt: skip
+        items = [item for item in self._usable.get("reported_cost") or [] if not item.costly]
+        cells = [cell for item in items if (cell := self._cell(item)) is not None]
+        costs = [case((cell.value.is_not(None), number(1))) for cell in cells]
+        reported = func.count(_first(costs)) if costs else number(0)
+        grouped = select(names[0].label("provider"), names[1].label("model"), func.count().label("rows"),
+                         reported.label("reported"))  # fmt: skip
+        return self._render(
+            grouped.select_from(self._source(details=False))
+            .where(*self._within(start, end))
+            .group_by(literal_column("1"), literal_column("2"))
+        )
 
     def sample(self, limit: int) -> str:
         """A few of the newest raw rows."""
@@ -245,6 +277,16 @@ class LogStatements:
         if kind in ("text", "tags"):
             return dialect.finish_text(_first(values)), kind
         return func.coalesce(*values, number(-1)), kind
+
+    def _rows_head(self, details: bool) -> str:
+        """Everything before WHERE; it never changes, and compiling it takes longer than a poll may."""
+        key = f"rows {details}"
+        if key not in self._heads:
+            self._heads[key] = self._render(self._rows(details))
+        return self._heads[key]
+
+    def _joined(self, head: str, conditions: Sequence[ColumnElement[bool]]) -> str:
+        return f"{head} WHERE " + " AND ".join(f"({self.dialect.spell(condition)})" for condition in conditions)
 
     def _raw(self, name: str, details: bool) -> ColumnElement[Any]:
         items = [item for item in self._usable[name] if details or not item.costly]

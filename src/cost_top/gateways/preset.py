@@ -76,6 +76,7 @@ class Preset:
     user_agent_tag: str | None = None  # tags with this prefix are the user agent, not tags
     never: tuple[str, ...] = ()  # columns with secrets or payloads: no expression may name them
     lookups: tuple[LookupTable, ...] = ()
+    hints: Mapping[str, str] = field(default_factory=dict)  # column: what its presence says of the version
     advice: Mapping[str, str] = field(default_factory=dict)  # keyed by what doctor may find, e.g. "index"
 
     @property

@@ -26,7 +26,7 @@ class SourceDenied(SourceError):  # noqa: N818 - a state the screen shows
     """The log refuses: no permission, or a password that is no longer right. Trying again alone will not help."""
 
 
-class SourceChanged(SourceError):
+class SourceChanged(SourceError):  # noqa: N818 - nothing went wrong
     """The log changed under a statement in a way that voids its answer; asking again at once will do."""
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +88,7 @@ class SqliteDatabase:
             raise SourceChanged(f"{self.place}: was written while it was read; reading again")
 
     def failure(self, error: BaseException) -> SourceError:
-        text = one_line(error).removeprefix("IO: ")
+        text = one_line(re.sub(r"^.*?(\[SQLite\]|Failed to step query:) ?|\nquery:.*", "", str(error), flags=re.DOTALL))
         if not os.access(self.path, os.R_OK) and self.path.exists():
             return SourceDenied(f"{self.place}: permission denied")
         if "locked" in text or "busy" in text:

@@ -1,0 +1,153 @@
+"""`cost-top doctor`: what was found at a source, and one line of advice for each problem."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cost_top.cli.options import THREE_WAYS, Resolved, resolve, source_options
+from cost_top.model.errors import SourceError, UserError, one_line
+
+if TYPE_CHECKING:
+    from cost_top.sources.inspect import Inspection, ModelCount
+
+_NEEDED = ("model", "input_tokens", "output_tokens")
+_QUIET = timedelta(days=1)
+_AHEAD = timedelta(minutes=5)
+_SHOWN_MODELS = 8
+
+
+@click.command("doctor")
+@source_options
+@click.option("--plan", "show_plan", is_flag=True, help="Also print the database's plan for the tail.")
+def command(
+    source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
+    config_file: Path | None, show_plan: bool,
+) -> None:  # fmt: skip
+    """What was found at a source, and what is wrong with it.
+
+    Exit code 0: healthy; 1: problems, each with a line of advice; 2: it cannot be read at all.
+
+    \b
+    Examples:
+      cost-top doctor gateway.db
+      cost-top doctor postgresql://reader@db.example.com/litellm --plan
+    """
+    settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
+    if settings.url is None:
+        raise UserError(THREE_WAYS.splitlines()[0] + " give a database URL, a SQLite file or a name from the config")
+    found = _inspect(settings)
+    now = datetime.now(UTC)
+    for name, text in _facts(found, now):
+        click.echo(f"{name:<13}{text}")
+    if show_plan:
+        click.echo("plan of the tail")
+        for line in found.plan.splitlines():
+            click.echo(f"  {one_line(line)}")
+    problems = [*_problems(found, now), *_unpriced(settings, found)]
+    click.echo()
+    for problem, advice in problems:
+        click.echo(f"problem: {problem}\n  -> {advice}")
+    if problems:
+        raise click.exceptions.Exit(1)
+    click.echo("healthy: nothing to mend")
+
+
+def _inspect(settings: Resolved) -> Inspection:
+    from cost_top.sources.inspect import inspect
+    from cost_top.sources.sql_log import SqlLog
+
+    log = settings.open_source()
+    if not isinstance(log, SqlLog):
+        raise UserError(f"{log.label}: doctor looks at databases only")
+    try:
+        return inspect(log)
+    except SourceError as error:
+        raise UserError(f"{log.label}: {one_line(error)}") from None
+
+
+def _facts(found: Inspection, now: datetime) -> list[tuple[str, str]]:
+    newest = f"{found.newest:%Y-%m-%d %H:%M:%S} UTC, {_ago(now - found.newest)}" if found.newest else "none"
+    rows = "unknown" if found.row_estimate is None else f"about {found.row_estimate:,} (from the catalog)"
+    facts = [
+        ("source", found.label),
+        ("gateway", "; ".join((found.gateway, *found.hints))),
+        ("database", found.database),
+        ("table", f"{found.table}, time from {found.time}"),
+        ("mapped", ", ".join(name for name, _ in found.mapped)),
+        ("missing", ", ".join(found.missing) or "nothing"),
+        ("read late", ", ".join(found.costly) or "nothing"),
+        ("names from", ", ".join(found.names) or "the rows only"),
+        ("read-only", "yes, the session is" if found.read_only else "NO"),
+        ("tail index", "yes" if found.uses_index else "NO"),
+        ("newest row", newest),
+        ("oldest row", f"{found.oldest:%Y-%m-%d %H:%M:%S} UTC" if found.oldest else "none"),
+        ("rows", rows),
+    ]
+    return facts + [("needs" if not place else "", grant) for place, grant in enumerate(found.grants)]
+
+
+def _problems(found: Inspection, now: datetime) -> list[tuple[str, str]]:
+    problems = []
+    if not found.read_only:
+        problems.append(("the session may write", "connect to the database itself, not through a pooler"))
+    if not found.uses_index:
+        column = found.time.split(" ", 1)[0]
+        advice = found.advice.get("index", f"create an index on {column}, then on {column} and the id")
+        problems.append(("no index serves the tail, every poll reads the table", advice))
+    if found.newest is None:
+        problems.append(
+            ("the log has no rows", found.advice.get("empty", "check that the gateway writes to this table"))
+        )
+    elif found.newest - now > _AHEAD:
+        problems.append(
+            ("the newest row is from the future", "check the gateway's clock, and time.unit of the mapping")
+        )
+    elif now - found.newest > _QUIET:
+        problems.append(
+            (f"no row for {_span(now - found.newest)}", "check that the gateway still writes to this table")
+        )
+    if found.untimed:
+        advice = "check time.unit of the mapping; these rows are in no period and no total"
+        problems.append((f"{found.untimed:,} rows have no usable time", advice))
+    mapped = {name for name, _ in found.mapped}
+    lacking = [name for name in _NEEDED if name not in mapped]
+    if lacking:
+        problems.append((f"no column for {', '.join(lacking)}", "map them with --mapping FILE"))
+    if found.no_names:
+        tables = ", ".join(found.no_names)
+        problems.append((f"names cannot be read from {tables}", "grant SELECT on it; ids are shown until then"))
+    return problems
+
+
+def _unpriced(settings: Resolved, found: Inspection) -> list[tuple[str, str]]:
+    """Models of the last days that neither the gateway nor the rates price."""
+    book = settings.load_book()
+    lacking: list[ModelCount] = [
+        item for item in found.models if item.without_cost and book.match(item.provider, item.model) is None
+    ]
+    if not lacking:
+        return []
+    shown = ", ".join(
+        f"{item.provider or '?'}/{item.model or '?'} ({item.without_cost:,})" for item in lacking[:_SHOWN_MODELS]
+    )
+    more = f" and {len(lacking) - _SHOWN_MODELS} more" if len(lacking) > _SHOWN_MODELS else ""
+    total = sum(item.without_cost for item in lacking)
+    return [
+        (f"{total:,} requests of the last 7 days are unpriced: {shown}{more}", "give their prices with --overrides")
+    ]
+
+
+def _ago(span: timedelta) -> str:
+    return f"{_span(span)} ago" if span >= timedelta() else f"{_span(-span)} ahead"
+
+
+def _span(span: timedelta) -> str:
+    seconds = int(span.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
