@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -46,6 +47,17 @@ def log(tmp_path):
     made = Log(tmp_path / "requests.db")
     yield made
     made.recorder.close()
+
+
+@pytest.fixture(scope="session")
+def wire():
+    """The module `wire_server` beside this one; skips where its libraries are missing."""
+    for library in ("starlette", "uvicorn"):
+        pytest.importorskip(library)
+    spec = importlib.util.spec_from_file_location("wire_server", Path(__file__).with_name("wire_server.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,6 @@ from cost_top.usage.frames import money
 
 Row = tuple[Any, ...]
 TAG_LIMIT = 64
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 _BIGINT = 2**63 - 1
 _INTEGER = 2**31 - 1
 
@@ -130,8 +130,11 @@ def tags_json(tags: tuple[object, ...]) -> str | None:
     """
     if not tags:
         return None
-    kept = list(dict.fromkeys(text for tag in tags[: 4 * TAG_LIMIT] if (text := plain(tag))))[:TAG_LIMIT]
-    return _encode(kept) if kept else None
+    kept = dict.fromkeys([text for tag in tags[: 4 * TAG_LIMIT] if (text := plain(tag))])
+    return _array(tuple(kept)[:TAG_LIMIT]) if kept else None
+
+
+_array = lru_cache(maxsize=256)(json.JSONEncoder(ensure_ascii=False).encode)
 
 
 def whole(value: object, limit: int) -> int | None:
@@ -173,6 +176,7 @@ class _Ids:
 _ids = _Ids()
 
 
+@lru_cache(maxsize=1024)
 def provider_of(api: str | None, model: str) -> str:
     """Who was called, as far as API and model name tell; else ''.
 

@@ -15,7 +15,7 @@ from cost_top.model.errors import one_line
 from cost_top.record.row import Row
 from cost_top.record.store import RefusedError, Store
 
-BATCH_ROWS = 5000
+BATCH_ROWS = 2000
 BATCH_SECONDS = 0.1
 EXIT_SECONDS = 5.0
 _BEHIND_ROWS = 1024
