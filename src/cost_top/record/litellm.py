@@ -89,12 +89,15 @@ def call_values(payload: Frame) -> dict[str, Any]:
         "endpoint": metadata.get("user_api_key_request_route") or payload.get("call_type"),
         "token": metadata.get("user_api_key_hash"),
         "token_name": metadata.get("user_api_key_alias"),
-        "user": payload.get("end_user") or metadata.get("user_api_key_end_user_id"),
+        "user": payload.get("end_user")
+        or metadata.get("user_api_key_end_user_id")
+        or part(payload, "model_parameters").get("user"),
         "owner": metadata.get("user_api_key_user_id"),
         "team": metadata.get("user_api_key_team_alias") or metadata.get("user_api_key_team_id"),
         "tags": [tag for tag in tags if not tag.startswith(_AGENT_TAG)],
         "credential_type": "byok" if metadata.get("used_client_oauth_token") is True else "system",
         "cache_hit": hit if isinstance(hit, bool) else None,
+        "cost_usd": payload.get("response_cost") if hit is True else None,  # a guardrail's charge, else 0
         "status": _status(error) if failed else 200,
         "streamed": bool(payload.get("stream")),
         "started_at": started,
