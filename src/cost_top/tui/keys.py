@@ -53,7 +53,7 @@ OVERVIEW_BINDINGS: tuple[Binding, ...] = (
     key("panel.6", "6", "panel(6)", "tags", "tags", LOOK),
     key("panel.7", "7", "panel(7)", "teams", "teams", LOOK),
     key("panel.8", "8", "panel(8)", "credentials", "credential types", LOOK),
-    key("panel.9", "9", "panel(9)", "chart", "the chart; ← → pick a bar, Enter zooms into it", LOOK),
+    key("panel.9", "9", "panel(9)", "chart", "the chart; left and right pick a bar, Enter zooms in", LOOK),
     key("panel.next", "tab", "app.focus_next", "next", "the next panel", LOOK),
     key("panel.previous", "shift+tab", "app.focus_previous", "previous", "the panel before", LOOK),
     key("sort.left", "less_than_sign", "sort(-1)", "sort", "sort by the column to the left", TABLES),
@@ -117,3 +117,9 @@ EXPORT_BINDINGS: tuple[Binding, ...] = (
 UNPRICED_BINDINGS: tuple[Binding, ...] = (
     key("unpriced.copy", "y", "copy", "copy", "copy the lines that would price the model", TAKE),
 )
+
+
+def label(binding: Binding, ascii_only: bool) -> str:
+    """How a binding's key is written on this terminal."""
+    shown = binding.key_display or binding.key
+    return binding.key.split(",")[0] if ascii_only and not shown.isascii() else shown

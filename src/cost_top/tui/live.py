@@ -16,6 +16,7 @@ from textual.driver import Driver
 from textual.screen import Screen
 from textual.timer import Timer
 
+from cost_top.model.errors import one_line
 from cost_top.model.feed import Feed
 from cost_top.model.filter import Filter
 from cost_top.model.money import display_usd
@@ -36,7 +37,7 @@ class LiveApp(App[int]):
     """One view, the snapshot that answers it, and the screens that show it."""
 
     TITLE = "cost-top"
-    CSS_PATH = "cost_top.tcss"
+    CSS_PATH = Path(__file__).with_name("cost_top.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [*APP_BINDINGS]
 
     def __init__(
@@ -48,6 +49,7 @@ class LiveApp(App[int]):
         self.feed, self.view, self.zone, self.interval = feed, view, zone, interval
         self.source_label, self.export_folder, self.clock = source_label, export_folder, clock
         self.ascii_only = ascii_only
+        self.set_class(ascii_only, "-ascii")
         self.shown: Snapshot | None = None
         self.latest: Snapshot | None = None
         self.watching = Watching()
@@ -150,7 +152,7 @@ class LiveApp(App[int]):
 
     def tell_user(self, message: str, *, severity: Literal["information", "warning", "error"] = "information") -> None:
         """A toast; what it says is never markup."""
-        self.notify(message, severity=severity, markup=False, timeout=4)
+        self.notify(one_line(message), severity=severity, markup=False, timeout=4)
 
     # Views out
 

@@ -16,7 +16,7 @@ from cost_top.model.snapshot import Snapshot, TimeBar
 from cost_top.tui.keys import CHART_BINDINGS
 from cost_top.tui.live import host_of
 from cost_top.tui.render.chart import bar_at, spend_chart
-from cost_top.tui.widgets.lines import Lines
+from cost_top.tui.widgets.lines import Lines, shown_as
 
 
 class SpendChart(Lines, can_focus=True):
@@ -39,7 +39,8 @@ class SpendChart(Lines, can_focus=True):
 
     def show_snapshot(self, snapshot: Snapshot, title: Content) -> None:
         """Draw what changed."""
-        if self.border_title != title.plain:
+        title = shown_as(self, title)
+        if self._border_title is None or self._border_title.plain != title.plain:
             self.border_title = title
         self.bars = snapshot.chart
         if self.cursor is not None and self.cursor >= len(self.bars):

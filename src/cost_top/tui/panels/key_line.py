@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.content import Content
 
 from cost_top.tui.keys import HINTS
+from cost_top.tui.keys import label as key_label
 from cost_top.tui.render.style import MUTED
 from cost_top.tui.widgets.lines import Lines
 
@@ -25,11 +26,12 @@ class KeyLine(Lines):
 
     def on_resize(self) -> None:
         """Show what fits."""
+        ascii_only = getattr(self.app, "ascii_only", False)
         line, self._ends = Content(" "), []
         for binding in self._hints:
             label = "" if binding.id == "window.shorter" else f" {binding.description}"
             gap = "" if binding.id == "window.longer" else "  " * bool(self._ends)
-            hint = Content.assemble(gap, (binding.key_display or binding.key, "bold"), (label, MUTED))
+            hint = Content.assemble(gap, (key_label(binding, ascii_only), "bold"), (label, MUTED))
             if line.cell_length + hint.cell_length > self.size.width:
                 break
             line += hint

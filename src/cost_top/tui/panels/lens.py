@@ -16,6 +16,7 @@ from cost_top.tui.render.columns import NOBODY, cells, columns_for, panel_title
 from cost_top.tui.render.states import empty_text
 from cost_top.tui.render.style import MUTED, SEPARATOR
 from cost_top.tui.widgets.keyed_table import KeyedTable
+from cost_top.tui.widgets.lines import shown_as
 
 TAB_TITLES = {
     "endpoint": "Endpoints", "token": "Tokens", "model": "Models", "user": "Users", "tag": "Tags", "team": "Teams",
@@ -54,7 +55,6 @@ class LensTable(KeyedTable):
 
     def on_resize(self) -> None:
         """Columns depend on the width."""
-        super().on_resize()
         if self._snapshot is not None:
             self.show_snapshot(self._snapshot)
 
@@ -72,10 +72,10 @@ class LensTable(KeyedTable):
                 end += len(TAB_TITLES[tab]) + 1
                 self._tab_ends.append((end, tab))
             title = Content(" ").join(names)
-        title = title.append(SEPARATOR + period) if period else title
+        title = shown_as(self, title.append(SEPARATOR + period) if period else title)
         if self._border_title is None or not self._border_title.is_same(title):
             self.border_title = title
-        below = Content(SEPARATOR.join(note for note in notes if note))
+        below = shown_as(self, Content(SEPARATOR.join(note for note in notes if note)))
         if self._border_subtitle is None or self._border_subtitle.plain != below.plain:
             self.border_subtitle = below
 
@@ -86,8 +86,6 @@ class LensTable(KeyedTable):
                 if event.x - 2 < end:
                     self.post_message(TabRequested(tab))
                     return
-            return
-        super().on_click(event)
 
     def on_keyed_table_activated(self, event: KeyedTable.Activated) -> None:
         """Ask to drill into the row."""

@@ -20,9 +20,11 @@ from cost_top.tui.keys import (
     TABLE_BINDINGS,
     TRUST_BINDINGS,
 )  # fmt: skip
+from cost_top.tui.keys import label as key_label
 from cost_top.tui.live import host_of
 from cost_top.tui.render.style import FIGURE, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
+from cost_top.tui.widgets.lines import shown_as
 
 # What each figure means, with the whole that its percentage is of.
 FIGURES: tuple[tuple[str, str], ...] = (
@@ -52,20 +54,22 @@ class HelpScreen(Dialog[None]):
         """One text."""
         with VerticalScroll(classes="dialog tall", can_focus=True) as dialog:
             dialog.border_title = Content("cost-top: keys and figures")
-            dialog.border_subtitle = Content("↑ ↓ scroll  esc close")
-            yield Static(Content("\n").join(self._lines()), markup=False)
+            dialog.border_subtitle = Content("arrows scroll  esc close")
+            page = [shown_as(self, line) for line in self._lines()]
+            yield Static(Content("\n").join(page), markup=False)
 
     def on_mount(self) -> None:
         """The page takes the scrolling keys."""
         self.query_one(VerticalScroll).focus()
 
     def _lines(self) -> Iterator[Content]:
+        app = host_of(self)
         yield from self._watching()
         for group, bindings in grouped():
             yield content("")
             yield content((group, FIGURE))
             for binding in bindings:
-                yield _line(binding.key_display or binding.key, binding.tooltip, 10)
+                yield _line(key_label(binding, app.ascii_only), binding.tooltip, 10)
         yield content("")
         yield content(("What the figures mean", FIGURE))
         for name, meaning in FIGURES:

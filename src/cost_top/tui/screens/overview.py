@@ -39,6 +39,7 @@ class OverviewScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*OVERVIEW_BINDINGS]
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
+    ALLOW_IN_MAXIMIZED_VIEW = "TopLines, TrustLine, KeyLine"
 
     def __init__(self, zone: tzinfo) -> None:
         super().__init__()
@@ -110,9 +111,9 @@ class OverviewScreen(Screen[None]):
             return
         lens = NUMBERED[number - 1]
         tabs = self.query_one("#tabs", LensTable)
-        own = next((table for table in self.query(LensTable) if table is not tabs and table.dimension == lens), None)
-        if own is not None and is_shown(own):
-            self._focus(own)
+        own = [table for table in self.query(LensTable) if table.dimension == lens and is_shown(table)]
+        if own:
+            self._focus(own[0])
         elif lens in tabs.tabs:
             self._focus(tabs)
             host_of(self).look_at_tab(lens)

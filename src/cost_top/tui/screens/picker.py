@@ -33,7 +33,7 @@ class PickerScreen(Dialog[Found | None]):
         """The input above the list."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content(TITLES.get(self._dimension, f"Find a {self._dimension}"))
-            dialog.border_subtitle = Content("⏎ look at it alone  esc close")
+            dialog.border_subtitle = Content("Enter look at it alone  esc close")
             yield Input(placeholder="type a part of its name")
             yield KeyedTable()
 

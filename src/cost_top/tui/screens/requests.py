@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
+from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 
-from cost_top.model.format import count, elide
+from cost_top.model.format import cells, count, elide
 from cost_top.model.snapshot import RequestRow, Snapshot
 from cost_top.tui.export import ExportTable, request_table
 from cost_top.tui.keys import APP_BINDINGS, REQUEST_BINDINGS
@@ -24,8 +24,10 @@ from cost_top.tui.panels.top import TopLines
 from cost_top.tui.render.requests import request_cells, request_columns, request_detail
 from cost_top.tui.render.style import MUTED, SEPARATOR, content, fit
 from cost_top.tui.widgets.keyed_table import KeyedTable
-from cost_top.tui.widgets.lines import Lines
+from cost_top.tui.widgets.lines import Lines, shown_as
 
+# Cells from which the detail has two columns.
+TWO_COLUMNS = 100
 ORDERS = {"time": "newest first", "cost": "dearest first"}
 
 
@@ -46,7 +48,7 @@ class RequestTable(KeyedTable):
         total = snapshot.spend.measures.request_count
         if len(rows) < total:
             title = title.append(f"{SEPARATOR}{count(len(rows))} of {count(total)}")
-        self.border_title = title
+        self.border_title = shown_as(self, title)
         self.empty = content("no requests behind this view")
         columns = request_columns(self.row_width)
         self.show_rows(
@@ -56,7 +58,6 @@ class RequestTable(KeyedTable):
 
     def on_resize(self) -> None:
         """Columns depend on the width."""
-        super().on_resize()
         if self.snapshot is not None:
             self.show_snapshot(self.snapshot)
 
@@ -78,12 +79,46 @@ class RequestTable(KeyedTable):
         return request_table(self.snapshot) if self.snapshot is not None else None
 
 
+class RequestDetail(VerticalScroll, can_focus=True):
+    """What is known about one request: a page to scroll, in two columns where there is room."""
+
+    ALLOW_MAXIMIZE = True
+    BORDER_TITLE = "Request"
+    _pairs: tuple[tuple[str, str], ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """The page."""
+        yield Lines(id="detail-lines")
+
+    def show_pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Replace the page."""
+        self._pairs = tuple(pairs)
+        page = self.query_one(Lines)
+        width = max(8, self.scrollable_content_region.width)
+        if len(pairs) <= self.size.height or width < TWO_COLUMNS:
+            drawn = _page(pairs, width)
+        else:
+            half = -(-len(pairs) // 2)
+            right_wants = _wants(pairs[half:])
+            left_width = max(width // 3, min(_wants(pairs[:half]), width - right_wants - 2))
+            left, right = _page(pairs[:half], left_width), _page(pairs[half:], width - left_width - 2)
+            right += [Content("")] * (len(left) - len(right))
+            drawn = [fit(a, left_width).append("  ").append(b) for a, b in zip(left, right, strict=True)]
+        page.styles.height = len(drawn)
+        page.show_lines(drawn)
+
+    def on_resize(self) -> None:
+        """What fits depends on the width."""
+        self.show_pairs(self._pairs)
+
+
 class RequestsScreen(Screen[None]):
     """List and detail, side by side where there is room."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*REQUEST_BINDINGS]
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
+    ALLOW_IN_MAXIMIZED_VIEW = "TopLines, TrustLine, KeyLine"
 
     def __init__(self, zone: tzinfo) -> None:
         super().__init__()
@@ -94,9 +129,7 @@ class RequestsScreen(Screen[None]):
         yield TopLines(self._zone)
         with Container(id="request-panes"):
             yield RequestTable(self._zone)
-            detail = Lines(id="detail", classes="panel")
-            detail.border_title = Content("Request")
-            yield detail
+            yield RequestDetail(id="detail", classes="panel")
         yield KeyLine([*REQUEST_BINDINGS, *APP_BINDINGS])
 
     def on_mount(self) -> None:
@@ -119,29 +152,16 @@ class RequestsScreen(Screen[None]):
         if event.column in ORDERS and event.column != host_of(self).view.requests_sort:
             self.action_order()
 
-    def on_resize(self) -> None:
-        """What fits depends on the width."""
-        self.call_after_refresh(self._show_detail)
-
     def _show_detail(self) -> None:
-        row, pane = self.query_one(RequestTable).row, self.query_one("#detail", Lines)
-        pairs = request_detail(row, self._zone) if row is not None else ()
-        width, height = pane.size
-        if len(pairs) > 2 * height:  # what is not known gives way first
-            pairs = tuple(pair for pair in pairs if pair[1] != "unknown")
-        half = len(pairs) if len(pairs) <= height else -(-len(pairs) // 2)
-        room = width if half == len(pairs) else (width - 1) // 2
-        left, right = _pairs(pairs[:half], room), _pairs(pairs[half:], room)
-        right += [Content("")] * (len(left) - len(right))
-        pane.show_lines([fit(a, room).append("  ").append(b) for a, b in zip(left, right, strict=True)])
+        row = self.query_one(RequestTable).row
+        self.query_one(RequestDetail).show_pairs(request_detail(row, self._zone) if row is not None else ())
 
     def on_keyed_table_activated(self) -> None:
-        """Enter shows all of the request, and the list again."""
+        """Enter shows the request alone; Escape the list again."""
+        detail = self.query_one(RequestDetail)
         if self.maximized is None:
-            self.maximize(self.query_one("#detail"), container=False)
-            self.call_after_refresh(self._show_detail)
-        else:
-            self.action_back()
+            self.maximize(detail, container=False)
+            detail.focus()
 
     def action_order(self) -> None:
         """Newest or dearest first."""
@@ -153,15 +173,20 @@ class RequestsScreen(Screen[None]):
         """Back to the list, then to the overview; a step the trust line added is undone."""
         if self.maximized is not None:
             self.minimize()
-            self.call_after_refresh(self._show_detail)
+            self.query_one(RequestTable).focus()
             return
         host_of(self).close_requests()
         self.dismiss(None)
 
 
-def _pairs(pairs: Sequence[tuple[str, str]], width: int) -> list[Content]:
+def _wants(pairs: Sequence[tuple[str, str]]) -> int:
+    """Cells that show every value whole."""
+    return max(len(label) for label, _ in pairs) + 2 + max(cells(value) for _, value in pairs)
+
+
+def _page(pairs: Sequence[tuple[str, str]], width: int) -> list[Content]:
     """Labels and values, the values below one another."""
     label_width = max((len(label) for label, _ in pairs), default=0) + 1
     return [
-        content((f"{label:<{label_width}} ", MUTED), elide(value, width - label_width - 2)) for label, value in pairs
+        content((f"{label:<{label_width}} ", MUTED), elide(value, width - label_width - 1)) for label, value in pairs
     ]

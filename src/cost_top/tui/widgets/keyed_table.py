@@ -149,9 +149,10 @@ class KeyedTable(ScrollView, can_focus=True):
         return EMPTY.join(self._cells(index))
 
     def _header(self) -> Content:
+        arrows = "v^" if getattr(self.app, "ascii_only", False) else "▾▴"
         titles = []
         for number, column in enumerate(self.columns):
-            title = marked(column, self.sorted_column).title
+            title = marked(column, self.sorted_column, arrows).title
             # Widths include the blank that parts a column from the one before.
             titles.append(pad(title, column.width) if number == 0 else f" {pad(title, column.width - 1, column.align)}")
         return Content("".join(titles))
@@ -239,13 +240,12 @@ class KeyedTable(ScrollView, can_focus=True):
                 self.move_to(index)
 
 
-def marked(column: Column, sorted_column: tuple[str, bool] | None) -> Column:
+def marked(column: Column, sorted_column: tuple[str, bool] | None, arrows: str) -> Column:
     """The column with an arrow after its title when the rows are sorted by it."""
     if sorted_column is None or sorted_column[0] != column.key:
         return column
     title = column.title.rstrip()
-    arrow = "▾" if sorted_column[1] else "▴"
-    return replace(column, title=(title + arrow).ljust(len(column.title)))
+    return replace(column, title=(title + arrows[not sorted_column[1]]).ljust(len(column.title)))
 
 
 def column_at(columns: Sequence[Column], x: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from textual.content import Content
@@ -11,16 +12,24 @@ from textual.style import Style
 from textual.visual import Visual
 from textual.widget import Widget
 
+from cost_top.model.text import UNSAFE_CLASS
 from cost_top.tui.render.style import plain_ascii
 
 BLANK = Content("")
+_UNSAFE = re.compile(f"[{UNSAFE_CLASS}]")
+
+
+def shown_as(widget: Widget, content: Content) -> Content:
+    """The content as this terminal can show it: without control characters, in ASCII where it has no more."""
+    if not content.plain.isprintable():
+        # Names are cleaned when a row becomes a record; this is the last gate before the terminal.
+        content = Content(_UNSAFE.sub("�", content.plain), list(content.spans))
+    return plain_ascii(content) if getattr(widget.app, "ascii_only", False) else content
 
 
 def strip_of(widget: Widget, line: Content, style: Style, width: int) -> Strip:
-    """One line of content as a strip, cropped or filled to `width` cells; ASCII where the terminal has no more."""
-    if getattr(widget.app, "ascii_only", False):
-        line = plain_ascii(line)
-    strips = Visual.to_strips(widget, line.truncate(width), width, 1, style, pad=True)
+    """One line of content as a strip, cropped or filled to `width` cells."""
+    strips = Visual.to_strips(widget, shown_as(widget, line).truncate(width), width, 1, style, pad=True)
     return strips[0] if strips else Strip.blank(width, style.rich_style)
 
 
