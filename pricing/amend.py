@@ -21,6 +21,7 @@ PRICES = {
     "output": "out",
     "audio_cached": "audio_cr",
 }
+KINDS = ("models", "rates", "modes", "names")
 CITED = ("id", "note", "source", "seen", "level")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Provider = dict[str, Any]
@@ -31,7 +32,7 @@ def read(path: Path) -> dict[str, Any]:
     """The corrections; every entry must be cited, or the build stops."""
     corrections = tomllib.loads(path.read_text("utf-8"))
     seen: set[str] = set()
-    for kind in ("rates", "modes", "names"):
+    for kind in KINDS:
         for entry in corrections.get(kind, []):
             missing = [key for key in CITED if key not in entry]
             if missing or entry["level"] not in ("V", "S", "L") or entry["id"] in seen:
@@ -41,7 +42,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def apply(providers: list[Provider], corrections: dict[str, Any]) -> None:
-    """Correct standard rates, resolve the modes against them, then add modes and moved names."""
+    """Add models and correct standard rates, resolve the modes against them, then add modes and moved names."""
+    for entry in corrections.get("models", []):
+        provider = next(item for item in providers if item["id"] == entry["provider"])
+        provider["models"].insert(0, added(entry))
     for entry in corrections.get("rates", []):
         for model in chosen(providers, entry):
             correct(model, entry)
@@ -54,6 +58,18 @@ def apply(providers: list[Provider], corrections: dict[str, Any]) -> None:
                 model["modes"][entry["mode"]] = by_factor(model["standard"], entry)
     for entry in corrections.get("names", []):
         rename(providers, entry)
+
+
+def added(entry: dict[str, Any]) -> Model:
+    """A model that the release does not have; it is tried before the others."""
+    clauses = [{kind: text} for kind in ("equals", "contains") for text in entry.get(kind, [])]
+    prices: Prices = {key: price(entry[name]) for name, key in PRICES.items() if name in entry}
+    return {
+        "id": entry["model"],
+        "match": {"or": clauses},
+        "standard": [limits(*span(entry)) | {"rates": prices, "fix": entry["id"]}],
+        "modes": {},
+    }
 
 
 def chosen(providers: list[Provider], entry: dict[str, Any]) -> list[Model]:

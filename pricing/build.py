@@ -34,7 +34,7 @@ def build() -> str:
     amend.apply(providers, corrections)
     cited = {
         entry["id"]: {key: entry[key] for key in ("level", "source", "seen")}
-        for kind in ("rates", "modes", "names")
+        for kind in amend.KINDS
         for entry in corrections.get(kind, [])
     }
     schedules = distinct_schedules(providers)

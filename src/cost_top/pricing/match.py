@@ -73,6 +73,7 @@ class Matcher:
 
     def __init__(self, providers: Sequence[Mapping[str, Any]]) -> None:
         self._providers: dict[str, Mapping[str, Any]] = {provider["id"]: provider for provider in providers}
+        self._spelled = {spelled(found): found for found in self._providers}
 
     def resolve(self, provider: str | None, model: str | None) -> Resolved:
         """The provider meant and the candidate names of the model, most literal first."""
@@ -91,11 +92,11 @@ class Matcher:
         name = spelled(name)
         if name in SYNONYMS:
             return SYNONYMS[name]
+        if name in self._spelled:
+            return self._spelled[name]
         for part, found in PARTS:
             if part in name:
                 return found
-        if name in self._providers:
-            return name
         for ending in API_ENDINGS:
             if name.endswith(ending) and (found_base := self.provider(name.removesuffix(ending))):
                 return found_base

@@ -92,7 +92,7 @@ ROUTE = re.compile(
       | (?:fireworks|fireworks_ai|fireworks-ai|cerebras|openrouter|databricks|novita|moonshotai|moonshot|zai)/
       | (?:github_copilot|github-copilot|copilot|minimax|voyage|voyageai|cloudflare|baseten|arcee|meta)/
       | (?:ollama|ollama_chat|litellm|litellm_proxy|vercel|vercel_ai_gateway|portkey|helicone|ai-gateway)/
-      | (?:us|eu|ap|ca|sa|me|af|il|mx|us-gov)-[a-z]+-\d/
+      | (?:us|eu|ap|ca|sa|me|af|il|mx)-(?!gov)[a-z]+-\d/
       | arn:aws[\w-]*:bedrock:[^:]*:[^:]*:(?:inference-profile|foundation-model|provisioned-model)/
     )""",
     re.VERBOSE,
