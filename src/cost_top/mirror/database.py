@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import duckdb
@@ -30,6 +30,9 @@ class Database:
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "preserve_insertion_order": False,
+                "allocator_background_threads": True,
+                "allocator_flush_threshold": "1MB",
+                "allocator_bulk_deallocation_flush_threshold": "1MB",
             },
         )
         self.rates = RateJoin(book)
@@ -44,6 +47,11 @@ class Database:
     def close(self) -> None:
         """Free it."""
         self.connection.close()
+
+    def tidy(self) -> None:
+        """Give back the memory of deleted rows."""
+        with suppress(duckdb.TransactionException):  # another connection is at work; next time then
+            self.connection.execute("CHECKPOINT")
 
     @contextmanager
     def ingested(self, connection: duckdb.DuckDBPyConnection, reader: LogReader, stream: Any) -> Iterator[str]:

@@ -43,6 +43,13 @@ class Slice:
     start: datetime
     end: datetime
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole hour or day, which any window may use again."""
+        length = self.end - self.start
+        aligned = self.start.minute == self.start.second == self.start.microsecond == 0
+        return aligned and length in (timedelta(hours=1), timedelta(days=1))
+
 
 def lens_table(lens: str) -> str:
     """The table that holds a lens's sums."""
@@ -191,6 +198,10 @@ class Rollups:
             numbers = [known.pop(part) for part in gone]
             if numbers:
                 self._connection.execute(f"DELETE FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)})")
+
+    def forget_edges(self, used: set[Slice]) -> None:
+        """Drop the cut edges of windows that have moved on."""
+        self.forget(lambda part: part not in used and not part.is_whole)
 
     def keep_recent(self, where: Filter, kept: int = 6) -> None:
         """Note that a filter is looked at; drop the sums of those looked at longest ago (never of the empty one)."""

@@ -68,7 +68,7 @@ class Composer:
         live = view.end is None
         long = tuple(lens for lens in view.lenses if lens not in _SHORT_LENSES and lens != "provider")
         short = tuple(lens for lens in view.lenses if lens in _SHORT_LENSES)
-        before = previous_period(window_named(view.window), period, self._zone)
+        before = self._before(view, period)
         recent = self._short(period)
         parts = [
             Part(period, live, ("provider", TRUST_LENS, *long)),
@@ -83,7 +83,7 @@ class Composer:
         if recent == period:
             parts.append(Part(before, False, short, needed=False))
         else:
-            parts.append(Part(Period(recent.start - recent.length, recent.start), False, short, needed=False))
+            parts.append(Part(_just_before(recent), False, short, needed=False))
         return parts
 
     def build(self, view: View, now: datetime, until: float) -> bool:
@@ -106,6 +106,11 @@ class Composer:
                     return False
         return True
 
+    def forget_edges(self, view: View, now: datetime) -> None:
+        """Drop the sums of edges that the view no longer has."""
+        used = {part for wanted in self.parts(view, now) for part in self._slices(wanted)}
+        self._mirror.rollups.forget_edges(used)
+
     def missing_slices(self, view: View, now: datetime) -> tuple[int, int]:
         """(slices of the window not summed yet, slices in all)."""
         part = self.parts(view, now)[0]
@@ -127,6 +132,11 @@ class Composer:
             lenses=tuple(self._lens(view, lens, period, reaches) for lens in view.lenses),
             trust=trust,
         )
+
+    def _before(self, view: View, period: Period) -> Period:
+        """The equal period before; it ends at a whole minute, as the window begins at one."""
+        whole = Period(period.start, period.end.replace(second=0, microsecond=0))
+        return previous_period(window_named(view.window), whole, self._zone)
 
     def _slices(self, part: Part) -> list[Slice]:
         return self._mirror.slices(naive(part.period.start), None if part.open_end else naive(part.period.end))
@@ -160,7 +170,7 @@ class Composer:
     ) -> tuple[Spend, Trust]:
         live = view.end is None
         where = view.where
-        before = previous_period(window_named(view.window), period, self._zone)
+        before = self._before(view, period)
         known = self._reached(before, where, reaches)
         marked = None
         if view.mark is not None and view.mark < period.end:
@@ -316,9 +326,9 @@ class Composer:
         reaches: datetime | None,
     ) -> tuple[int | None, ...]:
         if shown == period:
-            before = previous_period(window_named(view.window), period, self._zone)
+            before = self._before(view, period)
         else:
-            before = Period(shown.start - shown.length, shown.start)
+            before = _just_before(shown)
         slices = self._slices(Part(before, False, ()))
         missing = self._mirror.rollups.missing(view.where, (lens,), slices)
         if missing or reaches is None or reaches > naive(before.start):
@@ -342,3 +352,8 @@ class Composer:
         period = self.period(view, now)
         end = period.end if view.end else datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
         return ReportQuery(period.start, end, (), view.where, self._zone, limit=limit)
+
+
+def _just_before(period: Period) -> Period:
+    """The period of the same length, in whole minutes, that ends where this one starts."""
+    return Period(period.start - (period.end.replace(second=0, microsecond=0) - period.start), period.start)

@@ -21,6 +21,7 @@ _HOUR = timedelta(hours=1)
 WINDOW_DAYS = 31
 # The longest window and the equal period before it.
 HISTORY_DAYS = 62
+_TIDY_SECONDS = 300.0
 # The hot end is read in pieces of this length, newest first, so that the screen fills while it is read.
 _PIECE = timedelta(hours=3)
 
@@ -36,12 +37,14 @@ class History:
         self.backfill = Backfill(source, self.mirror.database, self.mirror.days)
         self.error: SourceError | None = None
         self.last_poll_seconds = 0.0
+        self.changed = True  # figures may differ from those of the last snapshot; for the owner to reset
         self._source = source
         self._reader = reader
         self._oldest: datetime | None = None
         self._asked: dict[date, Work] = {}
         self._hot_goal: datetime | None = None
         self._started = False
+        self._tidy_due = time.monotonic() + _TIDY_SECONDS
 
     def close(self) -> None:
         """End the threads and free the memory."""
@@ -52,18 +55,20 @@ class History:
         """One poll, or one piece of the hot end; whether the next is to follow at once. Raises `SourceError`."""
         if not self._started:
             self._begin(now)
+            self.changed = True
             return True
         assert self._hot_goal is not None
         if self.mirror.hot_start > self._hot_goal:
             start = max(self._hot_goal, self.mirror.hot_start - _PIECE)
             self.tail.fill(start, self.mirror.hot_start)
+            self.changed = True
             if start > self._hot_goal:
                 return True
             self._begin_history()
         began = time.monotonic()
-        self.tail.poll(now, clock)
+        self.changed |= self.tail.poll(now, clock)
         self.last_poll_seconds = time.monotonic() - began
-        self.tail.audit(now, time.monotonic())
+        self.changed |= self.tail.audit(now, time.monotonic())
         self._close_days(now)
         return False
 
@@ -121,9 +126,8 @@ class History:
             day += _DAY
         self._ask(Work.READ, missing)
 
-    def collect(self) -> bool:
-        """Take over the days that are ready; whether any was."""
-        changed = False
+    def collect(self) -> None:
+        """Take over the days that are ready."""
         self.error = None
         while not self.backfill.results.empty():
             result = self.backfill.results.get()
@@ -134,8 +138,7 @@ class History:
                 self.mirror.adopt(result.day)
                 self._asked.pop(result.day.day, None)
                 self._move_hot_end()
-                changed = True
-        return changed
+                self.changed = True
 
     def _move_hot_end(self) -> None:
         start = self.mirror.hot_start
@@ -151,6 +154,12 @@ class History:
             self.mirror.lose(day)
         self._ask(Work.READ, lost)
         return bool(lost)
+
+    def tidy(self, clock: float) -> None:
+        """Now and then, give back the memory of rows that were replaced."""
+        if clock >= self._tidy_due and not self.backfill.pending:
+            self.mirror.database.tidy()
+            self._tidy_due = clock + _TIDY_SECONDS
 
     def patience(self) -> float:
         """Seconds the owner may sleep before `collect` is worth another call."""

@@ -59,6 +59,8 @@ class Monitor:
         self._failures = 0
         self._next_poll = 0.0
         self._last: Snapshot | None = None
+        self._seen: tuple[View, Live | Stale | None, datetime] | None = None
+        self._unfinished = True
         self.on_failure: Callable[[UserError], None] = lambda _: None  # the source could not be opened at all
 
     def start(self, publish: Callable[[Snapshot], None], view: View) -> None:
@@ -147,10 +149,12 @@ class Monitor:
                 except SourceError as error:
                     self._failed(error, now, clock)
             self._history.collect()
+            self._history.tidy(clock)
             try:
-                complete = self._answer(source.label)
+                complete = not self._is_news() or self._answer(source.label)
             except duckdb.IOException:
                 complete = not self._history.forget_lost_days()
+            self._unfinished = not complete
             if complete and self._commands.empty():
                 self._wake.wait(max(0.0, min(self._next_poll - time.monotonic(), self._history.patience())))
 
@@ -173,6 +177,14 @@ class Monitor:
         retry = (now + timedelta(seconds=wait)).replace(microsecond=0)
         self._state = Stale(since, one_line(error), retry, denied=isinstance(error, SourceDenied))
         self._next_poll = clock + wait
+
+    def _is_news(self) -> bool:
+        """Whether a new snapshot could differ: other rows, another view or state, or another minute."""
+        seen = (self._view, self._state, _now().replace(second=0, microsecond=0))
+        news = self._unfinished or self._history.changed or seen != self._seen
+        self._seen = seen
+        self._history.changed = False
+        return news
 
     def _answer(self, label: str) -> bool:
         """Publish what is known for the view; whether all its sums are built."""
@@ -203,7 +215,9 @@ class Monitor:
             else (),
             watching=history.watching(),
         )
-        self._history.mirror.rollups.keep_recent(view.where)
+        history.mirror.rollups.keep_recent(view.where)
+        if complete:
+            self._composer.forget_edges(view, now)
         if snapshot != self._last:
             self._last = snapshot
             self._publish(snapshot)
