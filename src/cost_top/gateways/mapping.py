@@ -117,7 +117,8 @@ class LogStatements:
         """Ids, times and changeable figures of a period, from cheap columns."""
         if "fingerprints" not in self._heads:
             figures = [self._raw(name, details=False).label(name) for name in self._fingerprint_fields()]
-            self._heads["fingerprints"] = self._render(self._select(figures, details=False))
+            head = self._render(self._select(figures, details=False))
+            self._heads["fingerprints"] = self._witnessed(self._raw_kinds(self._fingerprint_fields()), head)
         return self._joined(self._heads["fingerprints"], self._within(start, end))
 
     def models(self, start: datetime, end: datetime) -> str:
@@ -130,10 +131,13 @@ class LogStatements:
         reported = func.count(_first(costs)) if costs else number(0)
         grouped = select(names[0].label("provider"), names[1].label("model"), func.count().label("rows"),
                          reported.label("reported"))  # fmt: skip
-        return self._render(
+        found = (
             grouped.select_from(self._source(details=False))
             .where(*self._within(start, end))
             .group_by(literal_column("1"), literal_column("2"))
+        )
+        return self._witnessed(
+            {"provider": "text", "model": "text", "rows": "integer", "reported": "integer"}, self._render(found)
         )
 
     def sample(self, limit: int) -> str:
@@ -177,11 +181,12 @@ class LogStatements:
         """Ids and names of a table beside the log, where both are known."""
         key, name = self._column(lookup.id), self._column(lookup.name)
         texts = [self.dialect.finish_text(self.dialect.only_text(Cell(value))) for value in (key, name)]
-        return self._render(
+        found = (
             select(texts[0].label("id"), texts[1].label("name"))
             .select_from(self._named(lookup.table))
             .where(key.is_not(None), name.is_not(None))
         )
+        return self._witnessed({"id": "text", "name": "text"}, self._render(found))
 
     def expression_probe(self, name: str, expression: Expression) -> str | None:
         """A statement that fails when a mapping's own SQL is wrong, and reads nothing; None where there is none."""
@@ -282,8 +287,29 @@ class LogStatements:
         """Everything before WHERE; it never changes, and compiling it takes longer than a poll may."""
         key = f"rows {details}"
         if key not in self._heads:
-            self._heads[key] = self._render(self._rows(details))
+            kinds = self._raw_kinds(self.mapped)
+            if isinstance(self.preset.input_includes_cache, Expression):
+                kinds["input_includes_cache"] = "boolean"
+            self._heads[key] = self._witnessed(kinds, self._render(self._rows(details)))
         return self._heads[key]
+
+    def _raw_kinds(self, fields: Sequence[str]) -> dict[str, str]:
+        """The names and kinds of a stream's columns: id, time, then these fields."""
+        time = "iso" if self._time_kind == "iso" else "integer"
+        return {"id": "text", "time": time, **{name: field_kind(name) for name in fields}}
+
+    def _witnessed(self, kinds: Mapping[str, str], statement: str) -> str:
+        """The statement behind one row of the right types that stands for nothing: no id, and no time.
+
+        Without it a driver that knows types only from rows gives an empty answer types of its own.
+        """
+        if not self.dialect.types_from_rows:
+            return statement
+        money = {"integer": "0", "double": "0.0", "text": "''"}[self._money()[1]]
+        blank = self.dialect.spell(self.dialect.finish_text(None))
+        spelled = {"integer": "-1", "boolean": "-1", "text": blank, "tags": blank, "iso": "''", "money": money}
+        columns = ", ".join(f'{spelled[kind]} AS "{name}"' for name, kind in kinds.items())
+        return f"SELECT {columns} UNION ALL {statement}"
 
     def _joined(self, head: str, conditions: Sequence[ColumnElement[bool]]) -> str:
         return f"{head} WHERE " + " AND ".join(f"({self.dialect.spell(condition)})" for condition in conditions)

@@ -42,7 +42,7 @@ def fingerprint_select(shape: RawShape, relation: str) -> str:
     return (
         f"SELECT {_identity(shape)} AS id, {time_select(shape.time_kind)} AS time, "
         f"hash(concat_ws('{_EDGE}', {figures})) AS fingerprint "
-        f"FROM (SELECT * REPLACE ({identity} AS id) FROM {relation})"
+        f"FROM (SELECT * REPLACE ({identity} AS id) FROM {relation} WHERE {_real(shape)})"
     )
 
 
@@ -76,9 +76,14 @@ def _decode(column: str) -> str:
 
 def _decoded(shape: RawShape, relation: str) -> str:
     if not shape.text_is_blob:
-        return f"SELECT * FROM {relation}"
+        return f"SELECT * FROM {relation} WHERE {_real(shape)}"
     columns = ", ".join(f'{_decode(_quoted(name))} AS "{name}"' for name in _texts(shape))
-    return f"SELECT * REPLACE ({columns}) FROM {relation}"
+    return f"SELECT * REPLACE ({columns}) FROM {relation} WHERE {_real(shape)}"
+
+
+def _real(shape: RawShape) -> str:
+    """Leaves out the row that only gives a stream its types."""
+    return {"micros": '"time" >= 0', "iso": "\"time\" <> ''", "timestamp": "true"}[shape.time_kind]
 
 
 def _cleaned(shape: RawShape, decoded: str) -> str:
@@ -210,7 +215,7 @@ def time_select(kind: str) -> str:
         return 'make_timestamp("time")'
     if kind == "timestamp":
         return '"time"'
-    text = "replace(\"time\", 'T', ' ')"
+    text = "replace(CAST(\"time\" AS VARCHAR), 'T', ' ')"
     # The shape was checked by the log's database; a day that no month has falls back to the first of the month.
     return f"coalesce(TRY_CAST({text} AS TIMESTAMP), TRY_CAST(left({text}, 8) || '01' AS TIMESTAMP))"
 

@@ -22,11 +22,11 @@ from typing import Any, Protocol
 from cost_top.model.errors import SourceError
 
 
-class SourceDenied(SourceError):  # noqa: N818 - a state the screen shows
+class SourceDenied(SourceError):
     """The log refuses: no permission, or a password that is no longer right. Trying again alone will not help."""
 
 
-class SourceChanged(SourceError):  # noqa: N818 - nothing went wrong
+class SourceChanged(SourceError):
     """The log changed under a statement in a way that voids its answer; asking again at once will do."""
 
 

@@ -99,6 +99,8 @@ def _models(reader: SqlLogReader, newest: datetime, days: int) -> tuple[ModelCou
         for provider, model, rows, reported in reader.session.values(
             statements.models(end - _DAY, end), f'{texts}, "rows", reported'
         ):
+            if not rows:
+                continue
             pair = clean(provider).lower(), clean(model)
             before = found.get(pair, (0, 0))
             found[pair] = before[0] + rows, before[1] + rows - reported

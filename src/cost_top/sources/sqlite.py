@@ -135,7 +135,8 @@ class SqliteDatabase:
     def plan(self, session: Session, sql: str) -> tuple[bool, str]:
         rows = session.values(f"EXPLAIN QUERY PLAN {sql}")
         lines = [str(row[-1]) for row in rows]
-        searches = [line for line in lines if line.startswith(("SEARCH", "SCAN"))]
+        scans = (line for line in lines if line.startswith(("SEARCH", "SCAN")))
+        searches = [line for line in scans if line != "SCAN CONSTANT ROW"]
         return bool(searches) and all(line.startswith("SEARCH") for line in searches), "\n".join(lines)
 
     def _state(self) -> _State:

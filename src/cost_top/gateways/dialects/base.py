@@ -75,6 +75,7 @@ class Dialect(Protocol):
 
     name: str
     text_is_blob: bool  # text columns come as bytes and are decoded by DuckDB
+    types_from_rows: bool  # the driver takes a column's type from its first rows, so an answer needs one
 
     def text(self, cell: Cell) -> ColumnElement[Any]:
         """As text, NULL where unknown or empty."""

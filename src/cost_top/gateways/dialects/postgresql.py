@@ -58,6 +58,7 @@ class PostgresSpelling:
     """`Dialect` for PostgreSQL. `version` is `server_version_num`; `encoding` the server's."""
 
     name = "postgresql"
+    types_from_rows = False
 
     def __init__(self, version: int = 150000, encoding: str = "UTF8") -> None:
         self.version = version

@@ -68,6 +68,7 @@ class SqliteSpelling:
     """`Dialect` for SQLite. Text comes as bytes, because SQLite stores invalid UTF-8 without complaint."""
 
     name = "sqlite"
+    types_from_rows = True
 
     def __init__(self, encoding: str = "UTF-8") -> None:
         # A UTF-16 database is converted by SQLite itself when text is asked for.

@@ -1,0 +1,80 @@
+"""Servers and logs for every test: real ones, started here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests/support
+
+from support.native_log import NativeLog  # noqa: E402
+
+REQUIRED = os.environ.get("COST_TOP_REQUIRE_SERVERS") == "1"
+
+
+def absent(reason: str) -> None:
+    """Skip, or fail where the servers are required."""
+    if REQUIRED:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def sqlite_log(tmp_path: Path) -> Iterator[Callable[..., NativeLog]]:
+    """Makes native logs in SQLite files: `sqlite_log()`, `sqlite_log("other.db", wal=False)`."""
+    made: list[NativeLog] = []
+
+    def make(name: str = "gateway.db", wal: bool = True) -> NativeLog:
+        made.append(NativeLog(tmp_path / name, wal))
+        return made[-1]
+
+    yield make
+    for log in made:
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A PostgreSQL of our own (`support.postgres_server.PostgresServer`)."""
+    pytest.importorskip("psycopg") if not REQUIRED else None
+    from support.postgres_server import NoServer, PostgresServer
+
+    try:
+        server = PostgresServer()
+    except NoServer as error:
+        absent(f"no PostgreSQL: {error}")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def postgres_url(postgres_server) -> Iterator[str]:
+    """The superuser's URL of an empty database that the test module has for itself."""
+    name = postgres_server.create_database()
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def litellm_template(postgres_server) -> str:
+    """A database with LiteLLM's schema, to be copied."""
+    from support.litellm_log import migrate
+
+    name = postgres_server.create_database()
+    try:
+        migrate(postgres_server.url(name))
+    except (LookupError, ImportError) as error:
+        absent(str(error))
+    return name
+
+
+@pytest.fixture(scope="module")
+def litellm_url(postgres_server, litellm_template) -> Iterator[str]:
+    """The superuser's URL of a database with LiteLLM's schema that the test module has for itself."""
+    name = postgres_server.create_database(litellm_template)
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
