@@ -16,6 +16,8 @@ def events_of(source: object) -> list[Frame]:
     """The JSON objects of an answer: what `frames_of` takes, and SSE or NDJSON text, whole or in pieces."""
     if source is None:
         return []
+    if isinstance(source, dict):
+        return frames_of(source)
     if isinstance(source, str | bytes | bytearray):
         return frames_of(source) or frames_of(source.splitlines())
     if isinstance(source, list | tuple) and any(isinstance(piece, str | bytes | bytearray) for piece in source):

@@ -19,10 +19,13 @@ def read_messages(frames: list[Frame]) -> Usage:
     model, streamed, ended, batch = "", False, False, False
     for frame in frames:
         kind = text(frame, "type")
+        if kind.startswith("content_block"):
+            streamed = True
+            continue
         result = part(frame, "result", "message")
         body = part(frame, "message") if kind == "message_start" else result or frame
         batch = batch or bool(result)
-        streamed = streamed or kind in ("message_start", "message_delta") or kind.startswith("content_block")
+        streamed = streamed or kind in ("message_start", "message_delta")
         ended = ended or kind == "message_stop" or bool(text(part(frame, "delta"), "stop_reason"))
         model = text(body, "model") or model
         _overwrite(seen, part(body, "usage"), placeholder=kind == "message_start")

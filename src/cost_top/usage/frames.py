@@ -27,6 +27,8 @@ def frames_of(source: object) -> list[Frame]:
     `data:` line, as a client library's model, or as a Bedrock `{"chunk": {"bytes": ...}}` part. What is not an
     object is left out.
     """
+    if type(source) is dict and "chunk" not in source:
+        return [source]
     if isinstance(source, dict | str | bytes | bytearray) or hasattr(type(source), "model_dump"):
         return list(_objects(source))
     if not isinstance(source, Iterable):

@@ -117,7 +117,9 @@ def _settle_by_total(counts: Counts, total: int | None, beside: bool, thoughts_d
 
 def _unwrapped(frames: list[Frame]) -> tuple[list[Frame], bool]:
     """Lines of a batch result file as the bodies inside them, and whether there were any."""
-    bodies = [part(frame, "response", "body") or frame if "response" in frame else frame for frame in frames]
+    if not any("response" in frame for frame in frames):
+        return frames, False
+    bodies = [part(frame, "response", "body") or frame for frame in frames]
     return bodies, any(body is not frame for body, frame in zip(bodies, frames, strict=True))
 
 
