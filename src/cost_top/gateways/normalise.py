@@ -6,8 +6,8 @@ zero), and no text holds a control character.
 
 from __future__ import annotations
 
+from cost_top.gateways.columns import RawShape, field_kind
 from cost_top.gateways.dialects.base import INTEGER_LIMIT, UNKNOWN_MONEY
-from cost_top.gateways.mapping import RawShape, field_kind
 from cost_top.model.record import FIELDS
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2
 

@@ -59,7 +59,7 @@ def tail_plan(reader: SqlLogReader, newest: datetime | None = None) -> tuple[boo
 
 def inspect(source: SqlLog, days: int = 7) -> Inspection:
     """Look at a log: its catalog, both ends of its index, and the models of its last days (a statement a day)."""
-    statements, preset, database = source.statements, source.statements.preset, source.database
+    columns, preset, database = source.columns, source.columns.preset, source.database
     with source.connect() as opened:
         assert isinstance(opened, SqlLogReader)
         reader = opened
@@ -69,12 +69,12 @@ def inspect(source: SqlLog, days: int = 7) -> Inspection:
             label=source.label,
             gateway=preset.name,
             database=database.version(reader.session),
-            hints=tuple(text for name, text in preset.hints.items() if name in statements.columns),
-            table=f"{statements.schema}.{preset.table}" if statements.schema else preset.table,
+            hints=tuple(text for name, text in preset.hints.items() if name in columns.columns),
+            table=f"{columns.schema}.{preset.table}" if columns.schema else preset.table,
             time=f"{preset.time_column} ({preset.time_unit})",
-            mapped=tuple((name, _spelled(statements.alternatives(name))) for name in statements.mapped),
-            missing=statements.missing,
-            costly=statements.costly,
+            mapped=tuple((name, _spelled(columns.alternatives(name))) for name in columns.mapped),
+            missing=columns.missing,
+            costly=columns.costly,
             names=tuple(item.table for item in source.lookup_tables),
             no_names=tuple(item.table for item in preset.lookups if item not in source.lookup_tables),
             read_only=database.read_only(reader.session),
@@ -82,7 +82,7 @@ def inspect(source: SqlLog, days: int = 7) -> Inspection:
             plan=plan,
             newest=newest,
             oldest=reader.oldest(),
-            row_estimate=database.estimate(reader.session, statements.schema, preset.table),
+            row_estimate=database.estimate(reader.session, columns.schema, preset.table),
             untimed=reader.untimed(),
             models=_models(reader, newest, days) if newest else (),
             advice=dict(preset.advice),
@@ -92,7 +92,7 @@ def inspect(source: SqlLog, days: int = 7) -> Inspection:
 
 def _models(reader: SqlLogReader, newest: datetime, days: int) -> tuple[ModelCount, ...]:
     statements = reader.source.statements
-    texts = text_select(statements.shape, ("provider", "model"))
+    texts = text_select(reader.source.columns.shape, ("provider", "model"))
     found: dict[tuple[str, str], tuple[int, int]] = {}
     for back in range(days):
         end = newest + timedelta(microseconds=1) - back * _DAY
@@ -115,10 +115,10 @@ def _spelled(items: tuple[Expression, ...]) -> str:
 
 
 def _grants(source: SqlLog) -> tuple[str, ...]:
-    preset, schema = source.statements.preset, source.statements.schema
+    preset, schema = source.columns.preset, source.columns.schema
     where = f'"{schema}".' if schema else ""
-    wanted = [name for name in source.statements.columns if name not in preset.never]
-    columns = ", ".join(f'"{name}"' for name in wanted if name in source.statements.read_columns)
+    wanted = [name for name in source.columns.columns if name not in preset.never]
+    columns = ", ".join(f'"{name}"' for name in wanted if name in source.columns.read_columns)
     names = [
         f'GRANT SELECT ("{item.id}", "{item.name}") ON {where}"{item.table}" TO cost_top' for item in preset.lookups
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from cost_top.gateways.columns import LogColumns
 from cost_top.gateways.detect import Candidate, recognise
 from cost_top.gateways.loader import builtin_presets, load_preset
 from cost_top.gateways.mapping import LogStatements
@@ -47,6 +48,7 @@ class SqlLog:
     def __init__(self, database: Database, statements: LogStatements, lookups: tuple[LookupTable, ...]) -> None:
         self.database = database
         self.statements = statements
+        self.columns = statements.columns
         self.lookup_tables = lookups
 
     def __repr__(self) -> str:
@@ -55,34 +57,34 @@ class SqlLog:
     @property
     def label(self) -> str:
         """See `LogSource`."""
-        return self.database.label(self.statements.preset.name)
+        return self.database.label(self.columns.preset.name)
 
     @property
     def identity(self) -> str:
         """See `LogSource`."""
-        preset = self.statements.preset
-        where = f"{self.database.identity}|{self.statements.schema or ''}|{preset.table}"
+        preset = self.columns.preset
+        where = f"{self.database.identity}|{self.columns.schema or ''}|{preset.table}"
         return hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
     @property
     def preset(self) -> PresetId:
         """See `LogSource`."""
-        return PresetId(self.statements.preset.name, self.statements.version)
+        return PresetId(self.columns.preset.name, self.columns.version)
 
     @property
     def overlap(self) -> timedelta:
         """See `LogSource`."""
-        return self.statements.preset.overlap
+        return self.columns.preset.overlap
 
     @property
     def costly(self) -> tuple[str, ...]:
         """See `LogSource`."""
-        return self.statements.costly
+        return self.columns.costly
 
     @property
     def notes(self) -> tuple[str, ...]:
         """See `LogSource`."""
-        missing = self.statements.missing
+        missing = self.columns.missing
         return (f"the log has no columns for: {', '.join(missing)}",) if missing else ()
 
     def connect(self) -> SqlLogReader:
@@ -98,7 +100,7 @@ class SqlLogReader:
         self.statistics = Statistics()
         self.session = Session(source.database, self.statistics)
         self._statements = source.statements
-        self._shape = source.statements.shape
+        self._shape = source.columns.shape
         self._row_width: float | None = None
 
     def rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
@@ -231,7 +233,7 @@ def _recognised(database: Database, session: Session, presets: tuple[Preset, ...
         raise _unrecognised(database, presets, [table.name for table in tables], chosen)
     candidate = _only(database, candidates)
     spelling = database.spelling(session)
-    statements = LogStatements(candidate.preset, candidate.columns, spelling, candidate.schema)
+    statements = LogStatements(LogColumns(candidate.preset, candidate.columns, spelling, candidate.schema))
     _probe(session, statements)
     if not database.read_only(session):
         raise UserError(f"{database.place}: the session is not read-only; connect to the database itself, not a pooler")
@@ -274,7 +276,7 @@ def _unrecognised(database: Database, presets: tuple[Preset, ...], found: list[s
 
 def _probe(session: Session, statements: LogStatements) -> None:
     """Run what a mapping wrote as SQL once over no rows, so that a mistake is named now."""
-    for name, items in statements.preset.fields.items():
+    for name, items in statements.columns.preset.fields.items():
         for item in items:
             sql = statements.expression_probe(name, item)
             if sql is None:
@@ -282,4 +284,4 @@ def _probe(session: Session, statements: LogStatements) -> None:
             try:
                 session.values(sql)
             except SourceError as error:
-                raise UserError(f"mapping {statements.preset.origin}: fields.{name}: {error}") from None
+                raise UserError(f"mapping {statements.columns.preset.origin}: fields.{name}: {error}") from None

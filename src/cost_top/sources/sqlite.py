@@ -64,7 +64,9 @@ class SqliteDatabase:
 
         state = self._state()
         mode = "mode=ro&immutable=1" if state.immutable else "mode=ro"
-        connection = adbc_driver_sqlite.dbapi.connect(f"file:{quote(str(self.path.resolve()))}?{mode}")
+        # Without autocommit the first read would begin a transaction that sees no later row and stops checkpoints.
+        location = f"file:{quote(str(self.path.resolve()))}?{mode}"
+        connection = adbc_driver_sqlite.dbapi.connect(location, autocommit=True)
         try:
             with connection.cursor() as cursor:
                 for pragma in (f"busy_timeout = {_BUSY_MS}", "query_only = 1", "cache_size = -16384"):

@@ -102,7 +102,7 @@ class Dialect(Protocol):
         """The value at a path as the database's own type or text; None where this database cannot."""
 
     def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:
-        """A relation to join that takes these keys out of a JSON column, each row's JSON being read only once.
+        """A relation to join with a column `name.key` for each key of a JSON column, read only once a row.
 
         None where `json` on the column itself does.
         """

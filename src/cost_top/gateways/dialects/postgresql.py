@@ -25,6 +25,7 @@ from sqlalchemy import (
     literal_column,
     null,
     or_,
+    select,
 )  # fmt: skip
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import PGDialect
@@ -120,8 +121,10 @@ class PostgresSpelling:
             return None
         parsed = case((func.jsonb_typeof(value) == constant("object"), value))
         columns = [column(quoted_name(key, quote=True), JSONB) for key in keys]
-        record = func.jsonb_to_record(parsed).table_valued(*columns, name=name)
-        return record.render_derived(name=name, with_types=True)
+        record = func.jsonb_to_record(parsed).table_valued(*columns).render_derived(name="record", with_types=True)
+        # Named so that no key is taken for a column of the table.
+        keyed = [record.c[key].label(f"{name}.{key}") for key in keys]
+        return select(*keyed).lateral(f"{name} json")
 
     def finish_text(self, value: Element | None) -> Element:
         text = cast(constant(""), Text) if value is None else func.coalesce(value, constant(""))
