@@ -20,7 +20,8 @@ BATCH_SECONDS = 0.1
 EXIT_SECONDS = 5.0
 _BEHIND_ROWS = 1024
 _YIELD_EVERY = 64
-_YIELD_SECONDS = 0.00005
+_YIELD_SECONDS = 5e-8  # for each row behind
+_LONGEST_YIELD = 0.002
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 _log = logging.getLogger("cost_top.record")
 
@@ -56,7 +57,8 @@ class Writer:
         """Accept a row, or count it as dropped when the queue is full. Never waits for the database.
 
         A program that gives up the interpreter's lock more often than every 5 ms, but never for long, keeps other
-        threads from getting it at all. So a caller steps aside for a moment when the writer has fallen behind.
+        threads from getting it at all. So when the writer is more than 1,000 rows behind, one caller in 64 steps
+        aside for a moment, the longer the further behind (at most 2 ms).
         """
         backlog = len(self._rows) + len(self._batch)
         if self.closed or backlog >= self.limit:
@@ -68,7 +70,7 @@ class Writer:
         if not self._arrived.is_set():
             self._arrived.set()
         if backlog >= _BEHIND_ROWS and backlog % _YIELD_EVERY == 0 and not self._failing:
-            time.sleep(_YIELD_SECONDS)
+            time.sleep(min(backlog * _YIELD_SECONDS, _LONGEST_YIELD))
 
     def drop(self, rows: int) -> None:
         """Count rows that will never be written."""
