@@ -128,6 +128,8 @@ def test_the_lines_that_price_an_unpriced_model(tmp_path: Path) -> None:
         book(tmp_path, "\n".join(lines))
     filled = "\n".join(lines).replace("?", "1.5")
     assert cost(book(tmp_path, filled), "acme", 'mo"del[1m') == 3_000 * 10**6
+    by_the_hour = "\n".join(toml_lines(plain, "openai", "whisper-1")).replace("?", "1.5")
+    assert cost(book(tmp_path, by_the_hour), "openai", "whisper-1") == 3_000 * 10**6
     known = toml_lines(plain, "azure", "gpt-4o")
     assert known == ("[alias]", '"azure/gpt-4o" = "openai/gpt-4o"')
     moment = datetime(2026, 1, 1, tzinfo=UTC)

@@ -147,8 +147,9 @@ def _as_text(book: RateBook, request: Request, priced: Priced) -> Iterator[str]:
         yield f"unpriced   {name}   {at}"
         if priced.match is not None:
             yield f"{priced.match.id} has no price per token at this time, or the amount is out of range."
-            return
-        yield "No rate is known. In the overrides file this would price it:"
+        else:
+            yield "No rate is known."
+        yield "In the overrides file this would price it:"
         yield ""
         yield from toml_lines(book, request.provider, request.model)
         return

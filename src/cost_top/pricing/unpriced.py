@@ -6,6 +6,7 @@ import json
 
 from cost_top.model.text import clean
 from cost_top.pricing.book import RateBook
+from cost_top.pricing.rates import STANDARD
 
 
 def toml_lines(book: RateBook, provider: str | None, model: str | None) -> tuple[str, ...]:
@@ -14,10 +15,10 @@ def toml_lines(book: RateBook, provider: str | None, model: str | None) -> tuple
     A model whose price is known, but whose log reports zero, needs only the user's word that the price holds. For
     another one the amounts are question marks: unfilled they are refused, not read as zero.
     """
-    match = book.match(provider, model)
+    entry = book.entry(provider, model)
     name = "/".join(clean(part) for part in (provider, model) if part)
-    if match is not None:
-        return ("[alias]", f"{_quoted(name)} = {_quoted(match.id)}")
+    if entry is not None and any(period.quote is not None for period in entry.timeline.periods[STANDARD]):
+        return ("[alias]", f"{_quoted(name)} = {_quoted(entry.match.id)}")
     lines = ["[[price]]"]
     if provider and clean(provider):
         lines.append(f"provider = {_quoted(clean(provider))}")
