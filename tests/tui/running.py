@@ -48,8 +48,8 @@ class RecordedApp(CostTopApp):
 
 
 def make_app(
-    feed: FakeFeed, kind: type[CostTopApp] = CostTopApp, *, folder: Path = Path("/nonexistent"), view: View | None = None,
-    theme: str = "cost-top-dark", **options: Any,
+    feed: FakeFeed, kind: type[CostTopApp] = CostTopApp, *, folder: Path = Path("/nonexistent"),
+    view: View | None = None, theme: str = "cost-top-dark", **options: Any,
 ) -> Any:  # fmt: skip
     return kind(
         feed, view=view or View(), zone=UTC, interval=2.0, source_label="litellm@prod-db", theme=theme,

@@ -23,7 +23,8 @@ MODELS = (
 )  # fmt: skip
 ENDPOINTS = (
     "/summarise-ticket", "/agent-proxy-claude", "/chat/completions", "/embed-documents", "/translate",
-    "/classify-intent", "/extract-invoice", "/code-review", "/search-rerank", "/voice-notes", "/alt-text", "/healthcheck",
+    "/classify-intent", "/extract-invoice", "/code-review", "/search-rerank", "/voice-notes", "/alt-text",
+    "/healthcheck",
 )  # fmt: skip
 TOKENS = (
     ("pg_live_xy7Qm2", "customer-A"), ("pg_live_qz3Lk9", "internal"), ("pg_live_ab1Tt0", "batch-night"),
@@ -105,12 +106,13 @@ def request_rows(count: int, view: View, seed: int) -> tuple[RequestRow, ...]:
         cost = random_.randrange(10**8, 4 * 10**11)
         rows.append(
             RequestRow(
-                id=f"req_{seed}_{index:05d}", time=NOW - timedelta(seconds=7 * index), provider=random_.choice(PROVIDERS),
+                id=f"req_{seed}_{index:05d}", time=NOW - timedelta(seconds=7 * index),
+                provider=random_.choice(PROVIDERS),
                 model=random_.choice(MODELS), endpoint=random_.choice(ENDPOINTS), token=token, token_name=name,
                 user=random_.choice(USERS), owner=None, team=random_.choice(TEAMS), tags=("prod", "plan:pro"),
                 credential_type="system", input_tokens=random_.randrange(90, 9000), cached_input_tokens=60,
-                cache_creation_input_tokens=0, output_tokens=random_.randrange(9, 900), reasoning_tokens=None, cost=cost,
-                market_cost=cost, saved_by_cache=0, prompt_cache_savings=10**7, price_status="priced", cache_hit=False,
+                cache_creation_input_tokens=0, output_tokens=random_.randrange(9, 900), reasoning_tokens=None,
+                cost=cost, market_cost=cost, saved_by_cache=0, prompt_cache_savings=10**7, price_status="priced", cache_hit=False,
                 latency_ms=random_.randrange(200, 9000), status=200, streamed=True, client_ip="203.0.113.9",
                 user_agent="litellm/1.80", matched_model="claude-sonnet-4-6 (dated name)",
             )

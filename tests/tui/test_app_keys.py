@@ -175,6 +175,18 @@ async def test_the_chart_names_a_bar_and_zooms_into_it():
         assert (feed.view.window, feed.view.end) == ("24h", NOW.replace(hour=0, minute=0, second=0))
 
 
+async def test_pointing_at_a_bar_names_it():
+    async with running() as (app, _, pilot):
+        chart = app.screen.query_one("#chart")
+        last = max(
+            x for x in range(chart.size.width) if screen_text(app).splitlines()[17][chart.region.x + 2 + x] != " "
+        )
+        await pilot.hover(chart, offset=(2 + last, 3))
+        assert "Sat 21 Nov" in screen_text(app)
+        await pilot.hover("#trust")
+        assert "Sat 21 Nov" not in screen_text(app)
+
+
 @of_keys("trust.left", "trust.right", "trust.open")
 async def test_the_trust_line_opens_what_is_behind_it():
     async with running() as (app, feed, pilot):

@@ -29,8 +29,8 @@ def hostile(view: View):
         lenses.append(replace(lens, report=replace(lens.report, rows=rows), trends=((1,),) * len(rows)))
     requests = tuple(
         replace(
-            row, id=name + str(number), provider=name, model=name, endpoint=name, token=name, token_name=name, user=name,
-            owner=name, team=name, tags=(name, name), credential_type=name, client_ip=name, user_agent=name,
+            row, id=name + str(number), provider=name, model=name, endpoint=name, token=name, token_name=name,
+            user=name, owner=name, team=name, tags=(name, name), credential_type=name, client_ip=name, user_agent=name,
             matched_model=name, price_status=name,
         )
         for number, (row, name) in enumerate(zip(shown.requests, NAMES, strict=False))
@@ -142,7 +142,14 @@ async def test_without_colour_no_colour_code_is_written(monkeypatch):
         if code and (30 <= int(code) <= 49 or 90 <= int(code) <= 107) and code not in ("39", "49")
     }
     assert colours == set()
-    assert "\x1b[7m" in app.output or ";7m" in app.output or "7;" in app.output, "the cursor is still seen"
+
+
+@pytest.mark.parametrize("theme", ["cost-top-plain", "cost-top-16", "cost-top-dark", "cost-top-light"])
+async def test_the_cursor_is_seen_in_every_theme(theme):
+    async with running(theme=theme) as (app, _, __):
+        rows = app.screen.query_one("#provider")
+        cursor, other = (next(iter(rows.render_line(y))).style for y in (1, 2))
+        assert (cursor.reverse, cursor.bgcolor) != (other.reverse, other.bgcolor)
 
 
 async def test_sixteen_colours_use_only_those():

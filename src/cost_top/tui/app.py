@@ -107,7 +107,8 @@ class CostTopApp(LiveApp):
             self.tell_user("nothing to copy here: focus a table, a card or the chart")
             return
         what, text = copied
-        self.copy_to_clipboard(text)
+        # A pasted control character would be typed into whatever takes it.
+        self.copy_to_clipboard("".join(c if c.isprintable() or c in "\t\n" else " " for c in text))
         self.tell_user(f"copied {what}: {one_line(text, 60)}")
 
     def action_export(self) -> None:

@@ -16,6 +16,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style
 
 from cost_top.model.format import pad
 from cost_top.tui.keys import TABLE_BINDINGS
@@ -162,12 +163,17 @@ class KeyedTable(ScrollView, can_focus=True):
         line = self._drawn[y] = self._line(y)
         style = self.visual_style
         if y == 0:
-            style = self.get_visual_style("keyed-table--header")
+            style = self._component_style("keyed-table--header")
         elif self.keys and self._row_at(y) == self.index and (self.has_focus or self.always_show_cursor):
-            style = self.get_visual_style("keyed-table--cursor")
+            style = self._component_style("keyed-table--cursor")
             # Muted text would be hard to read on the cursor's colour.
             line = Content(line.plain, [span for span in line.spans if MUTED not in str(span.style)])
         return strip_of(self, line, style, self.size.width)
+
+    def _component_style(self, name: str) -> Style:
+        style = self.get_visual_style(name)
+        # Textual leaves reverse out of a component's style; without colours the cursor is nothing else.
+        return style + Style(reverse=True) if self.get_component_styles(name).text_style.reverse else style
 
     # Movement
 
