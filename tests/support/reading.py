@@ -32,7 +32,7 @@ def normal(reader: LogReader, stream: Any) -> list[dict[str, Any]]:
     """A stream in the normal form; the types are checked too."""
     with duckdb.connect() as duck:
         duck.execute(f"CREATE TABLE normal AS {reader.normalise_sql('stream')}")
-        described = duck.execute("SELECT column_name, data_type FROM (DESCRIBE normal)").fetchall()
+        described = duck.execute("SELECT column_name, column_type FROM (DESCRIBE normal)").fetchall()
         assert tuple(described) == FIELDS
         rows = duck.execute("SELECT * FROM normal ORDER BY id").fetchall()
     return [dict(zip(FIELD_NAMES, row, strict=True)) for row in rows]

@@ -39,6 +39,9 @@ class SqliteDatabase:
     A reader of a write-ahead-logged file makes SQLite create `-wal` and `-shm` beside it. While no writer has it
     open (there is no `-wal`), it is therefore opened as immutable and watched: once it changes, it is opened again
     as a file that is in use, and what was read meanwhile counts as failed.
+
+    The file's header is read through a descriptor that is never closed: closing any descriptor of a file makes a
+    process forget the locks it holds on it, those of SQLite's own readers among them.
     """
 
     name = "sqlite"
@@ -46,6 +49,7 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser()
         self._written = False  # since it was first opened: a writer comes and goes
+        self._header: tuple[int, tuple[int, int]] | None = None  # an open descriptor, and the file it is of
         self._check()
 
     @property
@@ -135,6 +139,7 @@ class SqliteDatabase:
         return int(found[0][0])
 
     def plan(self, session: Session, sql: str) -> tuple[bool, str]:
+        session.values("SELECT count(*) FROM sqlite_master")  # a plan alone would not notice a new schema
         rows = session.values(f"EXPLAIN QUERY PLAN {sql}")
         lines = [str(row[-1]) for row in rows]
         scans = (line for line in lines if line.startswith(("SEARCH", "SCAN")))
@@ -153,18 +158,22 @@ class SqliteDatabase:
         except OSError:
             ahead = 0
         content = (here.st_size, here.st_mtime_ns, ahead)
-        immutable = not ahead and not self._written and self._write_ahead_logged()
-        return _State((here.st_dev, here.st_ino), content, immutable)
+        file = (here.st_dev, here.st_ino)
+        immutable = not ahead and not self._written and self._write_ahead_logged(file)
+        return _State(file, content, immutable)
 
-    def _write_ahead_logged(self) -> bool:
-        with open(self.path, "rb") as file:
-            return file.read(20)[18:20] == b"\x02\x02"
+    def _write_ahead_logged(self, file: tuple[int, int]) -> bool:
+        if self._header is None or self._header[1] != file:
+            self._header = (os.open(self.path, os.O_RDONLY), file)
+        return os.pread(self._header[0], 20, 0)[18:20] == b"\x02\x02"
 
     def _check(self) -> None:
         shown = one_line(self.path, 200)
         try:
-            with open(self.path, "rb") as file:
-                head = file.read(16)
+            descriptor = os.open(self.path, os.O_RDONLY)
+            here = os.fstat(descriptor)
+            self._header = (descriptor, (here.st_dev, here.st_ino))
+            head = os.pread(descriptor, 16, 0)
         except FileNotFoundError:
             raise UserError(f"{shown}: there is no such file; give the path of a gateway's SQLite log") from None
         except IsADirectoryError:
