@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import duckdb
@@ -54,17 +54,15 @@ class Database:
             self.connection.execute("CHECKPOINT")
 
     @contextmanager
-    def ingested(self, connection: duckdb.DuckDBPyConnection, reader: LogReader, stream: Any) -> Iterator[str]:
-        """A temporary table of the mirror's columns from a raw stream: normalised, one row per id, priced."""
-        connection.register("log_stream", stream)
+    def ingested(
+        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, answer: AbstractContextManager[Any]
+    ) -> Iterator[str]:
+        """A temporary table of the mirror's columns from a raw stream: normalised, one row per id, priced.
+
+        The statement on the log has ended when the table is there.
+        """
+        take(connection, reader, answer, f"incoming AS SELECT * FROM ({reader.normalise_sql('log_stream')})")
         try:
-            connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT * FROM ({reader.normalise_sql('log_stream')})"
-            )
-        finally:
-            connection.unregister("log_stream")
-        try:
-            reader.took(_count(connection, "SELECT count(*) FROM incoming"))
             self._one_row_per_id(connection)
             self._name(connection)
             self.price(connection, "incoming", "priced_rows")
@@ -105,6 +103,21 @@ class Database:
                 "CREATE OR REPLACE TEMP TABLE incoming AS SELECT * FROM incoming "
                 "QUALIFY row_number() OVER (PARTITION BY id ORDER BY time DESC) = 1"
             )
+
+
+def take(
+    connection: duckdb.DuckDBPyConnection, reader: LogReader, answer: AbstractContextManager[Any], table: str
+) -> int:
+    """Make a temporary table from the log's answer, which `table` calls `log_stream`; its rows' number."""
+    with answer as stream:
+        connection.register("log_stream", stream)
+        try:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {table}")
+        finally:
+            connection.unregister("log_stream")
+    count = _count(connection, f"SELECT count(*) FROM {table.split(maxsplit=1)[0]}")
+    reader.took(count)
+    return count
 
 
 def _count(connection: duckdb.DuckDBPyConnection, sql: str) -> int:

@@ -82,10 +82,8 @@ class Days:
         """Read a day from the log and keep it. The log is asked for its check first: a change in between shows."""
         check = self._check(reader, day)
         start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        with (
-            reader.rows(start, start + _DAY, details) as stream,
-            self._database.ingested(connection, reader, stream) as rows,
-        ):
+        answer = reader.rows(start, start + _DAY, details)
+        with self._database.ingested(connection, reader, answer) as rows:
             return self._keep(connection, day, rows, details, check)
 
     def still_true(self, reader: LogReader, closed: ClosedDay) -> bool:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from cost_top.mirror.database import take
 from cost_top.mirror.hot import NOTHING
 from cost_top.mirror.report import naive
 from cost_top.mirror.schema import first_row
@@ -55,10 +56,8 @@ class Tail:
     def fill(self, start: datetime, end: datetime | None) -> int:
         """Read `[start, end)` (naive UTC) whole into the hot table; the rows' number. Newest periods come first."""
         self._look(start, end)
-        with (
-            self._reader.rows(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else None, True) as stream,
-            self._mirror.database.ingested(self._connection, self._reader, stream) as rows,
-        ):
+        answer = self._reader.rows(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else None, True)
+        with self._mirror.database.ingested(self._connection, self._reader, answer) as rows:
             # What came between the two statements is left to the next poll, which then knows it as new.
             self._connection.execute(f"DELETE FROM {rows} WHERE id NOT IN (SELECT id FROM looked)")
             self._mirror.touched(self._mirror.hot.replace(rows, start, end))
@@ -76,7 +75,7 @@ class Tail:
             whole = clock >= self._overlap_due
             start = max(newest - self._overlap, self._mirror.hot_start) if whole else newest
         before = self._reader.statistics.database_ms
-        changed = self._catch_up(start, None, now, newest)
+        changed = self._catch_up(start, None, now, newest, whole)
         if whole:
             spent = (self._reader.statistics.database_ms - before) / 1000
             self._overlap_due = clock + min(spent / _OVERLAP_SHARE, self._overlap.total_seconds() / 3)
@@ -93,7 +92,7 @@ class Tail:
             return False
         end = min(start.replace(minute=0, second=0, microsecond=0) + _HOUR, limit)
         before = self._reader.statistics.database_ms
-        changed = self._catch_up(start, end, now, newest)
+        changed = self._catch_up(start, end, now, newest, True)
         spent = (self._reader.statistics.database_ms - before) / 1000
         self._audit_due = clock + spent / _AUDIT_SHARE
         self._audited = end
@@ -101,20 +100,12 @@ class Tail:
 
     def _look(self, start: datetime, end: datetime | None) -> tuple[int, int]:
         """Fetch the fingerprints of a period into `looked`; their number and digest."""
-        aware_end = end.replace(tzinfo=UTC) if end else None
-        with self._reader.fingerprints(start.replace(tzinfo=UTC), aware_end) as stream:
-            self._connection.register("fingerprint_stream", stream)
-            try:
-                self._connection.execute(
-                    "CREATE OR REPLACE TEMP TABLE looked AS SELECT id, time, fingerprint FROM "
-                    f"({self._reader.fingerprint_sql('fingerprint_stream')})"
-                )
-            finally:
-                self._connection.unregister("fingerprint_stream")
+        answer = self._reader.fingerprints(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else None)
+        select = f"SELECT id, time, fingerprint FROM ({self._reader.fingerprint_sql('log_stream')})"
+        take(self._connection, self._reader, answer, f"looked AS {select}")
         count, digest = first_row(
             self._connection, "SELECT count(*), coalesce(bit_xor(hash(id, fingerprint)), 0) FROM looked"
         )
-        self._reader.took(count)
         return count, digest
 
     def _remember(self, start: datetime, end: datetime | None) -> None:
@@ -123,7 +114,12 @@ class Tail:
         self._connection.execute("DELETE FROM seen WHERE id IN (SELECT id FROM looked)")
         self._connection.execute("INSERT INTO seen SELECT id, time, fingerprint FROM looked")
 
-    def _catch_up(self, start: datetime, end: datetime | None, now: datetime, newest: datetime | None) -> bool:
+    def _catch_up(
+        self, start: datetime, end: datetime | None, now: datetime, newest: datetime | None, whole: bool
+    ) -> bool:
+        """Make the hot table equal to a period of the log. What a `whole` look does not find is gone from it;
+        from a narrow look a row may be missing because it moved.
+        """
         digest = (start, *self._look(start, end))
         if digest == self._digest:
             return False
@@ -135,8 +131,10 @@ class Tail:
         )
         found = self._connection.execute("SELECT DISTINCT time FROM changed ORDER BY time").fetchall()
         times = [time for (time,) in found]
-        gone = f"SELECT id FROM seen WHERE {_span(start, end)} AND id NOT IN (SELECT id FROM looked)"
-        removed = self._mirror.hot.remove(gone)
+        removed: frozenset[datetime] = frozenset()
+        if whole:
+            gone = f"SELECT id FROM seen WHERE {_span(start, end)} AND id NOT IN (SELECT id FROM looked)"
+            removed = self._mirror.hot.remove(gone)
         done = self._read_changed(times, end, now, newest) if times else NOTHING.hours
         self._remember(start, end)
         self._mirror.touched(removed | done)
@@ -146,10 +144,10 @@ class Tail:
         self, times: list[datetime], end: datetime | None, now: datetime, newest: datetime | None
     ) -> frozenset[datetime]:
         if len(times) > _MANY:
-            taken = self._reader.rows(times[0].replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else None, True)
+            answer = self._reader.rows(times[0].replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else None, True)
         else:
-            taken = self._reader.rows_at(times)
-        with taken as stream, self._mirror.database.ingested(self._connection, self._reader, stream) as rows:
+            answer = self._reader.rows_at(times)
+        with self._mirror.database.ingested(self._connection, self._reader, answer) as rows:
             self._connection.execute(f"DELETE FROM {rows} WHERE id NOT IN (SELECT id FROM changed)")
             result = self._mirror.hot.upsert(rows, newest - _LATE if newest else None)
             if newest is not None:

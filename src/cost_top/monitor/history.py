@@ -36,7 +36,7 @@ class History:
         self.tail = Tail(self.mirror, reader, source.overlap)
         self.backfill = Backfill(source, self.mirror.database, self.mirror.days)
         self.error: SourceError | None = None
-        self.last_poll_seconds = 0.0
+        self.last_poll_seconds = 0.0  # of the log's time
         self.changed = True  # figures may differ from those of the last snapshot; for the owner to reset
         self._source = source
         self._reader = reader
@@ -65,9 +65,9 @@ class History:
             if start > self._hot_goal:
                 return True
             self._begin_history()
-        began = time.monotonic()
+        before = self._reader.statistics.database_ms
         self.changed |= self.tail.poll(now, clock)
-        self.last_poll_seconds = time.monotonic() - began
+        self.last_poll_seconds = (self._reader.statistics.database_ms - before) / 1000
         self.changed |= self.tail.audit(now, time.monotonic())
         self._close_days(now)
         return False

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _LOOKUP_SECONDS = 300.0
+# A log is asked for at most this fraction (1/n) of the time.
+_SLOWDOWN = 10
 # Sums are built for this long before a first, incomplete answer is shown.
 _PATIENCE = 0.09
 
@@ -168,7 +170,7 @@ class Monitor:
 
     def _pause(self) -> float:
         """Seconds to the next poll: a slow log is asked less often."""
-        return max(self._interval, self._history.last_poll_seconds * 20)
+        return max(self._interval, self._history.last_poll_seconds * _SLOWDOWN)
 
     def _failed(self, error: Exception, now: datetime, clock: float) -> None:
         since = self._state.since if isinstance(self._state, Stale) else now
