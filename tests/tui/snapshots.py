@@ -112,7 +112,8 @@ def request_rows(count: int, view: View, seed: int) -> tuple[RequestRow, ...]:
                 user=random_.choice(USERS), owner=None, team=random_.choice(TEAMS), tags=("prod", "plan:pro"),
                 credential_type="system", input_tokens=random_.randrange(90, 9000), cached_input_tokens=60,
                 cache_creation_input_tokens=0, output_tokens=random_.randrange(9, 900), reasoning_tokens=None,
-                cost=cost, market_cost=cost, saved_by_cache=0, prompt_cache_savings=10**7, price_status="priced", cache_hit=False,
+                cost=cost, market_cost=cost, saved_by_cache=0, prompt_cache_savings=10**7, price_status="priced",
+                cache_hit=False,
                 latency_ms=random_.randrange(200, 9000), status=200, streamed=True, client_ip="203.0.113.9",
                 user_agent="litellm/1.80", matched_model="claude-sonnet-4-6 (dated name)",
             )

@@ -1,15 +1,19 @@
 """What the screen says when not all is well, and that it never lies about it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
+from pathlib import Path
 
 import pytest
-from running import running, screen_text
+from fake_feed import FakeFeed
+from running import make_app, running, screen_text
 from snapshots import NOW, empty, snapshot
 
+from cost_top.model.errors import UserError
 from cost_top.model.filter import Term
 from cost_top.model.snapshot import Filling, Snapshot, Stale
 from cost_top.model.view import Crumb, View
+from cost_top.tui.app import run_app
 from cost_top.tui.panels.cards import Card
 from cost_top.tui.panels.lens import LensTable
 
@@ -146,3 +150,32 @@ async def test_resizing_rearranges():
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert len(feed.view.lenses) == 2
+
+
+async def test_it_leaves_when_the_terminal_is_gone(monkeypatch):
+    async with running() as (app, _, pilot):
+        with open("/dev/null", encoding="utf-8") as nothing:
+            monkeypatch.setattr("sys.__stdin__", nothing)
+            app._watch_terminal()
+            await pilot.pause()
+        assert not app.is_running
+        assert app.return_value == 129
+
+
+def test_an_unknown_theme_is_named():
+    with pytest.raises(UserError, match="unknown theme 'neon': choose from dark, light"):
+        run_app(
+            FakeFeed(), view=View(), zone=UTC, interval=2.0, source_label="", theme="neon", mouse=True,
+            export_folder=Path(),
+        )  # fmt: skip
+
+
+async def test_names_in_a_crash_are_not_printed(capsys):
+    app = make_app(FakeFeed(lambda view: 1 / 0))
+    app.source_label = "hunter" + str(2)
+    with pytest.raises(ZeroDivisionError):
+        async with app.run_test():
+            pass
+    captured = capsys.readouterr()
+    assert "ZeroDivisionError" in captured.err
+    assert "hunter2" not in captured.err + captured.out

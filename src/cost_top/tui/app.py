@@ -12,15 +12,16 @@ from pathlib import Path
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
+from textual.theme import BUILTIN_THEMES
 
-from cost_top.model.errors import one_line
+from cost_top.model.errors import UserError, one_line
 from cost_top.model.feed import Feed, Found
 from cost_top.model.view import View
 from cost_top.tui import navigation
 from cost_top.tui.export import ExportTable, as_csv, as_json, write_private
 from cost_top.tui.keys import APP_BINDINGS
 from cost_top.tui.live import LiveApp
-from cost_top.tui.theme import DARK, LIGHT, ascii_only, choose_theme
+from cost_top.tui.theme import DARK, LIGHT, THEMES, ascii_only, choose_theme
 
 INTERVALS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
@@ -165,8 +166,12 @@ def run_app(
     feed: Feed, *, view: View, zone: tzinfo, interval: float, source_label: str, theme: str | None, mouse: bool,
     export_folder: Path,
 ) -> int:  # fmt: skip
-    """Run the app in this terminal until it is left; returns the exit code."""
+    """Run the app in this terminal until it is left; returns the exit code. `UserError` for an unknown theme."""
     chosen = choose_theme(os.environ, theme)
+    known = {*(each.name for each in THEMES), *BUILTIN_THEMES}
+    if chosen not in known:
+        names = ", ".join(("dark", "light", "16", "plain", *sorted(BUILTIN_THEMES)))
+        raise UserError(f"unknown theme {one_line(chosen, 40)!r}: choose from {names}")
     if os.environ.get("NO_COLOR") == "":
         del os.environ["NO_COLOR"]  # Textual takes an empty one for a wish
     app = CostTopApp(
