@@ -29,6 +29,7 @@ class _State:
     """A file as it was when it was opened."""
 
     file: tuple[int, int]  # device and inode
+    ahead: int  # inode of the write-ahead log, 0 without one
     content: tuple[int, int, int]  # size, time of the last change, size of the write-ahead log
     immutable: bool
 
@@ -85,12 +86,12 @@ class SqliteDatabase:
         if not isinstance(opened_on, _State) or opened_on.file != now.file:
             return False  # another file has taken the name
         if not opened_on.immutable:
-            return True
+            return opened_on.ahead == now.ahead  # a writer that starts anew makes a new one, which is not seen yet
         self._written = self._written or opened_on != now
         return not self._written
 
     def confirm(self, opened_on: object) -> None:
-        if not self.is_current(opened_on):
+        if isinstance(opened_on, _State) and opened_on.immutable and not self.is_current(opened_on):
             raise SourceChanged(f"{self.place}: was written while it was read; reading again")
 
     def failure(self, error: BaseException) -> SourceError:
@@ -154,13 +155,14 @@ class SqliteDatabase:
         except OSError as error:
             raise SourceDenied(f"{self.place}: {error.strerror or 'cannot be read'}") from None
         try:
-            ahead = os.stat(f"{self.path.resolve()}-wal").st_size
+            log = os.stat(f"{self.path.resolve()}-wal")
+            ahead, size = log.st_ino, log.st_size
         except OSError:
-            ahead = 0
-        content = (here.st_size, here.st_mtime_ns, ahead)
+            ahead = size = 0
+        content = (here.st_size, here.st_mtime_ns, size)
         file = (here.st_dev, here.st_ino)
-        immutable = not ahead and not self._written and self._write_ahead_logged(file)
-        return _State(file, content, immutable)
+        immutable = not size and not self._written and self._write_ahead_logged(file)
+        return _State(file, ahead, content, immutable)
 
     def _write_ahead_logged(self, file: tuple[int, int]) -> bool:
         if self._header is None or self._header[1] != file:
