@@ -1,22 +1,16 @@
-"""A log in SQLite, and a real PostgreSQL where there is one."""
+"""A recorder on a log in SQLite, and a server that speaks the vendors' wire formats."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import json
-import os
-import shutil
 import sqlite3
-import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from cost_top.record import Recorder
-
-POSTGRES_VARIABLE = "COST_TOP_TEST_POSTGRES"
 
 
 class Log:
@@ -58,29 +52,3 @@ def wire():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="session")
-def postgres_url():
-    """The address in `COST_TOP_TEST_POSTGRES`, else a server of our own on a socket in a temporary folder."""
-    pytest.importorskip("psycopg")
-    if given := os.environ.get(POSTGRES_VARIABLE):
-        yield given
-        return
-    if shutil.which("initdb") is None:
-        if os.environ.get("COST_TOP_REQUIRE_SERVERS") == "1":
-            pytest.fail("no PostgreSQL: initdb is not on the path")
-        pytest.skip("no PostgreSQL here")
-    with tempfile.TemporaryDirectory() as folder:
-        demote = {"user": "nobody"} if os.geteuid() == 0 else {}
-        if demote:
-            shutil.chown(folder, "nobody")
-        data = f"{folder}/data"
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **demote}
-        subprocess.run(["initdb", "-D", data, "-A", "trust", "-U", "recorder", "--no-sync"], check=True, **quiet)
-        options = f"-c listen_addresses='' -k {folder}"
-        subprocess.run(["pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start"], check=True, **quiet)
-        try:
-            yield f"postgresql://recorder@/postgres?host={folder}"
-        finally:
-            subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)

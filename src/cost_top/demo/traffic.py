@@ -30,7 +30,7 @@ _OPENAI_BLOCK = 128  # OpenAI caches prompts in steps of 128 tokens
 class Traffic:
     """The requests of the demo. The same seed and the same end give the same history.
 
-    A history holds `days` days and, before them, as many days again, so that a period has one to be compared
+    A history holds `days` days and, before them, as many days again and one more, so that a period has one to be compared
     with; the company grows, so the earlier one has fewer requests. No request ends after the end.
     """
 
@@ -49,11 +49,12 @@ class Traffic:
         self._serial = 0
 
     def history(self, end_ms: int, days: int) -> Iterator[Row]:
-        """All requests of the `2 * days` days before `end_ms`, in the order of their start."""
+        """All requests of the days before `end_ms` that a history of `days` covers, in the order of their start."""
+        covered = _covered(days)
         plan = [(route, *self._daily_counts(route, end_ms, days)) for route in self.world.routes]
         started_ms = loop_start(self.world, end_ms)
-        looped = self.loop_calls(started_ms, max(started_ms, end_ms - 2 * days * DAY_MS), end_ms)
-        for day in range(2 * days, 0, -1):
+        looped = self.loop_calls(started_ms, max(started_ms, end_ms - covered * DAY_MS), end_ms)
+        for day in range(covered, 0, -1):
             start_ms = end_ms - day * DAY_MS
             mood = self.random.gauss(1, _DAILY_NOISE)
             rows = [row for row in looped if 0 <= row[TIME] - start_ms < DAY_MS]
@@ -65,11 +66,12 @@ class Traffic:
 
     def _daily_counts(self, route: Route, end_ms: int, days: int) -> tuple[dict[int, float], dict[int, list[float]]]:
         """For each day before the end: the expected requests of `route`, and the weights of the hours."""
-        since = min(route.since_days or 2 * days, 2 * days)
+        covered = _covered(days)
+        since = min(route.since_days or covered, covered)
         profile, growth = self.world.profiles[route.profile], self.world.growth_per_30_days
         hours = {
             day: day_weights(profile, end_ms - day * DAY_MS, end_ms, growth) if day <= since else []
-            for day in range(1, 2 * days + 1)
+            for day in range(1, covered + 1)
         }
         recent = sum(sum(hours[day]) for day in range(1, days + 1))
         total = sum(each.requests for each in self.world.routes)
@@ -178,3 +180,8 @@ def loop_start(world: World, end_ms: int) -> int:
     yesterday = datetime.fromtimestamp(end_ms / 1000, UTC).date() - timedelta(days=1)
     started = datetime.combine(yesterday, time.fromisoformat(world.loop.starts), UTC)
     return int(started.timestamp()) * 1000
+
+
+def _covered(days: int) -> int:
+    """Days of history: the window, as many before it, and one, so that the earlier period is covered whole."""
+    return 2 * days + 1
