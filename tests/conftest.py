@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/support
 
-from support.native_log import NativeLog  # noqa: E402
+from support.native_log import NativeLog
 
 REQUIRED = os.environ.get("COST_TOP_REQUIRE_SERVERS") == "1"
 

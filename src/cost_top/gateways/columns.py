@@ -61,7 +61,7 @@ class LogColumns:
         self._usable = {name: self._known(items) for name, items in preset.fields.items()}
         self.mapped = tuple(name for name, _ in FIELDS if self._usable.get(name))
         self.missing = tuple(name for name in preset.fields if not self._usable[name])
-        self.costly = tuple(name for name in self.mapped if any(item.costly for item in self._usable[name]))
+        self._costly = tuple(name for name in self.mapped if any(item.costly for item in self._usable[name]))
         self.fingerprint_fields = tuple(name for name in _FINGERPRINT_FIELDS if self.cells(name, details=False))
 
     @property
@@ -71,7 +71,7 @@ class LogColumns:
         return RawShape(
             fields=self.mapped,
             fingerprint_fields=self.fingerprint_fields,
-            identity_fields=tuple(name for name in self.fingerprint_fields if name not in self.costly),
+            identity_fields=tuple(name for name in self.fingerprint_fields if name not in self._costly),
             time_kind=self.time_kind,
             text_is_blob=self.dialect.text_is_blob,
             cost_kind=self.cost_kind,
@@ -101,6 +101,13 @@ class LogColumns:
         """How the cost comes: integer, double or text."""
         cells = self.cells("reported_cost", details=True)
         return self._money(cells)[1] if cells else "text"
+
+    @property
+    def costly(self) -> tuple[str, ...]:
+        """Fields that are complete only with details; all input is one where its cached parts are."""
+        parts = {"cached_input_tokens", "cache_creation_input_tokens"} & set(self._costly)
+        also = {"input_tokens"} if parts else set()
+        return tuple(name for name in self.mapped if name in also or name in self._costly)
 
     def alternatives(self, name: str) -> tuple[Expression, ...]:
         """Where a field comes from in this table, the first known one first."""

@@ -114,7 +114,7 @@ def _typed(shape: RawShape, cleaned: str) -> str:
     columns = ["id", f"{time_select(shape.time_kind)} AS time"]
     columns += ["all_tags" if name == "tags" else f'{_value(name, shape)} AS "{name}"' for name in shape.fields]
     if shape.input_includes_cache is None:
-        columns.append("input_includes_cache = 1 AS inclusive")
+        columns.append("CASE input_includes_cache WHEN 1 THEN true WHEN 0 THEN false END AS inclusive")
     return f"SELECT {', '.join(columns)} FROM {cleaned}"
 
 

@@ -160,11 +160,11 @@ class PostgresDatabase:
         cost = re.search(r"cost=[\d.]+\.\.([\d.]+)", text)
         if cost and float(cost[1]) < _SMALL_COST:
             # Too small for the planner to bother: ask whether there is an index it could use.
-            session.values("SET enable_seqscan = off", copy=False)
+            session.run("SET enable_seqscan = off")
             try:
                 return _by_index(self._explain(session, sql)), text
             finally:
-                session.values("RESET enable_seqscan", copy=False)
+                session.run("RESET enable_seqscan")
         return False, text
 
     def _explain(self, session: Session, sql: str) -> str:

@@ -131,6 +131,11 @@ class Session:
         except SourceChanged:
             return ask()
 
+    def run(self, sql: str) -> None:
+        """A statement without an answer, about the session itself."""
+        with self.stream(sql, copy=False):
+            pass
+
     def cancel(self) -> None:
         """Break off the statement under way, where the driver can; SQLite's cannot."""
         self._cancelled.set()

@@ -276,8 +276,8 @@ def _unrecognised(database: Database, presets: tuple[Preset, ...], found: list[s
 
 def _probe(session: Session, statements: LogStatements) -> None:
     """Run what a mapping wrote as SQL once over no rows, so that a mistake is named now."""
-    for name, items in statements.columns.preset.fields.items():
-        for item in items:
+    for name in statements.columns.mapped:
+        for item in statements.columns.alternatives(name):
             sql = statements.expression_probe(name, item)
             if sql is None:
                 continue
