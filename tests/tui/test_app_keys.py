@@ -244,7 +244,7 @@ async def test_escape_restores_the_filter_from_before():
         assert str(feed.view.where) == ""
 
 
-@of_keys("pick.user", "pick.token", "dialog.up", "dialog.down", "dialog.leave")
+@of_keys("pick.user", "pick.tag", "pick.token", "dialog.up", "dialog.down", "dialog.leave")
 async def test_pickers_find_as_you_type():
     async with running() as (app, feed, pilot):
         await pilot.press("u")
@@ -253,13 +253,20 @@ async def test_pickers_find_as_you_type():
         await pilot.press(*"corp", "enter")
         assert feed.calls[-1] == "find user 'corp'"
         assert str(feed.view.where) == "user:acme-corp"
-        await pilot.press("t", "down", "down", "up", "enter")
+        await pilot.press("K")
+        assert "Find an API key" in screen_text(app)
+        await pilot.press("down", "down", "up", "enter")
         assert str(feed.view.where) == "user:acme-corp token:pg_live_qz3Lk9"
         assert feed.view.crumbs[-1].label == "internal"
+        await pilot.press("t")
+        assert "Find a tag" in screen_text(app)
+        await pilot.press(*"plan:p", "enter")
+        assert feed.calls[-1] == "find tag 'plan:p'"
+        assert str(feed.view.crumbs[-1].term) == "tag:plan:pro"
         await pilot.press("t", *"zzz")
         assert "nothing found" in screen_text(app)
         await pilot.press("enter", "escape")
-        assert len(feed.view.crumbs) == 2
+        assert len(feed.view.crumbs) == 3
 
 
 @of_keys("unpriced", "unpriced.copy")

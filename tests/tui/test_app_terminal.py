@@ -52,6 +52,7 @@ async def test_hostile_names_reach_no_terminal(size, tmp_path):
         feed.unpriced = lambda reply: reply(tuple(UnpricedModel(name, name, 1, 1, 1, name) for name in NAMES))
         await pilot.press(*"12345678", *["down"] * 5, "y", "s", "end", "9", "left", "tab")
         await pilot.press("l", "down", "y", "e", "c", "enter", "escape", "escape", "u", "down", "escape", "t", "escape")
+        await pilot.press("K", "escape")
         await pilot.press("x", *["down"] * 3, "y", "escape", "question_mark", "escape", "z", "z")
         for _ in NAMES:
             await pilot.press("1", "down", "enter", "slash", "escape")

@@ -22,7 +22,7 @@ DISPLAY = {
 }  # fmt: skip
 # The key line: the first that fit.
 HINTS = (
-    "filter", "row.open", "requests.back", "requests.order", "pick.user", "pick.token", "window.shorter",
+    "filter", "row.open", "requests.back", "requests.order", "pick.user", "pick.tag", "window.shorter",
     "window.longer", "requests.open", "mark.set", "pause", "help", "export", "copy", "quit",
 )  # fmt: skip
 
@@ -81,7 +81,8 @@ TRUST_BINDINGS: tuple[Binding, ...] = (
 APP_BINDINGS: tuple[Binding, ...] = (
     key("filter", "slash", "filter", "filter", "filter everything: tag:prod -model:gpt-4o* cost:>0.05", FIND),
     key("pick.user", "u", "pick('user')", "user", "find a user and look at it alone", FIND),
-    key("pick.token", "t", "pick('token')", "token", "find a token and look at it alone", FIND),
+    key("pick.tag", "t", "pick('tag')", "tag", "find a tag and look at it alone", FIND),
+    key("pick.token", "K", "pick('token')", "key", "find an API key (token) and look at it alone", FIND),
     key("unpriced", "x", "unpriced", "unpriced", "models without a rate, and the lines that would price them", FIND),
     key("window.shorter", "left_square_bracket", "window(-1)", "window", "shorter window", TIME),
     key("window.longer", "right_square_bracket", "window(1)", "window", "longer window", TIME),

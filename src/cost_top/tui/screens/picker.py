@@ -1,4 +1,4 @@
-"""`u` and `t`: type to find a user or a token, with what it spent; Enter looks at it alone."""
+"""`u`, `t` and `K`: type to find a user, a tag or a token, with what it spent; Enter looks at it alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cost_top.tui.render.style import FIGURE, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.keyed_table import KeyedTable
 
-TITLES = {"user": "Find a user", "token": "Find a token"}
+TITLES = {"user": "Find a user", "tag": "Find a tag", "token": "Find an API key"}
 _COST, _REQUESTS = 13, 9
 
 
