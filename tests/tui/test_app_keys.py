@@ -8,6 +8,7 @@ import pytest
 from running import running, screen_text, toasts
 from snapshots import NOW, USD, snapshot
 
+from cost_top.model.filter import Term
 from cost_top.model.view import View
 from cost_top.tui import keys
 from cost_top.tui.panels.lens import LensTable
@@ -262,7 +263,7 @@ async def test_pickers_find_as_you_type():
         assert "Find a tag" in screen_text(app)
         await pilot.press(*"plan:p", "enter")
         assert feed.calls[-1] == "find tag 'plan:p'"
-        assert str(feed.view.crumbs[-1].term) == "tag:plan:pro"
+        assert feed.view.crumbs[-1].term == Term("tag", ("plan:pro",))
         await pilot.press("t", *"zzz")
         assert "nothing found" in screen_text(app)
         await pilot.press("enter", "escape")
