@@ -2,20 +2,26 @@ import csv
 import io
 import json
 from dataclasses import replace
+from datetime import UTC
 from decimal import Decimal
 
 import pytest
 from snapshots import NOW, snapshot
 
 from cost_top.model.query import MEASURES, ReportRow
+from cost_top.model.tables import as_csv, as_json
 from cost_top.model.view import View
-from cost_top.tui.export import as_csv, as_json, harmless, lens_table, request_table, write_private
+from cost_top.tui.export import lens_export, request_export, write_private
+
+
+def with_rows(lens, *rows):
+    return replace(lens, report=replace(lens.report, rows=rows, row_count=len(rows)))
 
 
 def test_json_has_the_columns_of_the_report_and_exact_money():
     shown = snapshot()
     lens = shown.lens("token")
-    document = json.loads(as_json(lens_table(shown, lens)))
+    document = json.loads(as_json(lens_export(shown, lens, UTC).table))
     assert list(document["results"][0]) == ["token", "token_name", *MEASURES]
     assert document["results"][0]["total_cost"].count("e") == 0
     assert Decimal(document["results"][0]["total_cost"]) * 10**12 == lens.report.rows[0].measures.total_cost
@@ -30,7 +36,7 @@ def test_a_cut_table_says_so():
     shown = snapshot()
     lens = shown.lens("model")
     cut = replace(lens, report=replace(lens.report, row_count=4000))
-    assert json.loads(as_json(lens_table(shown, cut)))["notes"] == ["the first 9 of 4000 rows"]
+    assert json.loads(as_json(lens_export(shown, cut, UTC).table))["notes"] == ["9 of 4000 rows; totals are of all"]
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-2+3", "@SUM(A1)", "=cmd|' /C calc'!A0"])
@@ -38,9 +44,7 @@ def test_csv_runs_no_formula(name):
     shown = snapshot()
     lens = shown.lens("model")
     row = ReportRow((name,), replace(lens.report.rows[0].measures, prompt_cache_savings=-(10**11)))
-    rows = list(
-        csv.DictReader(io.StringIO(as_csv(lens_table(shown, replace(lens, report=replace(lens.report, rows=(row,)))))))
-    )
+    rows = list(csv.DictReader(io.StringIO(as_csv(lens_export(shown, with_rows(lens, row), UTC).table))))
     assert rows[0]["model"] == f"'{name}"
     assert rows[0]["prompt_cache_savings"] == "-0.1"
 
@@ -50,17 +54,14 @@ def test_csv_keeps_quotes_commas_and_unknown():
     lens = shown.lens("model")
     keys = (('a "b", c',), (None,))
     rows = tuple(ReportRow(key, lens.report.rows[0].measures) for key in keys)
-    read = list(
-        csv.reader(io.StringIO(as_csv(lens_table(shown, replace(lens, report=replace(lens.report, rows=rows))))))
-    )
+    read = list(csv.reader(io.StringIO(as_csv(lens_export(shown, with_rows(lens, *rows), UTC).table))))
     assert read[1][0] == 'a "b", c'
     assert read[2][0] == ""
-    assert harmless("") == ""
 
 
 def test_requests_with_every_column():
     shown = snapshot(View(requests_open=True))
-    rows = json.loads(as_json(request_table(shown)))["results"]
+    rows = json.loads(as_json(request_export(shown, UTC).table))["results"]
     assert len(rows) == 60
     assert rows[0]["tags"] == "prod,plan:pro"
     assert rows[0]["reasoning_tokens"] is None

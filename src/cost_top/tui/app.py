@@ -16,9 +16,10 @@ from textual.theme import BUILTIN_THEMES
 
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.feed import Feed, Found
+from cost_top.model.tables import as_csv, as_json
 from cost_top.model.view import View
 from cost_top.tui import navigation
-from cost_top.tui.export import ExportTable, as_csv, as_json, write_private
+from cost_top.tui.export import Export, write_private
 from cost_top.tui.keys import APP_BINDINGS
 from cost_top.tui.live import LiveApp
 from cost_top.tui.theme import DARK, LIGHT, THEMES, ascii_only, choose_theme
@@ -122,9 +123,9 @@ class CostTopApp(LiveApp):
 
         self.push_screen(ExportChoice(exported, self.export_folder), partial(self._write_table, exported))
 
-    def _write_table(self, table: ExportTable, ending: str | None) -> None:
+    def _write_table(self, export: Export, ending: str | None) -> None:
         if ending is not None:
-            self._write(f"{table.name}.{ending}", as_csv(table) if ending == "csv" else as_json(table))
+            self._write(f"{export.name}.{ending}", (as_csv if ending == "csv" else as_json)(export.table))
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:  # noqa: ARG002
         """Write the screen to an SVG file."""

@@ -9,7 +9,7 @@ from textual import events
 from textual.content import Content
 
 from cost_top.model.snapshot import Lens, Snapshot
-from cost_top.tui.export import ExportTable, lens_table
+from cost_top.tui.export import Export, lens_export
 from cost_top.tui.messages import DrillRequested, SortRequested, TabRequested
 from cost_top.tui.navigation import next_measure
 from cost_top.tui.render.columns import NOBODY, cells, columns_for, panel_title
@@ -121,8 +121,8 @@ class LensTable(KeyedTable):
         row = [cell.plain.strip() for cell in self._cells(self.index)]
         return self.row(self.index)[1], "\t".join(row)
 
-    def exported(self) -> ExportTable | None:
+    def exported(self) -> Export | None:
         """What `e` writes."""
         if self._snapshot is None or self.lens is None:
             return None
-        return lens_table(self._snapshot, self.lens)
+        return lens_export(self._snapshot, self.lens, self._zone)

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from cost_top.model.format import count
-from cost_top.tui.export import ExportTable
+from cost_top.tui.export import Export
 from cost_top.tui.keys import EXPORT_BINDINGS
 from cost_top.tui.render.style import FIGURE, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
@@ -23,19 +23,21 @@ class ExportChoice(Dialog[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*EXPORT_BINDINGS]
 
-    def __init__(self, table: ExportTable, folder: Path) -> None:
+    def __init__(self, export: Export, folder: Path) -> None:
         super().__init__()
-        self._table, self._folder = table, folder
+        self._export, self._folder = export, folder
 
     def compose(self) -> ComposeResult:
         """What is written, and where."""
         with Vertical(classes="dialog small") as dialog:
-            dialog.border_title = Content(f"Export {self._table.name.replace('_', ' ')}")
+            dialog.border_title = Content(f"Export {self._export.name.replace('_', ' ')}")
             yield Lines(id="export-text")
 
     def on_mount(self) -> None:
         """Say it."""
-        rows = f"{count(len(self._table.rows))} rows, {len(self._table.columns)} columns, money as exact USD"
+        rows = (
+            f"{count(len(self._export.table.rows))} rows, {len(self._export.table.columns)} columns, money as exact USD"
+        )
         keys = content(
             ("c ", FIGURE), ("CSV    ", MUTED), ("j ", FIGURE), ("JSON    ", MUTED), ("esc ", FIGURE), ("close", MUTED)
         )  # fmt: skip

@@ -15,7 +15,7 @@ from textual.screen import Screen
 
 from cost_top.model.format import cells, count, elide
 from cost_top.model.snapshot import RequestRow, Snapshot
-from cost_top.tui.export import ExportTable, request_table
+from cost_top.tui.export import Export, request_export
 from cost_top.tui.keys import APP_BINDINGS, REQUEST_BINDINGS
 from cost_top.tui.layout import HEIGHTS, WIDTHS
 from cost_top.tui.live import host_of
@@ -74,9 +74,9 @@ class RequestTable(KeyedTable):
             return None
         return f"request {row.id}", "\n".join(f"{label}\t{value}" for label, value in request_detail(row, self._zone))
 
-    def exported(self) -> ExportTable | None:
+    def exported(self) -> Export | None:
         """What `e` writes."""
-        return request_table(self.snapshot) if self.snapshot is not None else None
+        return request_export(self.snapshot, self._zone) if self.snapshot is not None else None
 
 
 class RequestDetail(VerticalScroll, can_focus=True):
