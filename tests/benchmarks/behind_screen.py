@@ -1,0 +1,93 @@
+"""Figures of the monitor without a screen, each run in a process of its own."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.process import child
+from tests.benchmarks.table import Figure, at_least, at_most
+
+
+def cold_history(source: str, cache: Path, limit: float, name: str, runs: int = 1) -> list[Figure]:
+    """Until the mirror holds 30 days, against the plain driver over the same rows, before and after."""
+    ratios, beside, most = [], "", 0.0
+    for _ in range(runs):
+        ours = child("cold", source, cache)
+        plain = [child("plain", source, ours["from"])["seconds"] for _ in range(2)]
+        ratios.append(ours["held"] / statistics.mean(plain))
+        beside = f"{ours['held']:.1f} s, driver {statistics.mean(plain):.1f} s, {ours['rows'] / 1e6:.1f} M rows"
+        most = ours["memory"][1]
+    return [
+        at_most(f"cold history, {name}", statistics.median(ratios), limit, "×", beside, 2),
+        Figure(f"memory while history is read, {name}", f"{most:.0f} MB at most"),
+    ]
+
+
+def ticks(source: str, cache: Path) -> list[Figure]:
+    """A settled monitor: idle, with 100 new rows a tick, and asked for other views."""
+    found = child("session", source, cache)
+    idle, busy, looks = found["idle"], found["busy"], found["looks"]
+    rows = f"{found['window_rows'] / 1e6:.1f} M rows in the window"
+    figures = [
+        at_most("tick with 100 new rows", busy["cpu_ms_per_tick"], 25, "ms of CPU", rows),
+        at_most(
+            "tick without news",
+            idle["cpu_ms_per_tick"],
+            3,
+            "ms of CPU",
+            f"{idle['snapshots']} snapshots in {idle['ticks']:.0f} ticks",
+        ),  # fmt: skip
+        at_most("idle monitor at a 2 s interval", idle["cpu_share"] * 100, 1.5, "% of a core", digits=2),
+        at_most(
+            "load per poll with 100 new rows",
+            busy["database_ms"],
+            5,
+            "ms of database time, ours included",
+            f"{busy['queries']:.1f} statements",
+        ),  # fmt: skip
+        Figure("load per poll without news", f"{idle['database_ms']:.1f} ms, {idle['queries']:.1f} statements"),
+        at_most("memory of the monitor, settled", found["memory"][0], 350, "MB", f"most {found['memory'][1]:.0f}", 0),
+    ]
+    names = {"narrow": "narrow filter (1 of 200 keys)", "broad": "broad filter (all but a model)",
+             "word": "a bare word, letter by letter", "drill": "drill into a provider", "again": "the same drill again"}  # fmt: skip
+    for name, shown in names.items():
+        first, whole = looks[name]
+        figures.append(at_most(f"{shown}: first answer", first, 100, "ms", f"whole {whole:.0f} ms", 0))
+    return figures
+
+
+def pricing(_source: str, _cache: Path, rows: int = 10_000_000) -> list[Figure]:
+    """The rate join over 10 million rows of the mirror."""
+    found = child("pricing", rows, ".")
+    return [at_least("pricing in the mirror", found["rows_per_second"] / 1e6, 1.0, "M rows/s",
+                     f"{rows / 1e6:.0f} M rows, {found['cpu']:.1f} s of CPU")]  # fmt: skip
+
+
+def price_rows(rows: str, _: Any) -> dict[str, Any]:
+    """In the child: price rows of thirty models, tokens and times drawn at random; read every result."""
+    from cost_top.mirror.database import Database
+    from cost_top.model.record import FIELDS
+    from cost_top.pricing.book import RateBook
+    from tests.benchmarks.request_log import MODELS
+
+    database = Database(RateBook.load())
+    duck = database.connection
+    duck.execute("CREATE TABLE models (number BIGINT, provider VARCHAR, model VARCHAR)")
+    duck.executemany("INSERT INTO models VALUES (?, ?, ?)", [(n, *pair) for n, pair in enumerate(MODELS)])
+    given = {
+        "id": "i::VARCHAR", "time": "TIMESTAMP '2026-01-01' + to_seconds((hash(i) % 20000000)::BIGINT)",
+        "provider": "provider", "model": "model", "input_tokens": "(hash(i + 1) % 20000)::BIGINT",
+        "output_tokens": "(hash(i + 2) % 2000)::BIGINT", "cached_input_tokens": "(hash(i + 3) % 300)::BIGINT",
+        "cache_hit": "hash(i) % 25 = 0",
+    }  # fmt: skip
+    columns = ", ".join(f'CAST({given.get(name, "NULL")} AS {kind}) AS "{name}"' for name, kind in FIELDS)
+    duck.execute(f"CREATE TABLE given AS SELECT {columns} FROM range({rows}) r(i) JOIN models ON number = hash(i) % 30")
+    began, cpu = time.perf_counter(), time.process_time()
+    database.rates.prepare(duck, duck.execute("SELECT DISTINCT provider, model FROM given").fetchall())
+    sums = "sum(cost), sum(market_cost), sum(saved_by_cache), sum(prompt_cache_savings), max(price_status)"
+    duck.execute(f"SELECT {sums} FROM ({database.rates.select('given')})").fetchall()
+    seconds = time.perf_counter() - began
+    return {"rows_per_second": int(rows) / seconds, "cpu": time.process_time() - cpu}
