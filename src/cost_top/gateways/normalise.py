@@ -40,9 +40,9 @@ def fingerprint_select(shape: RawShape, relation: str) -> str:
     identity = _decode(_quoted("id")) if shape.text_is_blob else "id"
     figures = ", ".join(f'CAST("{name}" AS VARCHAR)' for name in shape.fingerprint_fields) or "''"
     return (
-        f"SELECT {_identity(shape)} AS id, {time_select(shape.time_kind)} AS time, "
-        f"hash(concat_ws('{_EDGE}', {figures})) AS fingerprint "
-        f"FROM (SELECT * REPLACE ({identity} AS id) FROM {relation} WHERE {_real(shape)})"
+        f"SELECT {_identity(shape, 'safe')} AS id, {time_select(shape.time_kind)} AS time, "
+        f"hash(concat_ws('{_EDGE}', {figures})) AS fingerprint FROM (SELECT *, {_safe('id')} AS safe "
+        f"FROM (SELECT * REPLACE ({identity} AS id) FROM {relation} WHERE {_real(shape)}))"
     )
 
 
@@ -51,10 +51,9 @@ def text_select(shape: RawShape, names: tuple[str, ...]) -> str:
     return ", ".join(f"{_decode(_quoted(name)) if shape.text_is_blob else _quoted(name)} AS {name}" for name in names)
 
 
-def _identity(shape: RawShape) -> str:
+def _identity(shape: RawShape, safe: str) -> str:
     """The id without control characters, still unlike every other; a row without one is known by its figures."""
     figures = ", ".join(f"CAST({_quoted(name)} AS VARCHAR)" for name in ("time", *shape.identity_fields))
-    safe = _safe("id")
     return (
         f"CASE WHEN coalesce(id, '') = '' THEN '~' || md5(concat_ws('{_EDGE}', {figures})) "
         f"WHEN {safe} <> id THEN left({safe}, {TEXT_LIMIT - 33}) || '~' || md5(id) ELSE id END"
@@ -87,26 +86,27 @@ def _real(shape: RawShape) -> str:
 
 
 def _cleaned(shape: RawShape, decoded: str) -> str:
-    """Clean rows, nearly all of them, are found by one search and left as they are."""
-    texts = _texts(shape)
+    """Clean rows, nearly all of them, are found by one search and left as they are.
+
+    A row's texts are cleaned as one list: planning one expression instead of a dozen is half of a poll's time.
+    """
+    texts = [name for name in _texts(shape) if name != "tags"]
     every = ", ".join(_quoted(name) for name in texts)
-    flagged = (
-        f"SELECT * EXCLUDE (every_text), strlen(every_text) > {TEXT_LIMIT} "
-        f"OR regexp_matches(every_text, '{_DIRTY}') AS dirty "
-        f"FROM (SELECT *, concat_ws('{_EDGE}', {every}) AS every_text FROM ({decoded}))"
-    )
-    columns = ", ".join(f'{_clean(name, shape)} AS "{name}"' for name in texts)
-    return f"SELECT * REPLACE ({columns}) FROM ({flagged})"
-
-
-def _clean(name: str, shape: RawShape) -> str:
-    column = _quoted(name)
-    if name == "tags":
+    dirty = f"strlen(every_text) > {TEXT_LIMIT} OR regexp_matches(every_text, '{_DIRTY}')"
+    joined = f"SELECT *, concat_ws('{_EDGE}', {every}) AS every_text FROM ({decoded})"
+    flagged = f"SELECT * EXCLUDE (every_text), {dirty} AS dirty FROM ({joined})"
+    safe = f"SELECT *, CASE WHEN dirty THEN list_transform([{every}], lambda text: {_safe('text')}) END AS safe "
+    columns = [f"{_clean(name, place, shape)} AS {_quoted(name)}" for place, name in enumerate(texts, 1)]
+    if "tags" in shape.fields:
         # JSON escapes hide control characters and the list is longer than a text: its parts are cleaned later.
-        return f"nullif({column}, '')"
+        columns.append("nullif(tags, '') AS tags")
+    return f"SELECT * REPLACE ({', '.join(columns)}) FROM ({safe} FROM ({flagged}))"
+
+
+def _clean(name: str, place: int, shape: RawShape) -> str:
     if name == "id":
-        return f"CASE WHEN dirty OR id = '' THEN {_identity(shape)} ELSE id END"
-    return f"nullif(CASE WHEN dirty THEN {_safe(column)} ELSE {column} END, '')"
+        return f"CASE WHEN dirty OR id = '' THEN {_identity(shape, f'safe[{place}]')} ELSE id END"
+    return f"nullif(CASE WHEN dirty THEN safe[{place}] ELSE {_quoted(name)} END, '')"
 
 
 def _typed(shape: RawShape, cleaned: str) -> str:
