@@ -65,7 +65,9 @@ class Resolved:
         from cost_top.sources.sql_log import open_log
 
         if self.url is None:
-            raise UserError("no source: give a database URL, a SQLite file or a name from the config file")
+            raise UserError(
+                "no source: give a database URL, a SQLite file or a name from the config file, or set COST_TOP_SOURCE"
+            )
         return open_log(self.url, self.mapping)
 
     def load_book(self) -> RateBook:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cost_top.cli.options import THREE_WAYS, resolve, source_options
+from cost_top.cli.options import resolve, source_options
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import DIMENSIONS, MEASURES, Report, ReportQuery, key_columns, parse_group_by
@@ -40,8 +40,6 @@ def command(
       cost-top report prod --grain day --since 2026-11-01 --until 2026-12-01 --tz Europe/Berlin --format json
     """
     settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
-    if settings.url is None:
-        raise UserError(THREE_WAYS.splitlines()[0] + " give a database URL, a SQLite file or a name from the config")
     now = datetime.now(UTC)
     period = Period(parse_instant(since, now, settings.zone, "--since"),
                     parse_instant(until, now, settings.zone, "--until"))  # fmt: skip
