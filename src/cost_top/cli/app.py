@@ -33,6 +33,7 @@ def open_app(
     overrides: Path | None = None,
     tz: str | None = None,
     no_cache: bool = False,
+    cache_folder: Path | None = None,
     config_file: Path | None = None,
     where: str = "",
     window: str | None = None,
@@ -40,8 +41,13 @@ def open_app(
     theme: str | None = None,
     mouse: bool | None = None,
 ) -> None:
-    """Run until the person leaves; raises `UserError` when the source cannot be opened."""
+    """Run until the person leaves; raises `UserError` when the source cannot be opened.
+
+    `cache_folder` takes the place of the user's.
+    """
     settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
+    if cache_folder is not None:
+        settings = replace(settings, cache=cache_folder)
     view = View(window=window_named(window or settings.config.window or "30d").name, filter=parse_filter(where))
     if not is_terminal():
         print_overview(settings, view.filter, label)

@@ -79,8 +79,8 @@ def command(
         from cost_top.cli.app import open_app
 
         stack.enter_context(_gateway(path, seed, rate))
-        # What is removed at the end must leave nothing in the cache folder either.
-        open_app(str(path.absolute()), label="demo", tz=tz, no_cache=db is None)
+        # What is removed at the end must leave nothing in the user's cache folder either.
+        open_app(str(path.absolute()), label="demo", tz=tz, cache_folder=path.parent / "cache" if db is None else None)
 
 
 @contextmanager
