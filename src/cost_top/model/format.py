@@ -142,6 +142,17 @@ def age(since: timedelta) -> str:
     return f"{seconds // 86400} d"
 
 
+def next_age(since: timedelta) -> timedelta:
+    """How long until `age` says something else.
+
+    >>> [next_age(timedelta(seconds=seconds)).total_seconds() for seconds in (-5, 9, 37, 61, 7200, 200_000)]
+    [15.0, 1.0, 3.0, 59.0, 3600.0, 59200.0]
+    """
+    seconds = since.total_seconds()
+    step = 10 if seconds < 60 else 60 if seconds < 3600 else 3600 if seconds < 48 * 3600 else 86400
+    return timedelta(seconds=max(10, (seconds // step + 1) * step) - seconds)
+
+
 def lower_bound(money: str, unpriced: int) -> str:
     """Money with `≥` before it when anything in it is unpriced.
 

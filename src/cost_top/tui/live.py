@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import ClassVar, Literal, cast
 
 from textual.app import App
 from textual.binding import BindingType
-from textual.content import Content
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.screen import Screen
@@ -19,7 +18,7 @@ from textual.timer import Timer
 from cost_top.model.errors import one_line
 from cost_top.model.feed import Feed
 from cost_top.model.filter import Filter
-from cost_top.model.money import display_usd
+from cost_top.model.format import next_age
 from cost_top.model.snapshot import Snapshot, Stale, Watching
 from cost_top.model.view import View
 from cost_top.tui import navigation
@@ -27,8 +26,6 @@ from cost_top.tui.keys import APP_BINDINGS
 from cost_top.tui.layout import lenses_for
 from cost_top.tui.messages import DrillRequested, RequestsRequested, SnapshotArrived, SortRequested, TabRequested
 from cost_top.tui.panels.top import TopLines
-from cost_top.tui.render.states import banner
-from cost_top.tui.render.style import MUTED, SEPARATOR
 from cost_top.tui.terminal import WATCH_SECONDS, Written, counting, leave_on_signals, terminal_is_there
 from cost_top.tui.theme import PLAIN, SIXTEEN, THEMES
 
@@ -54,7 +51,7 @@ class LiveApp(App[int]):
         self.latest: Snapshot | None = None
         self.watching = Watching()
         self.paused_since: datetime | None = None
-        self._stale_timer: Timer | None = None
+        self._age_timer: Timer | None = None
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme
@@ -122,28 +119,36 @@ class LiveApp(App[int]):
             show = getattr(screen, "show_snapshot", None)
             if show is not None and screen.is_mounted:
                 show(snapshot)
-        stale = isinstance(snapshot.state, Stale)
-        if stale and self._stale_timer is None:
-            self._stale_timer = self.set_interval(WATCH_SECONDS, self.refresh_state)
-        elif not stale and self._stale_timer is not None:
-            self._stale_timer.stop()
-            self._stale_timer = None
 
     def refresh_state(self) -> None:
         """Draw the header, the drill and the banner anew where they changed."""
         for screen in self.screen_stack:
             for top in screen.query(TopLines):
                 top.tell(
-                    self.shown, self.view, paused=self.paused_since is not None, interval=self.interval,
-                    banner=self._banner(),
+                    self.shown, self.view, paused_since=self.paused_since, gained=self._gained(),
+                    interval=self.interval, now=self.clock(),
                 )  # fmt: skip
+        self._tell_again()
 
-    def _banner(self) -> Content | None:
-        told = banner(self.shown, paused_since=self.paused_since, now=self.clock(), zone=self.zone)
-        if told is None or self.paused_since is None or self.latest is None or self.shown is None:
-            return told
-        since = self.latest.spend.measures.total_cost - self.shown.spend.measures.total_cost
-        return Content.assemble(told, (f"{SEPARATOR}{display_usd(since, sign=True)} since", MUTED))
+    def _gained(self) -> int | None:
+        if self.paused_since is None or self.latest is None or self.shown is None:
+            return None
+        return self.latest.spend.measures.total_cost - self.shown.spend.measures.total_cost
+
+    def _tell_again(self) -> None:
+        """Ages grow although no snapshot comes: draw them anew when they are said differently, and only then."""
+        if self._age_timer is not None:
+            self._age_timer.stop()
+            self._age_timer = None
+        if self.shown is None:
+            return
+        now, state, waits = self.clock(), self.shown.state, list[timedelta]()
+        if self.shown.newest is not None and self.paused_since is None:
+            waits.append(next_age(now - self.shown.newest))
+        if isinstance(state, Stale):
+            waits += [next_age(now - state.since), *([due] if (due := state.retry_at - now) > timedelta(0) else [])]
+        if waits:
+            self._age_timer = self.set_timer(min(waits).total_seconds() + 0.01, self.refresh_state)
 
     def show_latest(self) -> None:
         """Show what came while the screen was frozen."""

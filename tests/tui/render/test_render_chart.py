@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from render_scene import NOW, daily
@@ -12,6 +13,7 @@ from render_scene import NOW, daily
 from cost_top.model.money import display_usd, pico
 from cost_top.model.snapshot import TimeBar
 from cost_top.tui.render.chart import bar_at, bars_of, spend_chart
+from cost_top.tui.render.style import CHOSEN
 
 COSTS = st.lists(st.integers(0, 10**16), min_size=1, max_size=120)
 LEVELS = " ▁▂▃▄▅▆▇█"
@@ -33,17 +35,17 @@ def test_a_chart_in_full():
     bars = list(whole(costs))
     bars[-1] = replace(bars[-1], partial=True)
     assert draw(tuple(bars), 24, 5) == [
-        "$40.00│    █            ",
-        "      │    █   █        ",
-        "      │  █ █   █        ",
-        "      │█ █ █   █ ░      ",
-        "    $0 00  02  04       ",
+        "     $40.00│    █       ",
+        "           │    █   █   ",
+        "           │  █ █   █   ",
+        "           │█ █ █   █ ░ ",
+        "         $0 00  02  04  ",
     ]
-    assert draw(tuple(bars), 44, 9)[4] == "   $20│      █████ █████       █████        "
+    assert draw(tuple(bars), 44, 9)[4] == "    $20│      █████ █████       █████       "
 
 
 @given(COSTS, st.integers(12, 160), st.integers(2, 30), st.booleans(), st.none() | st.integers(0, 119))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_every_line_is_exactly_as_wide_as_asked(costs, width, height, ascii_only, cursor):
     text = spend_chart(whole(costs), width, height, cursor=cursor, ascii_only=ascii_only)
     rows = text.split("\n")
@@ -52,7 +54,7 @@ def test_every_line_is_exactly_as_wide_as_asked(costs, width, height, ascii_only
 
 
 @given(COSTS, st.integers(40, 200))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_merged_bars_keep_the_sum(costs, width):
     bars = whole(costs)
     told = 0
@@ -82,9 +84,33 @@ def test_bars_start_at_zero_and_are_in_proportion(values, height):
         assert (eighths == 0) == (value == 0)
 
 
-def test_equal_days_are_equally_full():
-    rows = draw(whole([pico("100")] * 30), 60, 6)
-    assert rows[0].count("█") == rows[4].count("█") == 30
+@pytest.mark.parametrize("count", [31, 30, 25, 43, 61])
+@pytest.mark.parametrize("width", [72, 76, 118])
+def test_bars_fill_the_width_and_are_alike_where_they_are_parted(count, width):
+    top = draw(whole([pico("100")] * count), width, 6)[0]
+    drawn = top.partition("│")[2]
+    widths = {len(bar) for bar in drawn.split()}
+    if len(drawn.split()) == 1:
+        assert drawn == "█" * len(drawn), "a bar a column or more: no holes"
+    else:
+        assert len(drawn.split()) == count
+        assert len(widths) == 1
+    assert len(drawn) - len(drawn.rstrip()) <= 2
+    assert len(top) - len(drawn) <= len("$100.00│") + 6
+
+
+@given(COSTS, st.integers(12, 200))
+@settings(max_examples=100, deadline=None)
+def test_every_column_belongs_to_the_bar_drawn_there(costs, width):
+    bars = whole(costs)
+    for index in {0, len(costs) // 2, len(costs) - 1}:
+        columns = [x for x in range(width) if bar_at(bars, width, x) is not None]
+        assert columns == list(range(columns[0], width))
+        chosen = spend_chart(bars, width, 4, cursor=index, ascii_only=False).split("\n")[0]
+        marked = {x for span in chosen.spans if span.style == CHOSEN for x in range(span.start, span.end)}
+        assert {bar_at(bars, width, x) for x in marked} == {
+            max(at for x in columns if (at := bar_at(bars, width, x)) <= index)
+        }
 
 
 def test_a_cut_day_is_hatched_and_the_hovered_bar_tells_its_figures():
@@ -116,5 +142,6 @@ def test_nothing_to_draw():
     assert "no requests" in draw((), 40, 5)[0]
     assert bar_at((), 40, 10) is None
     assert bar_at(daily(), 80, 0) is None
-    assert bar_at(daily(), 80, 79) is None
+    assert bar_at(daily(), 80, 79) == 30
+    assert bar_at(daily(), 80, 80) is None
     assert "█" not in "".join(draw(whole([0, 0, 0]), 40, 5))

@@ -13,7 +13,7 @@ from textual.app import App
 
 from cost_top.model.filter import FILTER_FIELDS, Filter, Term, parse_filter, value_term
 from cost_top.model.money import pico
-from cost_top.model.snapshot import Filling, Live, Stale, Trust
+from cost_top.model.snapshot import Filling, Stale, Trust
 from cost_top.model.text import clean
 from cost_top.model.view import Crumb, View
 from cost_top.tui.render.header import crumb_line, header_line
@@ -24,13 +24,13 @@ from cost_top.tui.theme import DARK, PLAIN, SIXTEEN, THEMES, ascii_only, choose_
 GONE = Stale(NOW - timedelta(seconds=14), "connection refused", NOW + timedelta(seconds=4))
 
 
-def header(width, paused=False, **changes):
-    return header_line(scene(**changes), paused=paused, interval=2.0, zone=UTC, width=width).plain
+def header(width, paused=False, now=NOW, **changes):
+    return header_line(scene(**changes), paused=paused, interval=2.0, zone=UTC, width=width, now=now).plain
 
 
 def test_the_header_at_two_widths():
     assert header(120) == (
-        " cost-top  litellm@prod-db  last 30 days".ljust(71) + "● live 2s  newest 20 s ago  95 % within 4 s  UTC "
+        " cost-top  litellm@prod-db  last 30 days".ljust(75) + "● live 2s  newest 20 s ago  lag p95 4 s  UTC "
     )
     assert header(80) == " cost-top  litellm@prod-db  last 30 days".ljust(48) + "● live 2s  newest 20 s ago  UTC "
 
@@ -41,18 +41,18 @@ def test_states_differ_by_shape_and_word():
     assert "◌ denied since" in header(100, state=replace(GONE, denied=True))
     assert "◌ connecting" in header(100, state=None)
     assert "◀ ends 2026-11-14 14:03" in header(110, view=View(end=NOW))
-    assert "connecting" in header_line(None, paused=False, interval=2, zone=UTC, width=60).plain
+    assert "connecting" in header_line(None, paused=False, interval=2, zone=UTC, width=60, now=NOW).plain
 
 
 def test_an_idle_screen_rests_within_a_step():
-    texts = {header(100, state=Live(NOW + timedelta(seconds=second))) for second in range(6)}
+    texts = {header(100, now=NOW + timedelta(seconds=second)) for second in range(6)}
     assert len(texts) == 1
 
 
 @given(st.integers(1, 200), st.text(max_size=90).map(clean), st.text(max_size=90).map(clean), st.booleans())
 def test_header_and_crumbs_are_exactly_as_wide_as_asked(width, source, word, paused):
     view = View(crumbs=(Crumb("model", word, value_term("model", word)),) * 2, filter=Filter((Term(None, (word,)),)))
-    line = header_line(scene(source=source, view=view), paused=paused, interval=2, zone=UTC, width=width)
+    line = header_line(scene(source=source, view=view), paused=paused, interval=2, zone=UTC, width=width, now=NOW)
     assert line.cell_length == width
     assert crumb_line(view, width).cell_length == width
 
@@ -113,17 +113,19 @@ def test_the_trust_line_fits(width, unpriced, late):
     assert sum(map(len, parts)) + GAP * max(len(parts) - 1, 0) <= width
 
 
-def say(paused_since=None, now=NOW, **changes):
-    told = banner(scene(**changes), paused_since=paused_since, now=now, zone=UTC)
-    return None if told is None else told.plain
+def say(paused_since=None, now=NOW, width=120, gained=None, **changes):
+    told = banner(scene(**changes), paused_since=paused_since, gained=gained, now=now, zone=UTC, width=width)
+    return None if told is None else told.plain.rstrip()
 
 
 def test_banners():
     assert say() is None
-    assert say(state=GONE) == "◌ no data for 10 s: connection refused · next try 14:03:26, r retries now"
-    assert say(state=GONE, now=NOW + timedelta(seconds=9)).endswith("retrying now, r retries now")
+    assert say(state=GONE) == "◌ no data for 10 s: connection refused · next try 14:03:26, r tries at once"
+    assert say(state=GONE, now=NOW + timedelta(seconds=9)).endswith("retrying now, r tries at once")
     assert "grant SELECT" in say(state=replace(GONE, denied=True))
-    assert "paused at 14:03:22" in say(paused_since=NOW)
+    assert say(paused_since=NOW, gained=pico("1.42")) == "⏸ paused at 14:03:22, +$1.42 since · space goes on"
+    assert say(paused_since=NOW, width=30) == "⏸ paused at 14:03:22"
+    assert say(state=replace(GONE, error="x" * 500), width=78).startswith("◌ no data for 10 s: xxx")
     assert "n returns to now" in say(view=View(end=NOW))
     filling = say(filling=Filling(12, 30, NOW - timedelta(days=12)))
     assert filling == "reading history: 12 of 30 days, back to 2026-11-02 14:03 · totals miss 18 days"

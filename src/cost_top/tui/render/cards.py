@@ -97,8 +97,8 @@ def _own_keys_line(spend: Spend, width: int) -> Content | None:
     return first_fit(
         width,
         content(("own keys ", MUTED), money, (" at list price, not in total", MUTED)),
-        content(("own keys ", MUTED), money, (" list, not in total", MUTED)),
-        content(("own keys ", MUTED), money, (" extra", MUTED)),
+        content(("own keys ", MUTED), money, (", not in total", MUTED)),
+        content(("own keys ", MUTED), money),
     )
 
 
@@ -167,7 +167,11 @@ def strip_line(burn: Burn, width: int) -> Content:
 def _minutes(burn: Burn, width: int, height: int) -> list[Content]:
     if height == 1 or not burn.minutes:
         return [strip_line(burn, width)]
-    return bars_of(burn.minutes, width, height, BAR)
+    # What the bars leave free says what they span.
+    drawn = bars_of(burn.minutes, width, height, BAR)
+    spare = width - drawn[-1].cell_length
+    note = next((text for text in ("last 60 min", "60 min") if len(text) + 2 <= spare), "")
+    return [*drawn[:-1], drawn[-1].append(Content.styled(note.rjust(spare), MUTED))]
 
 
 def _health_line(burn: Burn, width: int) -> Content:
@@ -179,12 +183,13 @@ def _health_line(burn: Burn, width: int) -> Content:
         width,
         content(rate, (" req/min   ", MUTED), (share, style), (" of requests failed   p95 ", MUTED), slow),
         content(rate, (" req/min  ", MUTED), (share, style), (" failed  p95 ", MUTED), slow),
+        content(rate, (" req/min  ", MUTED), (share, style), (" err  p95 ", MUTED), slow),
         content(rate, (" req/min ", MUTED), (share, style), (" failed", MUTED)),
         content(rate, (" req/min", MUTED)),
     )
 
 
-def saved_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Content:
+def saved_card(snapshot: Snapshot, width: int, height: int, _zone: tzinfo) -> Content:
     """The three savings, kept apart; the caches first where there is no room for all.
 
     Each share is of what would have been paid without that saving: `9.0 % less`.
@@ -203,17 +208,19 @@ def saved_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Con
     # One wording for all three, so that they read as a table.
     fitting = [rows for rows in zip(*wordings, strict=True) if all(row.cell_length <= width for row in rows)]
     rows = list(fitting[0] if fitting else [wording[-1] for wording in wordings])
-    if height > len(savings) and mark is not None and snapshot.view.mark is not None:
-        rows.append(
-            content(
-                (
-                    f"since the mark at {snapshot.view.mark.astimezone(zone):%H:%M} "
-                    f"{display_usd(mark.saved_by_cache)} and {display_usd(mark.prompt_cache_savings)}",
-                    MUTED,
-                )
-            )
-        )
+    if mark is not None and height > len(savings) and rows != [wording[0] for wording in wordings]:
+        rows.append(_saved_since(mark, width))
     return lines(rows, width, height)
+
+
+def _saved_since(mark: Measures, width: int) -> Content:
+    answered, discount = display_usd(mark.saved_by_cache), display_usd(mark.prompt_cache_savings)
+    return first_fit(
+        width,
+        content(("since mark  response ", MUTED), (answered, FIGURE), ("  prompt ", MUTED), (discount, FIGURE)),
+        content(("since mark ", MUTED), (answered, FIGURE), (" and ", MUTED), (discount, FIGURE)),
+        content(("mark ", MUTED), (answered, FIGURE), (" ", MUTED), (discount, FIGURE)),
+    )
 
 
 def _saving(name: str, amount: int, whole: int, of: str, marked: int | None) -> tuple[Content, ...]:

@@ -27,6 +27,7 @@ from cost_top.tui.render.style import (
 
 _STRIDES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 20, 24, 28, 30, 48, 60, 96)
 _DAY = timedelta(hours=22)
+_SPARE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,26 @@ class _Bar:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where bars stand: each takes `step` columns from `left` on, the last `gap` of them blank."""
+    """Where bars stand: from column `left` on they share `room` columns evenly."""
 
     bars: tuple[_Bar, ...]
     left: int
-    step: int
-    gap: int
+    room: int
+
+    @property
+    def step(self) -> int:
+        """Columns each bar has at least."""
+        return self.room // len(self.bars)
+
+    def start(self, place: int) -> int:
+        """The first column of a bar; that of the place after the last is the width."""
+        return self.left + place * self.room // len(self.bars)
+
+    def cells(self, place: int) -> tuple[int, int]:
+        """Columns of a bar: drawn, then blank. Parted bars are equally wide, so that no day looks like more."""
+        whole = self.start(place + 1) - self.start(place)
+        drawn = self.step - 1 if self.step > 1 else whole
+        return drawn, whole - drawn
 
 
 def spend_chart(
@@ -72,15 +87,14 @@ def spend_chart(
     rows = []
     for row in range(rows_high):
         pieces: list[tuple[str, str]] = [(marks.get(row, " " * (layout.left - 1)), MUTED), ("│", MUTED)]
-        for bar in layout.bars:
-            glyph = _cell(bar, top, rows_high, row)
-            style = CHOSEN if bar is chosen else BAR
-            pieces.append((glyph * (layout.step - layout.gap), style))
-            pieces.append((" " * layout.gap, ""))
+        for place, bar in enumerate(layout.bars):
+            drawn, blank = layout.cells(place)
+            pieces.append((_cell(bar, top, rows_high, row) * drawn, CHOSEN if bar is chosen else BAR))
+            pieces.append((" " * blank, ""))
         rows.append(Content.assemble(*pieces))
     rows.append(_figures(bars, chosen, width) if chosen else _dates(bars, layout, width, zone))
-    drawn = lines(rows, width, height)
-    return plain_ascii(drawn) if ascii_only else drawn
+    shown = lines(rows, width, height)
+    return plain_ascii(shown) if ascii_only else shown
 
 
 def bar_at(bars: tuple[TimeBar, ...], width: int, x: int) -> int | None:
@@ -88,8 +102,10 @@ def bar_at(bars: tuple[TimeBar, ...], width: int, x: int) -> int | None:
     if not bars or width < 12:
         return None
     layout = _layout(bars, width)
-    place = (x - layout.left) // layout.step
-    return layout.bars[place].first if x >= layout.left and place < len(layout.bars) else None
+    if not layout.left <= x < width:
+        return None
+    place = ((x - layout.left + 1) * len(layout.bars) - 1) // layout.room
+    return layout.bars[place].first
 
 
 def bars_of(values: Sequence[int], width: int, height: int, style: str) -> list[Content]:
@@ -112,8 +128,10 @@ def _layout(bars: tuple[TimeBar, ...], width: int) -> _Layout:
         if left + len(drawn) <= width:
             break
         size += 1
-    step = max(1, (width - left) // len(drawn))
-    return _Layout(drawn, left, step, 1 if step >= 2 else 0)
+    spare = (width - left) % len(drawn)
+    if spare <= _SPARE:
+        left += spare  # the axis takes a few spare columns, so that all bars are alike
+    return _Layout(drawn, left, width - left)
 
 
 def _merged(bars: tuple[TimeBar, ...], size: int) -> tuple[_Bar, ...]:
@@ -175,7 +193,7 @@ def _dates(bars: tuple[TimeBar, ...], layout: _Layout, width: int, zone: tzinfo)
     pieces: list[tuple[str, str]] = [("$0 ".rjust(layout.left), MUTED)]
     used = layout.left
     for place in range(0, len(labels), stride):
-        start = layout.left + place * layout.step
+        start = layout.start(place)
         label = labels[place]
         if start + len(label) > width:
             break

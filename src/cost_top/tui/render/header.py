@@ -24,17 +24,14 @@ def header_line(
     interval: float,
     zone: tzinfo,
     width: int,
-    now: datetime | None = None,
+    now: datetime,
 ) -> Content:
-    """Product, source, window and filter at the left; state, age of the newest row and zone at the right.
-
-    Ages count to `now`, by default the moment the source last answered.
-    """
+    """Product, source, window and filter at the left; state, age of the newest row at `now` and zone at the right."""
     if snapshot is None:
         return fit(content((" cost-top", PRODUCT), GAP, ("connecting…", MUTED)), width)
     state = _state(snapshot, paused, interval, zone)
     ages = _ages(snapshot, now)
-    name = content((elide(zone_name(zone), 24), MUTED))
+    name = content((elide(zone_name(zone).removeprefix("Etc/"), 24), MUTED))
     rights = ([state, *ages, name], [state, *ages[:1], name], [state, *ages[:1]], [state, name], [state])
     for wordings in (_WORDINGS[:2], _WORDINGS):
         for right in rights:
@@ -75,18 +72,16 @@ def _state(snapshot: Snapshot, paused: bool, interval: float, zone: tzinfo) -> C
     return content(("● ", GOOD), f"live {interval:g}s")
 
 
-def _ages(snapshot: Snapshot, now: datetime | None) -> list[Content]:
+def _ages(snapshot: Snapshot, now: datetime) -> list[Content]:
     """How old the newest row is and how late rows arrive, as far as both are known."""
     if snapshot.newest is None or snapshot.state is None:
         return []
-    if now is None:
-        now = snapshot.state.since if isinstance(snapshot.state, Stale) else snapshot.state.polled_at
     told = age(now - snapshot.newest)
     ages = [content(("newest ", MUTED), told if told == "now" else f"{told} ago")]
     if snapshot.lateness is not None:
         seconds = snapshot.lateness.total_seconds()
         late = f"{seconds:.0f} s" if 0.5 <= seconds < 60 else age(snapshot.lateness) if seconds >= 60 else "<1 s"
-        ages.append(content(("95 % within ", MUTED), late))
+        ages.append(content(("lag p95 ", MUTED), late))
     return ages
 
 

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta, tzinfo
 from textual.content import Content
 
 from cost_top.model.format import age, elide
+from cost_top.model.money import display_usd
 from cost_top.model.snapshot import Filling, Snapshot, Stale
 from cost_top.tui.render.columns import NOBODY
-from cost_top.tui.render.style import BAD, CAUTION, MUTED, SEPARATOR, content
+from cost_top.tui.render.style import BAD, CAUTION, MUTED, SEPARATOR, content, first_fit
 
 RATES_OLD = timedelta(days=60)
 
@@ -37,48 +38,65 @@ def _no_rows(snapshot: Snapshot) -> Content:
     return content("the log is empty", (f"{SEPARATOR}rows appear here as the gateway writes them", MUTED))
 
 
-def banner(snapshot: Snapshot | None, *, paused_since: datetime | None, now: datetime, zone: tzinfo) -> Content | None:
-    """The most pressing thing a reader must know about these figures; None when all is well."""
+def banner(
+    snapshot: Snapshot | None, *, paused_since: datetime | None, gained: int | None, now: datetime, zone: tzinfo,
+    width: int,
+) -> Content | None:  # fmt: skip
+    """The most pressing things a reader must know about these figures; None when all is well.
+
+    Where the width is short, what can be done about them is left out first. `gained` is the cost since the pause.
+    """
     if snapshot is None:
         return None
     if isinstance(snapshot.state, Stale):
-        return _stale(snapshot.state, now, zone)
-    notes: list[Content] = []
+        notes = [_stale(snapshot.state, now, zone, width)]
+    else:
+        notes = _notes(snapshot, paused_since, gained, now, zone)
+    if not notes:
+        return None
+    full = Content("   ").join(content(told, (f"{SEPARATOR}{hint}", MUTED)) for told, hint in notes)
+    return first_fit(width, full, Content("   ").join(told for told, _ in notes))
+
+
+def _notes(
+    snapshot: Snapshot, paused_since: datetime | None, gained: int | None, now: datetime, zone: tzinfo
+) -> list[tuple[Content, str]]:
+    """What is so, and what follows from it."""
+    notes: list[tuple[Content, str]] = []
     if paused_since is not None:
-        notes.append(content((f"⏸ paused at {_clock(paused_since, zone)}", CAUTION),
-                             (f"{SEPARATOR}requests are still being read; space resumes", MUTED)))  # fmt: skip
+        since = f", {display_usd(gained, sign=True)} since" if gained is not None else ""
+        notes.append((content((f"⏸ paused at {_clock(paused_since, zone)}{since}", CAUTION)), "space goes on"))
     if snapshot.view.end is not None:
-        notes.append(content((f"◀ the window ends {_moment(snapshot.view.end, zone)}", CAUTION),
-                             (f"{SEPARATOR}. steps forward, n returns to now", MUTED)))  # fmt: skip
+        told = content((f"◀ the window ends {_moment(snapshot.view.end, zone)}", CAUTION))
+        notes.append((told, ". steps forward, n returns to now"))
     if snapshot.filling is not None:
         notes.append(_filling(snapshot.filling, zone))
     if snapshot.rates_date is not None and now.astimezone(zone).date() - snapshot.rates_date > RATES_OLD:
         days = (now.astimezone(zone).date() - snapshot.rates_date).days
-        notes.append(content((f"rates are {days} days old", CAUTION),
-                             (f"{SEPARATOR}what we price may be off; update cost-top", MUTED)))  # fmt: skip
-    return Content("   ").join(notes) if notes else None
+        told = content((f"the rates are {days} days old", CAUTION))
+        notes.append((told, "what we price may be off; update cost-top"))
+    return notes
 
 
-def _stale(state: Stale, now: datetime, zone: tzinfo) -> Content:
-    reason = elide(" ".join(state.error.split()), 120)
+def _stale(state: Stale, now: datetime, zone: tzinfo, width: int) -> tuple[Content, str]:
+    reason = elide(" ".join(state.error.split()), max(20, width - 40))
     if state.denied:
-        return content((f"◌ no permission since {_clock(state.since, zone)}: {reason}", BAD),
-                       (f"{SEPARATOR}grant SELECT, then r retries", MUTED))  # fmt: skip
-    told = age(now - state.since)
-    ago = "just now" if told == "now" else f"for {told}"
-    wait = (state.retry_at - now).total_seconds()
-    following = "retrying now" if wait <= 1 else f"next try {_clock(state.retry_at, zone)}"
-    return content((f"◌ no data {ago}: {reason}", BAD), (f"{SEPARATOR}{following}, r retries now", MUTED))
+        told = f"◌ no permission since {_clock(state.since, zone)}: {reason}"
+        return content((told, BAD)), "grant SELECT, then r retries"
+    since = age(now - state.since)
+    ago = "" if since == "now" else f" for {since}"
+    following = "retrying now" if state.retry_at <= now else f"next try {_clock(state.retry_at, zone)}"
+    return content((f"◌ no data{ago}: {reason}", BAD)), f"{following}, r tries at once"
 
 
-def _filling(filling: Filling, zone: tzinfo) -> Content:
+def _filling(filling: Filling, zone: tzinfo) -> tuple[Content, str]:
     if filling.done < filling.total:
         reach = f"back to {_moment(filling.oldest, zone)}" if filling.oldest is not None else "starting"
         left = filling.total - filling.done
-        text = f"reading history: {filling.done} of {filling.total} days, {reach}"
-        return content((text, CAUTION), (f"{SEPARATOR}totals miss {left} day{'s' if left != 1 else ''}", MUTED))
-    text = f"reading details: {filling.details_done} of {filling.details_total} days"
-    return content((text, CAUTION), (f"{SEPARATOR}tags and cache figures are not complete", MUTED))
+        told = f"reading history: {filling.done} of {filling.total} days, {reach}"
+        return content((told, CAUTION)), f"totals miss {left} day{'s' if left != 1 else ''}"
+    told = f"reading details: {filling.details_done} of {filling.details_total} days"
+    return content((told, CAUTION)), "tags and cache figures are not complete"
 
 
 def _clock(instant: datetime, zone: tzinfo) -> str:

@@ -82,7 +82,7 @@ class HelpScreen(Dialog[None]):
         yield _line("source", f"{count(watching.queries)} queries, {watching.database_ms:,.0f} ms of database time", 10)
         yield _line("read", f"{bytes_text(watching.bytes_read)} in {count(watching.rows_read)} rows", 10)
         yield _line("terminal", f"{bytes_text(written.bytes)} written", 10)
-        yield _line("source is", app.source_label, 10)
+        yield _line("log", app.shown.source if app.shown is not None else app.source_label, 10)
 
 
 def _line(name: str, meaning: str, width: int) -> Content:
