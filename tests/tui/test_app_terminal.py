@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from running import recorded, running, screen_text
-from snapshots import snapshot
+from snapshots import NOW, snapshot
 
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import ReportRow
@@ -91,6 +92,24 @@ async def test_an_equal_snapshot_writes_nothing():
         assert before > 1000
 
     await recorded(script)
+
+
+async def test_the_age_of_the_newest_row_grows_without_a_snapshot_and_writes_little():
+    def answer(view):
+        return replace(snapshot(view), newest=NOW - timedelta(seconds=9.9))
+
+    async def script(app, feed, pilot):
+        assert "newest now" in screen_text(app)
+        before = app.written.bytes
+        app.clock = lambda: NOW + timedelta(seconds=1)
+        for _ in range(200):
+            await pilot.pause(0.05)
+            if "newest 10 s ago" in screen_text(app):
+                break
+        assert "newest 10 s ago" in screen_text(app)
+        assert app.written.bytes - before < 600
+
+    await recorded(script, answer=answer)
 
 
 async def test_one_changed_figure_writes_little():
