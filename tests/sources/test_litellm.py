@@ -334,7 +334,7 @@ def test_a_table_of_that_name_that_is_another(postgres_server):
     name = postgres_server.create_database()
     try:
         postgres_server.run('CREATE TABLE "LiteLLM_SpendLogs" (request_id text)', name)
-        with pytest.raises(UserError, match="lacks columns that a litellm log has: request_id, startTime, spend"):
+        with pytest.raises(UserError, match="lacks columns that a litellm log has: startTime, spend"):
             open_log(postgres_server.url(name))
     finally:
         postgres_server.drop_database(name)

@@ -230,7 +230,7 @@ def _recognised(database: Database, session: Session, presets: tuple[Preset, ...
     tables = database.tables(session, wanted)
     candidates = recognise(presets, tables, database.name)
     if not candidates:
-        raise _unrecognised(database, presets, [table.name for table in tables], chosen)
+        raise _unrecognised(database, presets, {table.name: set(table.columns) for table in tables}, chosen)
     candidate = _only(database, candidates)
     spelling = database.spelling(session)
     statements = LogStatements(LogColumns(candidate.preset, candidate.columns, spelling, candidate.schema))
@@ -258,14 +258,18 @@ def _only(database: Database, candidates: list[Candidate]) -> Candidate:
     return candidates[0]
 
 
-def _unrecognised(database: Database, presets: tuple[Preset, ...], found: list[str], chosen: bool) -> UserError:
+def _unrecognised(
+    database: Database, presets: tuple[Preset, ...], found: dict[str, set[str]], chosen: bool
+) -> UserError:
+    """What to say; `found` holds the columns of the tables that carry a preset's name."""
     for preset in presets:
         if chosen and database.name not in preset.databases:
             return UserError(f"mapping {preset.origin}: is for {', '.join(preset.databases)}, not for {database.name}")
         if preset.table in found:
+            lacking = ", ".join(name for name in preset.recognised_by if name not in found[preset.table])
             return UserError(
-                f"{database.place}: the table {preset.table} lacks columns that a {preset.name} log has: "
-                f"{', '.join(preset.recognised_by)}; map it with --mapping FILE, or GRANT SELECT on it"
+                f"{database.place}: the table {preset.table} lacks columns that a {preset.name} log has: {lacking}; "
+                "map it with --mapping FILE, or GRANT SELECT on it"
             )
     tables = ", ".join(preset.table for preset in presets)
     return UserError(

@@ -173,8 +173,12 @@ class SqliteSpelling:
         return or_(*([time.value.in_([number(value) for value in whole])] if whole else []), *ranges)
 
     def total(self, cell: Cell) -> Element:
-        # total() neither overflows nor fails; nine digits do not depend on the order of the rows.
-        return func.printf(constant("%.9g"), func.total(cell.value))
+        # Integers are summed exactly, in two parts that do not overflow. total() of the others never fails, and nine
+        # digits of it do not depend on the order of the rows.
+        whole = case((func.typeof(cell.value) == constant("integer"), cell.value), else_=number(0))
+        loose = case((func.typeof(cell.value) != constant("integer"), cell.value))
+        parts = (func.sum(whole.op("/")(number(10**12))), func.sum(whole.op("%")(number(10**12))))
+        return func.printf(constant("%d/%d/%.9g"), *parts, func.total(loose))
 
     def spell(self, value: Element) -> str:
         return render(value, self._dialect)
