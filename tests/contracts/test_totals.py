@@ -56,7 +56,7 @@ def rows(count: int, end: datetime, seed: int = 1) -> Iterator[tuple[Any, ...]]:
             draw.choice(["/chat", "/agent", None]), token := draw.choice(["k1", "k2", "k3", None]),
             token and f"name of {token}", draw.choice([f"u{draw.randrange(200)}", None]), draw.choice(["ann", "bob"]),
             draw.choice(["red", "blue", None]),
-            json.dumps(draw.sample(["prod", "dev", "plan:pro", "été"], draw.randrange(3))) if draw.random() < 0.9 else None,
+            json.dumps(draw.sample(["prod", "dev", "été"], draw.randrange(3))) if draw.random() < 0.9 else None,
             "byok" if byok else "system", tokens, None if draw.random() < 0.5 else tokens // 3, None, None, output,
             draw.choice([None, output // 2]), cost, None, hit, draw.randrange(20, 9_000),
             draw.choice([429, 500]) if failed else 200, draw.random() < 0.5, "192.0.2.1", "agent/1",
