@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from support.litellm_log import spend_row, write_spend
 
 NOW = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
@@ -43,7 +44,7 @@ def rows(count: int) -> list[dict[str, Any]]:
                 user=draw.choice(["ann", "bob"]), cache_hit=draw.choice(["True"] if hit else ["False", "None", ""]),
                 request_tags=draw.choice([[], ["prod"], ["prod", "plan:pro", "User-Agent: OpenAI/Python 1.2"]]),
                 status="failure" if failed else draw.choice(["success", None]),
-                metadata={"user_api_key_alias": "alias of the row", "error_information": {"error_code": "429"}} if failed
+                metadata={"user_api_key_alias": "alias of the row", "error_information": {"error_code": 429}} if failed
                 else {"additional_usage_values": {"cache_read_input_tokens": tokens // 2}},
                 model=draw.choice(["gpt-5-mini", "claude-sonnet-4-6"]),
             )
