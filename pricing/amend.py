@@ -54,8 +54,13 @@ def apply(providers: list[Provider], corrections: dict[str, Any]) -> None:
             model["modes"] = {mode: in_mode(model["standard"], variants) for mode, variants in model["modes"].items()}
     for entry in corrections.get("modes", []):
         for model in chosen(providers, entry):
-            if entry["mode"] not in model["modes"]:
+            in_force = model["modes"].get(entry["mode"])
+            start, end = span(entry)
+            if in_force is None:
                 model["modes"][entry["mode"]] = by_factor(model["standard"], entry)
+            elif (start, end) != (None, None):
+                other = by_factor(model["standard"], entry)
+                model["modes"][entry["mode"]] = spliced(in_force, other, start, end, entry["id"])
     for entry in corrections.get("names", []):
         rename(providers, entry)
 

@@ -19,8 +19,9 @@ from genai_prices import types
 from genai_prices.data import providers
 
 PINNED = "0.2.3"
-# The day the pinned release describes; a constant, so that a rebuild gives the same bytes.
-RELEASE_DATE = "2026-11-20"
+# The last day on which a price of the pinned release begins, announced ones aside: neither the index nor the files
+# of the release say when it was published. A constant, so that a rebuild gives the same bytes.
+RELEASE_DATE = "2026-11-09"
 
 PRICE_KEYS = {
     "input_mtok": "in",

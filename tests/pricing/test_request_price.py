@@ -149,10 +149,22 @@ def test_the_long_context_tier_of_sonnet_4_holds_everywhere(provider: str, model
         ("deepseek", "deepseek-reasoner", "2025-09-10", "standard", 2_240),
         ("deepseek", "deepseek-reasoner", "2025-12-01", "standard", 700),
         ("deepseek", "deepseek-chat", "2026-05-01", "standard", 420),
+        ("deepseek", "deepseek-v4-pro", "2026-04-25", "standard", 5_220),
+        ("deepseek", "deepseek-v4-pro", "2026-04-26", "standard", 1_305),
+        ("google", "gemini-3.6-flash", "2026-08-12", "standard", 9_000),
+        ("google", "gemini-3.6-flash", "2026-08-13", "standard", 4_500),
+        ("google", "gemini-3.7-flash", "2026-09-01", "batch", 2_250),
+        ("google", "gemini-3.8-flash", "2026-10-01", "priority", 8_100),
+        ("bedrock", "us.amazon.nova-pro-v1:0", "2026-11-01", "flex", 2_000),
+        ("bedrock", "openai.gpt-oss-120b-1:0", "2026-11-01", "priority", 1_312.5),
+        ("bedrock", "jp.amazon.nova-2-lite-v1:0", "2026-11-01", "standard", 3_707),
+        ("openrouter", "openai/o3", "2025-06-01", "standard", 50_000),
+        ("groq", "llama-3.3-70b-versatile", "2025-03-15", "batch", 1_035),
+        ("groq", "llama-3.3-70b-versatile", "2025-09-01", "batch", 690),
         ("openai", "gpt-4o", "2025-05-01", "some new tier", 12_500),
     ],
 )
-def test_history_of_every_mode(provider: str, model: str, at: str, mode: str, expected: int) -> None:
+def test_history_of_every_mode(provider: str, model: str, at: str, mode: str, expected: float) -> None:
     moment = datetime.fromisoformat(at).replace(hour=12, tzinfo=UTC)
     request = Request(provider, model, moment, 1000, output_tokens=1000, mode=mode)
     assert price(BOOK, request).cost == expected * 10**6
@@ -162,6 +174,8 @@ def test_history_of_every_mode(provider: str, model: str, at: str, mode: str, ex
     ("at", "peak"),
     [
         ("2026-08-16T02:00", None),
+        ("2026-08-16T15:59:59", None),
+        ("2026-08-16T16:00", False),
         ("2026-08-17T00:59:59", False),
         ("2026-08-17T01:00", True),
         ("2026-08-17T04:00", False),
@@ -171,6 +185,9 @@ def test_history_of_every_mode(provider: str, model: str, at: str, mode: str, ex
         ("2026-08-22T02:00", True),  # a Saturday, before weekends became off-peak
         ("2026-08-23T02:00", False),
         ("2026-08-24T02:00", True),
+        ("2026-09-25T02:00", False),  # a Friday, Mid-Autumn
+        ("2026-10-02T02:00", False),  # a Friday, National Day
+        ("2026-10-08T02:00", True),
         ("2026-11-21T02:00", False),
     ],
 )
@@ -178,6 +195,23 @@ def test_deepseek_peak_hours(at: str, peak: bool | None) -> None:
     moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
     request = Request("deepseek", "deepseek-v4-pro", moment, 1000)
     assert price(BOOK, request).cost == {None: 435, False: 660, True: 1320}[peak] * 10**6
+
+
+@pytest.mark.parametrize(
+    ("model", "at", "expected"),
+    [
+        # 1000 cached tokens, in micro-USD
+        ("claude-sonnet-5-5", "2026-10-06T23:59:59", 200),
+        ("claude-sonnet-5-5", "2026-10-07T00:00", 100),
+        ("deepseek-v4-flash", "2026-04-25T12:00", 28),
+        ("deepseek-v4-flash", "2026-04-26T00:00", 2.8),
+        ("deepseek-v4-flash", "2026-09-10T03:59:59", 14),
+        ("deepseek-v4-flash", "2026-09-10T04:00", 3),
+    ],
+)
+def test_history_of_cached_input(model: str, at: str, expected: float) -> None:
+    moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    assert price(BOOK, Request(None, model, moment, 1000, 1000)).cost == expected * 10**6
 
 
 def test_an_inclusive_threshold() -> None:
