@@ -66,8 +66,12 @@ class Rollups:
         self._numbers = itertools.count(1)
         self._recent: list[str] = []
         self._known: dict[tuple[str, str], dict[Slice, int]] = {}
+        # By slice number: one row each, read so often that a statement would cost more than the sum.
+        self._totals: dict[int, tuple[int, ...]] = {}
+        self._trust: dict[int, tuple[int, ...]] = {}
         for lens in LENSES:
-            connection.execute(_create(lens))
+            if lens != TRUST_LENS:
+                connection.execute(_create(lens))
 
     def missing(self, where: Filter, lenses: Iterable[str], slices: Iterable[Slice]) -> list[Slice]:
         """The slices that some lens has no sums for, newest first."""
@@ -102,14 +106,14 @@ class Rollups:
             )
         if TRUST_LENS in lenses:
             sums = ", ".join(f"coalesce({expression}, 0)" for expression in TRUST.values())
-            self._connection.execute(
-                f"INSERT INTO {lens_table(TRUST_LENS)} SELECT slice, {sums} FROM ({source}) GROUP BY slice",
-                [*bounds, *parameters],
-            )
+            found = self._connection.execute(
+                f"SELECT slice, {sums} FROM ({source}) GROUP BY slice", [*bounds, *parameters]
+            ).fetchall()
+            self._trust.update((row[0], row[1:]) for row in found)
 
     def _grouping_sets(self, lenses: Sequence[str], source: str, parameters: list[object]) -> None:
         keys = [column for lens in lenses for column in LENSES[lens]]
-        sets = ", ".join(f"(slice, {', '.join(LENSES[lens])})" for lens in lenses)
+        sets = ", ".join(["(slice)", *(f"(slice, {', '.join(LENSES[lens])})" for lens in lenses)])
         flags = ", ".join(f"grouping({LENSES[lens][0]}) AS is_{lens}" for lens in lenses)
         name = "arg_max(token_name, time)" if "token" in lenses else "NULL"
         self._connection.execute(
@@ -123,6 +127,9 @@ class Rollups:
                 f"INSERT INTO {lens_table(lens)} SELECT slice, CAST({LENSES[lens][0]} AS VARCHAR), {second}, newest, "
                 f"{', '.join(ADDITIVE_NAMES)} FROM grouped WHERE is_{lens} = 0"
             )
+        whole = " AND ".join(f"is_{lens} = 1" for lens in lenses)
+        totals = self._connection.execute(f"SELECT slice, {', '.join(ADDITIVE_NAMES)} FROM grouped WHERE {whole}")
+        self._totals.update((row[0], row[1:]) for row in totals.fetchall())
         self._connection.execute("DROP TABLE grouped")
 
     def numbers(self, where: Filter, lens: str, slices: Iterable[Slice]) -> list[int]:
@@ -130,12 +137,10 @@ class Rollups:
         known = self._known.get((str(where), lens), {})
         return [known[part] for part in slices if part in known]
 
-    def totals(self, where: Filter, slices: Iterable[Slice], lens: str = "provider") -> tuple[int | None, ...]:
-        """The additive measures summed over slices."""
-        numbers = self.numbers(where, lens, slices)
-        return first_row(
-            self._connection, f"SELECT {part_sums()} FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)})"
-        )
+    def totals(self, where: Filter, slices: Iterable[Slice], lens: str = "provider") -> tuple[int, ...]:
+        """The additive measures summed over slices that a lens has been computed for (not tags, which overlap)."""
+        rows = [self._totals[number] for number in self.numbers(where, lens, slices) if number in self._totals]
+        return tuple(map(sum, zip(*rows, strict=True))) if rows else (0,) * len(ADDITIVE_NAMES)
 
     def top(
         self, where: Filter, lens: str, slices: Iterable[Slice], measure: str, descending: bool, limit: int
@@ -150,6 +155,15 @@ class Rollups:
             f"ORDER BY {order} {'DESC' if descending else 'ASC'} NULLS LAST, key NULLS LAST LIMIT {int(limit)}"
         ).fetchall()
         return [row[:-1] for row in rows], int(rows[0][-1]) if rows else 0
+
+    def groups(self, where: Filter, lens: str, slices: Iterable[Slice], limit: int) -> list[tuple[Any, ...]]:
+        """Groups of a lens over slices: `(key, second, newest, *additive measures)`, in no order."""
+        numbers = self.numbers(where, lens, slices)
+        second = "arg_max(second, newest)" if lens == "token" else "NULL"
+        return self._connection.execute(
+            f"SELECT key, {second}, max(newest), {part_sums()} FROM {lens_table(lens)} "
+            f"WHERE slice IN ({_in(numbers)}) GROUP BY key LIMIT {int(limit)}"
+        ).fetchall()
 
     def costs(self, where: Filter, lens: str, slices: Iterable[Slice]) -> dict[str | None, int]:
         """The cost of every group of a lens over slices."""
@@ -184,20 +198,15 @@ class Rollups:
 
     def trust(self, where: Filter, slices: Iterable[Slice]) -> dict[str, int]:
         """The sums behind the trust line."""
-        numbers = self.numbers(where, TRUST_LENS, slices)
-        sums = ", ".join(f"coalesce(sum({name}), 0)" for name in TRUST)
-        row = first_row(
-            self._connection, f"SELECT {sums} FROM {lens_table(TRUST_LENS)} WHERE slice IN ({_in(numbers)})"
-        )
-        return dict(zip(TRUST, (int(value) for value in row), strict=True))
+        rows = [self._trust[number] for number in self.numbers(where, TRUST_LENS, slices) if number in self._trust]
+        sums = map(sum, zip(*rows, strict=True)) if rows else (0,) * len(TRUST)
+        return dict(zip(TRUST, sums, strict=True))
 
     def forget(self, touches: Callable[[Slice], bool]) -> None:
         """Drop the sums of slices whose rows changed."""
         for (_, lens), known in self._known.items():
             gone = [part for part in known if touches(part)]
-            numbers = [known.pop(part) for part in gone]
-            if numbers:
-                self._connection.execute(f"DELETE FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)})")
+            self._drop(lens, [known.pop(part) for part in gone])
 
     def forget_edges(self, used: set[Slice]) -> None:
         """Drop the cut edges of windows that have moved on."""
@@ -210,15 +219,42 @@ class Rollups:
             return
         self._recent = [*(other for other in self._recent if other != text), text][-kept:]
         for key in [key for key in self._known if key[0] and key[0] not in self._recent]:
-            numbers = list(self._known.pop(key).values())
-            if numbers:
-                self._connection.execute(f"DELETE FROM {lens_table(key[1])} WHERE slice IN ({_in(numbers)})")
+            self._drop(key[1], list(self._known.pop(key).values()))
+
+    def _drop(self, lens: str, numbers: Sequence[int]) -> None:
+        if lens == TRUST_LENS:
+            for number in numbers:
+                self._trust.pop(number, None)
+        elif numbers:
+            self._connection.execute(f"DELETE FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)})")
+            held = {number for known in self._known.values() for number in known.values()}
+            for number in set(numbers) - held:
+                self._totals.pop(number, None)
+
+
+def merge_groups(*parts: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Groups `(key, second, newest, *sums)` of several stretches as one; the newest `second` is kept."""
+    merged: dict[str | None, tuple[Any, ...]] = {}
+    for group in itertools.chain(*parts):
+        known = merged.setdefault(group[0], group)
+        if known is not group:
+            later, earlier = (group, known) if group[2] >= known[2] else (known, group)
+            sums = (a + b for a, b in zip(known[3:], group[3:], strict=True))
+            merged[group[0]] = (group[0], later[1] or earlier[1], later[2], *sums)
+    return list(merged.values())
+
+
+def order_groups(groups: list[tuple[Any, ...]], measure: str, descending: bool) -> list[tuple[Any, ...]]:
+    """Groups by a measure, their key or their newest row; equal ones by key, what is not attributed last."""
+    place = 2 if measure == "newest" else 3 + ADDITIVE_NAMES.index(measure) if measure != "key" else 0
+    ordered = sorted(groups, key=lambda group: (group[0] is None, group[0] or ""))
+    if place:
+        return sorted(ordered, key=lambda group: group[place], reverse=descending)
+    named = sorted((g for g in ordered if g[0] is not None), key=lambda g: g[0].lower(), reverse=descending)
+    return named + [group for group in ordered if group[0] is None]
 
 
 def _create(lens: str) -> str:
-    if lens == TRUST_LENS:
-        columns = ", ".join(f"{name} HUGEINT" for name in TRUST)
-        return f"CREATE TABLE {lens_table(lens)} (slice INTEGER, {columns})"
     second = "INTEGER" if lens == "provider" else "VARCHAR"
     columns = ", ".join(f"{name} HUGEINT" for name in ADDITIVE_NAMES)
     return f"CREATE TABLE {lens_table(lens)} (slice INTEGER, key VARCHAR, second {second}, newest TIMESTAMP, {columns})"

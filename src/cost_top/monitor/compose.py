@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cost_top.insight.bars import bar_edges, bar_label, quarter_number
 from cost_top.insight.burn import usual, usual_hours
 from cost_top.mirror.measures import measures_of
 from cost_top.mirror.report import naive
-from cost_top.mirror.rollups import TRUST_LENS, Slice
+from cost_top.mirror.rollups import TRUST_LENS, Slice, merge_groups, order_groups
 from cost_top.mirror.store import Mirror
 from cost_top.model.filter import Filter
 from cost_top.model.query import Measures, Report, ReportQuery, ReportRow, key_columns
@@ -33,6 +33,7 @@ T = TypeVar("T")
 _SHORT = timedelta(days=7)  # endpoints and tokens look back a week at most
 _SHORT_LENSES = ("endpoint", "token")
 _MEMO_SIZE = 400
+_FEW_GROUPS = 1000  # more are merged and ordered by the database
 # Slices are summed in this many at a time, so that a broad filter over a long window shows something at once.
 _CHUNK = 4
 
@@ -71,7 +72,7 @@ class Composer:
         before = self._before(view, period)
         recent = self._short(period)
         parts = [
-            Part(period, live, ("provider", TRUST_LENS, *long)),
+            Part(period, live, tuple(dict.fromkeys(("provider", TRUST_LENS, "model", *long)))),
             Part(recent, live, short),
             Part(self._today(period), live, ("provider",)),
             Part(Period(month_start(period.end, self._zone), period.end), live, ("provider",)),
@@ -159,8 +160,7 @@ class Composer:
         return value
 
     def _total(self, where: Filter, slices: Sequence[Slice]) -> Measures:
-        numbers = tuple(self._mirror.rollups.numbers(where, "provider", slices))
-        return self._remember(("total", numbers), lambda: measures_of(self._mirror.rollups.totals(where, slices)))
+        return measures_of(self._mirror.rollups.totals(where, slices))
 
     def _cost(self, where: Filter, period: Period, live: bool) -> int:
         return self._total(where, self._slices(Part(period, live, ()))).total_cost
@@ -175,8 +175,7 @@ class Composer:
         marked = None
         if view.mark is not None and view.mark < period.end:
             marked = self._total(where, self._slices(Part(Period(view.mark, period.end), live, ())))
-        numbers = tuple(self._mirror.rollups.numbers(where, TRUST_LENS, slices))
-        sums = self._remember((TRUST_LENS, numbers), lambda: self._mirror.rollups.trust(where, slices))
+        sums = self._mirror.rollups.trust(where, slices)
         total = self._total(where, slices)
         spend = Spend(
             measures=total,
@@ -268,9 +267,12 @@ class Composer:
         self, where: Filter, slices: Sequence[Slice], edges: Sequence[datetime]
     ) -> list[tuple[int, str | None, int, int, int, int]]:
         """Rows `(bar, provider, cost, requests, saved by cache, unpriced)`."""
-        numbers = tuple(self._mirror.rollups.numbers(where, "provider", slices))
         cuts = tuple(quarter_number(edge) for edge in edges)
-        return self._remember(("bars", numbers, cuts), lambda: self._mirror.rollups.bars(where, slices, cuts))
+        bars: list[tuple[int, str | None, int, int, int, int]] = []
+        for part in _days_and_rest(slices):
+            key = ("bars", *self._mirror.rollups.numbers(where, "provider", part), cuts)
+            bars += self._remember(key, lambda part=part: self._mirror.rollups.bars(where, part, cuts))  # type: ignore[misc]
+        return bars
 
     def _lens(self, view: View, lens: str, period: Period, reaches: datetime | None) -> Lens:
         short = lens in _SHORT_LENSES
@@ -278,15 +280,11 @@ class Composer:
         slices = self._slices(Part(shown, view.end is None, ()))
         where = view.where
         measure, descending = view.sort_of(lens)
-        numbers = tuple(self._mirror.rollups.numbers(where, lens, slices))
-        rows, count = self._remember(
-            ("top", lens, numbers, measure, descending, view.row_limit),
-            lambda: self._mirror.rollups.top(where, lens, slices, measure, descending, view.row_limit),
-        )
+        rows, count = self._top(where, lens, slices, measure, descending, view.row_limit)
         keyed = tuple(
             ReportRow((row[0], row[1]) if lens == "token" else (row[0],), measures_of(row[3:])) for row in rows
         )
-        total = self._total(where, slices) if not short else self._lens_total(where, lens, slices)
+        total = measures_of(self._mirror.rollups.totals(where, slices, "provider" if lens == "tag" else lens))
         report = Report(key_columns((lens,)), keyed, total, count, shown.end)
         keys = [row.key[0] for row in keyed]
         return Lens(
@@ -298,11 +296,25 @@ class Composer:
             since_mark=self._since_mark(view, lens, period, keys),
         )
 
-    def _lens_total(self, where: Filter, lens: str, slices: Sequence[Slice]) -> Measures:
-        numbers = tuple(self._mirror.rollups.numbers(where, lens, slices))
-        return self._remember(
-            ("lens total", lens, numbers), lambda: measures_of(self._mirror.rollups.totals(where, slices, lens))
+    def _top(
+        self, where: Filter, lens: str, slices: Sequence[Slice], measure: str, descending: bool, limit: int
+    ) -> tuple[list[tuple[Any, ...]], int]:
+        """The first groups of a lens and their number. The sums of closed days are kept from tick to tick."""
+        rollups = self._mirror.rollups
+        days, rest = _days_and_rest(slices)
+        kept = self._remember(
+            ("groups", lens, *rollups.numbers(where, lens, days)),
+            lambda: rollups.groups(where, lens, days, _FEW_GROUPS + 1),
         )
+        if len(kept) > _FEW_GROUPS:
+            key = ("top", lens, *rollups.numbers(where, lens, slices), measure, descending, limit)
+            return self._remember(key, lambda: rollups.top(where, lens, slices, measure, descending, limit))
+        fresh = self._remember(
+            ("groups", lens, *rollups.numbers(where, lens, rest)),
+            lambda: rollups.groups(where, lens, rest, 1_000_000),
+        )
+        groups = merge_groups(kept, fresh)
+        return order_groups(groups, measure, descending)[:limit], len(groups)
 
     def _trends(
         self, view: View, period: Period, slices: Sequence[Slice], keys: Sequence[str | None]
@@ -352,6 +364,12 @@ class Composer:
         period = self.period(view, now)
         end = period.end if view.end else datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
         return ReportQuery(period.start, end, (), view.where, self._zone, limit=limit)
+
+
+def _days_and_rest(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice]]:
+    """Closed days, which seldom change, and the others."""
+    days = [part for part in slices if part.end - part.start == timedelta(days=1)]
+    return days, [part for part in slices if part.end - part.start != timedelta(days=1)]
 
 
 def _just_before(period: Period) -> Period:
