@@ -129,7 +129,9 @@ class CostTopApp(LiveApp):
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:  # noqa: ARG002
         """Write the screen to an SVG file."""
-        self._write("screen.svg", self.export_screenshot(title="cost-top"))
+        from cost_top.tui.picture import tidy
+
+        self._write("screen.svg", tidy(self.export_screenshot(title="cost-top")))
 
     def _write(self, name: str, text: str) -> None:
         try:

@@ -66,10 +66,10 @@ def test_usual_unknown_or_nothing():
 def test_the_strip_is_zero_based_and_quiet_minutes_differ_from_cheap_ones():
     minutes = (0,) * 57 + (1, 50, 100)
     strip = strip_line(Burn(minutes), 80).plain
-    assert strip.startswith("·" * 57 + "▁▄█")
+    assert strip.startswith("·" * 57 + "▁▄▇")
     assert strip.endswith("last 60 min")
     flat = strip_line(Burn((100,) * 60), 80).plain
-    assert flat.startswith("█" * 60)
+    assert flat.startswith("▇" * 60)
 
 
 def test_savings_say_what_a_share_is_of():

@@ -33,7 +33,7 @@ def test_provider_rows():
     assert [column.key for column in columns_for("provider", 78, False)] == [
         "name", "bar", "cost", "share", "requests", "trend", "arrow",
     ]  # fmt: skip
-    assert " ".join(row(shown, 0, 78).split()) == "anthropic █████████▏ $1,402.10 75.9 % 18.2k ·▁▂▄█ ▲"
+    assert " ".join(row(shown, 0, 78).split()) == "anthropic █████████▏ $1,402.10 75.9 % 18.2k ·▁▂▄▇ ▲"
     assert row(shown, 5, 78).split()[2:4] == ["$0.0526", "<0.1"]
 
 

@@ -89,7 +89,8 @@ def spend_chart(
         pieces: list[tuple[str, str]] = [(marks.get(row, " " * (layout.left - 1)), MUTED), ("│", MUTED)]
         for place, bar in enumerate(layout.bars):
             drawn, blank = layout.cells(place)
-            pieces.append((_cell(bar, top, rows_high, row) * drawn, CHOSEN if bar is chosen else BAR))
+            style = CHOSEN if bar is chosen else MUTED if bar.partial else BAR
+            pieces.append((_cell(bar, top, rows_high, row) * drawn, style))
             pieces.append((" " * blank, ""))
         rows.append(Content.assemble(*pieces))
     rows.append(_figures(bars, chosen, width) if chosen else _dates(bars, layout, width, zone))

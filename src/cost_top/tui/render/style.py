@@ -97,12 +97,13 @@ def summed(values: Sequence[int], width: int) -> list[int]:
 def strip_blocks(values: Sequence[int], width: int) -> Content:
     """A zero-based strip of one row, `summed` to the columns there are.
 
-    A value of 0 is a faint dot, so that quiet differs from little; any value above 0 shows at least one eighth.
+    A value of 0 is a faint dot, so that quiet differs from little; any value above 0 shows at least one eighth,
+    and the top eighth stays free, so that strips below one another do not touch.
     """
     if not values or width <= 0:
         return Content("")
     sums = summed(values, width)
     top = max(sums)
     return Content.assemble(
-        *(("·", MUTED) if value <= 0 else (LEVELS[max(1, (value * 16 + top) // (2 * top))], BAR) for value in sums)
+        *(("·", MUTED) if value <= 0 else (LEVELS[max(1, (value * 14 + top) // (2 * top))], BAR) for value in sums)
     )

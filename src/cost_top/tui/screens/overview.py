@@ -29,9 +29,6 @@ from cost_top.tui.render.cards import burn_card, saved_card, spend_card
 from cost_top.tui.render.columns import period_name
 from cost_top.tui.render.style import SEPARATOR
 
-# What a wide and tall screen shows beside the panel with tabs.
-EXTRA_LENSES = ("user", "tag", "team", "credential_type")
-
 
 class OverviewScreen(Screen[None]):
     """Header, cards, chart, tables, trust line and keys."""
@@ -63,8 +60,11 @@ class OverviewScreen(Screen[None]):
                 yield LensTable("token", zone, id="token", classes="panel")
                 yield LensTable("model", zone, id="tabs", classes="panel")
             with Horizontal(id="extra"):
-                for lens in EXTRA_LENSES:
-                    yield LensTable(lens, zone, id=f"extra-{lens}", classes="panel")
+                yield LensTable("user", zone, id="extra-user", classes="panel")
+                yield LensTable("tag", zone, id="extra-tag", classes="panel")
+                with Vertical(id="extra-short"):
+                    yield LensTable("team", zone, id="extra-team", classes="panel")
+                    yield LensTable("credential_type", zone, id="extra-credential", classes="panel")
         yield TrustLine(id="trust")
         yield KeyLine([*TABLE_BINDINGS, *OVERVIEW_BINDINGS, *APP_BINDINGS], id="keys")
 
