@@ -38,6 +38,7 @@ class Database:
         self.rates = RateJoin(book)
         self.book = book
         self._lock = threading.Lock()
+        self._threads = THREADS
         self._lookups: tuple[Lookup, ...] = ()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -47,6 +48,12 @@ class Database:
     def close(self) -> None:
         """Free it."""
         self.connection.close()
+
+    def use_threads(self, count: int) -> None:
+        """How many threads a statement may use: small ones lose more by sharing than they gain."""
+        if count != self._threads:
+            self.connection.execute(f"SET threads = {int(count)}")
+            self._threads = count
 
     def tidy(self) -> None:
         """Give back the memory of deleted rows."""

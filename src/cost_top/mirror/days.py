@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,11 @@ class ClosedDay:
     details: bool  # costly columns are read as well
     check: str
     path: Path | None = None
+    start: datetime = field(init=False)  # its first instant, naive UTC
 
-    @property
-    def start(self) -> datetime:
-        """Its first instant, naive UTC."""
-        return datetime(self.day.year, self.day.month, self.day.day)
+    def __post_init__(self) -> None:
+        """Set what follows from the day."""
+        object.__setattr__(self, "start", datetime(self.day.year, self.day.month, self.day.day))
 
 
 class Days:

@@ -32,6 +32,8 @@ class Hot:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the tables."""
         self._connection = connection
+        self._newest: datetime | None = None
+        self._newest_known = True
         connection.execute(create_table(TABLE))
         connection.execute("CREATE TABLE seen (id VARCHAR, time TIMESTAMP, fingerprint UBIGINT)")
 
@@ -76,18 +78,23 @@ class Hot:
 
     def drop_before(self, start: datetime) -> None:
         """Forget rows older than `start`: a closed day holds them now."""
+        self._newest_known = False
         self._connection.execute(f"DELETE FROM {TABLE} WHERE time < TIMESTAMP '{start}'")
         self._connection.execute(f"DELETE FROM seen WHERE time < TIMESTAMP '{start}'")
 
     def newest(self) -> datetime | None:
         """Time of the newest row, naive UTC."""
-        newest: datetime | None = first_row(self._connection, f"SELECT max(time) FROM {TABLE}")[0]
-        return newest
+        if not self._newest_known:
+            self._newest = first_row(self._connection, f"SELECT max(time) FROM {TABLE}")[0]
+            self._newest_known = True
+        return self._newest
 
     def count(self) -> int:
         """Rows held."""
         return int(first_row(self._connection, f"SELECT count(*) FROM {TABLE}")[0])
 
     def _hours(self, sql: str) -> frozenset[datetime]:
+        """The hours of rows that are about to change."""
+        self._newest_known = False
         rows = self._connection.execute(f"SELECT DISTINCT quarter // 4 FROM ({sql})").fetchall()
         return frozenset(datetime(1970, 1, 1) + int(hour) * _HOUR for (hour,) in rows if hour is not None)

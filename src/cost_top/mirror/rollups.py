@@ -51,6 +51,11 @@ class Slice:
         return aligned and length in (timedelta(hours=1), timedelta(days=1))
 
 
+def quarter_of(instant: datetime) -> int:
+    """Quarters of an hour from 1970 to an instant (naive UTC)."""
+    return int((instant - datetime(1970, 1, 1)) // timedelta(minutes=15))
+
+
 def lens_table(lens: str) -> str:
     """The table that holds a lens's sums."""
     return f"rollup_{lens}"
@@ -188,8 +193,17 @@ class Rollups:
         self, where: Filter, slices: Iterable[Slice], cuts: Sequence[int]
     ) -> list[tuple[int, str | None, int, int, int, int]]:
         """Rows `(bar, provider, cost, requests, saved by cache, unpriced)`; bars are cut at quarters of an hour."""
-        numbers = self.numbers(where, "provider", slices)
-        bars = ", ".join(f"({place}, {start}, {end})" for place, (start, end) in enumerate(itertools.pairwise(cuts)))
+        parts = list(slices)
+        numbers = self.numbers(where, "provider", parts)
+        first = min((quarter_of(part.start) for part in parts), default=0)
+        last = max((quarter_of(part.end) for part in parts), default=0)
+        bars = ", ".join(
+            f"({place}, {start}, {end})"
+            for place, (start, end) in enumerate(itertools.pairwise(cuts))
+            if start <= last and end > first
+        )
+        if not bars:
+            return []
         return self._connection.execute(
             "SELECT bar, key, sum(total_cost), sum(request_count), sum(saved_by_cache), sum(unpriced_count) "
             f"FROM {lens_table('provider')} JOIN (VALUES {bars}) b(bar, first, last) "

@@ -39,6 +39,7 @@ class Mirror:
         self.closed: dict[date, ClosedDay] = {}
         self._closing = max(_CLOSING, source.overlap * 2)
         self.hot_start = naive(datetime.now(UTC))  # the hot table is complete from here on
+        self._slices: dict[tuple[datetime, datetime | None, datetime], list[Slice]] = {}
 
     def close(self) -> None:
         """Free the memory."""
@@ -52,6 +53,7 @@ class Mirror:
         """Take over a closed day that was read; sums over an earlier reading of it are dropped."""
         old = self.closed.get(day.day)
         self.closed[day.day] = day
+        self._slices.clear()
         start, end = day.start, day.start + _DAY
         self.rollups.forget(lambda part: part.start < end and part.end > start)
         if old is not None and old.path is None and old.relation != day.relation:
@@ -60,6 +62,7 @@ class Mirror:
     def lose(self, day: date) -> None:
         """Forget a closed day whose rows are gone."""
         lost = self.closed.pop(day)
+        self._slices.clear()
         start, end = lost.start, lost.start + _DAY
         self.rollups.forget(lambda part: part.start < end and part.end > start)
 
@@ -75,6 +78,7 @@ class Mirror:
 
     def touched(self, hours: Iterable[datetime]) -> None:
         """Rows of these hours of the hot end changed: their sums are dropped."""
+        self._slices.clear()
         changed = tuple(hours)
         if changed:
             self.rollups.forget(lambda part: any(part.start < hour + _HOUR and part.end > hour for hour in changed))
@@ -90,6 +94,14 @@ class Mirror:
 
     def slices(self, start: datetime, end: datetime | None) -> list[Slice]:
         """What is held of `[start, end)` (naive UTC) in slices: whole days and hours, and cut edges."""
+        key = (start, end, self.hot_start)
+        if key not in self._slices:
+            if len(self._slices) > 100:
+                self._slices.clear()
+            self._slices[key] = self._cut(start, end)
+        return self._slices[key]
+
+    def _cut(self, start: datetime, end: datetime | None) -> list[Slice]:
         found = list(self._closed_slices(start, end))
         hour = self.hot_start
         last = end if end is not None else (self.hot.newest() or hour) + _HOUR

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from cost_top.insight.bars import bar_edges, bar_label, quarter_number
 from cost_top.insight.burn import usual, usual_hours
+from cost_top.mirror.database import THREADS
 from cost_top.mirror.measures import measures_of
 from cost_top.mirror.report import naive
 from cost_top.mirror.rollups import TRUST_LENS, Slice, merge_groups, order_groups
@@ -92,17 +93,29 @@ class Composer:
 
         Stops after the piece during which the monotonic clock passed `until`.
         """
-        for part in sorted(self.parts(view, now), key=lambda part: not part.needed):
-            lenses = tuple(lens for lens in part.lenses if lens)
-            if not lenses:
-                continue
-            missing = self._mirror.rollups.missing(view.where, lenses, self._slices(part))
+        parts = self.parts(view, now)
+        for needed in (True, False):
+            wanted: dict[Slice, dict[str, None]] = {}
+            for part in parts:
+                if part.needed is needed:
+                    for piece in self._slices(part):
+                        wanted.setdefault(piece, {}).update(dict.fromkeys(part.lenses))
+            if not self._build_slices(view.where, wanted, until):
+                return False
+        return True
+
+    def _build_slices(self, where: Filter, wanted: dict[Slice, dict[str, None]], until: float) -> bool:
+        together: dict[tuple[str, ...], list[Slice]] = {}
+        for piece, named in wanted.items():
+            together.setdefault(tuple(named), []).append(piece)
+        for lenses, pieces in sorted(together.items(), key=lambda item: max(item[1]), reverse=True):
+            missing = self._mirror.rollups.missing(where, lenses, pieces)
             while missing:
-                size = (
-                    _CHUNK if len(missing) > _CHUNK and missing[0].end - missing[0].start > timedelta(hours=1) else 64
-                )
+                days = missing[0].end - missing[0].start > timedelta(hours=1)
+                self._mirror.database.use_threads(THREADS if days else 1)
+                size = _CHUNK if days and len(missing) > _CHUNK else 64
                 chunk, missing = missing[:size], missing[size:]
-                self._mirror.rollups.build(view.where, lenses, chunk)
+                self._mirror.rollups.build(where, lenses, chunk)
                 if time.monotonic() > until:
                     return False
         return True

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cost_top.mirror.backfill import Backfill, Failed, Work
+from cost_top.mirror.database import THREADS
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Tail
@@ -22,6 +23,9 @@ WINDOW_DAYS = 31
 # The longest window and the equal period before it.
 HISTORY_DAYS = 62
 _TIDY_SECONDS = 300.0
+_LOOK_AGAIN_SECONDS = 10.0
+_LOOK_AGAIN_SHARE = 0.005
+_LATELY_DAYS = 7
 # The hot end is read in pieces of this length, newest first, so that the screen fills while it is read.
 _PIECE = timedelta(hours=3)
 
@@ -45,6 +49,9 @@ class History:
         self._hot_goal: datetime | None = None
         self._started = False
         self._tidy_due = time.monotonic() + _TIDY_SECONDS
+        self._to_look_at: list[date] = []
+        self._look_again_due = time.monotonic() + _LOOK_AGAIN_SECONDS
+        self._looked_ms = 0.0
 
     def close(self) -> None:
         """End the threads and free the memory."""
@@ -70,6 +77,7 @@ class History:
         self.last_poll_seconds = (self._reader.statistics.database_ms - before) / 1000
         self.changed |= self.tail.audit(now, time.monotonic())
         self._close_days(now)
+        self._look_again(clock)
         return False
 
     def _begin(self, now: datetime) -> None:
@@ -115,6 +123,25 @@ class History:
             self._asked[start.date()] = Work.READ
             self.backfill.ask(Work.DETAILS if self._source.costly else Work.READ, [start.date()])
 
+    def _look_again(self, clock: float) -> None:
+        """Hold closed days against the log in turn, newest first, for a small share of its time."""
+        if clock < self._look_again_due or self.backfill.pending:
+            return
+        if not self._to_look_at:
+            self._to_look_at = sorted(self.mirror.closed)
+        if self._to_look_at:
+            day = self._to_look_at.pop()
+            if day in self.mirror.closed:
+                self.backfill.verify([self.mirror.closed[day]])
+        spent = sum(one.database_ms for one in self.backfill.statistics) - self._looked_ms
+        self._looked_ms += spent
+        self._look_again_due = clock + max(_LOOK_AGAIN_SECONDS, spent / 1000 / _LOOK_AGAIN_SHARE)
+
+    def recovered(self) -> None:
+        """The log answers again: days that closed lately may have changed meanwhile."""
+        lately = sorted(self.mirror.closed)[-_LATELY_DAYS:]
+        self.backfill.verify(self.mirror.closed[day] for day in lately)
+
     def want(self, period: Period) -> None:
         """Ask for older days when the view looks at them."""
         if not self._started or self._hot_goal is None or self.mirror.hot_start > self._hot_goal:
@@ -154,6 +181,10 @@ class History:
             self.mirror.lose(day)
         self._ask(Work.READ, lost)
         return bool(lost)
+
+    def spread(self) -> None:
+        """Both threads while history is read, one for what follows."""
+        self.mirror.database.use_threads(THREADS if self.backfill.pending or not self._started else 1)
 
     def tidy(self, clock: float) -> None:
         """Now and then, give back the memory of rows that were replaced."""

@@ -138,6 +138,7 @@ class Monitor:
             self._wake.clear()
             self._obey()
             clock = time.monotonic()
+            self._history.spread()
             if clock >= self._next_poll:
                 now = _now()
                 try:
@@ -145,6 +146,8 @@ class Monitor:
                         self._history.mirror.database.set_lookups(reader.lookups())
                         lookups_due = clock + _LOOKUP_SECONDS
                     more = self._history.step(now, clock)
+                    if isinstance(self._state, Stale):
+                        self._history.recovered()
                     self._state = Live(now)
                     self._failures = 0
                     self._next_poll = clock if more else time.monotonic() + self._pause()
