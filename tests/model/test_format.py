@@ -108,7 +108,7 @@ def test_a_count_is_exact_or_three_figures(number):
 def test_change_names_the_direction_by_shape():
     assert change(3 * 10**12, 2 * 10**12) == "▲ $1.00 (50.0 %)"
     assert change(0, 2 * 10**12) == "▼ $2.00 (100 %)"
-    assert change(10**12, 0).endswith("(n/a)")
+    assert change(10**12, 0).endswith("(from $0.00)")
     assert change(1, None) is None
     assert [arrow(now, 1000) for now in (1021, 1020, 980, 979)] == ["▲", "▬", "▬", "▼"]
 

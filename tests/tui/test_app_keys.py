@@ -214,7 +214,7 @@ async def test_the_filter_answers_while_it_is_typed():
         await pilot.pause(0.15)
         assert str(feed.view.where) == "tag:prod"
         assert len(feed.views) <= 4, "typing fast asks once"
-        assert "requests match" in screen_text(app)
+        assert "requests   ⏎ keep" in screen_text(app)
         await pilot.press("enter")
         assert str(feed.view.where) == "tag:prod"
         assert app.screen.id != "filter-prompt"

@@ -99,14 +99,16 @@ def change(now: int, before: int | None) -> str | None:
     """Money against the equal period before, the share being of that period; None when that is unknown.
 
     >>> change(1_847_200 * 10**9, 1_632_900 * 10**9), change(10**12, 10**12)
-    ('▲ $214.30 (13.1 %)', '▬ $0.00 (0 %)')
+    ('▲ $214.30 (13.1 %)', '▬ unchanged')
     >>> change(10**12, 2 * 10**12), change(10**12, 0), change(1, None)
-    ('▼ $1.00 (50.0 %)', '▲ $1.00 (n/a)', None)
+    ('▼ $1.00 (50.0 %)', '▲ $1.00 (from $0.00)', None)
     """
     if before is None:
         return None
-    mark = "▲" if now > before else "▼" if now < before else "▬"
-    return f"{mark} {display_usd(abs(now - before))} ({percent(abs(now - before), before) or 'n/a'})"
+    if now == before:
+        return "▬ unchanged"
+    mark = "▲" if now > before else "▼"
+    return f"{mark} {display_usd(abs(now - before))} ({percent(abs(now - before), before) or 'from $0.00'})"
 
 
 def duration_ms(milliseconds: int | None) -> str:

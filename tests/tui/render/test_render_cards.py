@@ -35,7 +35,7 @@ def test_spend_in_full():
 def test_spend_without_history_and_with_a_mark():
     spend = replace(scene().spend, previous_cost=None, since_mark=Measures(total_cost=pico("1.25"), request_count=12))
     shown = text(spend_card, 50, 3, spend=spend)
-    assert shown[0].endswith("nothing before to compare")
+    assert shown[0].endswith("period before unknown")
     assert shown[2] == "since mark $1.25 · 12 requests"
     assert text(spend_card, 24, 2, spend=spend)[1] == "since mark $1.25"
 

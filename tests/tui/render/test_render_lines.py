@@ -140,10 +140,11 @@ def test_empty_panels_teach():
     assert empty_text(None, "model").plain == "connecting…"
     assert empty_text(scene(), "team").plain == "reading…"
     assert "] for a longer one" in empty_text(scene(lenses=(empty,)), "model").plain
-    assert "log is empty" in empty_text(scene(lenses=(empty,), log_rows=0), "model").plain
+    assert empty_text(scene(lenses=(empty,), log_rows=0), "model").plain == "nothing yet"
+    assert "the log is empty" in say(log_rows=0)
     filtered = scene(lenses=(empty,), view=View(filter=parse_filter("tag:x")))
-    assert empty_text(filtered, "model").plain.startswith("no request matches the filter")
-    assert "does not answer" in empty_text(scene(lenses=(empty,), log_rows=0, state=GONE), "model").plain
+    assert empty_text(filtered, "model").plain.startswith("no request matches")
+    assert "nothing read yet" in empty_text(scene(lenses=(empty,), log_rows=0, state=GONE), "model").plain
 
 
 def test_themes_are_chosen_by_what_the_terminal_can():

@@ -48,10 +48,10 @@ def _total_line(spend: Spend, width: int) -> Content:
     figure = content((total, FIGURE))
     told = change(spend.measures.total_cost, spend.previous_cost)
     if told is None:
-        note = content(("nothing before to compare", MUTED))
+        note = content(("period before unknown", MUTED))
         return spread(figure, note, width) if fits(figure, note, width) else first_fit(width, figure)
     style = {"▲": CAUTION, "▼": GOOD}.get(told[0], MUTED)
-    share = told.partition("(")[2].rstrip(")")
+    share = told.partition("(")[2].rstrip(")") or told[2:]
     for note in (
         content((told, style), (" vs before", MUTED)),
         content((told, style)),
@@ -68,6 +68,9 @@ def _so_far_line(snapshot: Snapshot, width: int, zone: tzinfo) -> Content:
     end = snapshot.period.end.astimezone(zone)
     name = _MONTHS[end.month - 1]
     day = "today" if snapshot.view.end is None else f"{name} {end.day}"
+    if snapshot.view.end is not None and end == end.replace(hour=0, minute=0, second=0, microsecond=0):
+        # The window ends as that day begins.
+        return first_fit(width, content((f"{name} until then ", MUTED), month), content((f"{name} ", MUTED), month))
     return first_fit(
         width,
         content((f"{day} ", MUTED), today, (f"   {name} so far ", MUTED), month),
@@ -175,7 +178,10 @@ def _minutes(burn: Burn, width: int, height: int) -> list[Content]:
 
 
 def _health_line(burn: Burn, width: int) -> Content:
-    rate = f"{burn.requests_per_minute:.0f}" if burn.requests_per_minute >= 10 else f"{burn.requests_per_minute:.1f}"
+    if not burn.request_count:
+        return content(("no requests in the last hour", MUTED))
+    per_minute = burn.requests_per_minute
+    rate = f"{per_minute:.1f}" if 0 < per_minute < 10 else f"{per_minute:.0f}"
     share = percent(burn.error_count, burn.request_count) or "–"
     slow = duration_ms(burn.latency_p95)
     style = CAUTION if burn.error_count * 20 > burn.request_count else ""

@@ -16,26 +16,20 @@ RATES_OLD = timedelta(days=60)
 
 
 def empty_text(snapshot: Snapshot | None, dimension: str) -> Content | None:
-    """Why a panel has no rows and what to press; None when it has some."""
+    """Why a panel has no rows and, on a line below, what to press; None when it has some."""
     lens = snapshot.lens(dimension) if snapshot is not None else None
     if lens is not None and lens.report.rows:
         return None
     if snapshot is None or snapshot.state is None or lens is None:
         return content(("connecting…" if snapshot is None or snapshot.state is None else "reading…", MUTED))
     if snapshot.log_rows == 0:
-        return _no_rows(snapshot)
+        if isinstance(snapshot.state, Stale):
+            return content(("nothing read yet", MUTED))
+        return content(("reading the log…" if snapshot.filling is not None else "nothing yet", MUTED))
     if snapshot.view.where:
-        return content("no request matches the filter", (f"{SEPARATOR}escape clears it", MUTED))
+        return content("no request matches", ("\nescape goes back", MUTED))
     what = NOBODY.get(dimension, "nothing").removeprefix("no ")
-    return content(f"no {what} in this window", (f"{SEPARATOR}] for a longer one", MUTED))
-
-
-def _no_rows(snapshot: Snapshot) -> Content:
-    if isinstance(snapshot.state, Stale):
-        return content("nothing read yet", (f"{SEPARATOR}the source does not answer", MUTED))
-    if snapshot.filling is not None:
-        return content(("reading the log…", MUTED))
-    return content("the log is empty", (f"{SEPARATOR}rows appear here as the gateway writes them", MUTED))
+    return content(f"no {what} in this window", ("\n] for a longer one", MUTED))
 
 
 def banner(
@@ -71,6 +65,8 @@ def _notes(
         notes.append((told, ". steps forward, n returns to now"))
     if snapshot.filling is not None:
         notes.append(_filling(snapshot.filling, zone))
+    elif snapshot.log_rows == 0 and snapshot.state is not None:
+        notes.append((content(("the log is empty", CAUTION)), "rows appear here as the gateway writes them"))
     if snapshot.rates_date is not None and now.astimezone(zone).date() - snapshot.rates_date > RATES_OLD:
         days = (now.astimezone(zone).date() - snapshot.rates_date).days
         told = content((f"the rates are {days} days old", CAUTION))

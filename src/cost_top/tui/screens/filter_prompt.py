@@ -14,7 +14,7 @@ from cost_top.model.format import count, lower_bound
 from cost_top.model.money import display_usd
 from cost_top.model.snapshot import Snapshot
 from cost_top.tui.live import host_of
-from cost_top.tui.render.style import BAD, FIGURE, MUTED, content
+from cost_top.tui.render.style import BAD, CAUTION, FIGURE, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.lines import Lines
 
@@ -83,8 +83,9 @@ class FilterPrompt(Dialog[None]):
             return
         measures = snapshot.spend.measures
         money = lower_bound(display_usd(measures.total_cost), measures.unpriced_count)
-        requests = f" in {count(measures.request_count)} requests match"
-        self._answer(content((money, FIGURE), requests, ("   ⏎ keep  esc restore", MUTED)))
+        found = f" in {count(measures.request_count)} request{'s' if measures.request_count != 1 else ''}"
+        told = content((money, FIGURE), found) if measures.request_count else content(("no request matches", CAUTION))
+        self._answer(told.append(Content.styled("   ⏎ keep  esc restore", MUTED)))
 
     def _answer(self, text: Content) -> None:
         self.query_one("#filter-answer", Lines).show(text)

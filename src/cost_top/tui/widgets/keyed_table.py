@@ -142,11 +142,8 @@ class KeyedTable(ScrollView, can_focus=True):
             return self._header()
         index = self._row_at(y)
         if index >= len(self.keys):
-            return (
-                self.empty.truncate(self.row_width, ellipsis=True)
-                if self.empty is not None and not self.keys and y == 1
-                else BLANK
-            )
+            told = self.empty.split("\n") if self.empty is not None and not self.keys else ()
+            return told[y - 1].truncate(self.row_width, ellipsis=True) if y <= len(told) else BLANK
         return EMPTY.join(self._cells(index))
 
     def _header(self) -> Content:
