@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -142,7 +143,8 @@ class Mirror:
         start, end = naive(query.start), naive(query.end)
         limit = query.limit or 200
         if dearest_first:
-            return requests(self.database.connection, self._relation(start, end), query, dearest_first=True)
+            relation = self._relation(start, end)
+            return self._matched(requests(self.database.connection, relation, query, dearest_first=True))
         rows = requests(self.database.connection, HOT, query)
         for day in sorted(self.closed, reverse=True):
             closed = self.closed[day]
@@ -150,7 +152,16 @@ class Mirror:
                 break
             if closed.start < end and closed.start < self.hot_start:
                 rows += requests(self.database.connection, closed.relation, query)
-        return rows[:limit]
+        return self._matched(rows[:limit])
+
+    def _matched(self, rows: list[RequestRow]) -> list[RequestRow]:
+        """With the rate each row's model is known by, and how its name led there."""
+        book = self.database.book
+        matches = {pair: book.match(*pair) for pair in {(row.provider, row.model) for row in rows}}
+        return [
+            replace(row, matched_model=match.text) if (match := matches[row.provider, row.model]) else row
+            for row in rows
+        ]
 
     def holds(self, instant: datetime) -> bool:
         """Whether the mirror has read the log at an instant (naive UTC)."""
