@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
-from cost_top.model.snapshot import Live, Snapshot, Stale
+from cost_top.model.snapshot import Live, RequestRow, Snapshot, Stale
 from cost_top.model.view import View
 from cost_top.sources.base import SourceDenied
 
@@ -97,7 +97,7 @@ class Monitor:
         self._ask(lambda mirror, query: reply(unpriced_models(mirror, query)))
 
     def _ask(self, question: Callable[[Mirror, ReportQuery], None]) -> None:
-        self._tell(lambda: question(self._history.mirror, self._composer.query(self._view, _now(), 100)))
+        self._tell(lambda: question(self._history.mirror, self._composer.plan.query(self._view, _now(), 100)))
 
     def stop(self) -> None:
         """End the thread."""
@@ -195,8 +195,8 @@ class Monitor:
         """Publish what is known for the view; whether all its sums are built."""
         view, now = self._view, _now()
         history = self._history
-        history.want(self._composer.period(view, now))
-        complete = self._composer.build(view, now, time.monotonic() + _PATIENCE)
+        history.want(self._composer.plan.period(view, now))
+        complete = self._composer.plan.build(view, now, time.monotonic() + _PATIENCE)
         snapshot = self._composer.compose(view, now, label, history.reaches())
         arrivals = history.tail.arrivals
         snapshot = replace(
@@ -208,25 +208,27 @@ class Monitor:
                 cached_share_known=history.details_known(),
             ),
             state=self._state,
-            filling=history.filling(self._composer.missing_slices(view, now)),
+            filling=history.filling(self._composer.plan.missing_slices(view, now)),
             newest=history.mirror.newest(),
             lateness=arrivals.lateness(),
             log_rows=history.mirror.row_count(),
             rates_date=history.book.date,
-            requests=tuple(
-                history.mirror.requests(self._composer.query(view, now, view.row_limit), view.requests_sort == "cost")
-            )
-            if view.requests_open
-            else (),
+            requests=self._requests(view, now),
             watching=history.watching(),
         )
         history.mirror.rollups.keep_recent(view.where)
         if complete:
-            self._composer.forget_edges(view, now)
+            self._composer.plan.forget_edges(view, now)
         if snapshot != self._last:
             self._last = snapshot
             self._publish(snapshot)
         return complete
+
+    def _requests(self, view: View, now: datetime) -> tuple[RequestRow, ...]:
+        if not view.requests_open:
+            return ()
+        query = self._composer.plan.query(view, now, view.row_limit)
+        return tuple(self._history.mirror.requests(query, view.requests_sort == "cost"))
 
 
 def _now() -> datetime:
