@@ -32,7 +32,14 @@ def key(name: str, keys: str, action: str, hint: str, says: str, group: Binding.
 
 
 TABLE_BINDINGS: tuple[Binding, ...] = (
-    key("row.open", "enter", "activate", "drill", "drill into the row; at the end open its requests", LOOK),
+    key(
+        "row.open",
+        "enter",
+        "activate",
+        "drill",
+        "in a table: drill into the row, in the end its requests",
+        LOOK,
+    ),
     key("row.up", "up,k", "cursor(-1)", "up", "row up", TABLES),
     key("row.down", "down,j", "cursor(1)", "down", "row down", TABLES),
     key("row.page-up", "pageup", "cursor_page(-1)", "page up", "page up", TABLES),
@@ -44,7 +51,7 @@ TABLE_BINDINGS: tuple[Binding, ...] = (
 OVERVIEW_BINDINGS: tuple[Binding, ...] = (
     key("back", "escape", "back", "back", "one step back: out of a drill, then out of the filter", LOOK),
     key("requests.open", "l", "requests", "log", "list the single requests behind the figures", LOOK),
-    key("panel.maximise", "z", "zoom", "maximise", "show the focused panel alone, and all of them again", LOOK),
+    key("panel.maximise", "z", "zoom", "maximise", "the focused panel alone, and all of them again", LOOK),
     key("panel.1", "1", "panel(1)", "providers", "by provider", LOOK),
     key("panel.2", "2", "panel(2)", "endpoints", "endpoints", LOOK),
     key("panel.3", "3", "panel(3)", "tokens", "tokens", LOOK),
@@ -53,7 +60,7 @@ OVERVIEW_BINDINGS: tuple[Binding, ...] = (
     key("panel.6", "6", "panel(6)", "tags", "tags", LOOK),
     key("panel.7", "7", "panel(7)", "teams", "teams", LOOK),
     key("panel.8", "8", "panel(8)", "credentials", "credential types", LOOK),
-    key("panel.9", "9", "panel(9)", "chart", "the chart; left and right pick a bar, Enter zooms in", LOOK),
+    key("panel.9", "9", "panel(9)", "chart", "the chart", LOOK),
     key("panel.next", "tab", "app.focus_next", "next", "the next panel", LOOK),
     key("panel.previous", "shift+tab", "app.focus_previous", "previous", "the panel before", LOOK),
     key("sort.left", "less_than_sign", "sort(-1)", "sort", "sort by the column to the left", TABLES),
@@ -62,20 +69,20 @@ OVERVIEW_BINDINGS: tuple[Binding, ...] = (
 )
 
 REQUEST_BINDINGS: tuple[Binding, ...] = (
-    key("requests.back", "escape", "back", "back", "back to the overview", LOOK),
-    key("requests.order", "o", "order", "newest/dearest", "newest or dearest requests first", TABLES),
+    key("requests.back", "escape", "back", "back", "in the requests: back to the overview", LOOK),
+    key("requests.order", "o", "order", "newest/dearest", "in the requests: newest or dearest first", TABLES),
 )
 
 CHART_BINDINGS: tuple[Binding, ...] = (
     key("bar.left", "left", "bar(-1)", "bar", "the bar to the left", LOOK),
     key("bar.right", "right", "bar(1)", "bar", "the bar to the right", LOOK),
-    key("bar.zoom", "enter", "zoom_bar", "zoom", "look at that bar's time alone", LOOK),
+    key("bar.zoom", "enter", "zoom_bar", "zoom", "in the chart: look at the picked bar's time alone", LOOK),
 )
 
 TRUST_BINDINGS: tuple[Binding, ...] = (
     key("trust.left", "left", "part(-1)", "part", "the part to the left", LOOK),
     key("trust.right", "right", "part(1)", "part", "the part to the right", LOOK),
-    key("trust.open", "enter", "open_part", "open", "list the requests behind a part of the trust line", LOOK),
+    key("trust.open", "enter", "open_part", "open", "in the trust line: the requests behind the part", LOOK),
 )
 
 APP_BINDINGS: tuple[Binding, ...] = (
@@ -118,6 +125,39 @@ EXPORT_BINDINGS: tuple[Binding, ...] = (
 UNPRICED_BINDINGS: tuple[Binding, ...] = (
     key("unpriced.copy", "y", "copy", "copy", "copy the lines that would price the model", TAKE),
 )
+
+
+# Keys that belong together and are told in one line.
+TOGETHER: tuple[tuple[tuple[str, ...], str], ...] = (
+    (tuple(f"panel.{number}" for number in range(1, 9)),
+     "the panel of providers, endpoints, tokens, models, users, tags, teams, credentials"),
+    (("panel.next", "panel.previous"), "the next panel, the one before"),
+    (("bar.left", "bar.right"), "in the chart: pick a bar"),
+    (("trust.left", "trust.right"), "in the trust line: pick a part"),
+    (("window.shorter", "window.longer"), "shorter, longer window"),
+    (("time.back", "time.forward"), "step the window back, forward by a quarter of its length"),
+    (("interval.longer", "interval.shorter"), "ask the source less, more often"),
+    (("row.up", "row.down", "row.page-up", "row.page-down", "row.first", "row.last"), "move in a table"),
+    (("sort.left", "sort.right"), "sort by the column to the left, to the right"),
+)  # fmt: skip
+
+
+def told(ascii_only: bool = False) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every key under its group as (keys, what they do), in the order of `GROUPS`: for the help and the README."""
+    every = (*OVERVIEW_BINDINGS, *TABLE_BINDINGS, *CHART_BINDINGS, *TRUST_BINDINGS, *REQUEST_BINDINGS, *APP_BINDINGS)
+    families = {name: (names, says) for names, says in TOGETHER for name in names}
+    groups = []
+    for group in GROUPS:
+        lines: list[tuple[str, str]] = []
+        shown = {binding.id or "": label(binding, ascii_only) for binding in every if binding.group is group}
+        for binding in (binding for binding in every if binding.group is group):
+            names, says = families.get(binding.id or "", ((binding.id or "",), binding.tooltip))
+            keys = [shown[name] for name in names]
+            line = (" ".join(keys) if len(keys) <= 6 else f"{keys[0]} … {keys[-1]}", says)
+            if line not in lines:
+                lines.append(line)
+        groups.append((group.description, lines))
+    return groups
 
 
 def label(binding: Binding, ascii_only: bool) -> str:

@@ -105,6 +105,8 @@ _COLOURLESS = {
 }
 _PLAIN = replace(_TERMINAL, name=PLAIN, variables={**_COLOURLESS, **_SHAPES})
 
+_SIMPLE = ("linux", "vt100", "vt220", "xterm", "screen", "ansi")
+
 THEMES: tuple[Theme, ...] = (_DARK, _LIGHT, _SIXTEEN, _PLAIN)
 _REQUESTS = {"dark": DARK, "light": LIGHT, "16": SIXTEEN, "ansi": SIXTEEN, "plain": PLAIN, "none": PLAIN}
 
@@ -117,15 +119,18 @@ def choose_theme(environ: Mapping[str, str], requested: str | None) -> str:
 
     >>> choose_theme({"NO_COLOR": "1"}, "light"), choose_theme({"NO_COLOR": "", "TERM": "xterm-256color"}, None)
     ('cost-top-plain', 'cost-top-dark')
-    >>> choose_theme({"TERM": "linux"}, None), choose_theme({"COLORFGBG": "0;15", "COLORTERM": "truecolor"}, None)
-    ('cost-top-16', 'cost-top-light')
+    >>> choose_theme({"TERM": "xterm-16color"}, None), choose_theme({"TERM": "linux"}, None)
+    ('cost-top-16', 'cost-top-16')
+    >>> choose_theme({"COLORFGBG": "0;15", "COLORTERM": "truecolor"}, None)
+    'cost-top-light'
     """
     if environ.get("NO_COLOR"):
         return PLAIN
     if requested:
         return _REQUESTS.get(requested, requested)
     rich_colours = environ.get("COLORTERM") in ("truecolor", "24bit") or "256color" in environ.get("TERM", "")
-    if environ.get("TERM", "") in ("linux", "vt100", "vt220", "xterm", "screen", "ansi") and not rich_colours:
+    term = environ.get("TERM", "")
+    if not rich_colours and (term in _SIMPLE or term.endswith(("-16color", "-color"))):
         return SIXTEEN
     return LIGHT if environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15") else DARK
 

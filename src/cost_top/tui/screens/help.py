@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
-from cost_top.model.format import count
-from cost_top.tui.keys import (
-    APP_BINDINGS,
-    CHART_BINDINGS,
-    GROUPS,
-    OVERVIEW_BINDINGS,
-    REQUEST_BINDINGS,
-    TABLE_BINDINGS,
-    TRUST_BINDINGS,
-)  # fmt: skip
-from cost_top.tui.keys import label as key_label
-from cost_top.tui.live import host_of
+from cost_top.model.format import count, pad
+from cost_top.tui.keys import told
+from cost_top.tui.live import LiveApp, host_of
 from cost_top.tui.render.style import FIGURE, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
-from cost_top.tui.widgets.lines import shown_as
+from cost_top.tui.widgets.lines import Lines
 
+NAME_CELLS = 24
 # What each figure means, with the whole that its percentage is of.
 FIGURES: tuple[tuple[str, str], ...] = (
     ("spend", "what the window's requests cost you; ▲ ▼ against the equal period just before, % of that period"),
     ("≥", "a lower bound: some requests have no rate and count as nothing; x lists their models"),
     ("burn rate", "cost of the last 60 minutes; × usual is against the median of this weekday and hour"),
-    ("err", "share of the last hour's requests that failed"),
-    ("p95", "95 of 100 requests of the last hour were faster"),
+    ("failed, p95", "share of the last hour's requests that failed; 95 of 100 of them were faster"),
+    ("newest, lag p95", "how old the newest row is; 95 of 100 rows came in within the lag of their start"),
     ("response cache", "calls the gateway answered itself; % of what would have been spent without it"),
     ("prompt cache", "the provider's discount for cached input less what writing the cache cost"),
     ("below market", "list price less what was paid, % of the list price"),
@@ -52,47 +43,45 @@ class HelpScreen(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         """One text."""
-        with VerticalScroll(classes="dialog tall", can_focus=True) as dialog:
+        with HelpPage(classes="dialog tall") as dialog:
             dialog.border_title = Content("cost-top: keys and figures")
             dialog.border_subtitle = Content("arrows scroll  esc close")
-            page = [shown_as(self, line) for line in self._lines()]
-            yield Static(Content("\n").join(page), markup=False)
+            yield Lines()
 
     def on_mount(self) -> None:
         """The page takes the scrolling keys."""
-        self.query_one(VerticalScroll).focus()
-
-    def _lines(self) -> Iterator[Content]:
-        app = host_of(self)
-        yield from self._watching()
-        for group, bindings in grouped():
-            yield content("")
-            yield content((group, FIGURE))
-            for binding in bindings:
-                yield _line(key_label(binding, app.ascii_only), binding.tooltip, 10)
-        yield content("")
-        yield content(("What the figures mean", FIGURE))
-        for name, meaning in FIGURES:
-            yield _line(name, meaning, 19)
-
-    def _watching(self) -> Iterator[Content]:
-        app = host_of(self)
-        watching, written = app.watching, app.written
-        yield content(("What watching has cost since the start", FIGURE))
-        yield _line("source", f"{count(watching.queries)} queries, {watching.database_ms:,.0f} ms of database time", 10)
-        yield _line("read", f"{bytes_text(watching.bytes_read)} in {count(watching.rows_read)} rows", 10)
-        yield _line("terminal", f"{bytes_text(written.bytes)} written", 10)
-        yield _line("log", app.shown.source if app.shown is not None else app.source_label, 10)
+        self.query_one(HelpPage).focus()
 
 
-def _line(name: str, meaning: str, width: int) -> Content:
-    return content("  ", (f"{name:<{width}} ", ""), (meaning, MUTED))
+class HelpPage(VerticalScroll, can_focus=True):
+    """Groups of names and what they mean, the meanings wrapped below one another."""
+
+    def on_mount(self) -> None:
+        """Gather the figures once, so that they rest while it is read."""
+        self._groups = [watching(host_of(self)), *told(host_of(self).ascii_only), ("What the figures mean", FIGURES)]
+
+    def on_resize(self) -> None:
+        """What a line holds depends on the width."""
+        width, page = self.scrollable_content_region.width, self.query_one(Lines)
+        drawn = [line for group, pairs in self._groups for line in (*_group(group, pairs, width), content(""))]
+        page.styles.height = len(drawn)
+        page.show_lines(drawn)
 
 
-def grouped() -> list[tuple[str, list[Binding]]]:
-    """Every binding under its group, in the order of `keys.GROUPS`; one line for each id."""
-    every = (*APP_BINDINGS, *OVERVIEW_BINDINGS, *TABLE_BINDINGS, *CHART_BINDINGS, *TRUST_BINDINGS, *REQUEST_BINDINGS)
-    return [(group.description, [binding for binding in every if binding.group is group]) for group in GROUPS]
+def watching(app: LiveApp) -> tuple[str, list[tuple[str, str]]]:
+    """What it cost the source and the terminal so far."""
+    cost, source = app.watching, app.shown.source if app.shown is not None else app.source_label
+    asked = f"{count(cost.queries)} queries, {cost.database_ms:,.0f} ms of database time"
+    read = f"{bytes_text(cost.bytes_read)} in {count(cost.rows_read)} rows read"
+    pairs = [(source or "source", f"{asked}, {read}"), ("this terminal", f"{bytes_text(app.written.bytes)} written")]
+    return "What watching has cost since the start", pairs
+
+
+def _group(title: str, pairs: Sequence[tuple[str, str]], width: int) -> Iterator[Content]:
+    yield content((title, FIGURE))
+    for name, meaning in pairs:
+        for number, line in enumerate(wrap(meaning, max(20, width - NAME_CELLS - 2))):
+            yield content("  ", pad("" if number else name, NAME_CELLS - 1), " ", (line, MUTED))
 
 
 def bytes_text(number: int) -> str:
