@@ -37,6 +37,8 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """`cost-top [SOURCE] [OPTIONS]` is the default command."""
+        if ctx.resilient_parsing and not args:
+            return super().parse_args(ctx, args)  # a shell asks what may come first
         if not args or (args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version")):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
@@ -50,8 +52,10 @@ class Commands(click.Group):
         """The commands, from the table above."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        watch = self.get_command(ctx, _DEFAULT)
+        records = [parameter.get_help_record(ctx) for parameter in watch.params] if watch else []
         with formatter.section("Options of cost-top [SOURCE]"):
-            formatter.write_text("cost-top watch --help")
+            formatter.write_dl([record for record in records if record is not None])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
