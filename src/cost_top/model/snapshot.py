@@ -106,6 +106,7 @@ class Filling:
     oldest: datetime | None
     details_done: int = 0  # days whose costly columns are read as well
     details_total: int = 0
+    error: str = ""  # why the last piece of history could not be read; it is tried again
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from cost_top.mirror.database import THREADS
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Tail
-from cost_top.model.errors import SourceError
+from cost_top.model.errors import one_line
 from cost_top.model.snapshot import Filling, Watching
 from cost_top.model.windows import Period
 from cost_top.pricing.book import RateBook
@@ -39,7 +39,7 @@ class History:
         self.mirror = Mirror(source, book, cache)
         self.tail = Tail(self.mirror, reader, source.overlap)
         self.backfill = Backfill(source, self.mirror.database, self.mirror.days)
-        self.error: SourceError | None = None
+        self.error = ""  # of the history's readers
         self.last_poll_seconds = 0.0  # of the log's time
         self.changed = True  # figures may differ from those of the last snapshot; for the owner to reset
         self._source = source
@@ -155,12 +155,13 @@ class History:
 
     def collect(self) -> None:
         """Take over the days that are ready."""
-        self.error = None
         while not self.backfill.results.empty():
             result = self.backfill.results.get()
             if isinstance(result, Failed):
-                self.error = result.error
+                self.error = one_line(result.error)
+                self.changed = True
                 continue
+            self.error = ""
             if result.day is not None:
                 self.mirror.adopt(result.day)
                 self._asked.pop(result.day.day, None)
@@ -215,7 +216,8 @@ class History:
             return None
         held = len(self.mirror.closed)
         oldest = self.mirror.complete_from().replace(tzinfo=UTC)
-        return Filling(held, held + len(waiting) + hot_missing, oldest, held - len(plain), held if plain else 0)
+        total = held + len(waiting) + hot_missing
+        return Filling(held, total, oldest, held - len(plain), held if plain else 0, self.error)
 
     def watching(self) -> Watching:
         """What reading has cost the source."""
