@@ -130,7 +130,7 @@ UNPRICED_BINDINGS: tuple[Binding, ...] = (
 # Keys that belong together and are told in one line.
 TOGETHER: tuple[tuple[tuple[str, ...], str], ...] = (
     (tuple(f"panel.{number}" for number in range(1, 9)),
-     "the panel of providers, endpoints, tokens, models, users, tags, teams, credentials"),
+     "providers, endpoints, tokens, models, users, tags, teams, credentials"),
     (("panel.next", "panel.previous"), "the next panel, the one before"),
     (("bar.left", "bar.right"), "in the chart: pick a bar"),
     (("trust.left", "trust.right"), "in the trust line: pick a part"),
