@@ -13,6 +13,8 @@ import time
 import pyte
 
 PATIENCE = 30.0
+# What would speak for another terminal than this one.
+_UNWANTED = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
 
 
 class Terminal:
@@ -25,7 +27,7 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.output = b""
-        kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLORTERM")}
+        kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
         self.child = subprocess.Popen(
             [sys.executable, *arguments],
             stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
