@@ -29,8 +29,8 @@ def normalise_select(shape: RawShape, relation: str) -> str:
         return f"SELECT {columns} FROM ({_typed(shape, cleaned)})"
     # Few tag lists are many rows': each is parsed once.
     return (
-        f"WITH cleaned AS MATERIALIZED {cleaned}, parsed AS (SELECT tags, {_tag_list()} AS all_tags "
-        f"FROM (SELECT DISTINCT tags FROM cleaned WHERE tags IS NOT NULL)) "
+        f"WITH cleaned AS MATERIALIZED {cleaned}, parsed AS (SELECT *, {_tags(shape)} AS final_tags FROM "
+        f"(SELECT tags, {_tag_list()} AS all_tags FROM (SELECT DISTINCT tags FROM cleaned WHERE tags IS NOT NULL))) "
         f"SELECT {columns} FROM ({_typed(shape, 'cleaned LEFT JOIN parsed USING (tags)')})"
     )
 
@@ -112,7 +112,9 @@ def _clean(name: str, place: int, shape: RawShape) -> str:
 def _typed(shape: RawShape, cleaned: str) -> str:
     """Every column in its own type; figures that cannot be are NULL."""
     columns = ["id", f"{time_select(shape.time_kind)} AS time"]
-    columns += ["all_tags" if name == "tags" else f'{_value(name, shape)} AS "{name}"' for name in shape.fields]
+    columns += [
+        "all_tags, final_tags" if name == "tags" else f'{_value(name, shape)} AS "{name}"' for name in shape.fields
+    ]
     if shape.input_includes_cache is None:
         columns.append("CASE input_includes_cache WHEN 1 THEN true WHEN 0 THEN false END AS inclusive")
     return f"SELECT {', '.join(columns)} FROM {cleaned}"
@@ -174,7 +176,7 @@ def _final(name: str, shape: RawShape) -> str:
         "credential_type": f"lower({column})",
         "mode": f"CASE WHEN lower({column}) IN ({_MODES}) THEN lower({column}) END",
         "status": f"CASE WHEN {column} < 1000 THEN {column} END",
-        "tags": _tags(shape),
+        "tags": "final_tags",
     }
     return special.get(name, column)
 

@@ -73,6 +73,7 @@ class Database:
             self._one_row_per_id(connection)
             self._name(connection)
             self.price(connection, "incoming", "priced_rows")
+            connection.execute("DROP TABLE incoming")
             yield "priced_rows"
         finally:
             connection.execute("DROP TABLE IF EXISTS incoming; DROP TABLE IF EXISTS priced_rows")

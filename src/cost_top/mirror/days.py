@@ -100,10 +100,10 @@ class Days:
         row_count = int(first_row(connection, f"SELECT count(*) FROM {rows}")[0])
         if self._folder is None:
             name = f"day_{day:%Y%m%d}_{'details' if details else 'plain'}"
-            connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {rows} ORDER BY time")
+            connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {rows}")
             return ClosedDay(day, name, row_count, details, check)
         path = self._path(day, details)
-        self._write(connection, f"SELECT * FROM {rows} ORDER BY time", path)
+        self._write(connection, f"SELECT * FROM {rows}", path)
         closed = ClosedDay(day, scan(path), row_count, details, check, path)
         self._write_note(closed)
         return closed
@@ -120,7 +120,7 @@ class Days:
                 f"CREATE OR REPLACE TEMP TABLE unpriced_rows AS SELECT {quoted(FIELD_NAMES)} FROM {old.relation}"
             )
             self._database.price(connection, "unpriced_rows", "priced_rows")
-            self._write(connection, "SELECT * FROM priced_rows ORDER BY time", closed.path)
+            self._write(connection, "SELECT * FROM priced_rows", closed.path)
             connection.execute("DROP TABLE unpriced_rows; DROP TABLE priced_rows")
             return True
         return False

@@ -29,7 +29,9 @@ _LOOKUP_SECONDS = 300.0
 # A log is asked for at most this fraction (1/n) of the time.
 _SLOWDOWN = 10
 # Sums are built for this long before a first, incomplete answer is shown.
-_PATIENCE = 0.09
+_PATIENCE = 0.06
+# ... and then this long before the next one.
+_MORE_PATIENCE = 0.3
 
 
 class Monitor:
@@ -196,7 +198,8 @@ class Monitor:
         view, now = self._view, _now()
         history = self._history
         history.want(self._composer.plan.period(view, now))
-        complete = self._composer.plan.build(view, now, time.monotonic() + _PATIENCE)
+        patience = _MORE_PATIENCE if self._last is not None and self._last.view == view else _PATIENCE
+        complete = self._composer.plan.build(view, now, time.monotonic() + patience)
         snapshot = self._composer.compose(view, now, label, history.reaches())
         arrivals = history.tail.arrivals
         snapshot = replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -26,8 +27,8 @@ from cost_top.model.windows import (
 
 _SHORT = timedelta(days=7)  # endpoints and tokens look back a week at most
 SHORT_LENSES = ("endpoint", "token")
-# Slices are summed in this many at a time, so that a broad filter over a long window shows something at once.
-_CHUNK = 4
+# Days are summed in growing numbers at a time, so that a broad filter over a long window shows something at once.
+_FIRST_DAYS, _MOST_DAYS = 1, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +125,11 @@ class Plan:
             together.setdefault(tuple(named), []).append(piece)
         for lenses, pieces in sorted(together.items(), key=lambda item: max(item[1]), reverse=True):
             missing = self._mirror.rollups.missing(where, lenses, pieces)
-            while missing:
-                days = missing[0].end - missing[0].start > timedelta(hours=1)
-                self._mirror.database.use_threads(THREADS if days else 1)
-                size = _CHUNK if days and len(missing) > _CHUNK else 64
-                chunk, missing = missing[:size], missing[size:]
+            short = [piece for piece in missing if piece.end - piece.start <= timedelta(hours=1)]
+            for chunk in (short, *_growing([piece for piece in missing if piece not in short])):
+                if not chunk:
+                    continue
+                self._mirror.database.use_threads(1 if chunk is short else THREADS)
                 self._mirror.rollups.build(where, lenses, chunk)
                 if time.monotonic() > until:
                     return False
@@ -150,6 +151,15 @@ class Plan:
         period = self.period(view, now)
         end = period.end if view.end else datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
         return ReportQuery(period.start, end, (), view.where, self.zone, limit=limit)
+
+
+def _growing(days: list[Slice]) -> Iterator[list[Slice]]:
+    """Days cut into runs that grow up to a limit."""
+    size = _FIRST_DAYS
+    while days:
+        yield days[:size]
+        days = days[size:]
+        size = min(2 * size, _MOST_DAYS)
 
 
 def just_before(period: Period) -> Period:
