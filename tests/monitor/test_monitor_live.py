@@ -83,8 +83,10 @@ class Watcher:
 
 
 @pytest.fixture
-def native(tmp_path: Path) -> NativeLog:
-    return NativeLog(tmp_path / "gateway.db")
+def native(tmp_path: Path) -> Iterator[NativeLog]:
+    log = NativeLog(tmp_path / "gateway.db")
+    yield log
+    log.connection.close()
 
 
 @pytest.fixture
@@ -181,6 +183,7 @@ def test_the_log_goes_and_comes_back(native: NativeLog, watcher: Watcher) -> Non
     watcher.monitor.refresh()
     snapshot = watcher.until(settled(52 * DOLLAR))
     assert isinstance(snapshot.state, Live)
+    back.connection.close()
 
 
 def test_an_empty_log_and_its_first_row(native: NativeLog, watcher: Watcher) -> None:
