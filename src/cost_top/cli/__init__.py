@@ -105,9 +105,22 @@ def fail(line: str) -> None:
 
 def hide_secrets(arguments: list[str]) -> None:
     """Take a password in a URL argument out of the process list."""
-    if any("://" in argument and "@" in argument for argument in arguments):
-        import re
-
+    hidden = [without_secrets(argument) for argument in arguments]
+    if hidden != arguments:
         from setproctitle import setproctitle
 
-        setproctitle(" ".join(re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", argument) for argument in arguments))
+        setproctitle(" ".join(hidden))
+
+
+def without_secrets(text: str) -> str:
+    """`text` with the passwords of URLs in it replaced.
+
+    >>> without_secrets("postgresql://me:p@ss@db/x?sslpassword=y&a=b")
+    'postgresql://me:***@db/x?sslpassword=***&a=b'
+    """
+    if "://" not in text:
+        return text
+    import re
+
+    text = re.sub(r"(://[^:/@\s]*:)[^/\s]*@", r"\1***@", text)
+    return re.sub(r"([?&][a-z]*password=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)

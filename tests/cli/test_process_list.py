@@ -1,0 +1,38 @@
+"""A password in a URL argument is not in the process list while the command runs."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc")
+def test_a_password_is_not_in_the_process_list(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        url = f"postgresql://reader:s3cr3t-word@127.0.0.1:{listener.getsockname()[1]}/gateway"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cost_top", "report", url],
+            env={"COST_TOP_CACHE": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        listener.settimeout(20)
+        accepted, _ = listener.accept()  # the command now waits for an answer
+        deadline = time.monotonic() + 5
+        line = ""
+        while "***" not in line and time.monotonic() < deadline:
+            line = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
+        accepted.close()
+        _, errors = process.communicate(timeout=20)
+    assert "reader:***@" in line
+    assert "s3cr3t" not in line
+    assert "s3cr3t" not in errors
+    assert process.returncode == 2
