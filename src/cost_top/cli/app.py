@@ -101,7 +101,7 @@ def print_overview(settings: Resolved, where: Filter, label: str | None) -> None
         raise UserError(f"{log.label}: {one_line(error)}") from error
     try:
         composer = Composer(mirror, settings.zone)
-        composer.build(view, now, float("inf"))
+        composer.plan.build(view, now, float("inf"))
         reaches = max(whole.start, oldest).replace(tzinfo=None) if oldest else None
         snapshot = composer.compose(view, now, label or log.label, reaches)
         snapshot = replace(snapshot, state=Live(now), newest=mirror.newest(), log_rows=mirror.row_count())
