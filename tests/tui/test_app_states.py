@@ -174,8 +174,8 @@ async def test_names_in_a_crash_are_not_printed(capsys):
     app = make_app(FakeFeed(lambda view: 1 / 0))
     app.source_label = "hunter" + str(2)
     with pytest.raises(ZeroDivisionError):
-        async with app.run_test():
-            pass
+        async with app.run_test() as pilot:
+            await pilot.pause(1)
     captured = capsys.readouterr()
     assert "ZeroDivisionError" in captured.err
     assert "hunter2" not in captured.err + captured.out

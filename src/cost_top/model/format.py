@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from wcwidth import iter_graphemes, wcswidth, wcwidth
-
 from cost_top.model.money import PICO_PER_USD, display_usd
 
 Align = Literal["left", "right", "center"]
@@ -207,6 +205,9 @@ def cells(text: str) -> int:
     """Columns a terminal takes to show `text`."""
     if text.isascii():
         return len(text)
+    # A first frame needs none of its tables.
+    from wcwidth import wcswidth, wcwidth
+
     width = wcswidth(text)
     # Negative where there is a control character, which takes no cell.
     return width if width >= 0 else sum(max(wcwidth(character), 0) for character in text)
@@ -223,6 +224,8 @@ def elide(text: str, width: int) -> str:
         return ""
     if len(text) <= 4 * width + 16 and cells(text) <= width:
         return text
+    from wcwidth import iter_graphemes
+
     kept: list[str] = []
     used = 0
     for cluster in iter_graphemes(text[: 4 * width + 16]):

@@ -74,6 +74,10 @@ class LiveApp(App[int]):
         if not self.is_headless:
             self.set_interval(WATCH_SECONDS, self._watch_terminal)
         self.refresh_state()
+        # The monitor's imports would keep the first frame waiting.
+        self.call_after_refresh(self._start_feed)
+
+    def _start_feed(self) -> None:
         self.feed.start(self._publish, self.view)
         self.feed.set_interval(self.interval)
 
