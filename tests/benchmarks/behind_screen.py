@@ -39,20 +39,22 @@ def ticks(source: str, cache: Path) -> list[Figure]:
             3,
             "ms of CPU",
             f"{idle['snapshots']} snapshots in {idle['ticks']:.0f} ticks",
-        ),  # fmt: skip
+        ),
         at_most("idle monitor at a 2 s interval", idle["cpu_share"] * 100, 1.5, "% of a core", digits=2),
-        at_most(
-            "load per poll with 100 new rows",
-            busy["database_ms"],
-            5,
-            "ms of database time, ours included",
-            f"{busy['queries']:.1f} statements",
-        ),  # fmt: skip
-        Figure("load per poll without news", f"{idle['database_ms']:.1f} ms, {idle['queries']:.1f} statements"),
+        Figure(
+            "statements' time per poll with 100 new rows, our reading included",
+            f"{busy['database_ms']:.1f} ms, {busy['queries']:.1f} statements",
+        ),
+        Figure("the same without news", f"{idle['database_ms']:.1f} ms, {idle['queries']:.1f} statements"),
         at_most("memory of the monitor, settled", found["memory"][0], 350, "MB", f"most {found['memory'][1]:.0f}", 0),
     ]
-    names = {"narrow": "narrow filter (1 of 200 keys)", "broad": "broad filter (all but a model)",
-             "word": "a bare word, letter by letter", "drill": "drill into a provider", "again": "the same drill again"}  # fmt: skip
+    names = {
+        "narrow": "narrow filter (1 of 200 keys)",
+        "broad": "broad filter (all but a model)",
+        "word": "a bare word, letter by letter",
+        "drill": "drill into a provider",
+        "again": "the same drill again",
+    }
     for name, shown in names.items():
         first, whole = looks[name]
         figures.append(at_most(f"{shown}: first answer", first, 100, "ms", f"whole {whole:.0f} ms", 0))
@@ -62,27 +64,39 @@ def ticks(source: str, cache: Path) -> list[Figure]:
 def pricing(_source: str, _cache: Path, rows: int = 10_000_000) -> list[Figure]:
     """The rate join over 10 million rows of the mirror."""
     found = child("pricing", rows, ".")
-    return [at_least("pricing in the mirror", found["rows_per_second"] / 1e6, 1.0, "M rows/s",
-                     f"{rows / 1e6:.0f} M rows, {found['cpu']:.1f} s of CPU")]  # fmt: skip
+    return [
+        at_least(
+            "pricing in the mirror",
+            found["rows_per_second"] / 1e6,
+            1.0,
+            "M rows/s",
+            f"{rows / 1e6:.0f} M rows, {found['cpu']:.1f} s of CPU",
+        )
+    ]
 
 
 def price_rows(rows: str, _: Any) -> dict[str, Any]:
     """In the child: price rows of thirty models, tokens and times drawn at random; read every result."""
+    from tests.benchmarks.request_log import MODELS
+
     from cost_top.mirror.database import Database
     from cost_top.model.record import FIELDS
     from cost_top.pricing.book import RateBook
-    from tests.benchmarks.request_log import MODELS
 
     database = Database(RateBook.load())
     duck = database.connection
     duck.execute("CREATE TABLE models (number BIGINT, provider VARCHAR, model VARCHAR)")
     duck.executemany("INSERT INTO models VALUES (?, ?, ?)", [(n, *pair) for n, pair in enumerate(MODELS)])
     given = {
-        "id": "i::VARCHAR", "time": "TIMESTAMP '2026-01-01' + to_seconds((hash(i) % 20000000)::BIGINT)",
-        "provider": "provider", "model": "model", "input_tokens": "(hash(i + 1) % 20000)::BIGINT",
-        "output_tokens": "(hash(i + 2) % 2000)::BIGINT", "cached_input_tokens": "(hash(i + 3) % 300)::BIGINT",
+        "id": "i::VARCHAR",
+        "time": "TIMESTAMP '2026-01-01' + to_seconds((hash(i) % 20000000)::BIGINT)",
+        "provider": "provider",
+        "model": "model",
+        "input_tokens": "(hash(i + 1) % 20000)::BIGINT",
+        "output_tokens": "(hash(i + 2) % 2000)::BIGINT",
+        "cached_input_tokens": "(hash(i + 3) % 300)::BIGINT",
         "cache_hit": "hash(i) % 25 = 0",
-    }  # fmt: skip
+    }
     columns = ", ".join(f'CAST({given.get(name, "NULL")} AS {kind}) AS "{name}"' for name, kind in FIELDS)
     duck.execute(f"CREATE TABLE given AS SELECT {columns} FROM range({rows}) r(i) JOIN models ON number = hash(i) % 30")
     began, cpu = time.perf_counter(), time.process_time()

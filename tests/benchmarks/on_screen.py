@@ -68,7 +68,7 @@ def idle(source: str, cache: Path) -> list[Figure]:
             "bytes",
             f"{sum(written)} in a minute, {silent} of 30 ticks silent",
             0,
-        ),  # fmt: skip
+        ),
         at_most("memory of the app, 30 days in the window", now, 350, "MB", f"most ever {most:.0f} MB", 0),
     ]
 
@@ -138,8 +138,9 @@ def _calm(screen: Screen) -> None:
 
 
 def _spend(lines: Sequence[str]) -> str:
-    """The figures of the Spend card."""
-    return "".join(line[:44] for line in lines[1:8])
+    """The figures of the Spend card, wherever it stands."""
+    top = next((number for number, line in enumerate(lines) if "╭─ Spend ─" in line), 0)
+    return "".join(line[:43] for line in lines[top + 1 : top + 5])
 
 
 def _answered(screen: Screen, keys: str) -> float:

@@ -126,16 +126,17 @@ def _build(path: Path, rows: int) -> None:
     new.unlink(missing_ok=True)
     table, command, index = DDL.partition("CREATE INDEX")
     end = now_ms()
-    with adbc_driver_sqlite.dbapi.connect(f"file:{new}", autocommit=True) as connection:
-        with connection.cursor() as cursor:
-            for statement in ("PRAGMA journal_mode = off", "PRAGMA synchronous = off", "PRAGMA cache_size = -2000000",
-                              table, "CREATE TABLE made (at_ms INTEGER)", f"INSERT INTO made VALUES ({end})"):  # fmt: skip
-                cursor.executescript(statement)
-            connection.adbc_connection.set_autocommit(False)
-            Maker(rows, end, boolean=False).fill(cursor, end - DAYS * DAY_MS, end)
-            connection.adbc_connection.commit()
-            cursor.executescript(command + index)
-            connection.adbc_connection.commit()
+    pragmas = ("journal_mode = off", "synchronous = off", "cache_size = -2000000")
+    first = [*(f"PRAGMA {pragma}" for pragma in pragmas), table, "CREATE TABLE made (at_ms INTEGER)"]
+    opened = adbc_driver_sqlite.dbapi.connect(f"file:{new}", autocommit=True)
+    with opened as connection, connection.cursor() as cursor:
+        for statement in (*first, f"INSERT INTO made VALUES ({end})"):
+            cursor.executescript(statement)
+        connection.adbc_connection.set_autocommit(False)
+        Maker(rows, end, boolean=False).fill(cursor, end - DAYS * DAY_MS, end)
+        connection.adbc_connection.commit()
+        cursor.executescript(command + index)
+        connection.adbc_connection.commit()
     with closing(sqlite3.connect(new)) as plain:
         plain.execute("ANALYZE")
         plain.commit()

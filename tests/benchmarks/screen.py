@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyte
-
 from tests.benchmarks.process import environment
 
 COLUMNS, LINES = 140, 42
@@ -73,8 +72,8 @@ class Screen:
             os.kill(self.pid, signal.SIGTERM)
             self.take(0.3)
             os.kill(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, OSError):
-            pass
+        except OSError:
+            pass  # it has ended by itself
         os.waitpid(self.pid, 0)
         os.close(self._terminal)
 

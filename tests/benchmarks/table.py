@@ -46,11 +46,12 @@ def show(figure: Figure) -> None:
 
 def measured(name: str, figures: Callable[[], list[Figure]]) -> None:
     """The figures of one benchmark; one that fails says so and leaves the others their turn."""
-    print(f"… {name}", end="\r", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print(f"… {name}", end="\r", file=sys.stderr, flush=True)
     try:
         for figure in figures():
             show(figure)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         show(Figure(name, f"failed: {type(error).__name__}: {error}", "", False))
 
 

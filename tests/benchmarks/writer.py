@@ -22,8 +22,10 @@ def rows(draw: random.Random, batch: int) -> list[tuple[Any, ...]]:
     for number in range(ROWS):
         row = {
             "id": f"tick{now}-{batch}-{number}", "time_ms": now - draw.randrange(2000), "provider": "openai",
-            "model": "gpt-5", "endpoint": f"/v1/feature-{draw.randrange(25)}", "token": f"key_{draw.randrange(200):012d}",
-            "token_name": "customer", "user_id": f"user-{draw.randrange(5000)}", "tags": json.dumps(["prod", "plan:pro"]),
+            "model": "gpt-5", "endpoint": f"/v1/feature-{draw.randrange(25)}",
+            "token": f"key_{draw.randrange(200):012d}",
+            "token_name": "customer", "user_id": f"user-{draw.randrange(5000)}",
+            "tags": json.dumps(["prod", "plan:pro"]),
             "credential_type": "system", "input_tokens": draw.randrange(9000), "output_tokens": draw.randrange(900),
             "cost_pico_usd": draw.randrange(10**10), "cache_hit": False, "latency_ms": draw.randrange(9000),
             "status": 200, "streamed": True,
