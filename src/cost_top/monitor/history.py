@@ -25,6 +25,7 @@ HISTORY_DAYS = 62
 _TIDY_SECONDS = 300.0
 _LOOK_AGAIN_SECONDS = 10.0
 _LOOK_AGAIN_SHARE = 0.005
+_FIRST_LOOK_SECONDS = 2.0
 _LATELY_DAYS = 7
 # The hot end is read in pieces of this length, newest first, so that the screen fills while it is read.
 _PIECE = timedelta(hours=3)
@@ -52,6 +53,7 @@ class History:
         self._to_look_at: list[date] = []
         self._look_again_due = time.monotonic() + _LOOK_AGAIN_SECONDS
         self._looked_ms = 0.0
+        self._first_round = False  # days kept from an earlier run are still to be held against the log
 
     def close(self) -> None:
         """End the threads and free the memory."""
@@ -105,7 +107,10 @@ class History:
             plain = {day.day for day in kept if not day.details}
             missing = [day for day in days if day not in self.mirror.closed and self._exists(day)]
             self.backfill.ask(Work.DETAILS, [*missing, *plain])
-        self.backfill.verify(kept)
+        # Those that closed lately are the likeliest to have changed since; the others follow one by one.
+        self.backfill.verify(day for day in kept if day.day >= days[_LATELY_DAYS - 1])
+        self._to_look_at = sorted(day.day for day in kept if day.day < days[_LATELY_DAYS - 1])
+        self._first_round = bool(self._to_look_at)
         self.backfill.start()
 
     def _exists(self, day: date) -> bool:
@@ -129,13 +134,15 @@ class History:
             return
         if not self._to_look_at:
             self._to_look_at = sorted(self.mirror.closed)
+            self._first_round = False
         if self._to_look_at:
             day = self._to_look_at.pop()
             if day in self.mirror.closed:
                 self.backfill.verify([self.mirror.closed[day]])
         spent = sum(one.database_ms for one in self.backfill.statistics) - self._looked_ms
         self._looked_ms += spent
-        self._look_again_due = clock + max(_LOOK_AGAIN_SECONDS, spent / 1000 / _LOOK_AGAIN_SHARE)
+        wait = max(_LOOK_AGAIN_SECONDS, spent / 1000 / _LOOK_AGAIN_SHARE)
+        self._look_again_due = clock + (_FIRST_LOOK_SECONDS if self._first_round else wait)
 
     def recovered(self) -> None:
         """The log answers again: days that closed lately may have changed meanwhile."""
