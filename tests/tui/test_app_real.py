@@ -94,7 +94,7 @@ def test_figures_filter_drill_and_quit(cost_top, log):
     shown.press("model:claude* -user:*")
     shown.until("no request matches")
     shown.press("\x15")
-    shown.until("any word")
+    until_gone(shown, "claude*")
     shown.press("model:gpt* -user:*")
     shown.until(f"{spent(log, 'user_id IS NULL')} in 10 requests")
     shown.press("\r")
