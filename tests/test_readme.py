@@ -104,11 +104,11 @@ def test_the_recorder_example_writes_a_row(tmp_path, monkeypatch):
         "model": "gpt-4o-mini",
         "usage": {"prompt_tokens": 7, "completion_tokens": 2},
     }
-    names: dict[str, object] = {"body": body, "answer": answer, "api_key": "sk-not-a-key"}
+    names: dict[str, object] = {"body": body, "answer": answer, "stream_events": [answer]}
     exec(blocks("python")[0], names)
     recorder = names["recorder"]
     recorder.close()
-    assert recorder.written == 1
+    assert recorder.written == 2
     assert Path("requests.db").is_file()
 
 
