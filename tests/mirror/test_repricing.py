@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cost_top.mirror.rollups import LENSES, Slice
 from cost_top.mirror.store import Mirror
+from cost_top.model.filter import Filter
 from cost_top.model.query import ReportQuery
 from cost_top.model.windows import Period
 from cost_top.monitor.once import read_period
@@ -80,3 +82,40 @@ def test_the_cache_is_private(sqlite_log, tmp_path: Path) -> None:
     assert kept
     assert all(path.stat().st_mode & 0o077 == 0 for path in kept)
     assert all(path.parent.stat().st_mode & 0o077 == 0 for path in kept)
+
+
+def test_kept_sums_equal_those_of_the_rows(sqlite_log, tmp_path: Path) -> None:
+    log = sqlite_log()
+    now = datetime.now(UTC)
+    for number in range(300):
+        log.add(
+            time_ms=milliseconds(now - timedelta(days=3 + number % 5, minutes=number)), provider=f"p{number % 3}",
+            model="gpt-4o", token=f"k{number % 4}", token_name=f"name {number % 4}", user_id=f"u{number % 7}",
+            tags='["prod"]', input_tokens=10 * number, output_tokens=number, cost_pico_usd=number * 10**9,
+        )  # fmt: skip
+    period = Period(now - timedelta(days=20), now - timedelta(days=2))
+    source = open_log(str(log.path))
+    lenses = [lens for lens in LENSES if lens not in ("tag", "owner")]
+    answers = []
+    for _ in range(2):
+        mirror = read_period(source, RateBook.load(None), tmp_path / "cache", period)
+        mirror.take_over_sums()
+        days = [Slice(day.start, day.start + timedelta(days=1)) for day in mirror.closed.values()]
+        missing = mirror.rollups.missing(Filter(), lenses, days)
+        assert len(missing) == (0 if answers else len(days)), "the second time, all sums are there"
+        mirror.rollups.build(Filter(), lenses, missing)
+        while mirror.keep_sums():
+            pass
+        answers.append(
+            [sorted(map(repr, mirror.rollups.groups(Filter(), lens, days, 1000))) for lens in lenses if lens != "trust"]
+            + [mirror.rollups.totals(Filter(), days), mirror.rollups.trust(Filter(), days)]
+        )
+        mirror.close()
+    assert answers[0] == answers[1]
+    assert answers[0][-2][0] == sum(range(300)) * 10**9
+    log.run("UPDATE cost_top_requests SET cost_pico_usd = 7 WHERE id = 'r5'")
+    mirror = read_period(source, RateBook.load(None), tmp_path / "cache", period)
+    mirror.take_over_sums()
+    days = [Slice(day.start, day.start + timedelta(days=1)) for day in mirror.closed.values()]
+    assert len(mirror.rollups.missing(Filter(), lenses, days)) == 1, "the day that changed is summed anew"
+    mirror.close()

@@ -103,7 +103,7 @@ class Days:
             connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {rows}")
             return ClosedDay(day, name, row_count, details, check)
         path = self._path(day, details)
-        self._write(connection, f"SELECT * FROM {rows}", path)
+        self.write(connection, f"SELECT * FROM {rows}", path)
         closed = ClosedDay(day, scan(path), row_count, details, check, path)
         self._write_note(closed)
         return closed
@@ -120,7 +120,7 @@ class Days:
                 f"CREATE OR REPLACE TEMP TABLE unpriced_rows AS SELECT {quoted(FIELD_NAMES)} FROM {old.relation}"
             )
             self._database.price(connection, "unpriced_rows", "priced_rows")
-            self._write(connection, "SELECT * FROM priced_rows", closed.path)
+            self.write(connection, "SELECT * FROM priced_rows", closed.path)
             connection.execute("DROP TABLE unpriced_rows; DROP TABLE priced_rows")
             return True
         return False
@@ -138,7 +138,8 @@ class Days:
         assert self._folder is not None
         return self._folder / f"{day}.{'details' if details else 'plain'}.{self._rates}.parquet"
 
-    def _write(self, connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
+    def write(self, connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
+        """Make a private file of a statement's rows, whole or not at all."""
         assert self._folder is not None
         handle, name = tempfile.mkstemp(prefix=".new-", suffix=".parquet", dir=self._folder)  # mode 0600
         os.close(handle)
@@ -176,7 +177,7 @@ class Days:
     def _prune(self) -> None:
         assert self._folder is not None
         now = datetime.now(UTC).timestamp()
-        for path in self._folder.glob("*.parquet"):
+        for path in (*self._folder.glob("*.parquet"), *self._folder.glob("*.sums")):
             if self._rates not in path.name and now - _age(path) > _STALE:
                 path.unlink(missing_ok=True)
         for path in self._folder.glob(".new-*"):

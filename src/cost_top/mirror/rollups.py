@@ -137,6 +137,33 @@ class Rollups:
         self._totals.update((row[0], row[1:]) for row in totals.fetchall())
         self._connection.execute("DROP TABLE grouped")
 
+    def number(self, where: Filter, lens: str, part: Slice) -> int | None:
+        """The number of a slice, None where it is not summed."""
+        return self._known.get((str(where), lens), {}).get(part)
+
+    def announce(self, where: Filter, part: Slice, lenses: Iterable[str]) -> int:
+        """A number for a slice whose sums are put into the tables from elsewhere."""
+        number = next(self._numbers)
+        for lens in lenses:
+            self._known.setdefault((str(where), lens), {})[part] = number
+        return number
+
+    def totals_of(self, number: int) -> tuple[int, ...]:
+        """The additive measures of one slice."""
+        return self._totals.get(number, (0,) * len(ADDITIVE_NAMES))
+
+    def trust_of(self, number: int) -> tuple[int, ...]:
+        """The trust sums of one slice."""
+        return self._trust.get(number, (0,) * len(TRUST))
+
+    def set_totals(self, number: int, values: tuple[int, ...]) -> None:
+        """Put the additive measures of one slice."""
+        self._totals[number] = values
+
+    def set_trust(self, number: int, values: tuple[int, ...]) -> None:
+        """Put the trust sums of one slice."""
+        self._trust[number] = values
+
     def numbers(self, where: Filter, lens: str, slices: Iterable[Slice]) -> list[int]:
         """The numbers of the slices that are known."""
         known = self._known.get((str(where), lens), {})

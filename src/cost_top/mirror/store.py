@@ -11,6 +11,7 @@ from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days, union
 from cost_top.mirror.hot import TABLE as HOT
 from cost_top.mirror.hot import Hot
+from cost_top.mirror.kept_sums import keep, sums_path, take_over
 from cost_top.mirror.measures import UNPRICED
 from cost_top.mirror.report import answer, naive, requests
 from cost_top.mirror.rollups import Rollups, Slice
@@ -40,6 +41,7 @@ class Mirror:
         self.closed: dict[date, ClosedDay] = {}
         self._closing = max(_CLOSING, source.overlap * 2)
         self.hot_start = naive(datetime.now(UTC))  # the hot table is complete from here on
+        self._sums_kept: set[date] = set()  # days whose sums are on disk
         self._slices: dict[tuple[datetime, datetime | None, datetime], list[Slice]] = {}
 
     def close(self) -> None:
@@ -54,11 +56,29 @@ class Mirror:
         """Take over a closed day that was read; sums over an earlier reading of it are dropped."""
         old = self.closed.get(day.day)
         self.closed[day.day] = day
+        self._sums_kept.discard(day.day)
         self._slices.clear()
         start, end = day.start, day.start + _DAY
         self.rollups.forget(lambda part: part.start < end and part.end > start)
         if old is not None and old.path is None and old.relation != day.relation:
             self.database.connection.execute(f"DROP TABLE IF EXISTS {old.relation}")
+
+    def take_over_sums(self) -> None:
+        """Load the kept sums of the closed days."""
+        days = [(day, Slice(day.start, day.start + _DAY)) for day in self.closed.values()]
+        take_over(self.database.connection, self.rollups, days)
+        self._sums_kept = {day.day for day, _ in days if (path := sums_path(day)) is not None and path.exists()}
+
+    def keep_sums(self) -> bool:
+        """Keep the sums of one more closed day; whether there was one to keep."""
+        for day in self.closed.values():
+            part = Slice(day.start, day.start + _DAY)
+            if day.day in self._sums_kept or self.rollups.number(Filter(), "provider", part) is None:
+                continue
+            self._sums_kept.add(day.day)
+            keep(self.database.connection, self.rollups, self.days, day, part)
+            return True
+        return False
 
     def lose(self, day: date) -> None:
         """Forget a closed day whose rows are gone."""

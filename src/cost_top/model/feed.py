@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from cost_top.model.errors import UserError
 from cost_top.model.snapshot import Snapshot
 from cost_top.model.view import View
 
@@ -33,7 +34,12 @@ class UnpricedModel:
 
 
 class Feed(Protocol):
-    """A running monitor: it publishes snapshots for the view it was last given."""
+    """A running monitor: it publishes snapshots for the view it was last given.
+
+    `on_failure` is called on the monitor's thread when it cannot go on: the source could not be opened at all.
+    """
+
+    on_failure: Callable[[UserError], None]
 
     def start(self, publish: Callable[[Snapshot], None], view: View) -> None:
         """Begin; `publish` is called on the monitor's thread with every snapshot that differs from the last."""

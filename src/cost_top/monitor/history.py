@@ -101,6 +101,7 @@ class History:
         kept = self.mirror.days.known(self.mirror.database.connection, [day for day in days if self._exists(day)])
         for day in kept:
             self.mirror.adopt(day)
+        self.mirror.take_over_sums()
         self._ask(Work.READ, days[:WINDOW_DAYS])
         self._ask(Work.READ_OLDER, days[WINDOW_DAYS:])
         if self._source.costly:

@@ -113,23 +113,29 @@ class Monitor:
         self._wake.set()
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        except (UserError, SourceError) as error:
+            self.on_failure(error if isinstance(error, UserError) else UserError(one_line(error)))
+        except Exception as error:
+            # A thread that dies silently would leave a screen that looks alive.
+            self.on_failure(UserError(f"cost-top failed: {type(error).__name__}: {one_line(error)}"))
+
+    def _watch(self) -> None:
         # Imported here: the database parts take longer to load than the screen takes to stand.
         from cost_top.monitor.compose import Composer
         from cost_top.monitor.history import History
 
+        source = self._open_source()
+        reader = source.connect()
         try:
-            source = self._open_source()
-            reader = source.connect()
-            book = self._load_book()
-        except (UserError, SourceError) as error:
-            self.on_failure(error if isinstance(error, UserError) else UserError(one_line(error)))
-            return
-        self._history = History(source, reader, book, self._cache)
-        self._composer = Composer(self._history.mirror, self._zone)
-        try:
-            self._loop(source, reader)
+            self._history = History(source, reader, self._load_book(), self._cache)
+            self._composer = Composer(self._history.mirror, self._zone)
+            try:
+                self._loop(source, reader)
+            finally:
+                self._history.close()
         finally:
-            self._history.close()
             reader.close()
 
     def _loop(self, source: LogSource, reader: LogReader) -> None:
@@ -162,6 +168,8 @@ class Monitor:
             except duckdb.IOException:
                 complete = not self._history.forget_lost_days()
             self._unfinished = not complete
+            if complete and not self._history.backfill.pending and self._history.mirror.keep_sums():
+                continue
             if complete and self._commands.empty():
                 self._wake.wait(max(0.0, min(self._next_poll - time.monotonic(), self._history.patience())))
 

@@ -181,5 +181,14 @@ def run_app(
         feed, view=view, zone=zone, interval=interval, source_label=source_label, theme=chosen,
         export_folder=export_folder, ascii_only=ascii_only(),
     )  # fmt: skip
+    failures: list[UserError] = []
+
+    def fail(error: UserError) -> None:
+        failures.append(error)
+        app.call_from_thread(app.exit, 2)
+
+    feed.on_failure = fail
     code = app.run(mouse=mouse)
+    if failures:
+        raise failures[0]
     return code if code is not None else app.return_code or 0
