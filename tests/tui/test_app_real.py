@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -179,3 +180,12 @@ def test_the_end_comes_from_outside(cost_top, log, how):
     else:
         shown.hang_up()
         assert shown.child.wait(PATIENCE) in (128 + signal.SIGHUP, -signal.SIGHUP)
+
+
+def test_a_source_that_cannot_be_opened_ends_the_app_with_one_line(cost_top, tmp_path):
+    other = tmp_path / "other.db"
+    sqlite3.connect(other).execute("CREATE TABLE something (id TEXT)").connection.close()
+    shown = cost_top(other)
+    assert shown.wait() == 2
+    assert "other.db: holds no request log" in shown.text()
+    assert "Traceback" not in shown.text()
