@@ -187,5 +187,5 @@ def test_a_source_that_cannot_be_opened_ends_the_app_with_one_line(cost_top, tmp
     sqlite3.connect(other).execute("CREATE TABLE something (id TEXT)").connection.close()
     shown = cost_top(other)
     assert shown.wait() == 2
-    assert "other.db: holds no request log" in shown.text()
-    assert "Traceback" not in shown.text()
+    assert "other.db: holds no request log" in shown.text
+    assert "Traceback" not in shown.text
