@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import statistics
 import sys
@@ -79,16 +80,18 @@ def repaint(source: str, cache: Path) -> list[Figure]:
     try:
         _since(screen, _complete)
         _calm(screen)
-        drilled = [_answered(screen, "\r"), _answered(screen, "\x1b")]
+        drilled, back = _answered(screen, "\r"), _answered(screen, "\x1b")
         screen.press("/")
         screen.take(1)
-        typed = [_answered(screen, key) for key in ("token:key_00000000015", "3")]
+        screen.press("token:key_00000000015")
+        screen.take(5)
+        typed = _answered(screen, "3")
     finally:
         screen.close()
+    named = {"Enter until another total": drilled, "Escape until the old total": back, "last letter of a filter": typed}
     return [
-        at_most("drill (Enter) until the panels answer for it", drilled[0] * 1000, 100, "ms", digits=0),
-        at_most("back (Escape)", drilled[1] * 1000, 100, "ms", digits=0),
-        at_most("last letter of a narrow filter until the panels answer", typed[1] * 1000, 100, "ms", digits=0),
+        at_most(f"repaint: {name}", first, 100, "ms", f"whole {whole:.0f} ms", 0)
+        for name, (first, whole) in named.items()
     ]
 
 
@@ -138,15 +141,17 @@ def _calm(screen: Screen) -> None:
 
 
 def _spend(lines: Sequence[str]) -> str:
-    """The figures of the Spend card, wherever it stands."""
-    top = next((number for number, line in enumerate(lines) if "╭─ Spend ─" in line), 0)
-    return "".join(line[:43] for line in lines[top + 1 : top + 5])
+    """The total in the Spend card; empty while the card is being drawn."""
+    top = next((number for number, line in enumerate(lines[:-1]) if "╭─ Spend ─" in line), -1)
+    found = re.match(r"│ (≥?\$[\d.,]+) ", lines[top + 1])
+    return found[1] if found else ""
 
 
-def _answered(screen: Screen, keys: str) -> float:
-    """Seconds until other figures stand in the Spend card."""
+def _answered(screen: Screen, keys: str) -> tuple[float, float]:
+    """Milliseconds until another total stands in the Spend card, and until it misses nothing."""
     before = _spend(screen.shown)
     pressed = screen.press(keys)
-    when = screen.until(lambda lines: _spend(lines) != before and lacks("reading")(lines), 60)
+    first = screen.until(lambda lines: _spend(lines) not in ("", before), 60)
+    whole = first if _complete(screen.shown) else screen.until(_complete, 60)
     screen.take(3)
-    return (when or float("inf")) - pressed
+    return tuple(((when or float("inf")) - pressed) * 1000 for when in (first, whole))  # type: ignore[return-value]
