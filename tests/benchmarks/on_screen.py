@@ -152,6 +152,7 @@ def _answered(screen: Screen, keys: str) -> tuple[float, float]:
     before = _spend(screen.shown)
     pressed = screen.press(keys)
     first = screen.until(lambda lines: _spend(lines) not in ("", before), 60)
-    whole = first if _complete(screen.shown) else screen.until(_complete, 60)
+    filled = lacks("reading ")
+    whole = first if filled(screen.shown) else screen.until(filled, 60)
     screen.take(3)
     return tuple(((when or float("inf")) - pressed) * 1000 for when in (first, whole))  # type: ignore[return-value]
