@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cost_top.model.errors import UserError, one_line
+from cost_top.model.windows import WINDOW_NAMES
 
 _KINDS: dict[str, tuple[type, str]] = {
     "default": (str, "the name of a source"),
@@ -111,6 +112,7 @@ def _config(path: Path, text: str, table: dict[str, Any]) -> Config:
         if "url" not in entry:
             raise UserError(f'{_place(path, text, where)}: has no url; add url = "postgresql://…" or a path')
         sources[name] = SourceSettings(entry["url"], _path(path, entry.get("mapping")), entry.get("tz"))
+    _check_values(path, text, table, sources)
     default = table.get("default")
     if default is not None and default not in sources:
         known = ", ".join(sources) or "none"
@@ -141,6 +143,23 @@ def _check(
         accepted = (int, float) if kind is float else kind
         if not isinstance(value, accepted) or (kind is not bool and isinstance(value, bool)):
             raise UserError(f"{place}: must be {wanted}")
+
+
+def _check_values(path: Path, text: str, table: dict[str, Any], sources: Mapping[str, SourceSettings]) -> None:
+    """Values that are of the right kind and still mean nothing."""
+    for key, known in (("window", WINDOW_NAMES), ("theme", ("dark", "light"))):
+        if key in table and table[key] not in known:
+            raise UserError(f"{_place(path, text, (key,))}: must be one of {', '.join(known)}")
+    if "interval" in table and not 1 <= table["interval"] <= 3600:
+        raise UserError(f"{_place(path, text, ('interval',))}: must be a number of seconds from 1 to 3600")
+    zones: list[tuple[tuple[str, ...], str | None]] = [(("tz",), table.get("tz"))]
+    zones += [(("sources", name, "tz"), source.tz) for name, source in sources.items()]
+    for keys, zone in zones:
+        if zone is not None:
+            try:
+                parse_zone(zone)
+            except UserError as error:
+                raise UserError(f"{_place(path, text, keys)}: {error}") from None
 
 
 def _closest(key: str, kinds: Mapping[str, object]) -> str:

@@ -83,18 +83,31 @@ def main() -> None:
     except UserError as error:
         fail(one_line(error, 2000))
     except click.exceptions.Abort:
-        raise SystemExit(130) from None
+        leave_interrupted()
     except click.UsageError as error:
         where = error.ctx.command_path.removesuffix(f" {_DEFAULT}") if error.ctx else "cost-top"
         fail(f"{one_line(error.format_message(), 500)} (see {where} --help)")
     except click.ClickException as error:
         fail(one_line(error.format_message(), 500))
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        leave_interrupted()
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(141) from None
+    except OSError as error:
+        fail(one_line(error, 500))
+    except RuntimeError as error:
+        if "interrupt" not in str(error).lower():
+            raise
+        leave_interrupted()
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def leave_interrupted() -> None:
+    """End at once: readers of history may be in the middle of a statement."""
+    import os
+
+    os._exit(130)
 
 
 def fail(line: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,8 @@ def print_overview(settings: Resolved, where: Filter, label: str | None) -> None
     log = settings.open_source()
     try:
         shown = window_period(window_named(view.window), now, settings.zone)
-        whole = Period(previous_period(window_named(view.window), shown, settings.zone).start, now)
+        before = previous_period(window_named(view.window), shown, settings.zone)
+        whole = Period(before.start.replace(second=0, microsecond=0) - timedelta(minutes=1), now)
         mirror = read_period(log, settings.load_book(), settings.cache, whole)
         with log.connect() as reader:
             oldest = reader.oldest()

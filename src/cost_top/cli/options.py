@@ -68,6 +68,9 @@ class Resolved:
             raise UserError(
                 "no source: give a database URL, a SQLite file or a name from the config file, or set COST_TOP_SOURCE"
             )
+        authority = self.url.partition("://")[2].rpartition("@")[0].partition("?")[0]
+        if any(character in authority for character in "@#/"):
+            raise UserError("the user or password in the URL holds @, # or /: write them as %40, %23 and %2F")
         return open_log(self.url, self.mapping)
 
     def load_book(self) -> RateBook:

@@ -10,7 +10,7 @@ import click
 from cost_top.cli.options import resolve, source_options
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.filter import parse_filter
-from cost_top.model.query import DIMENSIONS, MEASURES, Report, ReportQuery, key_columns, parse_group_by
+from cost_top.model.query import DIMENSIONS, MEASURES, SYNONYMS, Report, ReportQuery, key_columns, parse_group_by
 from cost_top.model.windows import Period, parse_instant
 
 
@@ -25,7 +25,8 @@ from cost_top.model.windows import Period, parse_instant
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N rows.")
 @click.option("--sort", default="total_cost", show_default=True, metavar="MEASURE",
               help="Measure (largest first), or a dimension.")  # fmt: skip
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True,
+              help="json and csv carry money with full precision.")  # fmt: skip
 def command(
     source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
     config_file: Path | None, group_by: str, since: str, until: str, where: str, grain: str | None,
@@ -49,6 +50,7 @@ def command(
     if grain is not None and grain not in dimensions:
         dimensions = (grain, *dimensions)
     columns = key_columns(dimensions)
+    sort = SYNONYMS.get(sort, sort)
     if sort not in MEASURES and sort not in columns:
         raise UserError(f"--sort {one_line(sort, 40)!r} is no measure: choose from {', '.join((*columns, *MEASURES))}")
     query = ReportQuery(period.start, period.end, dimensions, parse_filter(where), settings.zone, sort,

@@ -30,8 +30,8 @@ _OPENAI_BLOCK = 128  # OpenAI caches prompts in steps of 128 tokens
 class Traffic:
     """The requests of the demo. The same seed and the same end give the same history.
 
-    A history holds `days` days and, before them, as many days again and one more, so that a period has one to be compared
-    with; the company grows, so the earlier one has fewer requests. No request ends after the end.
+    A history holds `days` days and, before them, as many days again and one more, so that a period has one to be
+    compared with; the company grows, so the earlier one has fewer requests. No request ends after the end.
     """
 
     def __init__(self, seed: int, world: World | None = None) -> None:

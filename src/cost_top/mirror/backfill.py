@@ -133,7 +133,7 @@ class Backfill:
                 self.results.put(self._work(connection, reader, *item))
                 failures = 0
                 self._finished()
-            except (SourceError, duckdb.Error) as error:
+            except (SourceError, duckdb.Error, OSError) as error:
                 if self._stopping.is_set():
                     break
                 failed = error if isinstance(error, SourceError) else SourceError(one_line(error))

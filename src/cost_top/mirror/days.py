@@ -98,15 +98,24 @@ class Days:
         self, connection: duckdb.DuckDBPyConnection, day: date, rows: str, details: bool, check: str
     ) -> ClosedDay:
         row_count = int(first_row(connection, f"SELECT count(*) FROM {rows}")[0])
-        if self._folder is None:
-            name = f"day_{day:%Y%m%d}_{'details' if details else 'plain'}"
-            connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {rows}")
-            return ClosedDay(day, name, row_count, details, check)
-        path = self._path(day, details)
-        self.write(connection, f"SELECT * FROM {rows}", path)
-        closed = ClosedDay(day, scan(path), row_count, details, check, path)
-        self._write_note(closed)
-        return closed
+        if self._folder is not None:
+            path = self._path(day, details)
+            try:
+                self.write(connection, f"SELECT * FROM {rows}", path)
+                closed = ClosedDay(day, scan(path), row_count, details, check, path)
+                self._write_note(closed)
+                return closed
+            except (OSError, duckdb.IOException):
+                self._folder = None  # a full or read-only disk: from here on days are kept in memory
+        return self._in_memory(connection, day, rows, row_count, details, check)
+
+    @staticmethod
+    def _in_memory(
+        connection: duckdb.DuckDBPyConnection, day: date, rows: str, row_count: int, details: bool, check: str
+    ) -> ClosedDay:
+        name = f"day_{day:%Y%m%d}_{'details' if details else 'plain'}"
+        connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {rows}")
+        return ClosedDay(day, name, row_count, details, check)
 
     def _price_again(self, connection: duckdb.DuckDBPyConnection, closed: ClosedDay) -> bool:
         """Make the file for the present rates from one of other rates, without asking the log."""
@@ -120,8 +129,12 @@ class Days:
                 f"CREATE OR REPLACE TEMP TABLE unpriced_rows AS SELECT {quoted(FIELD_NAMES)} FROM {old.relation}"
             )
             self._database.price(connection, "unpriced_rows", "priced_rows")
-            self.write(connection, "SELECT * FROM priced_rows", closed.path)
-            connection.execute("DROP TABLE unpriced_rows; DROP TABLE priced_rows")
+            try:
+                self.write(connection, "SELECT * FROM priced_rows", closed.path)
+            except (OSError, duckdb.IOException):
+                return False
+            finally:
+                connection.execute("DROP TABLE unpriced_rows; DROP TABLE priced_rows")
             return True
         return False
 

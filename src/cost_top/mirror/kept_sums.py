@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -49,7 +50,8 @@ def keep(connection: duckdb.DuckDBPyConnection, rollups: Rollups, days: Days, da
         selects.append(f"SELECT '{lens}', NULL, NULL, NULL, {columns}")
     zeros = ", ".join(["0::HUGEINT"] * len(ADDITIVE_NAMES))
     selects += [f"SELECT '{_SUMMED}', '{lens}', NULL, NULL, {zeros}" for lens in numbers if numbers[lens] is not None]
-    days.write(connection, " UNION ALL ".join(selects), path)
+    with suppress(OSError, duckdb.IOException, AssertionError):  # without a place for them they are summed again
+        days.write(connection, " UNION ALL ".join(selects), path)
 
 
 def take_over(connection: duckdb.DuckDBPyConnection, rollups: Rollups, days: Iterable[tuple[ClosedDay, Slice]]) -> None:

@@ -47,7 +47,7 @@ TRUST: dict[str, str] = {
     "with_token": "sum(cost) FILTER (token IS NOT NULL)",
     "below_market": "sum(market_cost - cost) FILTER (cache_hit IS NOT TRUE AND price_status IN ('reported', 'priced') "
     "AND credential_type IS DISTINCT FROM 'byok')",
-    "byok_market_cost": "sum(market_cost) FILTER (cache_hit IS NOT TRUE AND credential_type = 'byok')",
+    "byok_market_cost": "sum(market_cost) FILTER (cache_hit IS NOT TRUE AND credential_type = 'byok' AND cost = 0)",
 }
 
 

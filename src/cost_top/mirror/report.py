@@ -44,7 +44,7 @@ def answer(
     if not query.group_by:
         measures = measures_of(totals, latency=True)
         return Report((), (ReportRow((), measures),), measures, 1, as_of, notes)
-    _zone_table(connection, query)
+    _zone_table(connection, query, f"SELECT min(quarter), max(quarter) FROM {rows}", [*bounds, *parameters])
     keys = {name: _key(name) for name in query.group_by}
     selected = ", ".join(
         "CAST(arg_max(token_name, time) AS VARCHAR)" if name not in keys else f"CAST({keys[name]} AS VARCHAR)"
@@ -87,13 +87,14 @@ def _order(query: ReportQuery, names: list[str], columns: tuple[str, ...]) -> st
     return ", ".join([f"{first} {direction} NULLS LAST", *(f"{name} NULLS LAST" for name in names)])
 
 
-def _zone_table(connection: duckdb.DuckDBPyConnection, query: ReportQuery) -> None:
-    """A row for each quarter of an hour in the period, with the local time it begins at."""
+def _zone_table(
+    connection: duckdb.DuckDBPyConnection, query: ReportQuery, range_sql: str, parameters: list[object]
+) -> None:
+    """A row for each quarter of an hour between the first and the last request, with its local time."""
     if not set(TIME_DIMENSIONS) & set(query.group_by):
         return
-    first = int((naive(query.start) - _EPOCH) / _QUARTER)
-    last = int((naive(query.end) - _EPOCH) / _QUARTER) + 1
-    rows = zone_quarters(first, last, query.zone)
+    first, last = first_row(connection, range_sql, parameters)
+    rows = zone_quarters(first or 0, (last or 0) + 1, query.zone)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE zone_quarters AS SELECT unnest($quarters) AS quarter, "
         "unnest($days) AS local_day, unnest($hours) AS local_hour, unnest($shifts) AS shift, unnest($offsets) AS zone",

@@ -69,6 +69,8 @@ class Tail:
     def poll(self, now: datetime, clock: float) -> bool:
         """Look for new, late and changed rows; whether anything changed. `clock` is monotonic seconds."""
         newest = self._mirror.hot.newest()
+        if newest is not None:
+            newest = min(newest, naive(now))  # a row stamped in the future must not hide what comes before it
         if newest is None:
             start, whole = self._mirror.hot_start, True
         else:

@@ -9,7 +9,7 @@ TABLE = "cost_top_requests"
 
 DDL = """\
 CREATE TABLE IF NOT EXISTS cost_top_requests (
-  id                       VARCHAR(255) PRIMARY KEY, -- unique; writing the same id again replaces the figures
+  id                       VARCHAR(255) NOT NULL PRIMARY KEY, -- unique; writing the same id again replaces the figures
   time_ms                  BIGINT NOT NULL,          -- start of the request, Unix milliseconds, UTC
   provider                 TEXT,                     -- 'openai', 'anthropic', 'google', ...
   model                    TEXT,                     -- as called: 'claude-sonnet-4-6'

@@ -14,7 +14,7 @@ from cost_top.model.query import MEASURES, MONEY_MEASURES, Measures, Report
 
 Value = str | int | bool | None
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.money import usd_text
+from cost_top.model.tables import harmless
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import Priced, Request, price
 from cost_top.pricing.rates import MODES
@@ -33,9 +33,7 @@ ADDED = (
     "rate_source",
 )
 _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no", "none")
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 # What makes a spreadsheet take a cell for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def price_csv(book: RateBook, source: TextIO, target: TextIO, name: str) -> None:
@@ -50,24 +48,15 @@ def price_csv(book: RateBook, source: TextIO, target: TextIO, name: str) -> None
             raise UserError(f"{name}: no column `model`; the first line must name the columns, see price --help")
         carried = [column for column in columns if column not in ADDED]
         writer = csv.writer(target, lineterminator="\n")
-        writer.writerow([*map(safe_cell, carried), *ADDED])
+        writer.writerow([*map(harmless, carried), *ADDED])
         for row in reader:
             place = f"{name}: line {reader.line_num}"
             if None in row or None in row.values():
                 raise UserError(f"{place}: has another number of cells than the first line")
             priced = price(book, _request(row, place))
-            writer.writerow([*(safe_cell(row[column]) for column in carried), *_added(priced)])
+            writer.writerow([*(harmless(row[column]) for column in carried), *_added(priced)])
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{name}: line {reader.line_num + 1}: is not CSV in UTF-8: {one_line(error)}") from error
-
-
-def safe_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula; numbers stay as they are.
-
-    >>> safe_cell("-1.5"), safe_cell("=HYPERLINK(1)"), safe_cell("-x")
-    ('-1.5', "'=HYPERLINK(1)", "'-x")
-    """
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def parse_time(text: str, what: str) -> datetime:
@@ -106,8 +95,8 @@ def _added(priced: Priced) -> Iterable[str]:
     yield usd(priced.cost)
     yield "" if priced.cost is None else str(priced.cost)
     yield from map(usd, (priced.market_cost, priced.saved_by_cache, priced.prompt_cache_savings))
-    yield safe_cell(priced.match.id) if priced.match else ""
-    yield safe_cell(priced.rate_source)
+    yield harmless(priced.match.id) if priced.match else ""
+    yield harmless(priced.rate_source)
 
 
 def usd(amount: int | None) -> str:

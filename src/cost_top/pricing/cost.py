@@ -211,19 +211,27 @@ def _verdict(request: Request, tokens: _Tokens, market: _Market | None) -> _Verd
     if request.cache_hit:
         return _hit(reported, tokens, market)
     if reported is None:
-        if not tokens.known:
-            return "no_usage", None, None, None, None
-        paid = market.paid if market else None
-        if market is None or paid is None:
-            return "unpriced", None, None, None, None
-        status = "free" if market.quote.free else "priced"
-        return status, paid, market.amount, 0, market.prompt_cache_savings
+        return _not_reported(request, tokens, market)
     if reported != 0 or not tokens.any:
         amount = market.amount if market else None
         # Something was charged that tokens do not explain: market is at least unknown, not nothing.
         list_price = reported if reported > 0 and not amount else amount
         return "reported", reported, list_price, 0, market.prompt_cache_savings if market else None
     return _zero(request, market)
+
+
+def _not_reported(request: Request, tokens: _Tokens, market: _Market | None) -> _Verdict:
+    """The log says nothing of the cost: it comes from the rates, but for what was not charged here."""
+    if not tokens.known:
+        return "no_usage", None, None, None, None
+    if _own_key(request):
+        # The provider bills the key's owner: nothing was charged here.
+        return "reported", 0, market.amount if market else None, 0, market.prompt_cache_savings if market else None
+    paid = market.paid if market else None
+    if market is None or paid is None:
+        return "unpriced", None, None, None, None
+    status = "free" if market.quote.free else "priced"
+    return status, paid, market.amount, 0, market.prompt_cache_savings
 
 
 def _hit(reported: int | None, tokens: _Tokens, market: _Market | None) -> _Verdict:
@@ -242,13 +250,17 @@ def _zero(request: Request, market: _Market | None) -> _Verdict:
     prompt = market.prompt_cache_savings if market else None
     if market is not None and market.quote.free:
         return "free", 0, 0, 0, 0
-    if (request.credential_type or "").strip(" ").lower() == "byok":
+    if _own_key(request):
         return "reported", 0, amount, 0, prompt
     if request.status is not None and request.status >= 400:
         return "reported", 0, 0, 0, 0
     if market is not None and market.quote.override and (paid := market.paid) is not None:
         return "priced", paid, amount, 0, prompt
     return "unpriced", 0, amount, 0, prompt
+
+
+def _own_key(request: Request) -> bool:
+    return (request.credential_type or "").strip(" ").lower() == "byok"
 
 
 def _fitting(amount: int) -> int | None:

@@ -75,7 +75,7 @@ _VERDICT = """
 SELECT * EXCLUDE ({ours}, _ct_paid_of, _ct_paid_per, _ct_step, _ct_list),
   CASE _ct_step
     WHEN {hit} THEN coalesce(reported_cost, 0) WHEN {own_price} THEN _ct_paid WHEN {tokens} THEN _ct_paid
-    WHEN {unknown} THEN NULL ELSE reported_cost END AS cost,
+    WHEN {unknown} THEN NULL WHEN {own_key} THEN 0 ELSE reported_cost END AS cost,
   _ct_list AS market_cost,
   CASE _ct_step
     WHEN {hit} THEN _ct_market - greatest(coalesce(reported_cost, 0), 0) WHEN {unknown} THEN NULL
@@ -102,6 +102,7 @@ FROM (
     SELECT *,
       CASE
         WHEN cache_hit THEN {hit}
+        WHEN reported_cost IS NULL AND _ct_known AND lower(trim(credential_type)) = 'byok' THEN {own_key}
         WHEN reported_cost IS NULL THEN CASE WHEN _ct_paid IS NULL THEN {unknown} ELSE {tokens} END
         WHEN reported_cost <> 0 OR greatest(coalesce(_ct_input, 1), _ct_output) = 0 THEN {charged}
         WHEN _ct_free AND _ct_market IS NOT NULL THEN {nothing}

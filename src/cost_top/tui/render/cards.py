@@ -198,7 +198,7 @@ def _health_line(burn: Burn, width: int) -> Content:
 def saved_card(snapshot: Snapshot, width: int, height: int, _zone: tzinfo) -> Content:
     """The three savings, kept apart; the caches first where there is no room for all.
 
-    Each share is of what would have been paid without that saving: `9.0 % less`.
+    Each share is of what would have been paid without that saving: `9.0 % less`. The date is that of the rates.
     """
     spend, total = snapshot.spend, snapshot.spend.measures
     mark = spend.since_mark
@@ -216,6 +216,8 @@ def saved_card(snapshot: Snapshot, width: int, height: int, _zone: tzinfo) -> Co
     rows = list(fitting[0] if fitting else [wording[-1] for wording in wordings])
     if mark is not None and height > len(savings) and rows != [wording[0] for wording in wordings]:
         rows.append(_saved_since(mark, width))
+    elif snapshot.rates_date is not None and height > len(rows):
+        rows.append(first_fit(width, content((f"list prices of {snapshot.rates_date}", MUTED)), content()))
     return lines(rows, width, height)
 
 
