@@ -224,8 +224,10 @@ class History:
             return None
         held = len(self.mirror.closed)
         oldest = self.mirror.complete_from().replace(tzinfo=UTC)
-        total = held + len(waiting) + hot_missing
-        return Filling(held, total, oldest, held - len(plain), held if plain else 0, self.error)
+        details = (held - len(plain), held) if plain else (0, 0)
+        if not waiting and not hot_missing and unsummed[0]:
+            return Filling(unsummed[1] - unsummed[0], unsummed[1], oldest, *details, self.error)
+        return Filling(held, held + len(waiting) + hot_missing, oldest, *details, self.error)
 
     def watching(self) -> Watching:
         """What reading has cost the source."""
