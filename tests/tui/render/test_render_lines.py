@@ -130,6 +130,8 @@ def test_banners():
     filling = say(filling=Filling(12, 30, NOW - timedelta(days=12)))
     assert filling == "reading history: 12 of 30 days, back to 2026-11-02 14:03 · totals miss 18 days"
     assert "details" in say(filling=Filling(30, 30, NOW, 4, 30))
+    broken = Filling(12, 30, NOW, error="gone away")
+    assert say(filling=broken) == "history is missing: gone away · it is tried again"
     assert "rates are 61 days old" in say(rates_date=date(2026, 9, 14))
     assert say(rates_date=date(2026, 9, 15)) is None
 

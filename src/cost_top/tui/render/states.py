@@ -86,6 +86,8 @@ def _stale(state: Stale, now: datetime, zone: tzinfo, width: int) -> tuple[Conte
 
 
 def _filling(filling: Filling, zone: tzinfo) -> tuple[Content, str]:
+    if filling.error:
+        return content((f"history is missing: {elide(filling.error, 60)}", BAD)), "it is tried again"
     if filling.done < filling.total:
         reach = f"back to {_moment(filling.oldest, zone)}" if filling.oldest is not None else "starting"
         left = filling.total - filling.done
