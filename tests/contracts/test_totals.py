@@ -63,8 +63,8 @@ def rows(count: int, end: datetime, seed: int = 1) -> Iterator[tuple[Any, ...]]:
         )  # fmt: skip
 
 
-# total_cost of a row: what was reported; a hit or an unpriced row adds nothing; ours for the model with our price.
-PAID = f"""CASE WHEN cost_pico_usd IS NOT NULL THEN cost_pico_usd
+# total_cost of a row: what was reported; a hit, an own key or an unpriced row adds nothing; else our price.
+PAID = f"""CASE WHEN cost_pico_usd IS NOT NULL THEN cost_pico_usd WHEN credential_type = 'byok' THEN 0
   WHEN provider = 'acme' THEN input_tokens * {INPUT_RATE} + output_tokens * {OUTPUT_RATE} ELSE 0 END"""
 SENT = "NOT coalesce(cache_hit, false)"
 MEASURES = {
@@ -76,7 +76,7 @@ MEASURES = {
     "request_count": "count(*)",
     "cache_hit_count": "sum(CASE WHEN cache_hit THEN 1 ELSE 0 END)",
     "error_count": "sum(CASE WHEN status >= 400 THEN 1 ELSE 0 END)",
-    "unpriced_count": "sum(CASE WHEN provider = 'nowhere' AND cost_pico_usd IS NULL THEN 1 ELSE 0 END)",
+    "unpriced_count": "sum(CASE WHEN provider = 'nowhere' AND credential_type <> 'byok' THEN 1 ELSE 0 END)",
 }
 LENSES = {
     "provider": "provider", "model": "model", "endpoint": "endpoint", "token": "token", "user": "user_id",
