@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cost_top.model import native
 from cost_top.model.record import FIELD_NAMES
 from cost_top.sources.sql_log import open_log
 from support.native_log import START, START_MS
@@ -92,6 +93,10 @@ def test_hostile_text_keeps_its_row_and_loses_its_controls(sqlite_log, column):
 
 def test_ids_stay_apart_whatever_they_hold(sqlite_log):
     log = sqlite_log()
+    # A table that somebody made without NOT NULL: SQLite then lets a primary key be NULL.
+    log.connection.executescript(
+        "DROP TABLE cost_top_requests;" + native.DDL.replace("NOT NULL PRIMARY KEY", "PRIMARY KEY")
+    )
     ids = ["a", "a\x01", " a", "x" * 600 + "1", "x" * 600 + "2", "\u202ea", "", "é", "e\u0301"]
     for identity in ids:
         log.add(id=identity)

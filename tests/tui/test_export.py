@@ -39,7 +39,7 @@ def test_a_cut_table_says_so():
     assert json.loads(as_json(lens_export(shown, cut, UTC).table))["notes"] == ["9 of 4000 rows; totals are of all"]
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-2+3", "@SUM(A1)", "=cmd|' /C calc'!A0"])
+@pytest.mark.parametrize("name", ["=1+1", "+1x", "-2+3", "@SUM(A1)", "=cmd|' /C calc'!A0"])
 def test_csv_runs_no_formula(name):
     shown = snapshot()
     lens = shown.lens("model")
