@@ -112,8 +112,3 @@ def parse_instant(text: str, now: datetime, zone: tzinfo, option: str) -> dateti
 def zone_name(zone: tzinfo) -> str:
     """The name a person knows a zone by."""
     return getattr(zone, "key", None) or str(zone)
-
-
-def clock_label(instant: datetime, zone: tzinfo) -> str:
-    """The time of day with the zone's abbreviation: `14:03:22 CET`."""
-    return instant.astimezone(zone).strftime("%H:%M:%S %Z")
