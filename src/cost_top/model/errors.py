@@ -7,6 +7,10 @@ class UserError(Exception):
     """Bad input. `str(error)` is one line: the thing, what is wrong, what to do. Exit code 2, no traceback."""
 
 
+class CannotAnswer(UserError):
+    """A question that this source has no answer to, however often it is asked: `str(error)` says why in one line."""
+
+
 class SourceError(Exception):
     """A source that cannot answer now (gone, slow, locked); trying again later may help."""
 

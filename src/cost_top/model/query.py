@@ -37,20 +37,45 @@ class Measures:
     """
 
     total_cost: int = 0
-    market_cost: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    reasoning_tokens: int = 0
-    request_count: int = 0
-    saved_by_cache: int = 0
-    prompt_cache_savings: int = 0
-    cache_hit_count: int = 0
-    error_count: int = 0
+    market_cost: int | None = 0
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
+    cached_input_tokens: int | None = 0
+    cache_creation_input_tokens: int | None = 0
+    reasoning_tokens: int | None = 0
+    request_count: int | None = 0
+    saved_by_cache: int | None = 0
+    prompt_cache_savings: int | None = 0
+    cache_hit_count: int | None = 0
+    error_count: int | None = 0
     unpriced_count: int = 0
     latency_p50: int | None = None
     latency_p95: int | None = None
+
+
+_UNKNOWN: dict[str, None] = dict.fromkeys(name for name in MEASURES if name not in ("total_cost", "unpriced_count"))
+
+
+def known_measures(total_cost: int, unpriced_count: int = 0, **known: int | None) -> Measures:
+    """The measures a report API tells; all others are unknown.
+
+    >>> known_measures(5, request_count=2).request_count, known_measures(5).input_tokens
+    (2, None)
+    """
+    return Measures(**{**_UNKNOWN, **known}, total_cost=total_cost, unpriced_count=unpriced_count)
+
+
+def add_measures(first: Measures, second: Measures) -> Measures:
+    """The sum over disjoint requests: what one part does not know, the sum does not. Latency is not additive.
+
+    >>> add_measures(Measures(total_cost=1, request_count=2), known_measures(3)).request_count is None
+    True
+    """
+    sums: dict[str, int | None] = {}
+    for name in (*MONEY_MEASURES, *COUNT_MEASURES):
+        one, other = getattr(first, name), getattr(second, name)
+        sums[name] = None if one is None or other is None else one + other
+    return Measures(**sums)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,18 @@ class SourceDenied(SourceError):
     """The log refuses: no permission, or a password that is no longer right. Trying again alone will not help."""
 
 
+class SourceRefused(SourceError):
+    """The source says the question is wrong (400, 404, 422): asking the same again will not help."""
+
+
+class SourceThrottled(SourceError):
+    """The source asks for patience. `wait` is in seconds, None where it named no usable time."""
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
 class SourceChanged(SourceError):
     """The log changed under a statement in a way that voids its answer; asking again at once will do."""
 

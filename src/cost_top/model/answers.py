@@ -1,0 +1,97 @@
+"""Who can answer the one question: a mirrored log, a gateway's report API, another cost-top. Faces know only this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Protocol
+
+from cost_top.model.credits import Credits
+from cost_top.model.feed import Found, UnpricedModel
+from cost_top.model.query import Report, ReportQuery
+from cost_top.model.snapshot import Filling, Live, RequestRow, Snapshot, Stale
+from cost_top.model.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the list of requests: those that come after it are older, or of the same time with a greater id."""
+
+    time: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """Single requests, newest first. `following` is where the next page begins, None at the end."""
+
+    rows: tuple[RequestRow, ...]
+    following: Position | None = None
+
+
+class Answers(Protocol):
+    """Every method blocks until it has the answer, and may be called from any thread, one call at a time.
+
+    Raises `CannotAnswer` for a question the source has no answer to, `SourceError` when it does not answer now.
+    """
+
+    @property
+    def label(self) -> str:
+        """The source's name for people, without secrets."""
+
+    def report(self, query: ReportQuery) -> Report:
+        """The exact answer, its notes in `Report.notes`."""
+
+    def requests(self, query: ReportQuery, after: Position | None = None) -> RequestPage:
+        """At most `query.limit` single requests (200 without one), newest first, from `after` on."""
+
+    def unpriced(self, query: ReportQuery) -> tuple[UnpricedModel, ...]:
+        """The models behind the query's unpriced requests, most tokens first."""
+
+    def credits(self) -> Credits | None:
+        """The balance, None where the source knows none."""
+
+    def close(self) -> None:
+        """Release the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a watched source is. `ready`: the window's figures are complete. `newest` is the newest request's time."""
+
+    ready: bool
+    state: Live | Stale | None  # None before the first answer
+    newest: datetime | None
+    filling: Filling | None  # None when history is complete
+
+
+class Watch(Protocol):
+    """One face's view of a watched source."""
+
+    def look(self, view: View) -> None:
+        """Answer for another view."""
+
+    def close(self) -> None:
+        """No more snapshots."""
+
+
+class Hub(Answers, Protocol):
+    """A source that is watched for many faces at a time. Every call returns at once but those of `Answers`."""
+
+    def watch(self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None]) -> Watch:
+        """Publish snapshots of a view, days cut in `zone`, on the monitor's thread whenever they change."""
+
+    def find(
+        self, view: View, zone: tzinfo, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]
+    ) -> None:
+        """Values of a dimension whose value or name contains `text`, dearest first, in the view's window."""
+
+    def find_unpriced(self, view: View, zone: tzinfo, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
+        """The models behind `unpriced_count` of the view."""
+
+    def refresh(self) -> None:
+        """Ask the source now, within its limits."""
+
+    def health(self) -> Health:
+        """How the source is."""

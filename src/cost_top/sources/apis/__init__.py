@@ -1,0 +1,1 @@
+"""The report APIs of gateways and providers, one module each."""
