@@ -19,7 +19,7 @@ from cost_top.model.format import (
     percent,
 )
 from cost_top.model.money import display_usd
-from cost_top.model.query import Measures, Report
+from cost_top.model.query import Measures, Report, added
 from cost_top.model.snapshot import Filling, Lens, Snapshot, Stale
 from cost_top.model.text import clean
 from cost_top.model.windows import zone_name
@@ -68,22 +68,28 @@ def _summary(snapshot: Snapshot) -> list[str]:
         ("saved by cache", *_saved(total.saved_by_cache, total.total_cost)),
         ("saved by prompt cache", *_saved(total.prompt_cache_savings, total.total_cost)),
         ("below market", display_usd(spend.below_market),
-         _share_of(spend.below_market, total.market_cost - spend.byok_market_cost, "list price")),
+         _share_of(spend.below_market, _less(total.market_cost, spend.byok_market_cost), "list price")),
     ]  # fmt: skip
+    rows = [row for row in rows if row[1] != UNKNOWN]
     if spend.byok_market_cost:
         rows.append(("on own keys", display_usd(spend.byok_market_cost), "at list price, not in the spend"))
-    rows.append(("requests", f"{total.request_count:,}", _share_of(total.error_count, total.request_count,
-                                                                   "them failed")))  # fmt: skip
+    if total.request_count is not None:
+        rows.append(("requests", f"{total.request_count:,}", _share_of(total.error_count, total.request_count,
+                                                                       "them failed")))  # fmt: skip
     width = max(cells(money) for _, money, _ in rows)
     return [f"{name:<21}{_GAP}{pad(money, width, 'right')}{_GAP}{told}" for name, money, told in rows]
 
 
-def _saved(amount: int, paid: int) -> tuple[str, str]:
-    return display_usd(amount), _share_of(amount, paid + amount, "what it would have cost without")
+def _saved(amount: int | None, paid: int) -> tuple[str, str]:
+    return display_usd(amount), _share_of(amount, added((paid, amount)), "what it would have cost without")
 
 
-def _share_of(part: int, whole: int, of: str) -> str:
-    share = percent(part, whole) if whole > 0 else None
+def _less(whole: int | None, part: int | None) -> int | None:
+    return None if whole is None or part is None else whole - part
+
+
+def _share_of(part: int | None, whole: int | None, of: str) -> str:
+    share = percent(part, whole) if whole is not None and whole > 0 else None
     return f"{share} of {of}" if share else ""
 
 
@@ -108,7 +114,9 @@ def _lens_table(lens: Lens, width: int) -> list[str]:
     rest = lens.report.row_count - len(rows)
     if rest > 0:
         left = total - sum(row.measures.total_cost for row in lens.report.rows[:_ROWS])
-        requests = lens.report.totals.request_count - sum(r.measures.request_count for r in lens.report.rows[:_ROWS])
+        requests = _less(
+            lens.report.totals.request_count, added(row.measures.request_count for row in lens.report.rows[:_ROWS])
+        )
         unpriced = lens.report.totals.unpriced_count - sum(r.measures.unpriced_count for r in lens.report.rows[:_ROWS])
         rows.append((f"{count(rest)} more", money_fixed(left, 13, unpriced), percent(left, total) or UNKNOWN,
                      count(requests)))  # fmt: skip
@@ -212,12 +220,12 @@ def _measure_cells(measures: Measures, totals: Measures, kinds: Sequence[str]) -
     figures = {
         "cost": money_fixed(measures.total_cost, 15, measures.unpriced_count).lstrip(),
         "share": _share(measures, totals.total_cost),
-        "requests": f"{measures.request_count:,}",
-        "input": f"{measures.input_tokens:,}",
-        "output": f"{measures.output_tokens:,}",
+        "requests": _exact(measures.request_count),
+        "input": _exact(measures.input_tokens),
+        "output": _exact(measures.output_tokens),
         "saved by cache": display_usd(measures.saved_by_cache),
         "prompt cache": display_usd(measures.prompt_cache_savings),
-        "errors": f"{measures.error_count:,}",
+        "errors": _exact(measures.error_count),
         "unpriced": f"{measures.unpriced_count:,}",
         "p95": duration_ms(measures.latency_p95),
     }
@@ -244,3 +252,7 @@ def _table(
         _GAP.join(pad(text, width, align) for text, width, align in zip(line, widths, aligns, strict=True))
         for line in (titles, *rows)
     ]
+
+
+def _exact(number: int | None) -> str:
+    return UNKNOWN if number is None else f"{number:,}"

@@ -18,7 +18,7 @@ class Found:
     value: str | None
     name: str | None
     cost: int
-    request_count: int
+    request_count: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class UnpricedModel:
 
     provider: str | None
     model: str | None
-    request_count: int
-    input_tokens: int
-    output_tokens: int
+    request_count: int | None
+    input_tokens: int | None
+    output_tokens: int | None
     override: str
 
 

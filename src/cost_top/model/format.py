@@ -20,12 +20,14 @@ _POINT_PAD = "  "
 _STEADY_PER_CENT = 2
 
 
-def count(number: int) -> str:
-    """A count: exact with separators below 10,000, then three figures and a scale.
+def count(number: int | None) -> str:
+    """A count: exact with separators below 10,000, then three figures and a scale; `–` when unknown.
 
     >>> count(9999), count(18_240), count(1_000_000), count(999_960)
     ('9,999', '18.2k', '1.00M', '1.00M')
     """
+    if number is None:
+        return UNKNOWN
     return f"{number:,}" if abs(number) < _EXACT_BELOW else _scaled(number)
 
 
@@ -54,8 +56,8 @@ def _scaled(number: int) -> str:
     return f"{sign}{whole:,}{f'.{part:0{places}d}' if places else ''}{letter}"
 
 
-def percent(part: int, whole: int, short: bool = False) -> str | None:
-    """The share of `part` in `whole` with one decimal; None when the whole is 0. Never rounds to 0 or to all.
+def percent(part: int | None, whole: int | None, short: bool = False) -> str | None:
+    """The share of `part` in `whole` with one decimal; None when the whole is 0 or either is unknown. Never rounds to 0 or to all.
 
     `short` has no decimal from 10 % on.
 
@@ -64,7 +66,7 @@ def percent(part: int, whole: int, short: bool = False) -> str | None:
     >>> percent(-31, 1000), percent(1, 0), percent(9615, 10_000, short=True), percent(999, 1000, short=True)
     ('-3.1 %', None, '96 %', '>99 %')
     """
-    if whole == 0:
+    if part is None or not whole:
         return None
     if part in (0, whole):
         return "100 %" if part else "0 %"
@@ -162,7 +164,7 @@ def lower_bound(money: str, unpriced: int) -> str:
     return f"≥ {money}" if unpriced else money
 
 
-def money_fixed(amount: int, width: int, unpriced: int = 0) -> str:
+def money_fixed(amount: int | None, width: int, unpriced: int = 0) -> str:
     """Money for a column, right-aligned in `width` cells with the decimal points below one another.
 
     Two decimals from $1, four below. `unpriced` requests make it a lower bound, or `unpriced` when nothing
@@ -173,6 +175,8 @@ def money_fixed(amount: int, width: int, unpriced: int = 0) -> str:
     >>> money_fixed(1_402_100 * 10**9, 11, unpriced=2), money_fixed(0, 11, unpriced=2), money_fixed(10**19, 6)
     ('≥$1,402.10 ', ' unpriced  ', '$10.0M')
     """
+    if amount is None:
+        return pad(UNKNOWN + _POINT_PAD, width, "right")
     if unpriced and amount == 0:
         text = "unpriced"
         return pad(text + _POINT_PAD if width >= len(text) + 2 else text, width, "right")
@@ -185,12 +189,14 @@ def money_fixed(amount: int, width: int, unpriced: int = 0) -> str:
     return pad(f"{prefix}{text}{' ' * min(4 - points, max(room, 0)) if points < 4 else ''}", width, "right")
 
 
-def money_scaled(amount: int) -> str:
-    """Money in three figures for an axis: `$940`, `$1.85k`.
+def money_scaled(amount: int | None) -> str:
+    """Money in three figures for an axis: `$940`, `$1.85k`; `–` when unknown.
 
     >>> money_scaled(1_847 * 10**12), money_scaled(98 * 10**12), money_scaled(2_500 * 10**9), money_scaled(10**10)
     ('$1.85k', '$98', '$2.50', '$0.01')
     """
+    if amount is None:
+        return UNKNOWN
     sign, size = ("-" if amount < 0 else ""), abs(amount)
     whole = size // PICO_PER_USD
     if whole >= 1000:

@@ -37,14 +37,16 @@ def usd_text(amount: int) -> str:
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
 
 
-def display_usd(amount: int, sign: bool = False) -> str:
-    """Pico-dollars for eyes: two decimals from $1, four below, never a false $0.00.
+def display_usd(amount: int | None, sign: bool = False) -> str:
+    """Pico-dollars for eyes: two decimals from $1, four below, never a false $0.00; `–` when unknown.
 
     >>> display_usd(1_847_200 * 10**9), display_usd(52_590_000_000), display_usd(0)
     ('$1,847.20', '$0.0526', '$0.00')
     >>> display_usd(50_000_000), display_usd(-2 * 10**12), display_usd(10**12, sign=True)
     ('<$0.0001', '-$2.00', '+$1.00')
     """
+    if amount is None:
+        return "–"
     prefix = "-" if amount < 0 else "+" if sign and amount > 0 else ""
     size = abs(amount)
     if size == 0:

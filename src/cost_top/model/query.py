@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
@@ -71,11 +72,22 @@ def add_measures(first: Measures, second: Measures) -> Measures:
     >>> add_measures(Measures(total_cost=1, request_count=2), known_measures(3)).request_count is None
     True
     """
-    sums: dict[str, int | None] = {}
-    for name in (*MONEY_MEASURES, *COUNT_MEASURES):
-        one, other = getattr(first, name), getattr(second, name)
-        sums[name] = None if one is None or other is None else one + other
-    return Measures(**sums)  # type: ignore[arg-type]
+    names = (*MONEY_MEASURES, *COUNT_MEASURES)
+    return Measures(**{name: added((getattr(first, name), getattr(second, name))) for name in names})  # type: ignore[arg-type]
+
+
+def added(figures: Iterable[int | None]) -> int | None:
+    """The sum of figures; unknown when one of them is.
+
+    >>> added([1, 2]), added([1, None]), added([])
+    (3, None, 0)
+    """
+    total = 0
+    for figure in figures:
+        if figure is None:
+            return None
+        total += figure
+    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from cost_top.model.credits import Credits
 from cost_top.model.query import Measures, Report
 from cost_top.model.view import View
 from cost_top.model.windows import Period
@@ -16,23 +17,28 @@ class Spend:
 
     measures: Measures
     previous_cost: int | None = None  # of the equal period before
-    today: int = 0
-    month: int = 0
+    today: int | None = 0
+    month: int | None = 0
     since_mark: Measures | None = None
-    below_market: int = 0  # list price less what was paid, over requests paid by us (BYOK is not a saving)
-    byok_market_cost: int = 0  # list price of requests on customers' own keys; not in total_cost
+    below_market: int | None = 0  # list price less what was paid, over requests paid by us (BYOK is not a saving)
+    byok_market_cost: int | None = 0  # list price of requests on customers' own keys; not in total_cost
 
 
 @dataclass(frozen=True, slots=True)
 class Burn:
-    """The last hour before the window's end. `minutes` are 60 costs, oldest first."""
+    """The last hour before the window's end. `minutes` are 60 costs, oldest first.
+
+    A source that tells nothing finer than hours has no minutes, but `hours`: the costs of the last 24 hours of the
+    clock, the last one under way; `cost_per_hour` is then the last whole one's.
+    """
 
     minutes: tuple[int, ...] = ()
-    cost_per_hour: int = 0  # of the last 60 minutes
+    hours: tuple[int, ...] = ()
+    cost_per_hour: int | None = 0  # of the last 60 minutes
     usual_per_hour: int | None = None  # median of the same weekday and hour in the weeks before
-    requests_per_minute: float = 0.0  # over the last 5 minutes
-    error_count: int = 0
-    request_count: int = 0
+    requests_per_minute: float | None = 0.0  # over the last 5 minutes
+    error_count: int | None = 0
+    request_count: int | None = 0
     latency_p95: int | None = None  # ms
 
 
@@ -44,8 +50,8 @@ class TimeBar:
     end: datetime
     label: str
     cost: int
-    request_count: int
-    saved_by_cache: int
+    request_count: int | None
+    saved_by_cache: int | None
     unpriced_count: int = 0
     partial: bool = False
 
@@ -107,6 +113,29 @@ class Filling:
     details_done: int = 0  # days whose costly columns are read as well
     details_total: int = 0
     error: str = ""  # why the last piece of history could not be read; it is tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """A source that is asked for sums: how fresh they are, what asking costs, and what it cannot answer.
+
+    Money in pico-dollars. `limits` are (panel, why it stays empty); panels are dimensions, "chart", "burn", "saved",
+    "requests".
+    """
+
+    lag: timedelta  # how far its figures are behind
+    interval: float  # seconds between rounds of questions
+    questions: int = 0  # asked since the start
+    cost: int = 0  # of the billed ones among them
+    cost_per_month: int = 0  # at this interval; 0 where asking is free
+    credits: Credits | None = None
+    runway: timedelta | None = None  # how long the balance lasts at the burn of the last days
+    limits: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def limit(self, panel: str) -> str | None:
+        """Why a panel stays empty."""
+        return dict(self.limits).get(panel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +202,7 @@ class Snapshot:
     log_rows: int = 0  # rows in the mirror, whatever the filter
     rates_date: date | None = None
     requests: tuple[RequestRow, ...] = ()
+    polling: Polling | None = None  # of a source that is asked for sums
     watching: Watching = field(default_factory=Watching, compare=False)
 
     def lens(self, dimension: str) -> Lens | None:

@@ -41,7 +41,7 @@ def request_export(snapshot: Snapshot, zone: tzinfo) -> Export:
     rows = tuple(tuple(_request_value(row, column) for column in columns) for row in snapshot.requests)
     since, until = (instant.astimezone(zone) for instant in (snapshot.period.start, snapshot.period.end))
     total = snapshot.spend.measures.request_count
-    notes = (f"{len(rows)} of {total} requests",) if len(rows) < total else ()
+    notes = (f"{len(rows)} of {total} requests",) if total is not None and len(rows) < total else ()
     return Export("requests", Table(snapshot.source, since, until, until, columns, rows, None, notes))
 
 

@@ -105,13 +105,18 @@ class SpendChart(Lines, can_focus=True):
             return None
         if self.cursor is not None:
             return f"the bar of {self.bars[self.cursor].label}", bar_text(self.bars[self.cursor])
-        rows = (f"{bar.start.isoformat()}\t{usd_text(bar.cost)}\t{bar.request_count}" for bar in self.bars)
+        rows = (
+            f"{bar.start.isoformat()}\t{usd_text(bar.cost)}\t{'' if bar.request_count is None else bar.request_count}"
+            for bar in self.bars
+        )
         return f"{len(self.bars)} bars", "\n".join(rows)
 
 
 def bar_text(bar: TimeBar) -> str:
     """One bar in words: `Sat 21 Nov so far  ≥ $61.20 · 2,140 requests · $4.10 saved by cache`."""
-    parts = [f"{'≥ ' if bar.unpriced_count else ''}{display_usd(bar.cost)}", f"{bar.request_count:,} requests"]
+    parts = [f"{'≥ ' if bar.unpriced_count else ''}{display_usd(bar.cost)}"]
+    if bar.request_count is not None:
+        parts.append(f"{bar.request_count:,} requests")
     if bar.saved_by_cache:
         parts.append(f"{display_usd(bar.saved_by_cache)} saved by cache")
     if bar.unpriced_count:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 
 from textual.content import Content
 
 from cost_top.model.format import change, count, duration_ms, lower_bound, money_fixed, money_scaled, percent, tokens
 from cost_top.model.money import display_usd
-from cost_top.model.query import Measures
+from cost_top.model.query import Measures, added
 from cost_top.model.snapshot import Burn, Snapshot, Spend
 from cost_top.tui.render.chart import bars_of
 from cost_top.tui.render.style import (
     BAR,
     CAUTION,
+    ESTIMATE,
     FIGURE,
     GOOD,
     MUTED,
@@ -36,8 +37,9 @@ def spend_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Con
     spend = snapshot.spend
     rows = [_total_line(spend, width), _so_far_line(snapshot, width, zone)]
     if height > COMPACT_HEIGHT:
-        rows += [row for row in (_mark_line(spend, width), _own_keys_line(spend, width)) if row is not None]
-        rows.append(_volume_line(spend.measures, width))
+        more = (_mark_line(spend, width), _own_keys_line(spend, width), _balance_line(snapshot, width),
+                _volume_line(spend.measures, width))  # fmt: skip
+        rows += [row for row in more if row is not None]
     elif spend.since_mark is not None:
         rows[1] = _mark_line(spend, width) or rows[1]
     return lines(rows, width, height)
@@ -105,20 +107,49 @@ def _own_keys_line(spend: Spend, width: int) -> Content | None:
     )
 
 
-def _volume_line(measures: Measures, width: int) -> Content:
-    requests, used = count(measures.request_count), tokens(measures.input_tokens + measures.output_tokens)
+def _balance_line(snapshot: Snapshot, width: int) -> Content | None:
+    """What is left of money paid in advance, and how long it lasts at the burn of the last days."""
+    polling = snapshot.polling
+    if polling is None or polling.credits is None or polling.credits.balance is None:
+        return None
+    money = display_usd(polling.credits.balance)
+    if polling.runway is None:
+        return first_fit(width, content(("balance ", MUTED), (money, FIGURE)))
+    short = polling.runway < timedelta(days=3)
+    lasts = f"{polling.runway.days} days" if polling.runway.days >= 2 else f"{polling.runway // timedelta(hours=1)} h"
+    style = CAUTION if short else ESTIMATE
     return first_fit(
         width,
-        content((f"{requests} requests{SEPARATOR}{used} tokens", MUTED)),
-        content((f"{requests} req{SEPARATOR}{used} tok", MUTED)),
+        content(("balance ", MUTED), (money, FIGURE), ("   lasts ≈ ", MUTED), (lasts, style)),
+        content(("balance ", MUTED), (money, FIGURE), (" ≈ ", MUTED), (lasts, style)),
+        content(("balance ", MUTED), (money, FIGURE)),
+    )
+
+
+def _volume_line(measures: Measures, width: int) -> Content | None:
+    used = added((measures.input_tokens, measures.output_tokens))
+    facts = [(count(measures.request_count), "requests", "req")] if measures.request_count is not None else []
+    facts += [(tokens(used), "tokens", "tok")] if used is not None else []
+    if not facts:
+        return None
+    return first_fit(
+        width,
+        content((SEPARATOR.join(f"{figure} {name}" for figure, name, _ in facts), MUTED)),
+        content((SEPARATOR.join(f"{figure} {brief}" for figure, _, brief in facts), MUTED)),
     )
 
 
 def burn_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Content:
     """Cost of the last hour against the usual for that hour of the week; the hour minute by minute; errors, latency."""
     burn = snapshot.burn
+    if burn.cost_per_hour is None:
+        limit = snapshot.polling.limit("burn") if snapshot.polling is not None else None
+        return lines([first_fit(width, content((limit or "not known", MUTED)))], width, height)
     rows = [_rate_line(snapshot, width, zone)]
-    if height > COMPACT_HEIGHT:
+    if burn.hours:
+        rows.append(_hours_line(burn, width))
+        rows.append(content((f"this hour so far {display_usd(burn.hours[-1])}", MUTED)))
+    elif height > COMPACT_HEIGHT:
         rows += _minutes(burn, width, height - 2)
         rows.append(_health_line(burn, width))
     else:
@@ -131,7 +162,9 @@ def _rate_line(snapshot: Snapshot, width: int, zone: tzinfo) -> Content:
     rate = content((f"{display_usd(burn.cost_per_hour)}/h", FIGURE))
     hour = snapshot.period.end.astimezone(zone)
     when = f"{_WEEKDAYS[hour.weekday()]} {hour.hour:02d}h"
-    if burn.usual_per_hour is None:
+    if burn.hours:
+        notes = [content(("the last whole hour", MUTED)), content(("last hour", MUTED))]
+    elif burn.usual_per_hour is None or burn.cost_per_hour is None:
         notes = [content(("usual not known yet", MUTED)), content(("usual ?", MUTED))]
     elif burn.usual_per_hour == 0:
         notes = [content((f"usually nothing ({when})", CAUTION if burn.cost_per_hour else MUTED))]
@@ -167,6 +200,13 @@ def strip_line(burn: Burn, width: int) -> Content:
     return content(strip_blocks(burn.minutes, width))
 
 
+def _hours_line(burn: Burn, width: int) -> Content:
+    label = f"  last {len(burn.hours)} h"
+    columns = min(len(burn.hours), width)
+    strip = strip_blocks(burn.hours, columns)
+    return first_fit(width, content(strip, (label, MUTED)), content(strip))
+
+
 def _minutes(burn: Burn, width: int, height: int) -> list[Content]:
     if height == 1 or not burn.minutes:
         return [strip_line(burn, width)]
@@ -178,13 +218,18 @@ def _minutes(burn: Burn, width: int, height: int) -> list[Content]:
 
 
 def _health_line(burn: Burn, width: int) -> Content:
+    if burn.request_count is None or burn.requests_per_minute is None:
+        return content(("requests are not told", MUTED))
     if not burn.request_count:
         return content(("no requests in the last hour", MUTED))
     per_minute = burn.requests_per_minute
     rate = f"{per_minute:.1f}" if 0 < per_minute < 10 else f"{per_minute:.0f}"
     share = percent(burn.error_count, burn.request_count) or "–"
     slow = duration_ms(burn.latency_p95)
-    style = CAUTION if burn.error_count * 20 > burn.request_count else ""
+    style = CAUTION if burn.error_count is not None and burn.error_count * 20 > burn.request_count else ""
+    if burn.error_count is None:
+        return first_fit(width, content(rate, (" req/min   ", MUTED), ("errors are not told", MUTED)),
+                         content(rate, (" req/min", MUTED)))  # fmt: skip
     return first_fit(
         width,
         content(rate, (" req/min   ", MUTED), (share, style), (" of requests failed   p95 ", MUTED), slow),
@@ -202,14 +247,18 @@ def saved_card(snapshot: Snapshot, width: int, height: int, _zone: tzinfo) -> Co
     """
     spend, total = snapshot.spend, snapshot.spend.measures
     mark = spend.since_mark
-    listed = total.market_cost - spend.byok_market_cost
-    savings = (
-        ("response cache", total.saved_by_cache, total.total_cost + total.saved_by_cache, "of cost without it",
-         mark.saved_by_cache if mark else None),
-        ("prompt cache", total.prompt_cache_savings, total.total_cost + total.prompt_cache_savings,
+    own = spend.byok_market_cost
+    listed = None if total.market_cost is None or own is None else total.market_cost - own
+    savings = tuple(saving for saving in (
+        ("response cache", total.saved_by_cache, added((total.total_cost, total.saved_by_cache)),
+         "of cost without it", mark.saved_by_cache if mark else None),
+        ("prompt cache", total.prompt_cache_savings, added((total.total_cost, total.prompt_cache_savings)),
          "of cost without it", mark.prompt_cache_savings if mark else None),
         ("below market", spend.below_market, listed, "of list price", None),
-    )  # fmt: skip
+    ) if saving[1] is not None)  # fmt: skip
+    if not savings:
+        limit = snapshot.polling.limit("saved") if snapshot.polling is not None else None
+        return lines([first_fit(width, content((limit or "not known", MUTED)))], width, height)
     wordings = [_saving(*saving) for saving in savings]
     # One wording for all three, so that they read as a table.
     fitting = [rows for rows in zip(*wordings, strict=True) if all(row.cell_length <= width for row in rows)]
@@ -231,9 +280,10 @@ def _saved_since(mark: Measures, width: int) -> Content:
     )
 
 
-def _saving(name: str, amount: int, whole: int, of: str, marked: int | None) -> tuple[Content, ...]:
+def _saving(name: str, saved: int | None, whole: int | None, of: str, marked: int | None) -> tuple[Content, ...]:
     """One saving in falling length. A share is only said together with what it is a share of."""
-    share = percent(abs(amount), whole) if whole > 0 else None
+    amount = saved or 0
+    share = percent(abs(amount), whole) if whole is not None and whole > 0 else None
     style = CAUTION if amount < 0 else FIGURE
     money, fixed = (display_usd(amount), style), (money_fixed(amount, 11), style)
     since = (f"  {display_usd(marked, sign=True)} since mark" if marked else "", MUTED)

@@ -10,6 +10,7 @@ from textual.content import Content
 
 from cost_top.model.format import count, lower_bound, money_scaled
 from cost_top.model.money import display_usd
+from cost_top.model.query import added
 from cost_top.model.snapshot import TimeBar
 from cost_top.tui.render.style import (
     BAR,
@@ -218,9 +219,12 @@ def _figures(bars: tuple[TimeBar, ...], chosen: _Bar, width: int) -> Content:
     parts: list[str | tuple[str, str]] = [
         (f"{label} ", CHOSEN),
         (lower_bound(display_usd(chosen.cost), unpriced), FIGURE),
-        f"{SEPARATOR}{count(sum(bar.request_count for bar in part))} requests",
-        f"{SEPARATOR}cache saved {display_usd(sum(bar.saved_by_cache for bar in part))}",
     ]
+    requests, saved = added(bar.request_count for bar in part), added(bar.saved_by_cache for bar in part)
+    if requests is not None:
+        parts.append(f"{SEPARATOR}{count(requests)} requests")
+    if saved is not None:
+        parts.append(f"{SEPARATOR}cache saved {display_usd(saved)}")
     if chosen.partial:
         parts.insert(2, " so far" if chosen.last == len(bars) - 1 else " in part")
     if unpriced:

@@ -84,7 +84,13 @@ class FilterPrompt(Dialog[None]):
         measures = snapshot.spend.measures
         money = lower_bound(display_usd(measures.total_cost), measures.unpriced_count)
         found = f" in {count(measures.request_count)} request{'s' if measures.request_count != 1 else ''}"
-        told = content((money, FIGURE), found) if measures.request_count else content(("no request matches", CAUTION))
+        if measures.request_count is None:
+            found = ""
+        told = (
+            content((money, FIGURE), found)
+            if measures.request_count or measures.total_cost
+            else content(("no request matches", CAUTION))
+        )
         self._answer(told.append(Content.styled("   ⏎ keep  esc restore", MUTED)))
 
     def _answer(self, text: Content) -> None:

@@ -46,7 +46,7 @@ class RequestTable(KeyedTable):
         view, rows = snapshot.view, snapshot.requests
         title = content("Requests", SEPARATOR, ORDERS[view.requests_sort])
         total = snapshot.spend.measures.request_count
-        if len(rows) < total:
+        if total is not None and len(rows) < total:
             title = title.append(f"{SEPARATOR}{count(len(rows))} of {count(total)}")
         self.border_title = shown_as(self, title)
         self.empty = content("no requests behind this view")
