@@ -219,6 +219,13 @@ def cells(text: str) -> int:
     return width if width >= 0 else sum(max(wcwidth(character), 0) for character in text)
 
 
+def combining(character: str) -> bool:
+    """Whether a character is drawn upon the one before it."""
+    from unicodedata import category
+
+    return category(character).startswith("M")
+
+
 def elide(text: str, width: int) -> str:
     """`text` in at most `width` cells, with `…` where it was cut; clusters stay whole.
 
@@ -228,6 +235,8 @@ def elide(text: str, width: int) -> str:
     # A name of 10 kB costs no more than what is shown of it.
     if width <= 0:
         return ""
+    if not text.isascii() and combining(text[0]):
+        text = f"◌{text}"  # a mark without a letter would join whatever is drawn before it
     if len(text) <= 4 * width + 16 and cells(text) <= width:
         return text
     from wcwidth import iter_graphemes

@@ -33,13 +33,13 @@ class Burn:
     """
 
     minutes: tuple[int, ...] = ()
-    hours: tuple[int, ...] = ()
     cost_per_hour: int | None = 0  # of the last 60 minutes
     usual_per_hour: int | None = None  # median of the same weekday and hour in the weeks before
     requests_per_minute: float | None = 0.0  # over the last 5 minutes
     error_count: int | None = 0
     request_count: int | None = 0
     latency_p95: int | None = None  # ms
+    hours: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
