@@ -235,8 +235,6 @@ def elide(text: str, width: int) -> str:
     # A name of 10 kB costs no more than what is shown of it.
     if width <= 0:
         return ""
-    if not text.isascii() and combining(text[0]):
-        text = f"◌{text}"  # a mark without a letter would join whatever is drawn before it
     if len(text) <= 4 * width + 16 and cells(text) <= width:
         return text
     from wcwidth import iter_graphemes
@@ -257,6 +255,8 @@ def pad(text: str, width: int, align: Align = "left") -> str:
     >>> pad("ab", 4, "right"), pad("日本", 5), pad("summarise", 4)
     ('  ab', '日本 ', 'sum…')
     """
+    if not text.isascii() and combining(text[0]):
+        text = f"◌{text}"  # a mark without a letter would join whatever is drawn before it
     shown = elide(text, width)
     spare = max(width - cells(shown), 0)
     if align == "right":
