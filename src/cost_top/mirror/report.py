@@ -9,6 +9,7 @@ import duckdb
 from cost_top.mirror.measures import ADDITIVE_NAMES, LATENCY, measures_of, row_sums
 from cost_top.mirror.schema import first_row, quoted
 from cost_top.mirror.where import condition
+from cost_top.model.answers import Position
 from cost_top.model.query import (
     MEASURES,
     TIME_DIMENSIONS,
@@ -124,10 +125,17 @@ _REQUEST_COLUMNS = tuple(name for name in RequestRow.__dataclass_fields__ if nam
 
 
 def requests(
-    connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQuery, dearest_first: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    query: ReportQuery,
+    dearest_first: bool = False,
+    after: Position | None = None,
 ) -> list[RequestRow]:
-    """Single requests of the period, newest (or dearest) first, at most `query.limit`."""
+    """Single requests of the period, newest (or dearest) first, at most `query.limit`; the newest also `after` one."""
     sql, parameters = condition(query.where)
+    if after is not None:
+        sql = f"{sql} AND (time < ? OR time = ? AND id > ?)"
+        parameters = [*parameters, naive(after.time), naive(after.time), after.id]
     order = "cost DESC NULLS LAST, time DESC" if dearest_first else "time DESC, id"
     found = connection.execute(
         f"SELECT {quoted(_REQUEST_COLUMNS)} FROM {relation} "

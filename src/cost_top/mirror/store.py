@@ -17,6 +17,7 @@ from cost_top.mirror.report import answer, naive, requests
 from cost_top.mirror.rollups import Rollups, Slice
 from cost_top.mirror.schema import first_row
 from cost_top.mirror.where import condition
+from cost_top.model.answers import Position
 from cost_top.model.filter import Filter
 from cost_top.model.query import Report, ReportQuery
 from cost_top.model.snapshot import RequestRow
@@ -158,20 +159,27 @@ class Mirror:
         relation = self._relation(naive(query.start), naive(query.end))
         return answer(self.database.connection, relation, query, as_of, notes)
 
-    def requests(self, query: ReportQuery, dearest_first: bool = False) -> list[RequestRow]:
-        """Single requests, newest or dearest first; the newest are looked for in the newest days first."""
+    def requests(
+        self, query: ReportQuery, dearest_first: bool = False, after: Position | None = None
+    ) -> list[RequestRow]:
+        """Single requests, newest or dearest first; the newest are looked for in the newest days first.
+
+        `after` (newest first only) continues a list behind its last request.
+        """
+        if after is not None and after.time < query.end:
+            query = replace(query, end=after.time + timedelta(microseconds=1))
         start, end = naive(query.start), naive(query.end)
         limit = query.limit or 200
         if dearest_first:
             relation = self._relation(start, end)
             return self._matched(requests(self.database.connection, relation, query, dearest_first=True))
-        rows = requests(self.database.connection, HOT, query)
+        rows = requests(self.database.connection, HOT, query, after=after)
         for day in sorted(self.closed, reverse=True):
             closed = self.closed[day]
             if len(rows) >= limit or closed.start + _DAY <= start:
                 break
             if closed.start < end and closed.start < self.hot_start:
-                rows += requests(self.database.connection, closed.relation, query)
+                rows += requests(self.database.connection, closed.relation, query, after=after)
         return self._matched(rows[:limit])
 
     def _matched(self, rows: list[RequestRow]) -> list[RequestRow]:
