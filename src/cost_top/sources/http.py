@@ -160,6 +160,9 @@ class ApiClient:
                     yield response
                 finally:
                     response.close()
+                if flight.broken_off:
+                    # An answer without a length ends the same way when it is whole.
+                    raise SourceError(flight.broken_off)
                 whole = True
             except Exception as error:
                 raise self._failure(error, flight) from None
@@ -208,10 +211,7 @@ class ApiClient:
         import httpx
 
         if self._client is None:
-            try:
-                self._tls = self._tls or httpx.create_ssl_context()
-            except (OSError, ValueError):
-                raise UserError("SSL_CERT_FILE or SSL_CERT_DIR: holds no readable certificates") from None
+            self._tls = self._tls or self._authorities()
             try:
                 self._client = httpx.Client(
                     headers=self._headers,
@@ -223,6 +223,18 @@ class ApiClient:
                 # Not repeated: the proxy's address may hold a password.
                 raise UserError("HTTPS_PROXY or ALL_PROXY: names no usable http proxy") from None
         return self._client
+
+    def _authorities(self) -> ssl.SSLContext:
+        import ssl
+
+        import httpx
+
+        if self._address.base.startswith("http:"):
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and costs no reading of authorities
+        try:
+            return httpx.create_ssl_context()
+        except (OSError, ValueError):
+            raise UserError("SSL_CERT_FILE or SSL_CERT_DIR: holds no readable certificates") from None
 
     def _follow(self, flight: _Flight, event: str, facts: Mapping[str, Any]) -> None:
         """Keep a handle of the connection: shut down, it wakes a thread that waits for a byte, TLS or not."""
