@@ -30,6 +30,7 @@ FILTER_FIELDS: dict[str, str] = {
     "late": YES_NO,
 }  # fmt: skip
 FIELD_SYNONYMS = {"api_key_name": "token_name", "key": "token", "tags": "tag", "latency_ms": "latency"}
+_MOST_DIGITS = 20
 _TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z_]+):)?(?P<value>(?:"(?:[^"\\]|\\.)*"|[^\s"])*)')
 _COMPARE = re.compile(r"(>=|<=|>|<|=)?(.+)", re.DOTALL)
 _PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])+')
@@ -138,10 +139,11 @@ def _number(name: str, kind: str, value: str, negated: bool) -> Term:
     numbers = tuple(part.lstrip("$") for part in rest.split(","))
     for number in numbers:
         try:
-            finite = Decimal(number).is_finite()
+            # Beyond it an amount in pico-dollars fits no database's integer.
+            usable = Decimal(number).is_finite() and Decimal(number).adjusted() < _MOST_DIGITS
         except InvalidOperation:
-            finite = False
-        if not finite:
+            usable = False
+        if not usable:
             unit = " in USD" if kind == MONEY else ""
             raise UserError(f"filter: {name}:{one_line(value, 40)} is not a number{unit}; write {name}:>10")
     if operator != "=" and len(numbers) > 1:
