@@ -15,7 +15,8 @@ from cost_top.demo.log import create_log
 from cost_top.demo.traffic import Traffic
 from cost_top.model.snapshot import Watching
 from cost_top.model.view import View
-from cost_top.monitor import monitor
+from cost_top.monitor import log_hub
+from cost_top.monitor.monitor import Monitor
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql_log import open_log
 from cost_top.tui.app import CostTopApp
@@ -58,9 +59,8 @@ def make_log(path: Path) -> None:
 
 async def picture(shot: Shot, log: Path, cache: Path) -> str:
     """The app on the log, as an SVG."""
-    feed = monitor.Monitor(
-        lambda: open_log(str(log), None), lambda: RateBook.load(None), zone=UTC, interval=2.0, cache=cache
-    )
+    hub = log_hub.LogHub(lambda: open_log(str(log), None), lambda: RateBook.load(None), interval=2.0, cache=cache)
+    feed = Monitor(hub, UTC)
     app = CostTopApp(
         feed, view=View(), zone=UTC, interval=2.0, source_label="", theme=shot.theme, export_folder=log.parent,
         clock=lambda: NOW,
@@ -87,7 +87,7 @@ async def settled(app: CostTopApp, pilot: Pilot[int]) -> None:
 
 def main() -> None:
     """Make all of them."""
-    monitor._now = lambda: NOW
+    log_hub.utc_now = lambda: NOW
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "demo.db"

@@ -32,6 +32,9 @@ _SOURCE_KINDS: dict[str, tuple[type, str]] = {
     "url": (str, "a database URL or a path in quotes"),
     "mapping": (str, "a path in quotes"),
     "tz": (str, "an IANA time zone in quotes"),
+    "interval": (float, "a number of seconds"),
+    "key_file": (str, "a path in quotes"),
+    "key_variable": (str, "the name of an environment variable"),
 }
 
 
@@ -42,6 +45,9 @@ class SourceSettings:
     url: str = field(repr=False)
     mapping: Path | None = None
     tz: str | None = None
+    interval: float | None = None
+    key_file: Path | None = None
+    key_variable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,14 @@ def _config(path: Path, text: str, table: dict[str, Any]) -> Config:
         _check(path, text, where, entry, _SOURCE_KINDS)
         if "url" not in entry:
             raise UserError(f'{_place(path, text, where)}: has no url; add url = "postgresql://…" or a path')
-        sources[name] = SourceSettings(entry["url"], _path(path, entry.get("mapping")), entry.get("tz"))
+        sources[name] = SourceSettings(
+            url=entry["url"],
+            mapping=_path(path, entry.get("mapping")),
+            tz=entry.get("tz"),
+            interval=float(entry["interval"]) if "interval" in entry else None,
+            key_file=_path(path, entry.get("key_file")),
+            key_variable=entry.get("key_variable"),
+        )
     _check_values(path, text, table, sources)
     default = table.get("default")
     if default is not None and default not in sources:
@@ -150,8 +163,11 @@ def _check_values(path: Path, text: str, table: dict[str, Any], sources: Mapping
     for key, known in (("window", WINDOW_NAMES), ("theme", ("dark", "light"))):
         if key in table and table[key] not in known:
             raise UserError(f"{_place(path, text, (key,))}: must be one of {', '.join(known)}")
-    if "interval" in table and not 1 <= table["interval"] <= 3600:
-        raise UserError(f"{_place(path, text, ('interval',))}: must be a number of seconds from 1 to 3600")
+    intervals: list[tuple[tuple[str, ...], float | None]] = [(("interval",), table.get("interval"))]
+    intervals += [(("sources", name, "interval"), source.interval) for name, source in sources.items()]
+    for keys, interval in intervals:
+        if interval is not None and not 1 <= interval <= 86400:
+            raise UserError(f"{_place(path, text, keys)}: must be a number of seconds from 1 to 86400")
     zones: list[tuple[tuple[str, ...], str | None]] = [(("tz",), table.get("tz"))]
     zones += [(("sources", name, "tz"), source.tz) for name, source in sources.items()]
     for keys, zone in zones:

@@ -23,6 +23,7 @@ from tests.benchmarks.process import memory_mb
 from cost_top.model.filter import Term, parse_filter
 from cost_top.model.snapshot import Live, Snapshot
 from cost_top.model.view import Crumb, View
+from cost_top.monitor.log_hub import LogHub
 from cost_top.monitor.monitor import Monitor
 
 INTERVAL = 2.0
@@ -39,7 +40,8 @@ class Watch:
         self.seen: list[tuple[float, Snapshot]] = []
         self._news = threading.Condition()
         self.view = View()
-        self.monitor = Monitor(lambda: open_log(source), RateBook.load, zone=UTC, interval=INTERVAL, cache=cache)
+        self.hub = LogHub(lambda: open_log(source), RateBook.load, interval=INTERVAL, cache=cache)
+        self.monitor = Monitor(self.hub, UTC)
         self.monitor.on_failure = lambda error: print(error, file=sys.stderr)
         self.started = time.perf_counter()
         self.monitor.start(self._take, self.view)
@@ -65,7 +67,7 @@ class Watch:
     def settle(self) -> None:
         """Until nothing is left to do but to poll."""
         self.until(complete)
-        backfill = self.monitor._history.backfill
+        backfill = self.hub.history.backfill
         while backfill.pending:
             time.sleep(0.2)
         time.sleep(2 * INTERVAL)
@@ -102,7 +104,7 @@ def cold(source: str, cache: Path) -> dict[str, Any]:
 
     holding = watch.until(held)
     rows = watch.last.log_rows
-    oldest = watch.monitor._history.mirror.complete_from()
+    oldest = watch.hub.history.mirror.complete_from()
     shown = watch.until(complete)
     return {
         "last_hour": burning - watch.started, "held": holding - watch.started, "shown": shown - watch.started,
@@ -162,7 +164,7 @@ def session(source: str, cache: Path, seconds: str = "40") -> dict[str, Any]:
 
 
 def _span(watch: Watch, seconds: float) -> dict[str, Any]:
-    history = watch.monitor._history
+    history = watch.hub.history
     before, queries, spent = time.process_time(), *_watched(history)
     published = len(watch.seen)
     time.sleep(seconds)

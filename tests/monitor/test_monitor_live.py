@@ -17,6 +17,7 @@ from cost_top.model.filter import parse_filter
 from cost_top.model.native import COLUMNS, DDL
 from cost_top.model.snapshot import Live, Snapshot, Stale
 from cost_top.model.view import View
+from cost_top.monitor.log_hub import LogHub
 from cost_top.monitor.monitor import Monitor
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql_log import open_log
@@ -58,9 +59,9 @@ class Watcher:
     def __init__(self, source: str, cache: Path | None, interval: float = 0.1) -> None:
         self.snapshots: list[Snapshot] = []
         self.failures: list[UserError] = []
-        self.monitor = Monitor(
-            lambda: open_log(source, None), lambda: RateBook.load(None), zone=UTC, interval=interval, cache=cache
-        )
+        self.cache = cache
+        hub = LogHub(lambda: open_log(source, None), lambda: RateBook.load(None), interval=interval, cache=cache)
+        self.monitor = Monitor(hub, UTC)
         self.monitor.on_failure = self.failures.append
         self.view = View(tab="user", lenses=("provider", "endpoint", "token", "user"))
 
@@ -138,7 +139,7 @@ def test_older_hours_and_closed_days_are_looked_at_again(native: NativeLog, watc
     watcher.monitor.stop()
     before = 105 if now - midnight > timedelta(minutes=40) else 100
     native.write(request(99, now - timedelta(hours=99), cost=8 * DOLLAR))
-    again = Watcher(str(native.path), watcher.monitor._cache).start()
+    again = Watcher(str(native.path), watcher.cache).start()
     try:
         again.until(settled((before + 7) * DOLLAR))
     finally:

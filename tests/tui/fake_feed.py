@@ -24,6 +24,10 @@ class FakeFeed:
         self.views: list[View] = []
         self.calls: list[str] = []
         self.publish: Callable[[Snapshot], None] = lambda snapshot: None
+        self.interval = 2.0
+        self.intervals = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+        self.on_demand = False
+        self.refuses: Callable[[View], str | None] = lambda view: None
 
     @property
     def view(self) -> View:

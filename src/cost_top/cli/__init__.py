@@ -130,10 +130,13 @@ def without_secrets(text: str) -> str:
 
     >>> without_secrets("postgresql://me:p@ss@db/x?sslpassword=y&a=b")
     'postgresql://me:***@db/x?sslpassword=***&a=b'
+    >>> without_secrets("litellm+https://sk-1234@proxy/?api_key=sk-1")
+    'litellm+https://***@proxy/?api_key=***'
     """
     if "://" not in text:
         return text
     import re
 
+    text = re.sub(r"(https?://)[^/@\s]*@", r"\1***@", text, flags=re.IGNORECASE)
     text = re.sub(r"(://[^:/@\s]*:)[^/\s]*@", r"\1***@", text)
-    return re.sub(r"([?&][a-z]*password=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)
+    return re.sub(r"([?&][a-z_]*(?:password|key|token|secret)=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)

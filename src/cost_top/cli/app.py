@@ -52,32 +52,33 @@ def open_app(
     if not is_terminal():
         print_overview(settings, view.filter, label)
         return
-    check_path(settings.url)
-    seconds = interval or settings.config.interval or 2.0
+    check_path(settings)
+    feed = settings.open_feed(interval)
     options: dict[str, Any] = {
         "view": view,
+        "interval": feed.interval,
         "zone": settings.zone,
-        "interval": seconds,
         "source_label": label or "",
         "theme": theme or settings.config.theme,
         "mouse": settings.config.mouse if mouse is None else mouse,
         "export_folder": settings.config.export_folder or Path.cwd(),
     }
-    from cost_top.monitor.monitor import Monitor
     from cost_top.tui.app import run_app
 
-    monitor = Monitor(
-        settings.open_source, settings.load_book, zone=settings.zone, interval=seconds, cache=settings.cache
-    )
-    code = run_app(monitor, **options)
+    code = run_app(feed, **options)
     if code:
         raise SystemExit(code)
 
 
-def check_path(url: str | None) -> None:
-    """Say at once that a file is not there, before the screen is taken over."""
-    if url and "://" not in url and not Path(url).expanduser().is_file():
-        raise UserError(f"{one_line(url, 200)}: no such file; give a SQLite file, a database URL or a configured name")
+def check_path(settings: Resolved) -> None:
+    """Say at once that a file or a key is not there, before the screen is taken over."""
+    place = settings.where()
+    if place.kind != "database":
+        place.key()
+    elif "://" not in place.url and not Path(place.url).expanduser().is_file():
+        raise UserError(
+            f"{one_line(place.url, 200)}: no such file; give a SQLite file, a database URL, an API or a configured name"
+        )
 
 
 def print_overview(settings: Resolved, where: Filter, label: str | None) -> None:

@@ -13,19 +13,28 @@ import click
 
 from cost_top.config import Config, cache_path, load_config, parse_zone
 from cost_top.model.errors import UserError
+from cost_top.sources.locate import locate
 
 if TYPE_CHECKING:
+    from cost_top.model.answers import Answers
+    from cost_top.model.feed import Feed
+    from cost_top.monitor.hub import HubThread
     from cost_top.pricing.book import RateBook
     from cost_top.sources.base import LogSource
+    from cost_top.sources.locate import Place
+    from cost_top.sources.report_api import ReportApi
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 THREE_WAYS = """\
-cost-top needs a source. Three ways to give one:
+cost-top needs a source. Ways to give one:
 
   cost-top postgresql://reader@db.example.com/litellm    a database URL
   cost-top gateway.db                                    a SQLite file
+  cost-top vercel                                        a report API: vercel openrouter openai anthropic
+  cost-top litellm+https://proxy.example.com             a LiteLLM proxy
+  cost-top https://spend.example.com                     another cost-top's `serve`
   cost-top prod                                          a name from the config file
 
 or set COST_TOP_SOURCE, or `default` in the config file. To see it first:
@@ -54,6 +63,8 @@ class Resolved:
     """What the shared options come to."""
 
     url: str | None
+    place: Place | None
+    own_interval: float | None  # of the source, in the config file
     mapping: Path | None
     overrides: Path | None
     zone: tzinfo
@@ -64,14 +75,67 @@ class Resolved:
         """Open the log; `UserError` when it cannot be."""
         from cost_top.sources.sql_log import open_log
 
-        if self.url is None:
-            raise UserError(
-                "no source: give a database URL, a SQLite file or a name from the config file, or set COST_TOP_SOURCE"
-            )
+        place = self.where()
+        if place.kind == "litellm":
+            return place.litellm()
+        if self.url is None or place.kind != "database":
+            raise UserError(f"{place.kind} is no request log")
         authority = self.url.partition("://")[2].rpartition("@")[0].partition("?")[0]
         if any(character in authority for character in "@#/"):
             raise UserError("the user or password in the URL holds @, # or /: write them as %40, %23 and %2F")
         return open_log(self.url, self.mapping)
+
+    def where(self) -> Place:
+        """The source; `UserError` when none was given."""
+        if self.place is None:
+            raise UserError(
+                "no source: give a database URL, a SQLite file, an API or a name from the config file, "
+                "or set COST_TOP_SOURCE"
+            )
+        return self.place
+
+    def open_api(self) -> ReportApi:
+        """The report API, not asked yet."""
+        return self.where().report_api(self.load_book)
+
+    def open_hub(self, interval: float | None = None) -> HubThread:
+        """The source, to be watched for many; nothing is opened before its `start`. `interval` None: the usual."""
+        place = self.where()
+        if place.kind == "cost-top":
+            raise UserError(f"{place.url} is a cost-top already; serve it where its log is")
+        if place.is_report_api:
+            from cost_top.monitor.polled_hub import PolledHub
+
+            return PolledHub(self.open_api, interval=interval or self.own_interval, cache=self.cache)
+        from cost_top.monitor.log_hub import LogHub
+
+        usual = 10.0 if place.kind == "litellm" else self.config.interval or 2.0
+        seconds = interval or self.own_interval or usual
+        return LogHub(self.open_source, self.load_book, interval=seconds, cache=self.cache)
+
+    def open_feed(self, interval: float | None = None) -> Feed:
+        """The source for one screen."""
+        place = self.where()
+        if place.kind == "cost-top":
+            from cost_top.monitor.remote import RemoteFeed
+
+            return RemoteFeed(place.cost_top, self.zone)
+        from cost_top.monitor.monitor import Monitor
+
+        return Monitor(self.open_hub(interval), self.zone)
+
+    def open_answers(self) -> Answers:
+        """The source, to be asked now and then."""
+        place = self.where()
+        if place.kind == "cost-top":
+            return place.cost_top()
+        if place.is_report_api:
+            from cost_top.monitor.api_answers import open_api_answers
+
+            return open_api_answers(self.open_api(), self.cache)
+        from cost_top.monitor.log_answers import LogAnswers
+
+        return LogAnswers(self.open_source, self.load_book, self.cache)
 
     def load_book(self) -> RateBook:
         """The rates with the user's overrides."""
@@ -92,9 +156,15 @@ def resolve(
     config = load_config(config_file)
     name = source or config.default or os.environ.get("COST_TOP_SOURCE") or None
     named = config.sources.get(name) if name else None
+    place = locate(named.url if named else name, named.key_file if named else None,
+                   named.key_variable if named else None) if name else None  # fmt: skip
+    if place is not None and place.is_report_api:
+        tz = "UTC"  # their days are
     zone = tz or os.environ.get("COST_TOP_TZ") or (named.tz if named else None) or config.tz or "local"
     return Resolved(
         url=named.url if named else name,
+        place=place,
+        own_interval=named.interval if named else None,
         mapping=mapping or (named.mapping if named else None) or config.mapping,
         overrides=overrides or config.overrides,
         zone=parse_zone(zone),

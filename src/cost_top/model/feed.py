@@ -41,6 +41,21 @@ class Feed(Protocol):
 
     on_failure: Callable[[UserError], None]
 
+    @property
+    def interval(self) -> float:
+        """Seconds between polls; 0 where the feed chooses them."""
+
+    @property
+    def intervals(self) -> tuple[float, ...]:
+        """Seconds between polls that `+` and `-` step through."""
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether each view is a question of its own to the source, to be asked only when it is meant."""
+
+    def refuses(self, view: View) -> str | None:
+        """Why the source cannot answer a view, in one line; None when it can."""
+
     def start(self, publish: Callable[[Snapshot], None], view: View) -> None:
         """Begin; `publish` is called on the monitor's thread with every snapshot that differs from the last."""
 

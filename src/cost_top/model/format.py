@@ -57,9 +57,9 @@ def _scaled(number: int) -> str:
 
 
 def percent(part: int | None, whole: int | None, short: bool = False) -> str | None:
-    """The share of `part` in `whole` with one decimal; None when the whole is 0 or either is unknown. Never rounds to 0 or to all.
+    """The share of `part` in `whole` with one decimal; None when the whole is 0 or either is unknown.
 
-    `short` has no decimal from 10 % on.
+    Never rounds to 0 or to all. `short` has no decimal from 10 % on.
 
     >>> percent(131, 1000), percent(1, 10**6), percent(0, 7), percent(7, 7), percent(99_999, 100_000)
     ('13.1 %', '<0.1 %', '0 %', '100 %', '>99.9 %')

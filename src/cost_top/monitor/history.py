@@ -151,15 +151,29 @@ class History:
         self.backfill.verify(self.mirror.closed[day] for day in lately)
 
     def want(self, period: Period) -> None:
-        """Ask for older days when the view looks at them."""
-        if not self._started or self._hot_goal is None or self.mirror.hot_start > self._hot_goal:
-            return
+        """Ask for older days when somebody looks at them."""
+        if self._hot_end_is_read:
+            self._ask(Work.READ, self._days_of(period))
+
+    def covers(self, period: Period) -> bool:
+        """Whether the mirror holds a period whole, with all columns."""
+        closed, costly = self.mirror.closed, self._source.costly
+        return self._hot_end_is_read and all(
+            day in closed and (closed[day].details or not costly) for day in self._days_of(period)
+        )
+
+    @property
+    def _hot_end_is_read(self) -> bool:
+        return self._started and self._hot_goal is not None and self.mirror.hot_start <= self._hot_goal
+
+    def _days_of(self, period: Period) -> list[date]:
+        """The days of a period that the log has and that are not of the hot end."""
         day = max(naive(period.start).date(), self._oldest.date() if self._oldest else date.max)
-        missing = []
-        while day < min(self.mirror.hot_start, naive(period.end)).date():
-            missing.append(day)
+        days = []
+        while datetime(day.year, day.month, day.day) < min(self.mirror.hot_start, naive(period.end)):
+            days.append(day)
             day += _DAY
-        self._ask(Work.READ, missing)
+        return days
 
     def collect(self) -> None:
         """Take over the days that are ready."""

@@ -135,10 +135,9 @@ class Plan:
                     return False
         return True
 
-    def forget_edges(self, view: View, now: datetime) -> None:
-        """Drop the sums of edges that the view no longer has."""
-        used = {part for wanted in self.parts(view, now) for part in self.slices(wanted)}
-        self._mirror.rollups.forget_edges(used)
+    def used_slices(self, view: View, now: datetime) -> set[Slice]:
+        """Every slice that a view's figures come from."""
+        return {part for wanted in self.parts(view, now) for part in self.slices(wanted)}
 
     def missing_slices(self, view: View, now: datetime) -> tuple[int, int]:
         """(slices of the window not summed yet, slices in all)."""

@@ -24,8 +24,6 @@ from cost_top.tui.keys import APP_BINDINGS
 from cost_top.tui.live import LiveApp
 from cost_top.tui.theme import DARK, LIGHT, THEMES, ascii_only, choose_theme
 
-INTERVALS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-
 
 class CostTopApp(LiveApp):
     """The app with its verbs; screens and dialogs are imported when they are first opened."""
@@ -95,8 +93,10 @@ class CostTopApp(LiveApp):
 
     def action_interval(self, step: int) -> None:
         """Ask more or less often."""
-        nearest = min(range(len(INTERVALS)), key=lambda index: abs(INTERVALS[index] - self.interval))
-        self.interval = INTERVALS[max(0, min(nearest + step, len(INTERVALS) - 1))]
+        steps, polling = self.feed.intervals, self.shown.polling if self.shown is not None else None
+        now = polling.interval if polling is not None else self.interval
+        nearest = min(range(len(steps)), key=lambda index: abs(steps[index] - now))
+        self.interval = steps[max(0, min(nearest + step, len(steps) - 1))]
         self.feed.set_interval(self.interval)
         self.refresh_state()
 

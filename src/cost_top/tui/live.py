@@ -79,7 +79,6 @@ class LiveApp(App[int]):
 
     def _start_feed(self) -> None:
         self.feed.start(self._publish, self.view)
-        self.feed.set_interval(self.interval)
 
     def on_unmount(self) -> None:
         """Stop the monitor."""
@@ -166,8 +165,13 @@ class LiveApp(App[int]):
     # Views out
 
     def look(self, view: View) -> None:
-        """Ask the monitor for another view."""
-        if view != self.view:
+        """Ask the monitor for another view; one that the source cannot answer is told and left."""
+        if view == self.view:
+            return
+        refused = self.feed.refuses(view)
+        if refused is not None:
+            self.tell_user(refused, severity="warning")
+        else:
             self.view = view
             self.feed.look(view)
             self.refresh_state()
@@ -202,7 +206,8 @@ class LiveApp(App[int]):
         from cost_top.tui.screens.requests import RequestsScreen
 
         self.look(replace(self.view, requests_open=True))
-        self.push_screen(RequestsScreen(self.zone))
+        if self.view.requests_open:
+            self.push_screen(RequestsScreen(self.zone))
 
     def close_requests(self) -> None:
         """Back to the overview; the step that a part of the trust line added is taken back."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -48,7 +50,7 @@ class FilterPrompt(Dialog[None]):
         """Ask a moment after the last key."""
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(DEBOUNCE, self._apply)
+        self._timer = self.set_timer(DEBOUNCE, self._check if host_of(self).feed.on_demand else self._apply)
 
     def on_input_submitted(self) -> None:
         """Enter keeps a good filter; a bad one stays open with its message."""
@@ -62,15 +64,27 @@ class FilterPrompt(Dialog[None]):
         host_of(self).filter_by(self._before)
         self.dismiss(None)
 
+    def _check(self) -> Filter | None:
+        """The filter that was typed, None with its mistake told. Where asking costs, nothing is asked before Enter."""
+        app = host_of(self)
+        try:
+            wanted = parse_filter(self.query_one(Input).value)
+            refused = app.feed.refuses(replace(app.view, filter=wanted))
+            if refused is not None:
+                raise UserError(refused)
+        except UserError as error:
+            self._answer(content((str(error).removeprefix("filter: "), BAD)))
+            return None
+        if app.feed.on_demand and wanted != app.view.filter:
+            self._answer(content(("⏎ asks  esc restore", MUTED)))
+        return wanted
+
     def _apply(self) -> bool:
         if self._timer is not None:
             self._timer.stop()
-        try:
-            wanted = parse_filter(self.query_one(Input).value)
-        except UserError as error:
-            self._answer(content((str(error).removeprefix("filter: "), BAD)))
+        app, wanted = host_of(self), self._check()
+        if wanted is None:
             return False
-        app = host_of(self)
         if wanted == app.view.filter and app.shown is not None:
             self.show_snapshot(app.shown)
         app.filter_by(wanted)

@@ -1,0 +1,223 @@
+"""One thread that owns a source. Faces hand it commands and questions, and get snapshots through their watches."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TypeVar
+
+from cost_top.model.errors import CannotAnswer, SourceError, UserError, one_line
+from cost_top.model.feed import Found, UnpricedModel
+from cost_top.model.snapshot import Live, Snapshot, Stale
+from cost_top.model.view import View
+from cost_top.sources.base import SourceDenied, SourceThrottled
+
+T = TypeVar("T")
+_BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+
+
+class WatchOfHub:
+    """One face's view of a hub. Its fields are the hub's thread's; `look` and `close` are for any thread."""
+
+    def __init__(self, hub: HubThread, view: View, zone: tzinfo, publish: Callable[[Snapshot], None]) -> None:
+        """Use `HubThread.watch`."""
+        self.view, self.zone, self.publish = view, zone, publish
+        self.last: Snapshot | None = None  # what was published last
+        self.due = True  # the figures may differ from those published last, or are not complete
+        self.seen: tuple[View, Live | Stale | None, datetime] | None = None
+        self._hub = hub
+
+    def look(self, view: View) -> None:
+        """Answer for another view."""
+
+        def change() -> None:
+            self.view, self.due = view, True
+
+        self._hub.tell(change)
+
+    def close(self) -> None:
+        """No more snapshots."""
+        self._hub.tell(lambda: self._hub.watches.remove(self) if self in self._hub.watches else None)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Publish a snapshot unless it says what the last one said."""
+        if snapshot != self.last:
+            self.last = snapshot
+            self.publish(snapshot)
+
+
+class HubThread:
+    """What the hubs of logs and of report APIs share: the thread, its commands, its watches and its patience."""
+
+    def __init__(self, interval: float) -> None:
+        """`interval` is in seconds. Nothing is opened before `start`."""
+        self.interval = interval
+        self.watches: list[WatchOfHub] = []
+        self.state: Live | Stale | None = None
+        self.on_failure: Callable[[UserError], None] = lambda _: None  # the source could not be opened at all
+        self.commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self.next_poll = 0.0
+        self._futures: set[Future[object]] = set()
+        self._failures = 0
+        self._wake = threading.Event()
+        self.stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to watch the source."""
+        self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and close the source; returns within two seconds."""
+        self.stopping.set()
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=2)
+        self._fail_questions()
+
+    def watch(self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None]) -> WatchOfHub:
+        """Publish snapshots of a view, days cut in `zone`, on the monitor's thread whenever they change."""
+        watch = WatchOfHub(self, view, zone, publish)
+        self.tell(lambda: self.watches.append(watch))
+        return watch
+
+    def refresh(self) -> None:
+        """Ask the source now, within its limits."""
+        self.tell(self.hurry)
+
+    def set_interval(self, seconds: float) -> None:
+        """Seconds between polls."""
+        self.tell(lambda: setattr(self, "interval", seconds))
+
+    def tell(self, command: Callable[[], None]) -> None:
+        """Run a command on the thread, soon."""
+        self.commands.put(command)
+        self._wake.set()
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Run a question on the thread and wait for its answer or its error."""
+        future: Future[T] = Future()
+        self.tell(lambda: fulfil(future, question))
+        return self.wait_for(future)
+
+    def wait_for(self, future: Future[T]) -> T:
+        """The answer to a question that the thread was told of; `SourceError` once the thread has ended."""
+        self._futures.add(future)
+        try:
+            if self.stopping.is_set() or (self._thread is not None and not self._thread.is_alive()):
+                self._fail_questions()
+            return future.result()
+        except CancelledError:
+            raise SourceError("the source is no longer watched") from None
+        finally:
+            self._futures.discard(future)
+
+    def hurry(self) -> None:
+        """Poll at once; on the thread."""
+        self.next_poll = 0.0
+
+    intervals: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # that `+` and `-` step through, in seconds
+    on_demand = False  # whether each view is a question of its own to the source
+
+    def refuses(self, view: View) -> str | None:
+        """Why the source cannot answer a view, in one line; None when it can. Asks nothing."""
+        raise NotImplementedError
+
+    def find(
+        self, view: View, zone: tzinfo, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]
+    ) -> None:
+        """Values of a dimension for a picker."""
+        raise NotImplementedError
+
+    def find_unpriced(self, view: View, zone: tzinfo, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
+        """The models behind what is unpriced in a view."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Watch the source until `stopping` is set; on the thread."""
+        raise NotImplementedError
+
+    def obey(self) -> None:
+        """Run the commands that wait."""
+        self._wake.clear()
+        while True:
+            try:
+                command = self.commands.get_nowait()
+            except queue.Empty:
+                return
+            command()
+
+    def rest(self, seconds: float) -> None:
+        """Sleep until a command comes, at most so long."""
+        if self.commands.empty() and not self.stopping.is_set():
+            self._wake.wait(max(0.0, seconds))
+
+    def answered(self, now: datetime) -> None:
+        """Note that the source answered."""
+        self.state = Live(now)
+        self._failures = 0
+
+    def failed(self, error: Exception, now: datetime, clock: float) -> None:
+        """Note that it did not, and when it is tried next."""
+        since = self.state.since if isinstance(self.state, Stale) else now
+        wait = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311
+        if isinstance(error, SourceThrottled) and error.wait is not None:
+            wait = max(wait, error.wait)
+        self._failures += 1
+        retry = (now + timedelta(seconds=wait)).replace(microsecond=0)
+        self.state = Stale(since, one_line(error), retry, denied=isinstance(error, SourceDenied))
+        self.next_poll = clock + wait
+
+    def is_news(self, watch: WatchOfHub, now: datetime) -> bool:
+        """Whether a new snapshot could differ: other figures, another view or state, or another minute."""
+        seen = (watch.view, self.state, now.replace(second=0, microsecond=0))
+        news = watch.due or seen != watch.seen
+        watch.seen = seen
+        watch.due = False
+        return news
+
+    def _run(self) -> None:
+        try:
+            self.run()
+        except (UserError, SourceError) as error:
+            self.on_failure(error if isinstance(error, UserError) else UserError(one_line(error)))
+        except Exception as error:
+            # A thread that dies silently would leave a screen that looks alive.
+            self.on_failure(UserError(f"cost-top failed: {type(error).__name__}: {one_line(error)}"))
+        finally:
+            self.stopping.set()
+            self._fail_questions()
+
+    def _fail_questions(self) -> None:
+        for future in list(self._futures):
+            future.cancel()
+
+
+def fulfil(future: Future[T], question: Callable[[], T]) -> None:
+    """Answer a future, with the question's error where it fails."""
+    if future.done():
+        return
+    try:
+        answer = question()
+    except (CannotAnswer, UserError, SourceError) as error:
+        future.set_exception(error)
+    except Exception as error:
+        future.set_exception(SourceError(f"cost-top failed: {type(error).__name__}: {one_line(error)}"))
+    else:
+        future.set_result(answer)
+
+
+def clock() -> float:
+    """Monotonic seconds."""
+    return time.monotonic()
+
+
+def utc_now() -> datetime:
+    """This instant."""
+    return datetime.now(UTC)

@@ -1,0 +1,90 @@
+"""What a source's text means: a database, a gateway's report API, a LiteLLM proxy, another cost-top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cost_top.model.errors import UserError, one_line
+from cost_top.sources.credentials import find_key
+
+if TYPE_CHECKING:
+    from cost_top.pricing.book import RateBook
+    from cost_top.sources.apis.cost_top import CostTopClient
+    from cost_top.sources.base import LogSource
+    from cost_top.sources.report_api import ReportApi
+
+# Kinds that are asked for sums: the module and class of each. Those that price usage themselves need the rates.
+_REPORT_APIS: Mapping[str, tuple[str, str, bool]] = {
+    "vercel": ("cost_top.sources.apis.vercel", "VercelApi", False),
+    "openrouter": ("cost_top.sources.apis.openrouter", "OpenRouterApi", False),
+    "openai": ("cost_top.sources.apis.openai", "OpenAiApi", True),
+    "anthropic": ("cost_top.sources.apis.anthropic", "AnthropicApi", True),
+}
+REPORT_APIS = tuple(_REPORT_APIS)
+LITELLM, COST_TOP, DATABASE = "litellm", "cost-top", "database"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A kind of source and where it is: a database URL or path, or an API's base URL ("" for its usual one)."""
+
+    kind: str
+    url: str = field(repr=False)
+    key_file: Path | None = None
+    key_variable: str | None = None
+
+    @property
+    def is_report_api(self) -> bool:
+        """Whether it is asked for sums."""
+        return self.kind in _REPORT_APIS
+
+    def key(self) -> str:
+        """The key to ask with; `UserError` says where it is looked for."""
+        return find_key(self.kind, self.key_file, self.key_variable)
+
+    def report_api(self, load_book: Callable[[], RateBook]) -> ReportApi:
+        """The adapter of a report API, not asked yet."""
+        module_name, class_name, prices = _REPORT_APIS[self.kind]
+        module = import_module(module_name)
+        adapter = getattr(module, class_name)
+        url = self.url or module.BASE_URL
+        api: ReportApi = adapter(url, self.key(), load_book) if prices else adapter(url, self.key())
+        return api
+
+    def litellm(self) -> LogSource:
+        """The requests of a LiteLLM proxy as a log."""
+        from cost_top.sources.apis.litellm import open_litellm_api
+
+        return open_litellm_api(self.url, self.key())
+
+    def cost_top(self) -> CostTopClient:
+        """Another cost-top."""
+        from cost_top.sources.apis.cost_top import CostTopClient
+
+        return CostTopClient(self.url, self.key())
+
+
+def locate(text: str, key_file: Path | None = None, key_variable: str | None = None) -> Place:
+    """`vercel`, `openai`; `litellm+https://proxy`, `vercel+https://host`; `https://host` is a cost-top; else a database.
+
+    >>> [locate(text).kind for text in ("vercel", "litellm+https://proxy", "https://spend.example", "gateway.db")]
+    ['vercel', 'litellm', 'cost-top', 'database']
+    """
+    if text in _REPORT_APIS:
+        return Place(text, "", key_file, key_variable)
+    scheme, separator, rest = text.partition("://")
+    kind, plus, transport = scheme.lower().partition("+")
+    if separator and kind in ("http", "https") and not plus:
+        return Place(COST_TOP, text, key_file, key_variable)
+    if separator and plus and transport in ("http", "https"):
+        if kind not in (*_REPORT_APIS, LITELLM, COST_TOP):
+            known = ", ".join((LITELLM, *_REPORT_APIS))
+            raise UserError(f"{one_line(scheme, 30)}:// is no API that cost-top reads; known are {known}")
+        return Place(kind, f"{transport}://{rest}", key_file, key_variable)
+    if text == LITELLM and not Path(text).exists():
+        raise UserError("litellm needs the proxy's address: cost-top litellm+https://HOST")
+    return Place(DATABASE, text)
