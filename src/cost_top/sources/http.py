@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from cost_top.model.errors import SourceError, UserError
 from cost_top.sources.base import SourceRefused, Statistics
 from cost_top.sources.event_stream import EventParser
 from cost_top.sources.http_address import check_address, check_headers
+from cost_top.sources.http_body import encoding_of, unpack
 from cost_top.sources.http_failures import Redactor, refusal, transport_failure
 from cost_top.sources.wire_json import parse_json
 
@@ -102,7 +103,7 @@ class ApiClient:
         """
         with self._response("POST", path, (), body, live=True) as response:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind != "text/event-stream" or _encoding(response) != "identity":
+            if kind != "text/event-stream" or encoding_of(response.headers) != "identity":
                 raise SourceError(f"{self._address.place}: did not answer with a live stream")
             parser = EventParser(min(self._max_bytes, _EVENT_BYTES))
             for chunk in self._counted(response):
@@ -271,12 +272,12 @@ class ApiClient:
             yield chunk
 
     def _content(self, response: httpx.Response, limit: int) -> bytes:
-        """The body, unpacked by us: httpx would unpack a chunk whole, however large it becomes."""
-        encoding = _encoding(response)
+        """The body, unpacked, of at most `limit` bytes."""
+        encoding = encoding_of(response.headers)
         if encoding not in ("identity", "gzip"):
             raise SourceError(f"{self._address.place}: answered in an encoding that was not asked for")
         try:
-            content, cut = _unpack(self._counted(response), encoding == "gzip", limit)
+            content, cut = unpack(self._counted(response), encoding == "gzip", limit)
         except zlib.error:
             raise SourceError(f"{self._address.place}: the answer cannot be unpacked") from None
         if len(content) > limit:
@@ -309,20 +310,3 @@ class ApiClient:
 def _shut(wire: socket.socket) -> None:
     with suppress(OSError):
         wire.shutdown(socket.SHUT_RDWR)
-
-
-def _encoding(response: httpx.Response) -> str:
-    encoding = response.headers.get("content-encoding", "").strip().lower() or "identity"
-    return "gzip" if encoding == "x-gzip" else encoding
-
-
-def _unpack(chunks: Iterable[bytes], packed: bool, limit: int) -> tuple[bytes, bool]:
-    """At most `limit` + 1 bytes, and whether the packed form ended too early."""
-    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16) if packed else None
-    content = bytearray()
-    for chunk in chunks:
-        room = limit + 1 - len(content)
-        content += decoder.decompress(chunk, room) if decoder else chunk[:room]
-        if len(content) > limit:
-            return bytes(content), False
-    return bytes(content), decoder is not None and not decoder.eof
