@@ -1,0 +1,154 @@
+"""`cost-top serve`: the source for programs, dashboards and other terminals, over HTTP."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+import click
+
+from cost_top.cli.options import resolve, source_options
+from cost_top.model.errors import UserError, one_line
+
+if TYPE_CHECKING:
+    from cost_top.model.answers import Hub
+
+    class WatchedHub(Hub, Protocol):
+        """A hub that is started and may fail."""
+
+        on_failure: Callable[[UserError], None]
+
+        def start(self) -> None:
+            """Begin to watch the source."""
+
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_NEEDED = ("fastapi", "limits", "prometheus_client", "simplejson", "uvicorn")
+_OPEN_SECONDS = 90.0
+
+
+@click.command("serve")
+@source_options
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST",
+              help="Address to listen on; one that others can reach needs a token.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=8377, show_default=True, help="0 takes any free port.")
+@click.option("--tokens", "tokens_file", type=_FILE, metavar="FILE",
+              help="TOML file with [[tokens]]: name, sha256 and, for one that sees only a part, where.")  # fmt: skip
+@click.option("--new-token", metavar="NAME", help="Print a new token and the lines that admit it, and end.")
+@click.option("--scope", metavar="FILTER", help="With --new-token: all that it may see, such as 'user:acme'.")
+@click.option("--rate-limit", type=click.IntRange(1, 1_000_000), default=120, show_default=True, metavar="N",
+              help="Requests a minute for each token, or for each address where there are none.")  # fmt: skip
+@click.option("--tls-cert", type=_FILE, metavar="FILE", help="Certificate chain (PEM), to speak HTTPS.")
+@click.option("--tls-key", type=_FILE, metavar="FILE", help="Its private key, where it is not in the same file.")
+@click.option("--interval", type=click.FloatRange(1, 3600), metavar="SECONDS", help="Time between polls of the source.")
+@click.option("--access-log", is_flag=True, help="Print a line for each request, without its parameters.")
+def command(
+    source: str | None, mapping: Path | None, overrides: Path | None, no_cache: bool, config_file: Path | None,
+    host: str, port: int, tokens_file: Path | None, new_token: str | None, scope: str | None, rate_limit: int,
+    tls_cert: Path | None, tls_key: Path | None, interval: float | None, access_log: bool,
+) -> None:  # fmt: skip
+    """Serve reports, requests, Prometheus metrics and live screens over HTTP.
+
+    GET /v1/report and /v1/credits are those of the AI Gateway reporting API, so its clients work unchanged. A terminal
+    elsewhere shows the same screen with: cost-top http://HOST:PORT. The pages /docs and /openapi.json tell the rest.
+
+    The environment variable COST_TOP_SERVE_TOKEN holds a token, or sha256: and its SHA-256 in hexadecimal digits.
+
+    \b
+    Examples:
+      cost-top serve gateway.db
+      cost-top serve --new-token grafana >> tokens.txt
+      cost-top serve prod --host 0.0.0.0 --tokens tokens.toml --tls-cert fullchain.pem --tls-key key.pem
+    """
+    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
+        raise UserError("cost-top serve needs the extra: pip install 'cost-top[serve]'")
+    if new_token is not None:
+        print_new_token(new_token, scope)
+        return
+    if scope is not None:
+        raise UserError("--scope: goes with --new-token; the scope of a token is its `where` in the tokens file")
+    from cost_top.serve.app import create_app
+    from cost_top.serve.guard import Guard
+    from cost_top.serve.run import Running, check_tls, resolve_host, url_of, warn
+    from cost_top.serve.serving import Settings
+    from cost_top.serve.tokens import VARIABLE, load_tokens
+
+    tokens = load_tokens(tokens_file)
+    addresses = resolve_host(host, port)
+    if not addresses.is_loopback and not tokens:
+        raise UserError(
+            f"--host {one_line(host, 80)}: others can reach it, so it needs a token: {VARIABLE} or --tokens FILE"
+        )
+    check_tls(tls_cert, tls_key)
+    settings = resolve(source, mapping, overrides, None, no_cache, config_file)
+    hub = cast("WatchedHub", settings.open_hub(interval))
+    sockets = addresses.bind()
+    opened = _Opened()
+    hub.on_failure = opened.fail
+    hub.start()
+    try:
+        opened.wait(hub)
+        guard = Guard(tokens, rate_limit, (addresses.host, *(address for _, address in addresses.found)))
+        running = Running(create_app(hub, guard, Settings(access_log=access_log)), sockets, tls_cert, tls_key)
+        opened.end_with(running.end)
+        url = url_of(addresses, sockets, tls_cert is not None)
+        click.echo(f"cost-top serve: {url} over {hub.label} (docs at /docs)")
+        if not addresses.is_loopback and tls_cert is None:
+            warn("plain HTTP beyond this machine: put a proxy that speaks TLS in front, or give --tls-cert")
+        running.run()
+    finally:
+        for one in sockets:
+            one.close()
+        hub.close()
+    opened.check()
+
+
+command.params = [parameter for parameter in command.params if parameter.name != "tz"]  # a question names its zone
+
+
+def print_new_token(name: str, scope: str | None) -> None:
+    """The token, once, and what admits it."""
+    from cost_top.serve.tokens import new_token
+
+    token, block = new_token(name, scope)
+    click.echo(f"# The token is shown only now. It is sent as: Authorization: Bearer {token}")
+    click.echo("# In the file for --tokens:")
+    click.echo(block, nl=False)
+
+
+class _Opened:
+    """Waits for the source to be open, and remembers why it is not."""
+
+    def __init__(self) -> None:
+        self._error: UserError | None = None
+        self._failed = threading.Event()
+        self._end: Callable[[], None] = lambda: None
+
+    def fail(self, error: UserError) -> None:
+        """From the source's thread: it cannot go on."""
+        self._error = error
+        self._failed.set()
+        self._end()
+
+    def wait(self, hub: WatchedHub) -> None:
+        """Until the source is open; raises why it cannot be."""
+        deadline = time.monotonic() + _OPEN_SECONDS
+        while not hub.label and not self._failed.wait(0.02):
+            if time.monotonic() > deadline:
+                raise UserError("the source does not open; is it reachable from here?")
+        self.check()
+
+    def end_with(self, end: Callable[[], None]) -> None:
+        """End the server when the source fails for good."""
+        self._end = end
+        if self._failed.is_set():
+            end()
+
+    def check(self) -> None:
+        """Raise why the source failed, if it did."""
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,155 @@
+"""`GET /metrics`: the same figures for Prometheus, with a bounded number of series."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from fastapi import APIRouter, Depends, Request
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from starlette.responses import Response
+
+from cost_top import __version__
+from cost_top.model.errors import SourceError, UserError
+from cost_top.model.money import PICO_PER_USD
+from cost_top.model.query import Report, ReportQuery
+from cost_top.model.snapshot import Live
+from cost_top.serve import shapes
+from cost_top.serve.counters import Counters
+from cost_top.serve.errors import Problem
+from cost_top.serve.health import lag_seconds
+from cost_top.serve.labels import Pairs
+from cost_top.serve.parameters import only
+from cost_top.serve.serving import Serving, TheAsker, utc_now
+
+router = APIRouter(tags=["operation"])
+_HOUR, _DAY, _SOON = timedelta(hours=1), timedelta(days=1), timedelta(days=1)
+_TOKENS = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "cached_input": "cached_input_tokens",
+    "cache_creation": "cache_creation_input_tokens",
+    "reasoning": "reasoning_tokens",
+}
+# name of the metric -> (measure, help)
+_GAUGES = {
+    "cost_top_window_requests": ("request_count", "Requests in the window."),
+    "cost_top_window_errors": ("error_count", "Requests in the window that ended with an error status."),
+    "cost_top_window_unpriced_requests": ("unpriced_count", "Requests in the window whose cost is not known."),
+}
+
+
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    dependencies=[Depends(only())],
+    responses=shapes.answers("Prometheus text format.", shapes.Nothing, media="text/plain"),
+    response_class=Response,
+)
+async def metrics(request: Request, asker: TheAsker) -> Response:
+    """Cost, requests, tokens, errors by provider and model over three windows, and counters since the start."""
+    asker.demand_everything("/metrics")
+    scrape: Scrape = request.app.state.scrape
+    text = await scrape.text()
+    return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class Scrape:
+    """What Prometheus is answered, kept for a while: many scrapes ask the source once."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._pairs = Pairs()
+        self._counters = Counters(utc_now())
+        self._lock = asyncio.Lock()
+        self._reports: dict[str, Report] = {}
+        self._due: dict[str, float] = {}
+
+    async def text(self) -> bytes:
+        """The metrics now. Windows that the source cannot answer at the moment are left out."""
+        async with self._lock:
+            now = utc_now()
+            await self._renew(now)
+            registry = CollectorRegistry(auto_describe=False)
+            registry.register(_Families([*self._health(now), *self._windows(), *self._counters.families()]))
+            return generate_latest(registry)
+
+    async def _renew(self, now: datetime) -> None:
+        keep = self._serving.settings.scrape_seconds
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        starts = {"1h": now - _HOUR, "today": midnight, "30d": now - 30 * _DAY}
+        clock = asyncio.get_running_loop().time()
+        for window, start in starts.items():
+            if clock < self._due.get(window, 0.0):
+                continue
+            query = ReportQuery(start, now + _SOON, ("provider", "model"))
+            try:
+                self._reports[window] = await self._ask(query)
+            except (Problem, SourceError, UserError):
+                self._reports.pop(window, None)
+            # A month changes little in a minute, and is the dearest question.
+            self._due[window] = clock + keep * (6 if window == "30d" else 1)
+        if clock >= self._due.get("counters", 0.0):
+            self._due["counters"] = clock + keep
+            try:
+                await self._counters.renew(self._ask, now)
+            except (Problem, SourceError, UserError):
+                return
+
+    async def _ask(self, query: ReportQuery) -> Report:
+        return await self._serving.asking.ask(lambda: self._serving.hub.report(query))
+
+    def _health(self, now: datetime) -> Iterable[Metric]:
+        health = self._serving.hub.health()
+        build = GaugeMetricFamily("cost_top_build_info", "The version that serves.", labels=["version"])
+        build.add_metric([__version__], 1)
+        yield build
+        yield GaugeMetricFamily("cost_top_source_up", "Whether the source answers.", isinstance(health.state, Live))
+        yield GaugeMetricFamily("cost_top_ready", "Whether history is complete.", health.ready)
+        lag = lag_seconds(health, now)
+        if lag is not None:
+            yield GaugeMetricFamily("cost_top_lag_seconds", "Since the source last answered.", lag)
+        if health.newest is not None:
+            newest = health.newest.timestamp()
+            yield GaugeMetricFamily("cost_top_newest_request_timestamp_seconds", "The newest request's time.", newest)
+
+    def _windows(self) -> Iterable[Metric]:
+        names = ["window", "provider", "model"]
+        cost = GaugeMetricFamily("cost_top_window_cost_usd", "Cost of the window in USD.", labels=names)
+        tokens = GaugeMetricFamily("cost_top_window_tokens", "Tokens of the window.", labels=[*names, "kind"])
+        gauges = {name: GaugeMetricFamily(name, told, labels=names) for name, (_, told) in _GAUGES.items()}
+        for window, report in self._reports.items():
+            for pair, sums in self._by_pair(report).items():
+                labels = [window, *pair]
+                cost.add_metric(labels, sums["total_cost"] / PICO_PER_USD)
+                for name, (measure, _) in _GAUGES.items():
+                    if measure in sums:
+                        gauges[name].add_metric(labels, sums[measure])
+                for kind, measure in _TOKENS.items():
+                    if measure in sums:
+                        tokens.add_metric([*labels, kind], sums[measure])
+        return [cost, tokens, *gauges.values()]
+
+    def _by_pair(self, report: Report) -> dict[tuple[str, str], dict[str, int]]:
+        """The sums of each pair that has series; those that are not known are left out."""
+        measures = ("total_cost", *(measure for measure, _ in _GAUGES.values()), *_TOKENS.values())
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        for row in report.rows:
+            sums = found.setdefault(self._pairs.labels(row.key[0], row.key[1]), {})
+            for name in measures:
+                value = getattr(row.measures, name)
+                if value is not None:
+                    sums[name] = sums.get(name, 0) + value
+        return found
+
+
+class _Families:
+    """Metrics as prometheus_client collects them."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
