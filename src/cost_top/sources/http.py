@@ -85,6 +85,7 @@ class ApiClient:
         self._client: httpx.Client | None = None
         self._tls: ssl.SSLContext | None = None
         self.statistics = Statistics()
+        self.status: int | None = None  # of the last answer, which may have been a refusal; None without one
 
     def get(self, path: str, parameters: Parameters = ()) -> ApiAnswer:
         """Ask with GET. Raises `SourceThrottled`, `SourceDenied`, `SourceRefused`, `SourceError`."""
@@ -144,6 +145,7 @@ class ApiClient:
         with self._busy:
             flight = self._flight = _Flight()
             self._closing = False
+            self.status = None
             watchdog = threading.Timer(
                 self._timeout, self._break_off, (flight, f"no whole answer within {self._timeout:g} s")
             )
@@ -153,6 +155,7 @@ class ApiClient:
             whole = False
             try:
                 response = self._send(flight, method, path, parameters, body, live)
+                self.status = response.status_code
                 if live and response.is_success:
                     watchdog.cancel()
                 try:
