@@ -55,6 +55,11 @@ def decode(kind: Any, value: object, path: str = "", strict: bool = False) -> An
         raise ValueError(one_line(f"{place}: {told}" if place else told)) from None
 
 
+def decode_list(value: object) -> Sequence[Any]:
+    """A list, its items as they are; `ValueError` for anything else or one that is too long."""
+    return _list(value, _MOST_ITEMS)
+
+
 def _told(error: BaseException, _kind: type | None) -> str:
     if isinstance(error, KeyError):
         return f"{one_line(error.args[0], 40)} is missing"
