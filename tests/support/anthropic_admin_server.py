@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +43,7 @@ class AnthropicAdminServer(AdminServer):
         given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         if given != self.key:
             raise Refusal(401, error("authentication_error", f"invalid x-api-key {given}"))
-        if headers.get("anthropic-version") != "2023-06-01":
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", headers.get("anthropic-version", "")):
             raise Refusal(400, error("invalid_request_error", "anthropic-version: header is required"))
         match path:
             case "/v1/organizations/cost_report":
