@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -125,13 +124,14 @@ def _price_one(
     tokens: dict[str, Any],
 ) -> None:
     from cost_top.pricing.cost import Request, price
+    from cost_top.pricing.document import price_document
 
     # Nobody who asks for a price means "unknown" by leaving a part out.
     counts: dict[str, Any] = {name: count or 0 for name, count in tokens.items()}
     request = Request(provider, model, moment, mode=mode, **counts)
     priced = price(book, request)
     if form == "json":
-        click.echo(json.dumps(_as_json(book, request, priced), indent=2))
+        click.echo(json.dumps(price_document(book, request, priced), indent=2))
     else:
         click.echo("\n".join(_as_text(book, request, priced)))
 
@@ -139,6 +139,7 @@ def _price_one(
 def _as_text(book: RateBook, request: Request, priced: Priced) -> Iterator[str]:
     from cost_top.model.text import clean
     from cost_top.pricing.batch import usd
+    from cost_top.pricing.document import per_million
     from cost_top.pricing.unpriced import toml_lines
 
     at = request.time.strftime("%Y-%m-%d %H:%M:%S UTC") if request.time else ""
@@ -158,7 +159,7 @@ def _as_text(book: RateBook, request: Request, priced: Priced) -> Iterator[str]:
         yield f"{usd(priced.market_cost)} USD at market price"
     width = max((len(usd(part.amount)) for part in priced.parts), default=0)
     for part in priced.parts:
-        count = f"{part.tokens:,} x ${_per_million(part.rate)}/M"
+        count = f"{part.tokens:,} x ${per_million(part.rate)}/M"
         yield f"  {part.name:<18} {count:>28}  {usd(part.amount):>{width}}"
     if priced.prompt_cache_savings:
         yield f"  prompt cache saved {usd(priced.prompt_cache_savings)} USD"
@@ -166,48 +167,17 @@ def _as_text(book: RateBook, request: Request, priced: Priced) -> Iterator[str]:
     yield f"matched   {priced.match.text}"
 
 
-def _as_json(book: RateBook, request: Request, priced: Priced) -> dict[str, Any]:
-    from cost_top.pricing.batch import usd
-
-    amounts = {
-        "cost": priced.cost,
-        "market_cost": priced.market_cost,
-        "saved_by_cache": priced.saved_by_cache,
-        "prompt_cache_savings": priced.prompt_cache_savings,
-    }
-    match = priced.match
-    return {
-        "status": priced.status,
-        **{f"{name}_usd": None if value is None else usd(value) for name, value in amounts.items()},
-        **{f"{name}_pico_usd": value for name, value in amounts.items()},
-        "parts": [
-            {
-                "part": part.name,
-                "tokens": part.tokens,
-                "usd_per_million": _per_million(part.rate),
-                "usd": usd(part.amount),
-            }
-            for part in priced.parts
-        ],
-        "at": request.time.isoformat() if request.time else None,
-        "mode": request.mode,
-        "matched_model": match.id if match else None,
-        "matched_how": match.text if match else None,
-        "rate_source": priced.rate_source or None,
-        "rates_date": book.date.isoformat(),
-        "rates_version": book.version,
-    }
-
-
 def _list_models(book: RateBook, wanted: str, moment: datetime, form: str) -> None:
     """The standard rates at an instant, one line per context tier."""
+    from cost_top.pricing.document import per_million
+
     rows = [
         (f"{provider}/{model}", start, rates)
         for provider, model, timeline in book.models()
         if wanted.lower() in f"{provider}/{model}".lower() and (quote := timeline.at(moment)) is not None
         for start, rates in zip((0, *quote.starts), quote.tiers, strict=True)
     ]
-    prices = [[_per_million(getattr(rates, name)) for name in _RATE_COLUMNS] for _, _, rates in rows]
+    prices = [[per_million(getattr(rates, name)) for name in _RATE_COLUMNS] for _, _, rates in rows]
     if form == "json":
         listed = [
             {"model": name, "above_input_tokens": start, **dict(zip(_RATE_COLUMNS, line, strict=True))}
@@ -223,9 +193,3 @@ def _list_models(book: RateBook, wanted: str, moment: datetime, form: str) -> No
     for name, line in zip(names, prices, strict=True):
         click.echo(f"{name:<{width}}" + "".join(f"{cell:>12}" for cell in line))
     click.echo(f"rates of {book.date}, {book.released}")
-
-
-def _per_million(rate: int) -> str:
-    """A rate as it is usually written: pico-USD per token are micro-USD per million."""
-    text = f"{Decimal(rate).scaleb(-6):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

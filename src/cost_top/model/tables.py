@@ -45,7 +45,10 @@ def measure_values(measures: Measures) -> dict[str, Value]:
     ('total_cost', '0.05259')
     """
     values = asdict(measures)
-    return {name: usd_text(values[name]) if name in MONEY_MEASURES else values[name] for name in MEASURES}
+    return {
+        name: usd_text(value) if name in MONEY_MEASURES and (value := values[name]) is not None else values[name]
+        for name in MEASURES
+    }
 
 
 def as_json(table: Table) -> str:
