@@ -130,6 +130,8 @@ class Polling:
     cost_per_month: int = 0  # at this interval; 0 where asking is free
     credits: Credits | None = None
     runway: timedelta | None = None  # how long the balance lasts at the burn of the last days
+    metered: int | None = None  # spent while this screen was open, by the source's own meter
+    metered_span: timedelta = timedelta(0)  # the stretch of time, up to an hour, that `metered` is of
     limits: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cost_top.model.errors import CannotAnswer, SourceError, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
@@ -62,7 +62,7 @@ class HubThread:
         self.on_failure: Callable[[UserError], None] = lambda _: None  # the source could not be opened at all
         self.commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.next_poll = 0.0
-        self._futures: set[Future[object]] = set()
+        self._futures: set[Future[Any]] = set()
         self._failures = 0
         self._wake = threading.Event()
         self.stopping = threading.Event()

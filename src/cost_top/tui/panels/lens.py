@@ -12,7 +12,7 @@ from cost_top.model.snapshot import Lens, Snapshot
 from cost_top.tui.export import Export, lens_export
 from cost_top.tui.messages import DrillRequested, SortRequested, TabRequested
 from cost_top.tui.navigation import next_measure
-from cost_top.tui.render.columns import NOBODY, cells, columns_for, panel_title
+from cost_top.tui.render.columns import NOBODY, NOUNS, cells, columns_for, panel_title
 from cost_top.tui.render.states import empty_text
 from cost_top.tui.render.style import MUTED, SEPARATOR
 from cost_top.tui.widgets.keyed_table import KeyedTable
@@ -47,7 +47,8 @@ class LensTable(KeyedTable):
         if lens is None:
             self.show_rows((), (), lambda _: ())
             return
-        columns = columns_for(self.dimension, self.row_width, snapshot.view.mark is not None)
+        without = ("trend",) if snapshot.polling is not None and not lens.trends else ()
+        columns = columns_for(self.dimension, self.row_width, snapshot.view.mark is not None, without)
         measure, descending = snapshot.view.sort_of(self.dimension)
         column = next((column.key for column in columns if column.measure == measure), "")
         keys = [row.key for row in lens.report.rows]
@@ -59,7 +60,7 @@ class LensTable(KeyedTable):
             self.show_snapshot(self._snapshot)
 
     def _show_title(self, snapshot: Snapshot) -> None:
-        whole = panel_title(self.lens, snapshot, self._zone).plain if self.lens is not None else ""
+        whole = panel_title(self.lens, snapshot, self._zone).plain if self.lens is not None else NOUNS[self.dimension]
         subject, period, *notes = [*whole.split(SEPARATOR), "", ""]
         title = Content(subject)
         if self.tabs:

@@ -9,7 +9,7 @@ from textual.content import Content
 from cost_top.model.format import change, count, duration_ms, lower_bound, money_fixed, money_scaled, percent, tokens
 from cost_top.model.money import display_usd
 from cost_top.model.query import Measures, added
-from cost_top.model.snapshot import Burn, Snapshot, Spend
+from cost_top.model.snapshot import Burn, Polling, Snapshot, Spend
 from cost_top.tui.render.chart import bars_of
 from cost_top.tui.render.style import (
     BAR,
@@ -147,8 +147,15 @@ def burn_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Cont
         return lines([first_fit(width, content((limit or "not known", MUTED)))], width, height)
     rows = [_rate_line(snapshot, width, zone)]
     if burn.hours:
-        rows.append(_hours_line(burn, width))
-        rows.append(content((f"this hour so far {display_usd(burn.hours[-1])}", MUTED)))
+        so_far = content(("this hour so far ", MUTED), display_usd(burn.hours[-1]))
+        meter = _meter_line(snapshot.polling, width) if snapshot.polling is not None else None
+        # The meter is the only live figure of such a source.
+        below = (
+            [_hours_line(burn, width), meter, so_far]
+            if height > COMPACT_HEIGHT
+            else [meter or _hours_line(burn, width)]
+        )
+        rows += [row for row in below if row is not None]
     elif height > COMPACT_HEIGHT:
         rows += _minutes(burn, width, height - 2)
         rows.append(_health_line(burn, width))
@@ -198,6 +205,17 @@ def strip_line(burn: Burn, width: int) -> Content:
             columns = -(-len(burn.minutes) // per_column)
             return content(strip_blocks(burn.minutes, columns), (label, MUTED))
     return content(strip_blocks(burn.minutes, width))
+
+
+def _meter_line(polling: Polling, width: int) -> Content | None:
+    if polling.metered is None or polling.metered_span < timedelta(minutes=1):
+        return None
+    money, minutes = display_usd(polling.metered), polling.metered_span // timedelta(minutes=1)
+    return first_fit(
+        width,
+        content(("meter ", MUTED), (money, FIGURE), (f" in the last {minutes} min", MUTED)),
+        content(("meter ", MUTED), (money, FIGURE), (f" in {minutes} min", MUTED)),
+    )
 
 
 def _hours_line(burn: Burn, width: int) -> Content:
@@ -256,6 +274,13 @@ def saved_card(snapshot: Snapshot, width: int, height: int, _zone: tzinfo) -> Co
          "of cost without it", mark.prompt_cache_savings if mark else None),
         ("below market", spend.below_market, listed, "of list price", None),
     ) if saving[1] is not None)  # fmt: skip
+    market = total.market_cost
+    if spend.below_market is None and market is not None:
+        # What own keys cost at list price is not told apart, so the difference is no saving.
+        told = (("at list price ", MUTED), (display_usd(market), FIGURE))
+        rows = [_saving(*saving)[-2] for saving in savings]
+        rows.append(first_fit(width, content(*told, (", own keys included", MUTED)), content(*told)))
+        return lines(rows, width, height)
     if not savings:
         limit = snapshot.polling.limit("saved") if snapshot.polling is not None else None
         return lines([first_fit(width, content((limit or "not known", MUTED)))], width, height)

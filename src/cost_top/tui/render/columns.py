@@ -67,9 +67,9 @@ _NAME_WANTS = {"provider": 11, "token": 23}
 _NAME_ENOUGH = {"provider": 24}
 
 
-def columns_for(lens: str, width: int, marked: bool) -> tuple[Column, ...]:
-    """The columns of a panel of that inner width; their widths add up to it exactly."""
-    wanted = _PRIORITY.get(lens, _PRIORITY[""])
+def columns_for(lens: str, width: int, marked: bool, without: Sequence[str] = ()) -> tuple[Column, ...]:
+    """The columns of a panel of that inner width; their widths add up to it exactly. `without` names those left out."""
+    wanted = tuple(key for key in _PRIORITY.get(lens, _PRIORITY[""]) if key not in without)
     if marked:
         wanted = (wanted[0], "mark", *wanted[1:])
     name_wants = _NAME_WANTS.get(lens, 18)
@@ -202,6 +202,10 @@ def period_name(period: Period, snapshot: Snapshot, zone: tzinfo) -> str:
     """A period in the fewest words: `7 d`, `24 h`, `60 min`, or `since 2026-11-01` for a part of a month."""
     if snapshot.view.window == "mtd" and period == snapshot.period:
         return f"since {period.start.astimezone(zone):%Y-%m-%d}"
+    if snapshot.polling is not None and period.start.astimezone(zone).hour == 0 and period.length < timedelta(days=2):
+        return f"since {period.start.astimezone(zone):%a %H:%M}"
+    if snapshot.polling is not None and period.length > timedelta(days=2):
+        return f"{-(-period.length // timedelta(days=1))} d"
     minutes = round(period.length / timedelta(minutes=1))
     if minutes > 48 * 60:
         return f"{round(minutes / 1440)} d"

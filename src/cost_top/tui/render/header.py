@@ -6,8 +6,9 @@ from datetime import datetime, tzinfo
 
 from textual.content import Content
 
-from cost_top.model.format import age, elide
-from cost_top.model.snapshot import Snapshot, Stale
+from cost_top.model.format import age, elide, money_scaled
+from cost_top.model.money import display_usd
+from cost_top.model.snapshot import Polling, Snapshot, Stale
 from cost_top.model.view import Crumb, View
 from cost_top.model.windows import window_named, zone_name
 from cost_top.tui.render.style import CAUTION, FIGURE, GOOD, MUTED, PRODUCT, SEPARATOR, content, fit
@@ -31,6 +32,8 @@ def header_line(
         return fit(content((" cost-top", PRODUCT), GAP, ("connecting…", MUTED)), width)
     state = _state(snapshot, paused, interval, zone)
     ages = _ages(snapshot, now)
+    if snapshot.polling is not None and snapshot.polling.cost_per_month:
+        state = content(state, GAP, _watch_cost(snapshot.polling))
     name = content((elide(zone_name(zone).removeprefix("Etc/"), 24), MUTED))
     rights = ([state, *ages, name], [state, *ages[:1], name], [state, *ages[:1]], [state, name], [state])
     for wordings in (_WORDINGS[:2], _WORDINGS):
@@ -69,7 +72,28 @@ def _state(snapshot: Snapshot, paused: bool, interval: float, zone: tzinfo) -> C
         return content(("◌ connecting", MUTED))
     if snapshot.view.end is not None:
         return content((f"◀ ends {snapshot.view.end.astimezone(zone):%Y-%m-%d %H:%M}", CAUTION))
+    if snapshot.polling is not None:
+        return content(("● ", GOOD), f"every {span_text(snapshot.polling.interval)}")
     return content(("● ", GOOD), f"live {interval:g}s")
+
+
+def _watch_cost(polling: Polling) -> Content:
+    """What this screen has cost so far, and a month of it at this interval: asking is billed here."""
+    month = display_usd(polling.cost_per_month)
+    return content((f"asking {money_scaled(polling.cost)}", CAUTION), (f" ≈{month}/month", MUTED))
+
+
+def span_text(seconds: float) -> str:
+    """A span in whole units: `30 s`, `16 min`, `1 h 4 min`.
+
+    >>> span_text(30), span_text(960), span_text(3840), span_text(7200)
+    ('30 s', '16 min', '1 h 4 min', '2 h')
+    """
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    hours, minutes = divmod(round(whole / 60), 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
 
 
 def _ages(snapshot: Snapshot, now: datetime) -> list[Content]:
@@ -77,6 +101,8 @@ def _ages(snapshot: Snapshot, now: datetime) -> list[Content]:
     if snapshot.newest is None or snapshot.state is None:
         return []
     told = age(now - snapshot.newest)
+    if snapshot.polling is not None:
+        return [content(("asked ", MUTED), told if told == "now" else f"{told} ago")]
     ages = [content(("newest ", MUTED), told if told == "now" else f"{told} ago")]
     if snapshot.lateness is not None:
         seconds = snapshot.lateness.total_seconds()

@@ -8,7 +8,7 @@ from textual.content import Content
 
 from cost_top.model.format import age, elide
 from cost_top.model.money import display_usd
-from cost_top.model.snapshot import Filling, Snapshot, Stale
+from cost_top.model.snapshot import Filling, Polling, Snapshot, Stale
 from cost_top.tui.render.columns import NOBODY
 from cost_top.tui.render.style import BAD, CAUTION, MUTED, SEPARATOR, content, first_fit
 
@@ -21,7 +21,7 @@ def empty_text(snapshot: Snapshot | None, dimension: str) -> Content | None:
     if lens is not None and lens.report.rows:
         return None
     if snapshot is None or snapshot.state is None or lens is None:
-        return content(("connecting…" if snapshot is None or snapshot.state is None else "reading…", MUTED))
+        return content((_not_yet(snapshot, dimension), MUTED))
     if snapshot.log_rows == 0:
         if isinstance(snapshot.state, Stale):
             return content(("nothing read yet", MUTED))
@@ -30,6 +30,13 @@ def empty_text(snapshot: Snapshot | None, dimension: str) -> Content | None:
         return content("no request matches", ("\nescape goes back", MUTED))
     what = NOBODY.get(dimension, "nothing").removeprefix("no ")
     return content(f"no {what} in this window", ("\n] for a longer one", MUTED))
+
+
+def _not_yet(snapshot: Snapshot | None, dimension: str) -> str:
+    """Why a panel has no answer: the source has none, or it has not come yet."""
+    if snapshot is not None and snapshot.polling is not None and (limit := snapshot.polling.limit(dimension)):
+        return limit
+    return "connecting…" if snapshot is None or snapshot.state is None else "reading…"
 
 
 def banner(
@@ -43,7 +50,7 @@ def banner(
     if snapshot is None:
         return None
     if isinstance(snapshot.state, Stale):
-        notes = [_stale(snapshot.state, now, zone, width)]
+        notes = [_stale(snapshot.state, snapshot.polling, now, zone, width)]
     else:
         notes = _notes(snapshot, paused_since, gained, now, zone)
     if not notes:
@@ -63,9 +70,12 @@ def _notes(
     if snapshot.view.end is not None:
         told = content((f"◀ the window ends {_moment(snapshot.view.end, zone)}", CAUTION))
         notes.append((told, ". steps forward, n returns to now"))
-    if snapshot.filling is not None:
+    if snapshot.filling is not None and snapshot.polling is not None:
+        asked = f"asking {snapshot.source}: {snapshot.filling.done} of {snapshot.filling.total} answers"
+        notes.append((content((asked, CAUTION)), "panels fill one by one"))
+    elif snapshot.filling is not None:
         notes.append(_filling(snapshot.filling, zone))
-    elif snapshot.log_rows == 0 and snapshot.state is not None:
+    elif snapshot.log_rows == 0 and snapshot.state is not None and snapshot.polling is None:
         notes.append((content(("the log is empty", CAUTION)), "rows appear here as the gateway writes them"))
     if snapshot.rates_date is not None and now.astimezone(zone).date() - snapshot.rates_date > RATES_OLD:
         days = (now.astimezone(zone).date() - snapshot.rates_date).days
@@ -74,11 +84,12 @@ def _notes(
     return notes
 
 
-def _stale(state: Stale, now: datetime, zone: tzinfo, width: int) -> tuple[Content, str]:
+def _stale(state: Stale, polling: Polling | None, now: datetime, zone: tzinfo, width: int) -> tuple[Content, str]:
     reason = elide(" ".join(state.error.split()), max(20, width - 40))
     if state.denied:
         told = f"◌ no permission since {_clock(state.since, zone)}: {reason}"
-        return content((told, BAD)), "grant SELECT, then r retries"
+        hint = "grant SELECT, then r retries" if polling is None else "mend the key, then r retries"
+        return content((told, BAD)), hint
     since = age(now - state.since)
     ago = "" if since == "now" else f" for {since}"
     following = "retrying now" if state.retry_at <= now else f"next try {_clock(state.retry_at, zone)}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from textual.content import Content
 
 from cost_top.model.filter import Term, value_term
-from cost_top.model.format import count, percent
-from cost_top.model.snapshot import Snapshot
+from cost_top.model.format import count, elide, percent
+from cost_top.model.snapshot import Polling, Snapshot
 from cost_top.tui.render.style import CAUTION, GOOD, MUTED, content
 
 GAP = 2
@@ -41,13 +42,36 @@ def trust_parts(snapshot: Snapshot, width: int) -> tuple[TrustPart, ...]:
 
     Shares are of the money that is known. What is unpriced is a number of requests: its money is what is missing.
     """
-    facts = (*_money(snapshot), *_attribution(snapshot), _unpriced(snapshot), *_counts(snapshot))
+    if snapshot.polling is not None:
+        facts: tuple[_Fact, ...] = (*_told(snapshot.polling, snapshot.source), *_unrated(snapshot))
+    else:
+        facts = (*_money(snapshot), *_attribution(snapshot), _unpriced(snapshot), *_counts(snapshot))
     for wording, heaviest in _CHOICES:
         kept = [fact for fact in facts if fact.rank <= heaviest]
         parts = tuple(TrustPart(fact.wordings[wording], fact.term, fact.name) for fact in kept)
         if sum(part.text.cell_length for part in parts) + GAP * (len(parts) - 1) <= width:
             return parts
     return ()
+
+
+def _told(polling: Polling, source: str) -> list[_Fact]:
+    """Where a report API's figures are from, how late they are, and what its answers said about themselves."""
+    lag = f"about {round(polling.lag / timedelta(minutes=1))} min behind"
+    facts = [
+        _fact(0, "who tells the figures", None, f"as {source} reports it", f"as {source} reports it", source),
+        _fact(1, "how far behind", None, lag, lag, lag.removeprefix("about ")),
+        _fact(2, "how days are cut", None, "days are UTC days", "days are UTC days", "UTC days"),
+    ]
+    for place, note in enumerate(polling.notes[: _LIGHT - 3]):
+        facts.append(_fact(place + 3, "a note on the figures", None, note, elide(note, 60), elide(note, 30)))
+    return facts
+
+
+def _unrated(snapshot: Snapshot) -> list[_Fact]:
+    if not snapshot.trust.unpriced_count:
+        return []
+    told = "some usage has no rate"
+    return [_fact(0, "usage without a rate", None, told, told, "unrated", style=CAUTION)]
 
 
 def _money(snapshot: Snapshot) -> list[_Fact]:

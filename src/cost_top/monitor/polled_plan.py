@@ -1,0 +1,179 @@
+"""Which questions a view's figures come from, when the source is a report API. Pure: no clock, nothing is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from cost_top.model.filter import Filter
+from cost_top.model.view import View
+from cost_top.model.windows import Period, month_start, window_named
+from cost_top.sources.report_api import GRAINS, Capabilities, Grain, Question
+
+_DAY, _HOUR, _MINUTE = GRAINS["day"], GRAINS["hour"], GRAINS["minute"]
+_INSTANT = timedelta(microseconds=1)
+# Windows from this length on are whole UTC days.
+_LONG = timedelta(days=2)
+# The balance lasts as long as at the burn of these whole days.
+BURN_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A question and what it is known by: `key` stays the same while the end of an open question moves on."""
+
+    key: str
+    question: Question
+    closed: bool  # its figures do not change any more: asked once and kept
+
+
+@dataclass(frozen=True, slots=True)
+class LensSheet:
+    """The questions behind one panel: whole days that are closed, and the rest."""
+
+    dimension: str
+    period: Period
+    parts: tuple[Wanted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Everything a view needs. `days` are closed days one by one, `recent` the days since; `fine` a short window's
+    own buckets where `recent` is not by the hour; `minutes` the last hour.
+    """
+
+    period: Period
+    days: Wanted | None
+    recent: Wanted | None
+    fine: Wanted | None
+    minutes: Wanted | None
+    lenses: tuple[LensSheet, ...]
+    closed_until: datetime
+
+    def wanted(self) -> Iterator[Wanted]:
+        """The questions, the most pressing first."""
+        yield from (one for one in (self.recent, self.fine, self.days) if one is not None)
+        for lens in self.lenses:
+            yield from lens.parts
+        if self.minutes is not None:
+            yield self.minutes
+
+
+def floor(instant: datetime, step: timedelta) -> datetime:
+    """The last whole step (UTC) at or before an instant.
+
+    >>> floor(datetime(2026, 11, 25, 14, 3, tzinfo=UTC), timedelta(hours=1)).isoformat()
+    '2026-11-25T14:00:00+00:00'
+    """
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + (instant - epoch) // step * step
+
+
+def ceiling(instant: datetime, step: timedelta) -> datetime:
+    """The first whole step (UTC) at or after an instant."""
+    down = floor(instant, step)
+    return down if down == instant else down + step
+
+
+def sheet_of(view: View, now: datetime, capabilities: Capabilities) -> Sheet:
+    """The questions behind a view."""
+    end = view.end or now
+    period = _period(view, end, capabilities.totals)
+    closed_until = floor(now - capabilities.settles, _DAY)
+    where = view.where
+    short = window_named(view.window).span is not None and period.end - period.start < _LONG
+    month = month_start(end - _INSTANT, UTC)
+    first = min(period.start, month, floor(end, _DAY) - BURN_DAYS * _DAY)
+    if capabilities.reach is not None:
+        first = max(first, ceiling(now - capabilities.reach, _DAY))
+    first = floor(first, _DAY)
+    border = min(closed_until, ceiling(end, _DAY))
+    days = _closed(first, border, None, "day", where)
+    recent = _recent(border, end, capabilities.totals, where)
+    fine = None
+    if short and capabilities.totals == "minute":
+        grain: Grain = "minute" if view.window == "1h" else "hour"
+        fine = _part(period.start, ceiling(end, GRAINS[grain]), None, grain, where, closed_until)
+    minutes = None
+    if capabilities.totals == "minute" and view.end is None and fine is None:
+        minutes = _open(floor(end, _MINUTE) - _HOUR + _MINUTE, ceiling(end, _MINUTE), None, "minute", where)
+    elif fine is not None and fine.question.grain == "minute":
+        minutes = fine
+    lenses = tuple(
+        _lens(lens, period, end, border, closed_until, capabilities, where)
+        for lens in view.lenses
+        if lens in capabilities.dimensions
+    )
+    return Sheet(period, days, recent, fine, None if minutes is fine else minutes, lenses, closed_until)
+
+
+def _period(view: View, end: datetime, finest: Grain) -> Period:
+    """The view's window in whole buckets; days are those of UTC, today's included."""
+    window = window_named(view.window)
+    last_day = floor(end - _INSTANT, _DAY)
+    if window.span is None:
+        return Period(month_start(end - _INSTANT, UTC), end)
+    if window.span >= _LONG:
+        return Period(last_day - window.span + _DAY, end)
+    if finest == "day":
+        return Period(last_day, end)
+    if window.span >= _DAY:
+        return Period(floor(end - _INSTANT, _HOUR) - window.span + _HOUR, end)
+    if finest == "hour":
+        return Period(floor(end - window.span, _HOUR), end)
+    return Period(floor(end - window.span, _MINUTE) + _MINUTE, end)
+
+
+def _closed(start: datetime, end: datetime, dimension: str | None, grain: Grain | None, where: Filter) -> Wanted | None:
+    if start >= end:
+        return None
+    question = Question(start, end, dimension, grain, where)
+    return Wanted(f"closed {start:%Y%m%dT%H%M} {end:%Y%m%dT%H%M} {dimension} {grain} {where}", question, True)
+
+
+def _open(start: datetime, end: datetime, dimension: str | None, grain: Grain | None, where: Filter) -> Wanted:
+    # The start of a sliding stretch is left out of the key, so that its last answer serves until the next one.
+    name = f"{start:%Y%m%d}" if grain != "minute" else ""
+    return Wanted(f"open {name} {dimension} {grain} {where}", Question(start, end, dimension, grain, where), False)
+
+
+def _part(
+    start: datetime, end: datetime, dimension: str | None, grain: Grain | None, where: Filter, closed_until: datetime
+) -> Wanted:
+    closed = _closed(start, end, dimension, grain, where) if end <= closed_until else None
+    return closed or _open(start, end, dimension, grain, where)
+
+
+def _recent(border: datetime, end: datetime, totals: Grain, where: Filter) -> Wanted | None:
+    """The days that are not closed; by the hour from yesterday on, where hours are the finest there is."""
+    last = ceiling(end, _DAY)
+    if totals == "hour":
+        return _part(min(border, floor(end - _INSTANT, _DAY) - _DAY), last, None, "hour", where, border)
+    return _open(border, last, None, "day", where) if border < last else None
+
+
+def _lens(
+    dimension: str, period: Period, end: datetime, border: datetime, closed_until: datetime,
+    capabilities: Capabilities, where: Filter,
+) -> LensSheet:  # fmt: skip
+    step = GRAINS[capabilities.dimensions[dimension]]
+    short = end - period.start < _LONG
+    start = floor(period.start, step) if step < _DAY else floor(max(period.start, floor(end - _INSTANT, _DAY)), _DAY)
+    if not short:
+        start = floor(period.start, _DAY)
+    shown = Period(start, end)
+    if short and step < _DAY:
+        return LensSheet(dimension, shown, (_part(start, ceiling(end, step), dimension, None, where, closed_until),))
+    closed = _closed(start, min(border, ceiling(end, _DAY)), dimension, None, where)
+    rest = max(border, start)
+    last = ceiling(end, _DAY)
+    parts = [closed] if closed is not None else []
+    if rest < last:
+        parts.append(_open(rest, last, dimension, None, where))
+    return LensSheet(dimension, shown, tuple(parts))
+
+
+def narrowed(wanted: Wanted, first: datetime, last: datetime) -> Wanted:
+    """The same question over `[first, last)` alone."""
+    return replace(wanted, question=replace(wanted.question, start=first, end=last))
