@@ -7,7 +7,7 @@ import os
 import pytest
 
 from cost_top.model.errors import UserError
-from cost_top.sources.credentials import KEY_VARIABLES, find_key
+from cost_top.sources.credentials import KEY_VARIABLES, find_key, key_place
 
 KEY = "vck_hunter2secret"
 
@@ -40,6 +40,7 @@ def test_the_first_variable_that_is_set_is_used(kind, monkeypatch):
     for place, name in reversed(list(enumerate(KEY_VARIABLES[kind]))):
         monkeypatch.setenv(name, f"key-{place}")
         assert find_key(kind) == f"key-{place}"
+        assert key_place(kind) == name
 
 
 def test_an_empty_variable_is_passed_over(monkeypatch):
@@ -58,6 +59,7 @@ def test_no_key_names_the_variables(kind):
 
 def test_another_cost_top_may_need_no_key(monkeypatch):
     assert find_key("cost-top") == ""
+    assert key_place("cost-top") == ""
     assert "MY_TOKEN" in complaint("cost-top", key_variable="MY_TOKEN")
 
 
@@ -95,6 +97,7 @@ def test_a_file_goes_first_and_its_first_line_is_the_key(monkeypatch, tmp_path):
     assert find_key("vercel", key_file(tmp_path, f"{KEY}\nof the team\n".encode())) == KEY
     assert find_key("vercel", key_file(tmp_path, f"{KEY}\r\n".encode())) == KEY
     assert find_key("vercel", key_file(tmp_path, KEY.encode(), 0o440)) == KEY
+    assert key_place("vercel", tmp_path / "vercel.key") == str(tmp_path / "vercel.key")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"  \n" + KEY.encode()])

@@ -41,17 +41,24 @@ def find_key(kind: str, key_file: Path | None = None, key_variable: str | None =
     """
     if key_file is not None:
         return _checked(_first_line(key_file), str(key_file))
+    place = key_place(kind, None, key_variable)
+    if place:
+        return _checked(os.environ[place], place)
     names = (key_variable,) if key_variable else KEY_VARIABLES.get(kind, ())
-    for name in names:
-        value = os.environ.get(name, "")
-        if value.strip():
-            return _checked(value, name)
     empty = [name for name in names if name in os.environ]
     if empty:
         raise UserError(f"{empty[0]} is set but empty: set it to {_KEY_KINDS.get(kind, 'the key')}, or unset it")
     if kind in _KEYLESS and not key_variable:
         return ""
     raise UserError(f"{kind}: no key: set {' or '.join(names)} to {_KEY_KINDS.get(kind, 'its key')}")
+
+
+def key_place(kind: str, key_file: Path | None = None, key_variable: str | None = None) -> str:
+    """Where `find_key` looks: the file or the variable that is set; "" where none is."""
+    if key_file is not None:
+        return str(key_file)
+    names = (key_variable,) if key_variable else KEY_VARIABLES.get(kind, ())
+    return next((name for name in names if os.environ.get(name, "").strip()), "")
 
 
 def _first_line(path: Path) -> str:
