@@ -428,6 +428,7 @@ def test_how_long_to_wait(headers, wait, status):
         "http://gateway.example.com", "http://10.0.0.1:4000", "http://127.0.0.1.example.com", "http://localhost.x",
         "ftp://gateway.example.com", "gateway.example.com", "https://", "https:///v1", "", "https://[::1",
         "https://a b",
+        "https://a\u202eb.example.com",
         "https://x:99999", "https://x\n.example.com", "https://x.example.com\\@evil.example.com", "file:///etc/passwd",
     ],
 )  # fmt: skip
@@ -457,7 +458,8 @@ def test_a_secret_in_an_address_is_refused_and_not_repeated(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost:1", "http://127.0.0.9:1", "http://[::1]:1", "https://x.example.com/a"]
+    "url",
+    ["http://localhost:1", "http://127.0.0.9:1", "http://[::1]:1", "https://x.example.com/skeleton-of-a-gateway/"],
 )
 def test_an_address_that_may_be_asked(url):
     ApiClient(url, name="vercel", headers=HEADERS).close()
@@ -501,6 +503,20 @@ def test_a_proxy_is_not_used_for_loopback(monkeypatch):
             monkeypatch.setenv(name, proxy.url)
         assert asked(answer("{}")).value == {}
         assert proxy.connections == 0
+
+
+def test_a_proxy_is_used_for_others_is_bounded_and_sees_no_key(monkeypatch):
+    with raw_server(lambda connection: drip(proxy, connection, b"HTTP/1.1 200 " + b"x" * 600)) as proxy:
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        client = ApiClient("https://gateway.example.com", name="vercel", headers=HEADERS, timeout=0.5)
+        with pytest.raises(SourceError, match="within"):
+            client.get("/")
+        client.close()
+    (head,) = proxy.heads
+    assert head.startswith("CONNECT gateway.example.com:443 ")
+    assert KEY not in head
 
 
 def test_a_proxy_that_cannot_be_is_told_without_its_password(monkeypatch):

@@ -484,8 +484,7 @@ def test_failures_are_the_clients(api, server, failure, kind):
 def test_a_host_that_went_away_comes_back(api, server):
     api.ask(Question(*MONTH))
     server.stop()
-    api._client.close()
-    with pytest.raises(SourceError, match="refused"):
+    with pytest.raises(SourceError):
         api.ask(Question(*MONTH))
     server.start()
     assert figures(only(api.ask(Question(*MONTH))).measures) == our_sum(server.requests)

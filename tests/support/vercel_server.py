@@ -10,6 +10,8 @@ It keeps to the documented parameters and answers 400 to anything else, so that 
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -89,6 +91,7 @@ class VercelServer:
         self.edit: Callable[[dict[str, Any]], Any] = lambda answer: answer  # the last word on a report: schema drift
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.queries = 0
+        self.connections: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self._port = 0
 
@@ -109,11 +112,14 @@ class VercelServer:
         return self
 
     def stop(self) -> None:
-        """Stop listening: the host is up and nothing answers."""
+        """Stop listening and drop every connection: the host is up and nothing answers."""
         server, self._server = self._server, None
         if server is not None:
             server.shutdown()
             server.server_close()
+        for connection in tuple(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> VercelServer:
         return self.start()
@@ -166,6 +172,15 @@ class _Handler(BaseHTTPRequestHandler):
     vercel: VercelServer
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # an answer leaves in one piece
+
+    def setup(self) -> None:
+        super().setup()
+        self.vercel.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.vercel.connections.discard(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)

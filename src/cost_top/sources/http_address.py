@@ -12,7 +12,7 @@ from cost_top.model.errors import UserError, one_line
 from cost_top.sources.credentials import KEY_VARIABLES
 
 # What the keys of gateways and providers look like (`sk-…`, `vck_…`): nobody's path has such a part.
-_KEY_LIKE = re.compile(r"(?:sk|pk|rk|vck|eyJ)[-_A-Za-z0-9.]{16,}", re.ASCII)
+_KEY_LIKE = re.compile(r"(?:(?:sk|pk|rk|vck)[-_]|eyJ)[-_A-Za-z0-9.]{16,}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
 
 
