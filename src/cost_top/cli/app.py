@@ -17,6 +17,8 @@ from cost_top.model.filter import Filter, parse_filter
 from cost_top.model.view import View
 from cost_top.model.windows import window_named
 
+PRINT_SECONDS = 120.0  # a source that is asked for sums has so long to answer, where there is no terminal
+
 
 def is_terminal() -> bool:
     """Whether a full-screen app can run: input, output and errors are a terminal that is not dumb."""
@@ -50,7 +52,10 @@ def open_app(
         settings = replace(settings, cache=cache_folder)
     view = View(window=window_named(window or settings.config.window or "30d").name, filter=parse_filter(where))
     if not is_terminal():
-        print_overview(settings, view.filter, label)
+        if settings.where().kind == "database":
+            print_overview(settings, view.filter, label)
+        else:
+            print_watched(settings, replace(view, window="30d"))
         return
     check_path(settings)
     feed = settings.open_feed(interval)
@@ -79,6 +84,37 @@ def check_path(settings: Resolved) -> None:
         raise UserError(
             f"{one_line(place.url, 200)}: no such file; give a SQLite file, a database URL, an API or a configured name"
         )
+
+
+def print_watched(settings: Resolved, view: View) -> None:
+    """The overview of an API as text, once it has answered everything."""
+    import threading
+
+    from cost_top.cli.overview import overview_text
+    from cost_top.model.snapshot import Snapshot, Stale
+
+    feed, ended = settings.open_feed(), threading.Event()
+    snapshots: list[Snapshot] = []
+    failures: list[UserError] = []
+
+    def show(snapshot: Snapshot) -> None:
+        snapshots.append(snapshot)
+        if snapshot.state is not None and (snapshot.filling is None or isinstance(snapshot.state, Stale)):
+            ended.set()
+
+    def fail(error: UserError) -> None:
+        failures.append(error)
+        ended.set()
+
+    feed.on_failure = fail
+    feed.start(show, view)
+    ended.wait(PRINT_SECONDS)
+    feed.stop()
+    if failures:
+        raise failures[0]
+    if not snapshots or snapshots[-1].state is None:
+        raise UserError(f"{settings.where().kind} did not answer within {PRINT_SECONDS:.0f} s; try again")
+    click.echo(overview_text(snapshots[-1], settings.zone))
 
 
 def print_overview(settings: Resolved, where: Filter, label: str | None) -> None:

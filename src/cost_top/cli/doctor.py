@@ -10,6 +10,8 @@ import click
 
 from cost_top.cli.options import THREE_WAYS, Resolved, resolve, source_options
 from cost_top.model.errors import SourceError, UserError, one_line
+from cost_top.model.money import display_usd
+from cost_top.model.query import ReportQuery
 
 if TYPE_CHECKING:
     from cost_top.sources.inspect import Inspection, ModelCount
@@ -18,6 +20,7 @@ _NEEDED = ("model", "input_tokens", "output_tokens")
 _QUIET = timedelta(days=1)
 _AHEAD = timedelta(minutes=5)
 _SHOWN_MODELS = 8
+Lines = list[tuple[str, str]]
 
 
 @click.command("doctor")
@@ -35,25 +38,82 @@ def command(
     Examples:
       cost-top doctor gateway.db
       cost-top doctor postgresql://reader@db.example.com/litellm --plan
+      cost-top doctor vercel
     """
     settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
     if settings.url is None:
         raise UserError(THREE_WAYS.splitlines()[0] + " give a database URL, a SQLite file or a name from the config")
-    found = _inspect(settings)
-    now = datetime.now(UTC)
-    for name, text in _facts(found, now):
+    facts, problems, plan = _examine(settings)
+    for name, text in facts:
         click.echo(f"{name:<13}{text}")
-    if show_plan:
+    if show_plan and plan:
         click.echo("plan of the tail")
-        for line in found.plan.splitlines():
+        for line in plan.splitlines():
             click.echo(f"  {one_line(line)}")
-    problems = [*_problems(found, now), *_unpriced(settings, found)]
     click.echo()
     for problem, advice in problems:
         click.echo(f"problem: {problem}\n  -> {advice}")
     if problems:
         raise click.exceptions.Exit(1)
     click.echo("healthy: nothing to mend")
+
+
+def _examine(settings: Resolved) -> tuple[Lines, Lines, str]:
+    """Facts, problems with their advice, and the plan of the tail where there is one."""
+    place = settings.where()
+    if place.is_report_api:
+        from cost_top.cli.doctor_api import doctor_report_api
+
+        return (*doctor_report_api(settings.open_api(), place.key_from), "")
+    if place.kind == "cost-top":
+        return (*_remote(settings), "")
+    now = datetime.now(UTC)
+    if place.kind == "litellm":
+        return (*_proxy(settings, now), "")
+    found = _inspect(settings)
+    return _facts(found, now), [*_problems(found, now), *_unpriced(settings, found)], found.plan
+
+
+def _remote(settings: Resolved) -> tuple[Lines, Lines]:
+    """Another cost-top: whether it answers, and for which source."""
+    client = settings.where().cost_top()
+    now = datetime.now(UTC)
+    try:
+        report = client.report(ReportQuery(now - timedelta(days=1), now))
+        label = client.label
+    except SourceError as error:
+        raise UserError(one_line(error)) from None
+    finally:
+        client.close()
+    facts = [
+        ("source", label),
+        ("answers", f"as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC"),
+        ("last 24 h", f"{display_usd(report.totals.total_cost)}"),
+    ]
+    return facts + [("note" if not place else "", note) for place, note in enumerate(report.notes)], []
+
+
+def _proxy(settings: Resolved, now: datetime) -> tuple[Lines, Lines]:
+    """A LiteLLM proxy: which of its APIs answers, and how fresh its rows are."""
+    log = settings.open_source()
+    try:
+        with log.connect() as reader:
+            newest, oldest = reader.newest(), reader.oldest()
+    except SourceError as error:
+        raise UserError(f"{log.label}: {one_line(error)}") from None
+    facts = [
+        ("source", log.label),
+        ("gateway", f"{log.preset.name}, over HTTP"),
+        ("newest row", f"{newest:%Y-%m-%d %H:%M:%S} UTC, {_ago(now - newest)}" if newest else "none"),
+        ("oldest row", f"{oldest:%Y-%m-%d %H:%M:%S} UTC" if oldest else "none"),
+    ]
+    facts += [("note" if not place else "", note) for place, note in enumerate(log.notes)]
+    problems = []
+    if newest is None:
+        problems.append(("the proxy has no rows", "LiteLLM writes none with disable_spend_logs: true"))
+    elif now - newest > _QUIET:
+        problems.append((f"no row for {_span(now - newest)}", "check that the proxy still logs its calls"))
+    return facts, problems
 
 
 def _inspect(settings: Resolved) -> Inspection:

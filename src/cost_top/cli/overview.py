@@ -161,6 +161,8 @@ def _notes(snapshot: Snapshot) -> list[str]:
         notes.append(_unfilled(snapshot.filling))
     if isinstance(snapshot.state, Stale):
         notes.append(f"the source does not answer: {clean(snapshot.state.error)}")
+    if snapshot.polling is not None:
+        notes += snapshot.polling.notes
     if any(lens.dimension == "tag" for lens in snapshot.lenses):
         notes.append("a request counts once for each of its tags; the rows of tags add up to more than the total")
     return notes

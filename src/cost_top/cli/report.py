@@ -10,7 +10,7 @@ import click
 from cost_top.cli.options import resolve, source_options
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.filter import parse_filter
-from cost_top.model.query import DIMENSIONS, MEASURES, SYNONYMS, Report, ReportQuery, key_columns, parse_group_by
+from cost_top.model.query import DIMENSIONS, MEASURES, SYNONYMS, ReportQuery, key_columns, parse_group_by
 from cost_top.model.windows import Period, parse_instant
 
 
@@ -57,17 +57,12 @@ def command(
                         sort in MEASURES, limit)  # fmt: skip
 
     from cost_top.cli.output import write_report
-    from cost_top.monitor.notes import report_notes
-    from cost_top.monitor.once import read_period
 
-    log = settings.open_source()
+    answers = settings.open_answers()
     try:
-        mirror = read_period(log, settings.load_book(), settings.cache, period)
+        report = answers.report(query)
     except SourceError as error:
-        raise UserError(f"{log.label}: {one_line(error)}") from error
-    try:
-        report: Report = mirror.report(query, now)
-        notes = (*log.notes, *report_notes(mirror, query, report))
+        raise UserError(f"{answers.label}: {one_line(error)}") from error
     finally:
-        mirror.close()
-    write_report(report, query, notes, log.label, form)
+        answers.close()
+    write_report(report, query, report.notes, answers.label, form)

@@ -67,7 +67,8 @@ def compose(
         cost=asking.cost,
         cost_per_month=asking.cost_per_month,
         credits=asking.credits,
-        runway=runway(asking.credits.balance, whole) if asking.credits is not None else None,
+        # The balance is everybody's: a filter's own burn says nothing about it.
+        runway=runway(asking.credits.balance, whole) if asking.credits is not None and not view.where else None,
         metered=asking.metered,
         metered_span=asking.metered_span,
         limits=tuple({**capabilities.limits, **_refused_panels(sheet, refused)}.items()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cost_top.model.errors import UserError, one_line
-from cost_top.sources.credentials import find_key
+from cost_top.sources.credentials import KEY_VARIABLES, find_key
 
 if TYPE_CHECKING:
     from cost_top.pricing.book import RateBook
@@ -46,6 +47,14 @@ class Place:
         """The key to ask with; `UserError` says where it is looked for."""
         return find_key(self.kind, self.key_file, self.key_variable)
 
+    @property
+    def key_from(self) -> str:
+        """Where the key was found, for people; never the key."""
+        if self.key_file is not None:
+            return str(self.key_file)
+        names = (self.key_variable,) if self.key_variable else KEY_VARIABLES[self.kind]
+        return next((name for name in names if name and os.environ.get(name, "").strip()), "")
+
     def report_api(self, load_book: Callable[[], RateBook]) -> ReportApi:
         """The adapter of a report API, not asked yet."""
         module_name, class_name, prices = _REPORT_APIS[self.kind]
@@ -69,7 +78,7 @@ class Place:
 
 
 def locate(text: str, key_file: Path | None = None, key_variable: str | None = None) -> Place:
-    """`vercel`, `openai`; `litellm+https://proxy`, `vercel+https://host`; `https://host` is a cost-top; else a database.
+    """`vercel`; `litellm+https://proxy`, `vercel+https://host`; `https://host` is a cost-top; else a database.
 
     >>> [locate(text).kind for text in ("vercel", "litellm+https://proxy", "https://spend.example", "gateway.db")]
     ['vercel', 'litellm', 'cost-top', 'database']

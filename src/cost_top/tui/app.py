@@ -69,8 +69,9 @@ class CostTopApp(LiveApp):
 
     def action_mark(self) -> None:
         """Count from this moment as well."""
-        self.look(replace(self.view, mark=self.clock()))
-        self.tell_user("marked: every figure also shows what came since; M forgets it")
+        self.look(marked := replace(self.view, mark=self.clock()))
+        if self.view == marked:
+            self.tell_user("marked: every figure also shows what came since; M forgets it")
 
     def action_unmark(self) -> None:
         """Forget the mark."""
