@@ -46,8 +46,8 @@ class Engine:
         return [model.model_validate(row) for row in rows] if model else rows
 
     async def query_first(self, sql: str, *values: Any, model: Any = None) -> Any:
-        rows = await self.query_raw(sql, *values, model=model)
-        return rows[0] if rows else None
+        rows = [{name: _of_model(value) for name, value in row.items()} for row in await self._run(sql, values)]
+        return (model.model_validate(rows[0]) if model else rows[0]) if rows else None
 
     async def execute_raw(self, sql: str, *values: Any) -> int:
         await self._run(sql, values)
@@ -56,6 +56,8 @@ class Engine:
     @asynccontextmanager
     async def tx(self, **_: Any) -> AsyncIterator[Engine]:
         yield self
+
+    engine_generation = 0  # it is never replaced
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("litellm_"):

@@ -17,7 +17,7 @@ from cost_top.gateways.dialects.base import USABLE_FROM, micros
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.sources.apis.litellm_client import Caller, SharedClient
 from cost_top.sources.apis.litellm_names import Activity, Names, has_activity, sees_everything
-from cost_top.sources.apis.litellm_pages import DAY, SECOND, DayLogs, Endpoint, PagedLogs, newest_row
+from cost_top.sources.apis.litellm_pages import DAY, DayLogs, Endpoint, PagedLogs, newest_row
 from cost_top.sources.apis.litellm_reader import LiteLLMReader
 from cost_top.sources.apis.litellm_rows import RowReader, litellm_preset
 from cost_top.sources.base import LogSource, PresetId, SourceDenied, SourceRefused, Statistics
@@ -25,6 +25,8 @@ from cost_top.sources.base import LogSource, PresetId, SourceDenied, SourceRefus
 # Seconds between polls unless the user says otherwise: LiteLLM writes its rows every 2 to 30 s
 # (SPEND_LOG_QUEUE_POLL_INTERVAL).
 DEFAULT_INTERVAL = 10.0
+# With the rows of a page; what comes after them is `/spend/logs`.
+_ENDPOINTS = (("/spend/logs/v2", 1000), ("/spend/logs/ui", 1000), ("/spend/logs/ui", 100))
 # LiteLLM's words for having no database, in any of its error shapes.
 _NO_DATABASE = ("prisma client is not initialized", "database not connected", "no db connected", "no connected db",
                 "prisma client=none")  # fmt: skip
@@ -59,7 +61,7 @@ class LiteLLMApi:
         self._shared = shared
         self._notes: dict[str, str] = {}
         self._guard = threading.Lock()
-        self.endpoint: Endpoint = PagedLogs("/spend/logs/v2", 1000)
+        self.endpoint: Endpoint = PagedLogs(*_ENDPOINTS[0], self.note)
         self.admin: bool | None = None
         self.rows = RowReader(litellm_preset())
         self.activity = Activity()
@@ -117,7 +119,7 @@ class LiteLLMApi:
         """Find the endpoint and the scope of the key. Raises `SourceError`."""
         self.endpoint = self._found(caller)
         if self.endpoint.name != "/spend/logs/v2":
-            small = "100 rows a page" if isinstance(self.endpoint, PagedLogs) else "whole days only"
+            small = f"{self.endpoint.page_size} a page" if isinstance(self.endpoint, PagedLogs) else "whole days only"
             self.note("endpoint", f"this LiteLLM has no /spend/logs/v2: rows come from {self.endpoint.name}, {small}")
         self.admin = sees_everything(caller)
         if self.admin is False:
@@ -144,14 +146,15 @@ class LiteLLMApi:
 
     def _found(self, caller: Caller) -> Endpoint:
         """The newest endpoint that answers. A version without one says 404; some say 400."""
-        today = micros(datetime.now(UTC)) // DAY
         first: SourceError | None = None
-        for endpoint in (PagedLogs("/spend/logs/v2", 1000), PagedLogs("/spend/logs/ui", 100)):
+        for name, page_size in _ENDPOINTS:
+            endpoint = PagedLogs(name, page_size, self.note)
             try:
-                endpoint.page(caller, today * DAY // SECOND, (today + 1) * DAY // SECOND, size=1, newest=True)
+                endpoint.answers(caller)
                 return endpoint
             except SourceRefused as error:
                 first = first or error
+        today = micros(datetime.now(UTC)) // DAY
         days = DayLogs(self.note)
         try:
             days.days(caller, today, today + 1)

@@ -46,8 +46,7 @@ class RawTable:
             if page:
                 lists = {f"c{place}": list(column) for place, column in enumerate(zip(*page, strict=True))}
                 duck.execute(f"INSERT INTO raw SELECT {places}", lists)
-        count = duck.execute("SELECT count(*) - count(DISTINCT id) FROM raw").fetchone()
-        if count and count[0]:
+        if duck.execute("SELECT count(*) - count(DISTINCT id) FROM raw").fetchall() != [(0,)]:
             duck.execute(
                 "CREATE OR REPLACE TABLE raw AS SELECT * FROM raw "
                 "QUALIFY row_number() OVER "
@@ -57,16 +56,16 @@ class RawTable:
     @contextmanager
     def stream(self, start: int, end: int) -> Iterator[ArrowStream]:
         """The rows of `[start, end)`, in microseconds since the epoch."""
-        relation = self._present().sql("SELECT * FROM raw WHERE time >= $start AND time < $end",
-                                       params={"start": start, "end": end})  # fmt: skip
-        yield ArrowStream(relation)
+        with self._streaming() as duck:
+            sql = "SELECT * FROM raw WHERE time >= $start AND time < $end"
+            yield ArrowStream(duck.sql(sql, params={"start": start, "end": end}))
 
     @contextmanager
     def stream_at(self, times: Sequence[int]) -> Iterator[ArrowStream]:
         """The rows at these times."""
-        relation = self._present().sql("SELECT * FROM raw WHERE time IN (SELECT unnest($times::BIGINT[]))",
-                                       params={"times": list(times)})  # fmt: skip
-        yield ArrowStream(relation)
+        with self._streaming() as duck:
+            sql = "SELECT * FROM raw WHERE time IN (SELECT unnest($times::BIGINT[]))"
+            yield ArrowStream(duck.sql(sql, params={"times": list(times)}))
 
     def empty(self) -> None:
         """Give the rows' memory back."""
@@ -83,10 +82,16 @@ class RawTable:
         columns = ", ".join(f'"{name}" {kind}' for name, kind in self._columns)
         duck.execute(f"CREATE OR REPLACE TABLE raw ({columns})")
 
-    def _present(self) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def _streaming(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own, so that a stream nobody read to its end is in nobody's way."""
         if self._connection is None:
             raise ValueError("the table was never filled")
-        return self._connection
+        connection = self._connection.cursor()
+        try:
+            yield connection
+        finally:
+            connection.close()
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         import duckdb
