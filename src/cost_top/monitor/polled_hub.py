@@ -171,7 +171,7 @@ class PolledHub(HubThread):
 
         api = self._open_api()
         try:
-            api.open()
+            self._open(api)
             self._kept = KeptAnswers(self._cache, api.identity)
             self._answers = ApiAnswers(api, self._kept)
             self._api = api
@@ -187,6 +187,24 @@ class PolledHub(HubThread):
                     self.rest(self._pause(wanted))
         finally:
             api.close()
+
+    @staticmethod
+    def _open(api: ReportApi) -> None:
+        try:
+            api.open()
+        except SourceError as error:
+            told = one_line(error)
+            raise UserError(told if api.label in told else f"{api.label}: {told}") from None
+
+    def set_interval(self, seconds: float) -> None:
+        """Seconds between two askings of one question; the price of watching follows."""
+
+        def change() -> None:
+            self.interval = seconds
+            for watch in self.watches:
+                watch.due = True
+
+        self.tell(change)
 
     def close(self) -> None:
         """End the thread; a request under way is broken off."""

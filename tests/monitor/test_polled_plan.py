@@ -1,0 +1,112 @@
+"""Which questions a view asks of a report API, and at what pace: nothing is asked here."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cost_top.insight.runway import question_interval
+from cost_top.model.filter import parse_filter
+from cost_top.model.view import View
+from cost_top.model.windows import WINDOW_NAMES
+from cost_top.monitor.polled_hub import MONTHLY_BUDGET
+from cost_top.monitor.polled_plan import sheet_of
+from cost_top.sources.apis.openai import OpenAiApi
+from cost_top.sources.apis.vercel import VercelApi
+from cost_top.sources.report_api import GRAINS, Capabilities
+from cost_top.tui.layout import NUMBERED
+
+DAY = timedelta(days=1)
+NOW = datetime(2026, 11, 25, 14, 3, 22, tzinfo=UTC)
+
+
+def vercel() -> Capabilities:
+    return VercelApi("https://ai-gateway.vercel.sh", "vck_" + "0" * 20).capabilities
+
+
+def openai() -> Capabilities:
+    return OpenAiApi("https://api.openai.com/v1", "sk-admin-" + "0" * 20, lambda: None).capabilities  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("capabilities", [vercel(), openai()])
+@given(
+    window=st.sampled_from(WINDOW_NAMES),
+    now=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),
+    back=st.none() | st.timedeltas(timedelta(0), timedelta(days=40)),
+)
+def test_questions_are_whole_in_the_grain_and_cover_the_window(capabilities, window, now, back):
+    view = View(window=window, end=None if back is None else now - back, lenses=NUMBERED)
+    sheet = sheet_of(view, now, capabilities)
+    for one in sheet.wanted():
+        question = one.question
+        finest = capabilities.totals if question.dimension is None else capabilities.dimensions[question.dimension]
+        step = GRAINS[question.grain or finest]
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        assert (question.start - epoch) % step == timedelta(0)
+        assert (question.end - epoch) % step == timedelta(0)
+        assert question.start < question.end
+        # What may still change is never kept for good.
+        assert not one.closed or question.end <= now - capabilities.settles
+    for lens in sheet.lenses:
+        spans = sorted((part.question.start, part.question.end) for part in lens.parts)
+        assert spans[0][0] == lens.period.start
+        assert spans[-1][1] >= lens.period.end
+        assert all(before[1] == after[0] for before, after in itertools.pairwise(spans))
+    if sheet.fine is None:
+        covered = sorted(
+            (part.question.start, part.question.end) for part in (sheet.days, sheet.recent) if part is not None
+        )
+        assert covered[0][0] <= sheet.period.start
+        assert covered[-1][1] >= sheet.period.end
+
+
+def test_only_panels_on_the_screen_ask():
+    narrow = sheet_of(View(lenses=("provider", "model")), NOW, vercel())
+    asked = {one.question.dimension for one in narrow.wanted()}
+    assert asked == {None, "provider", "model"}
+    # A panel that the API cannot answer asks nothing.
+    wide = sheet_of(View(lenses=("provider", "endpoint", "team")), NOW, vercel())
+    assert {one.question.dimension for one in wide.wanted()} == {None, "provider"}
+
+
+def test_open_questions_keep_their_key_while_time_goes_on():
+    view = View(lenses=("provider", "model"))
+    first = {one.key for one in sheet_of(view, NOW, vercel()).wanted()}
+    later = {one.key for one in sheet_of(view, NOW + timedelta(hours=5), vercel()).wanted()}
+    assert first == later
+    # At midnight, and when yesterday has settled, they are others.
+    assert {one.key for one in sheet_of(view, NOW + timedelta(hours=13), vercel()).wanted()} != first
+
+
+def test_a_filter_goes_into_every_question():
+    where = parse_filter("user:acme")
+    sheet = sheet_of(View(filter=where, lenses=("provider",)), NOW, vercel())
+    assert all(one.question.where == where for one in sheet.wanted())
+
+
+@pytest.mark.parametrize("lenses", [("provider", "model"), ("provider", "endpoint", "token", "model"), NUMBERED])
+def test_the_usual_pace_stays_under_fifteen_dollars_a_month(lenses):
+    capabilities = vercel()
+    questions = sum(not one.closed for one in sheet_of(View(lenses=lenses), NOW, capabilities).wanted())
+    interval = question_interval(capabilities.price, MONTHLY_BUDGET) * questions
+    repeated = 30 * 86400 / interval * questions * capabilities.price
+    # Each midnight the closed part of every panel is another question, and one day of the totals.
+    closed = sum(one.closed for one in sheet_of(View(lenses=lenses), NOW, capabilities).wanted())
+    assert repeated + 30 * closed * capabilities.price < 15 * 10**12
+
+
+def test_days_are_asked_for_one_by_one_and_windows_are_whole_days():
+    sheet = sheet_of(View(window="7d"), NOW, vercel())
+    assert sheet.period.start == datetime(2026, 11, 19, tzinfo=UTC)
+    assert sheet.days is not None
+    assert sheet.days.question.start == datetime(2026, 11, 1, tzinfo=UTC)  # the month so far
+    assert sheet.recent is not None
+    assert sheet.recent.question.grain == "hour"
+    bill = sheet_of(View(window="7d"), NOW, openai())
+    assert bill.recent is not None
+    assert bill.recent.question.grain == "day"
+    assert bill.minutes is not None
