@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("cost_top.cli.demo", "Open the app on a believable month of traffic, with more coming."),
     "report": ("cost_top.cli.report", "Spend by any dimension, as a table, JSON or CSV."),
     "serve": ("cost_top.cli.serve", "Reports, requests, metrics and live screens over HTTP."),
+    "mcp": ("cost_top.cli.mcp", "The same questions as tools for an assistant, over stdin and stdout."),
     "price": ("cost_top.cli.price", "What a request costs, and at which rate."),
     "doctor": ("cost_top.cli.doctor", "What was found at a source, and what is wrong with it."),
 }

@@ -1,0 +1,44 @@
+"""`cost-top mcp`: the source's questions as tools for an assistant, over stdin and stdout."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+from pathlib import Path
+
+import click
+
+from cost_top.cli.options import resolve, source_options
+from cost_top.model.errors import SourceError, UserError, one_line
+
+
+@click.command("mcp")
+@source_options
+def command(
+    source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
+    config_file: Path | None,
+) -> None:  # fmt: skip
+    """Give an assistant such as Claude Code the same questions as tools (MCP over stdin and stdout), read-only.
+
+    The tools are report, requests, price and unpriced. An assistant starts this command by itself.
+
+    \b
+    Examples:
+      claude mcp add cost-top -- cost-top mcp gateway.db
+      claude mcp add cost-top -- cost-top mcp prod --tz Europe/Berlin
+    """
+    if importlib.util.find_spec("mcp") is None:
+        raise UserError("cost-top mcp needs the extra: pip install 'cost-top[mcp]'")
+    settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
+    answers = settings.open_answers()
+    from cost_top.cli import leave_interrupted
+    from cost_top.serve.mcp import run
+
+    # The protocol's reader waits for stdin in a thread, which an interrupt alone would not end.
+    signal.signal(signal.SIGINT, lambda *_: leave_interrupted())
+    try:
+        run(answers, settings.zone, settings.load_book)
+    except SourceError as error:
+        raise UserError(one_line(error)) from error
+    finally:
+        answers.close()
