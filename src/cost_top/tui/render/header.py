@@ -74,7 +74,7 @@ def _state(snapshot: Snapshot, paused: bool, interval: float, zone: tzinfo) -> C
         return content((f"◀ ends {snapshot.view.end.astimezone(zone):%Y-%m-%d %H:%M}", CAUTION))
     if snapshot.polling is not None:
         return content(("● ", GOOD), f"every {span_text(snapshot.polling.interval)}")
-    return content(("● ", GOOD), f"live {interval:g}s")
+    return content(("● ", GOOD), f"live {interval:g}s" if interval else "live")
 
 
 def _watch_cost(polling: Polling) -> Content:
