@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
+import tracemalloc
 import zlib
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,6 +23,7 @@ from cost_top.model.errors import SourceError, UserError
 from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
 from cost_top.sources.event_stream import EventParser
 from cost_top.sources.http import ApiClient
+from cost_top.sources.http_body import unpack
 from support.raw_server import answer, raw_server
 
 KEY = "vck_0123456789abcdefSECRET"
@@ -134,6 +137,9 @@ def test_half_a_character_is_replaced():
         (b'{"x": NaN}', "not JSON"),
         (b'{"x": -Infinity}', "not JSON"),
         (b'{"x": 1e99999999999999999999}', "not JSON"),
+        (b'{"x": 1e5000}', "not JSON"),
+        (b'{"x": -1e-5000}', "not JSON"),
+        (b'{"x": ' + b"9" * 1000 + b"}", "not JSON"),
         (b'{"x": ' + b"9" * 5000 + b"}", "not JSON"),
         (b"[" * 100_000, "nested too deep"),
         (b"[" * 5000 + b"]" * 5000, "nested too deep"),
@@ -169,6 +175,19 @@ def test_a_packed_bomb_is_bounded():
     bomb = b"".join(packer.compress(b" " * 1024 * 1024) for _ in range(200)) + packer.flush()
     assert len(bomb) < 1024 * 1024
     assert "larger than 1,024 KiB" in failure(answer(bomb, 200, "Content-Encoding: gzip"), max_bytes=1024 * 1024)
+
+
+def test_a_packed_bomb_is_never_unpacked_whole():
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(b" " * 1024 * 1024) for _ in range(100)) + packer.flush()
+    tracemalloc.start()
+    try:
+        content, _ = unpack([bomb], packed=True, limit=1024)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(content) == 1025
+    assert peak < 10 * 1024 * 1024
 
 
 def test_a_packing_that_was_not_asked_for_is_refused():
@@ -267,6 +286,51 @@ def test_cancel_breaks_off_from_another_thread():
         server._script = lambda connection: connection.sendall(answer("[1]"))
         client.cancel()  # nothing is under way: harmless
         assert client.get("/").value == [1]
+
+
+def test_cancel_before_there_is_a_connection(monkeypatch):
+    resolve = socket.getaddrinfo
+    with raw_server(answer("{}")) as server, client_of(server) as client:
+
+        def cancelling(*arguments, **named):
+            client.cancel()
+            return resolve(*arguments, **named)
+
+        monkeypatch.setattr(socket, "getaddrinfo", cancelling)
+        with pytest.raises(SourceError, match="asking was broken off"):
+            client.get("/")
+    assert server.heads == []
+
+
+def test_cancel_is_for_what_is_under_way_not_for_what_waits():
+    reached = threading.Event()
+
+    def script(connection):
+        if "/first" in server.heads[-1]:
+            reached.set()
+            server.wait(60)
+        else:
+            connection.sendall(answer("[2]"))
+
+    with raw_server(script) as server, client_of(server, timeout=50) as client:
+        outcome = {}
+
+        def ask(path):
+            try:
+                outcome[path] = client.get(path).value
+            except SourceError as error:
+                outcome[path] = str(error).partition(": ")[2]
+
+        first = threading.Thread(target=ask, args=("/first",))
+        first.start()
+        assert reached.wait(20)
+        second = threading.Thread(target=ask, args=("/second",))
+        second.start()
+        second.join(0.1)  # it waits by now, most likely; what must hold does so anyway
+        client.cancel()
+        first.join(20)
+        second.join(20)
+    assert outcome == {"/first": "asking was broken off", "/second": [2]}
 
 
 def test_one_question_at_a_time():
