@@ -400,6 +400,14 @@ def test_a_total_with_today_knows_the_money_only(server, opened):
     assert bucket.measures.request_count is None
 
 
+def test_a_day_under_way_that_activity_tells_is_not_counted_twice(server, opened):
+    server.calls, server.analytics, server.activity_until = invented(), 403, DAY
+    question = Question(today() - 10 * DAY, today() + DAY)
+    (bucket,) = ask(opened(), question).buckets
+    ((charged, *_),) = expected(server.calls, question).values()
+    assert bucket.measures.total_cost == charged
+
+
 def test_activity_refuses_what_it_cannot_tell(server, opened):
     server.analytics = 403
     api = opened()

@@ -73,6 +73,7 @@ class OpenRouterServer:
     key_limit: tuple[str, str] | None = None  # (limit, remaining) of the ordinary key
     analytics: int = 200  # or the status with which it is closed
     keys_status: int = 200
+    activity_until: timedelta = timedelta(0)  # how far beyond midnight /activity reaches
     most_rows: int = 10_000
     per_minute: int = 64
     cached: datetime | None = None
@@ -189,7 +190,7 @@ class OpenRouterServer:
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         groups: dict[tuple[Any, ...], list[Call]] = defaultdict(list)
         for call in self.calls:
-            if today - timedelta(days=30) <= call.time < today:
+            if today - timedelta(days=30) <= call.time < today + self.activity_until:
                 groups[call.time.strftime("%Y-%m-%d"), call.model, call.provider, call.country].append(call)
         return [
             {"date": f"{day} 00:00:00", "model": model, "model_permaslug": f"{model}-1", "endpoint_id": f"e-{country}",
