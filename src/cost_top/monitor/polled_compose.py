@@ -21,13 +21,12 @@ from cost_top.model.query import (
 from cost_top.model.snapshot import Burn, Filling, Lens, Live, Polling, Snapshot, Spend, Stale, TimeBar, Trust, Watching
 from cost_top.model.view import View
 from cost_top.model.windows import Period, month_start
-from cost_top.monitor.polled_plan import BURN_DAYS, LensSheet, Sheet, Wanted, floor
+from cost_top.monitor.polled_plan import BURN_DAYS, LensSheet, Sheet, Wanted, floor, running_window
 from cost_top.sources.report_api import GRAINS, Answer, Bucket, Capabilities
 
 _DAY, _HOUR, _MINUTE = GRAINS["day"], GRAINS["hour"], GRAINS["minute"]
 _HOURS_SHOWN = 24
 _INSTANT = timedelta(microseconds=1)
-_OVERLAPPING = "tags overlap: rows add up to more than the total"
 
 Answers = Callable[[Wanted], Answer | None]
 Buckets = Mapping[datetime, Measures]
@@ -53,7 +52,8 @@ def compose(
 ) -> Snapshot:  # fmt: skip
     """The snapshot of what is answered. `refused` tells by key why the API does not answer a question."""
     days, hours = _days_and_hours(sheet, answer)
-    total = _window_total(sheet, days, hours, answer)
+    running = {name: _total_of(answer(one)) for name, one in sheet.running}
+    total = running["window"] if running else _window_total(sheet, days, hours, answer)
     wanted = list(sheet.wanted())
     answers = [found for one in wanted if (found := answer(one)) is not None]
     waiting = [one for one in wanted if answer(one) is None and one.key not in refused]
@@ -71,14 +71,22 @@ def compose(
         runway=runway(asking.credits.balance, whole) if asking.credits is not None and not view.where else None,
         metered=asking.metered,
         metered_span=asking.metered_span,
-        limits=tuple({**capabilities.limits, **_refused_panels(sheet, refused)}.items()),
+        limits=tuple(
+            {
+                **capabilities.limits,
+                **_refused_panels(sheet, refused),
+                **({"window": f"{running_window(view)} (UTC)"} if running else {}),
+            }.items()
+        ),
         notes=tuple(dict.fromkeys(note for found in answers for note in found.notes)),
     )
     return Snapshot(
         view=view,
         source=label,
         period=Period(sheet.period.start, end if view.end else end.replace(microsecond=0)),
-        spend=_spend(measures, days, end, _own_keys(sheet, answer, measures)),
+        spend=_running_spend(measures, running)
+        if running
+        else _spend(measures, days, sheet, _own_keys(sheet, answer, measures)),
         burn=_burn(sheet, hours, answer, end),
         chart=_chart(sheet, days, hours, answer),
         lenses=tuple(_lens(view, lens, answer, total, sheet) for lens in sheet.lenses if _is_answered(lens, answer)),
@@ -162,11 +170,32 @@ def _own_keys(sheet: Sheet, answer: Answers, total: Measures) -> int | None:
     return None
 
 
+def _notes(answer: Answer | None) -> tuple[str, ...]:
+    return answer.notes if answer is not None else ()
+
+
 def _found(answer: Answer | None) -> tuple[Bucket, ...]:
     return answer.buckets if answer is not None else ()
 
 
-def _spend(total: Measures, days: Buckets, end: datetime, own_keys: int | None) -> Spend:
+def _total_of(answer: Answer | None) -> Measures | None:
+    return sum_of(bucket.measures for bucket in answer.buckets) if answer is not None else None
+
+
+def _running_spend(total: Measures, running: Mapping[str, Measures | None]) -> Spend:
+    """Spend where only the running day, week and month are told."""
+    today, month = running["today"], running["month"]
+    return Spend(
+        measures=total,
+        today=None if today is None else today.total_cost,
+        month=None if month is None else month.total_cost,
+        below_market=None,
+        byok_market_cost=None,
+    )
+
+
+def _spend(total: Measures, days: Buckets, sheet: Sheet, own_keys: int | None) -> Spend:
+    end = sheet.period.end
     today = floor(end - _INSTANT, _DAY)
     month = month_start(end - _INSTANT, UTC)
     month_days = [month + number * _DAY for number in range((today - month) // _DAY + 1)]
@@ -177,7 +206,7 @@ def _spend(total: Measures, days: Buckets, end: datetime, own_keys: int | None) 
         measures=total,
         previous_cost=None,
         today=days[today].total_cost if today in days else 0 if days else None,
-        month=sum(days[day].total_cost for day in month_days if day in days) if days else None,
+        month=sum(days[day].total_cost for day in month_days if day in days) if days and month >= sheet.first else None,
         below_market=below,
         byok_market_cost=own_keys,
     )
@@ -255,16 +284,15 @@ def _lens(view: View, lens: LensSheet, answer: Answers, total: Measures | None, 
                 bucket.key, bucket.measures if known is None else add_measures(known[1], bucket.measures)
             )  # fmt: skip
     rows = [ReportRow(key, measures) for key, measures in groups.values()]
-    same = floor(sheet.period.start, _DAY) == lens.period.start or sheet.period.start == lens.period.start
-    if same and total is not None:
-        totals = total
-    elif lens.dimension == "tag":
-        totals = known_measures(0)
+    if lens.dimension == "tag":
+        same = floor(sheet.period.start, _DAY) == lens.period.start or sheet.period.start == lens.period.start
+        totals = total if same and total is not None else known_measures(0)
     else:
+        # Not the window's total: a panel may be of another minute, or in dollars by rates where that is a bill.
         totals = sum_of(row.measures for row in rows)
     measure, descending = view.sort_of(lens.dimension)
     ordered = order_rows(rows, measure, descending)
-    notes = (_OVERLAPPING,) if lens.dimension == "tag" else ()
+    notes = tuple(dict.fromkeys(note for part in lens.parts for note in _notes(answer(part))))
     columns = key_columns((lens.dimension,))
     report = Report(columns, tuple(ordered[: view.row_limit]), totals, len(ordered), lens.period.end, notes)
     return Lens(lens.dimension, lens.period, report)

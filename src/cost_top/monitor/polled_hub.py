@@ -336,7 +336,10 @@ class PolledHub(HubThread):
         wanted = self._wanted()
         for watch in self.watches:
             if self.is_news(watch, now):
-                watch.show(self._compose(api, watch, now, wanted))
+                snapshot = self._compose(api, watch, now, wanted)
+                # Before the total is known there is nothing to show but why.
+                if snapshot.log_rows or isinstance(snapshot.state, Stale) or watch.last is not None:
+                    watch.show(snapshot)
         known = [answer for one in wanted if (answer := self._kept.answer(one)) is not None]
         newest = max((answer.as_of for answer in known), default=None)
         ready = self.state is not None and len(known) + len(self._refusals) >= len(wanted)

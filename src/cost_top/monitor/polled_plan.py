@@ -50,9 +50,12 @@ class Sheet:
     minutes: Wanted | None
     lenses: tuple[LensSheet, ...]
     closed_until: datetime
+    first: datetime  # how far back days are asked for
+    running: tuple[tuple[str, Wanted], ...] = ()  # totals by name where a source tells no others
 
     def wanted(self) -> Iterator[Wanted]:
         """The questions, the most pressing first."""
+        yield from (one for _, one in self.running)
         yield from (one for one in (self.recent, self.fine, self.days) if one is not None)
         for lens in self.lenses:
             yield from lens.parts
@@ -79,6 +82,8 @@ def ceiling(instant: datetime, step: timedelta) -> datetime:
 def sheet_of(view: View, now: datetime, capabilities: Capabilities) -> Sheet:
     """The questions behind a view."""
     end = view.end or now
+    if capabilities.running:
+        return _running_sheet(view, end)
     period = _period(view, end, capabilities.totals)
     closed_until = floor(now - capabilities.settles, _DAY)
     where = view.where
@@ -105,7 +110,25 @@ def sheet_of(view: View, now: datetime, capabilities: Capabilities) -> Sheet:
         for lens in view.lenses
         if lens in capabilities.dimensions
     )
-    return Sheet(period, days, recent, fine, None if minutes is fine else minutes, lenses, closed_until)
+    return Sheet(period, days, recent, fine, None if minutes is fine else minutes, lenses, closed_until, first)
+
+
+def running_window(view: View) -> str:
+    """Which running period stands for a window where a source tells no others."""
+    span = window_named(view.window).span
+    if span is None or span > 7 * _DAY:
+        return "this month"
+    return "this week" if span > _DAY else "today"
+
+
+def _running_sheet(view: View, end: datetime) -> Sheet:
+    today = floor(end - _INSTANT, _DAY)
+    starts = {"today": today, "this week": today - today.weekday() * _DAY, "this month": month_start(today, UTC)}
+    last = today + _DAY
+    named = running_window(view)
+    wanted = {name: _open(starts[name], last, None, None, view.where) for name in ("today", "this month", named)}
+    totals = tuple({"window": wanted[named], "today": wanted["today"], "month": wanted["this month"]}.items())
+    return Sheet(Period(starts[named], end), None, None, None, None, (), today, today, totals)
 
 
 def _period(view: View, end: datetime, finest: Grain) -> Period:

@@ -76,6 +76,7 @@ class Capabilities:
     settles: timedelta  # how long after its end a day's figures may still change
     reach: timedelta | None = None  # how far back it answers
     price: int = 0  # pico-dollars for one question
+    running: bool = False  # tells nothing but the totals of the running UTC day, week (from Monday) and month
     # Why a panel stays empty, in a few words: keys are dimensions, and "chart", "burn", "saved", "requests".
     limits: Mapping[str, str] = field(default_factory=dict)
 

@@ -63,7 +63,7 @@ class KeyTotals:
     capabilities = Capabilities(
         totals="day", dimensions={}, joint=False, filters=frozenset(),
         measures=frozenset(("total_cost", "market_cost")), lag=LAG, interval=30, shortest_interval=15,
-        settles=SETTLES, reach=timedelta(days=31),
+        settles=SETTLES, reach=timedelta(days=31), running=True,
         limits={
             **NEVER,
             **dict.fromkeys(("provider", "model", "endpoint", "token", "user", "owner", "team", "chart", "burn"),

@@ -15,7 +15,7 @@ from cost_top.model.money import display_usd, usd_text
 from cost_top.model.snapshot import Snapshot, TimeBar
 from cost_top.tui.keys import CHART_BINDINGS
 from cost_top.tui.live import host_of
-from cost_top.tui.render.chart import bar_at, spend_chart
+from cost_top.tui.render.chart import NOTHING, bar_at, spend_chart
 from cost_top.tui.widgets.lines import Lines, shown_as
 
 
@@ -36,6 +36,7 @@ class SpendChart(Lines, can_focus=True):
         self.cursor: int | None = None
         self.hovered: int | None = None
         self._zone = zone
+        self._empty = NOTHING
 
     def show_snapshot(self, snapshot: Snapshot, title: Content) -> None:
         """Draw what changed."""
@@ -43,6 +44,8 @@ class SpendChart(Lines, can_focus=True):
         if self._border_title is None or self._border_title.plain != title.plain:
             self.border_title = title
         self.bars = snapshot.chart
+        limit = snapshot.polling.limit("chart") if snapshot.polling is not None else None
+        self._empty = limit or NOTHING
         if self.cursor is not None and self.cursor >= len(self.bars):
             self.cursor = None
         self._draw()
@@ -51,7 +54,11 @@ class SpendChart(Lines, can_focus=True):
         width, height = self.size
         if width and height:
             plain = host_of(self).ascii_only
-            self.show(spend_chart(self.bars, width, height, cursor=self.picked, ascii_only=plain, zone=self._zone))
+            self.show(
+                spend_chart(
+                    self.bars, width, height, cursor=self.picked, ascii_only=plain, zone=self._zone, empty=self._empty
+                )
+            )
 
     @property
     def picked(self) -> int | None:

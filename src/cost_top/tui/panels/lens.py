@@ -42,7 +42,7 @@ class LensTable(KeyedTable):
         if not self.row_width:
             return
         self.lens = lens = snapshot.lens(self.dimension)
-        self.empty = empty_text(snapshot, self.dimension)
+        self.empty = empty_text(snapshot, self.dimension, self.row_width)
         self._show_title(snapshot)
         if lens is None:
             self.show_rows((), (), lambda _: ())

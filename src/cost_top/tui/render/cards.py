@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta, tzinfo
+from textwrap import wrap
 
 from textual.content import Content
 
@@ -35,6 +36,8 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 def spend_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Content:
     """Total of the window against the equal period before; today and month so far; since the mark, if one is set."""
     spend = snapshot.spend
+    if snapshot.polling is not None and not snapshot.log_rows:
+        return lines([first_fit(width, content(("not known yet", MUTED)))], width, height)
     rows = [_total_line(spend, width), _so_far_line(snapshot, width, zone)]
     if height > COMPACT_HEIGHT:
         more = (_mark_line(spend, width), _own_keys_line(spend, width), _balance_line(snapshot, width),
@@ -144,7 +147,7 @@ def burn_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Cont
     burn = snapshot.burn
     if burn.cost_per_hour is None:
         limit = snapshot.polling.limit("burn") if snapshot.polling is not None else None
-        return lines([first_fit(width, content((limit or "not known", MUTED)))], width, height)
+        return lines(_wrapped(limit or "not known", width), width, height)
     rows = [_rate_line(snapshot, width, zone)]
     if burn.hours:
         so_far = content(("this hour so far ", MUTED), display_usd(burn.hours[-1]))
@@ -169,7 +172,9 @@ def _rate_line(snapshot: Snapshot, width: int, zone: tzinfo) -> Content:
     rate = content((f"{display_usd(burn.cost_per_hour)}/h", FIGURE))
     hour = snapshot.period.end.astimezone(zone)
     when = f"{_WEEKDAYS[hour.weekday()]} {hour.hour:02d}h"
-    if burn.hours:
+    if snapshot.polling is not None and burn.minutes:
+        notes = [content(("last 60 min", MUTED))]
+    elif burn.hours:
         notes = [content(("the last whole hour", MUTED)), content(("last hour", MUTED))]
     elif burn.usual_per_hour is None or burn.cost_per_hour is None:
         notes = [content(("usual not known yet", MUTED)), content(("usual ?", MUTED))]
@@ -216,6 +221,10 @@ def _meter_line(polling: Polling, width: int) -> Content | None:
         content(("meter ", MUTED), (money, FIGURE), (f" in the last {minutes} min", MUTED)),
         content(("meter ", MUTED), (money, FIGURE), (f" in {minutes} min", MUTED)),
     )
+
+
+def _wrapped(text: str, width: int) -> list[Content]:
+    return [content((line, MUTED)) for line in wrap(text, max(width, 1))]
 
 
 def _hours_line(burn: Burn, width: int) -> Content:
@@ -283,7 +292,7 @@ def saved_card(snapshot: Snapshot, width: int, height: int, _zone: tzinfo) -> Co
         return lines(rows, width, height)
     if not savings:
         limit = snapshot.polling.limit("saved") if snapshot.polling is not None else None
-        return lines([first_fit(width, content((limit or "not known", MUTED)))], width, height)
+        return lines(_wrapped(limit or "not known", width), width, height)
     wordings = [_saving(*saving) for saving in savings]
     # One wording for all three, so that they read as a table.
     fitting = [rows for rows in zip(*wordings, strict=True) if all(row.cell_length <= width for row in rows)]

@@ -26,6 +26,7 @@ from cost_top.tui.render.style import (
     summed,
 )
 
+NOTHING = "no requests in this window"
 _STRIDES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 20, 24, 28, 30, 48, 60, 96)
 _DAY = timedelta(hours=22)
 _SPARE = 6
@@ -73,13 +74,15 @@ def spend_chart(
     cursor: int | None,
     ascii_only: bool,
     zone: tzinfo = UTC,
+    empty: str = NOTHING,
 ) -> Content:
     """A bar per time slot over a zero baseline, a money axis at the left and dates below.
 
     A hatched bar is cut by now or by the window's start. The last line tells the figures of the bar at `cursor`.
+    Without bars `empty` says why there are none.
     """
     if not bars or width < 12 or height < 2:
-        return lines([content(("no requests in this window", MUTED))] if not bars else [], width, height)
+        return lines([content((empty, MUTED))] if not bars else [], width, height)
     layout = _layout(bars, width)
     rows_high = height - 1
     top = max((bar.cost for bar in layout.bars), default=0)

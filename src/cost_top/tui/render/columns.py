@@ -192,6 +192,8 @@ def panel_title(lens: Lens, snapshot: Snapshot, zone: tzinfo) -> Content:
     parts = [NOUNS.get(lens.dimension, lens.dimension), SEPARATOR, period_name(lens.period, snapshot, zone)]
     if lens.dimension == "tag":
         parts.append(f"{SEPARATOR}overlap: rows add up to more than the total")
+    elif snapshot.polling is not None:
+        parts += [f"{SEPARATOR}{note}" for note in lens.report.notes if "rates" in note][:1]
     shown, groups = len(lens.report.rows), lens.report.row_count
     if shown < groups:
         parts.append(f"{SEPARATOR}{count(shown)} of {count(groups)}")

@@ -49,11 +49,12 @@ def header_line(
 def _left(snapshot: Snapshot, room: int, wordings: tuple[tuple[bool, int, int], ...]) -> Content | None:
     """The left half in at most `room` cells, or None when none of the wordings has a place."""
     window = window_named(snapshot.view.window)
+    limit = snapshot.polling.limit("window") if snapshot.polling is not None else None
     where = str(snapshot.view.where)
     source = snapshot.source
     for in_full, source_width, where_width in wordings:
         parts: list[str | tuple[str, str]] = [(" cost-top", PRODUCT), GAP, elide(source, source_width)]
-        parts += [GAP, (window.label if in_full else window.name, FIGURE)]
+        parts += [GAP, (limit or (window.label if in_full else window.name), FIGURE)]
         if where:
             parts += [GAP, (elide(where, where_width), CAUTION)]
         line = content(*parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
+from textwrap import wrap
 
 from textual.content import Content
 
@@ -15,13 +16,13 @@ from cost_top.tui.render.style import BAD, CAUTION, MUTED, SEPARATOR, content, f
 RATES_OLD = timedelta(days=60)
 
 
-def empty_text(snapshot: Snapshot | None, dimension: str) -> Content | None:
+def empty_text(snapshot: Snapshot | None, dimension: str, width: int = 80) -> Content | None:
     """Why a panel has no rows and, on a line below, what to press; None when it has some."""
     lens = snapshot.lens(dimension) if snapshot is not None else None
     if lens is not None and lens.report.rows:
         return None
     if snapshot is None or snapshot.state is None or lens is None:
-        return content((_not_yet(snapshot, dimension), MUTED))
+        return content(("\n".join(wrap(_not_yet(snapshot, dimension), max(width, 1))), MUTED))
     if snapshot.log_rows == 0:
         if isinstance(snapshot.state, Stale):
             return content(("nothing read yet", MUTED))
