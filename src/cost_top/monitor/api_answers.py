@@ -107,7 +107,8 @@ class ApiAnswers:
         capabilities = self._api.capabilities
         if dimension is not None and dimension not in capabilities.dimensions:
             reason = capabilities.limits.get(dimension, f"has no spend by {dimension}")
-            raise CannotAnswer(f"{self.label}: {reason}; it groups by {', '.join(sorted(capabilities.dimensions))}")
+            known = f"; it groups by {', '.join(sorted(capabilities.dimensions))}" if capabilities.dimensions else ""
+            raise CannotAnswer(f"{self.label}: {reason}{known}")
         if dimension is not None and grain is not None and not capabilities.joint:
             raise CannotAnswer(f"{self.label} groups by {dimension} or by {grain}, not by both")
         if grain == "day" and query.zone.utcoffset(query.start.replace(tzinfo=None)) != timedelta(0):
