@@ -194,7 +194,7 @@ def test_a_packing_that_was_not_asked_for_is_refused():
     assert "encoding" in failure(answer(b"{}", 200, "Content-Encoding: br"))
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b'{"x": 1}' * 9)[:-12], b"\x1f\x8bgarbage"])
+@pytest.mark.parametrize("body", [gzip.compress(b'{"x": 1}' * 9)[:-12], b"\x1f\x8bgarbage"], ids=["cut", "garbage"])
 def test_a_broken_packing_is_said(body):
     assert failure(answer(body, 200, "Content-Encoding: gzip"))
 
