@@ -199,33 +199,34 @@ def test_a_key_of_an_internal_user_sees_its_own(url: str, proxy: LiteLLMProxy) -
         assert key not in repr(source) + source.label + source.identity + json.dumps(source.notes)
 
 
-def test_wrong_keys_and_a_proxy_without_a_database(proxy: LiteLLMProxy) -> None:
+def test_wrong_keys_and_a_proxy_without_a_database(url: str, proxy: LiteLLMProxy) -> None:
     with pytest.raises(UserError, match="refuses the key") as refused:
         open_litellm_api(proxy.url, "sk-wrong-Ab3dEf6hIj9k")
     assert "Ab3dEf6hIj9k" not in str(refused.value)
-    bare = LiteLLMProxy(None)
+    proxy.use(None)
     try:
         with pytest.raises(UserError, match="the proxy has no database"):
-            open_litellm_api(bare.url, bare.key)
+            open_litellm_api(proxy.url, proxy.key)
     finally:
-        bare.close()
+        proxy.use(url)
 
 
-def test_spend_without_rows_is_told(postgres_server: Any, litellm_template: str) -> None:
+def test_spend_without_rows_is_told(url: str, proxy: LiteLLMProxy, postgres_server: Any, litellm_template: str) -> None:
     name = postgres_server.create_database(litellm_template)
-    silent = LiteLLMProxy(postgres_server.url(name))
+    silent = postgres_server.url(name)
+    proxy.use(silent)
     try:
-        source = open_litellm_api(silent.url, silent.key)
+        source = open_litellm_api(proxy.url, proxy.key)
         assert source.notes == ()
-        add_daily(postgres_server.url(name), NOW.date().isoformat(), 1.25)
+        add_daily(silent, NOW.date().isoformat(), 1.25)
         with source.connect() as reader:
             reader.lookups()
             assert any("disable_spend_logs" in note for note in source.notes)
             assert reader.newest() is None
             assert reader.oldest() is None
-            write_spend(postgres_server.url(name), spend_row("late", startTime=NOW))
+            write_spend(silent, spend_row("late", startTime=NOW))
             reader.lookups()
         assert source.notes == ()
     finally:
-        silent.close()
+        proxy.use(url)
         postgres_server.drop_database(name)

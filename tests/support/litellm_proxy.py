@@ -43,7 +43,9 @@ class LiteLLMProxy:
         command = [litellm_python(), str(_PROGRAM), database or "none", str(self.port), self.key]
         environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
         environment.pop("PYTHONPATH", None)
-        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=environment)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment, text=True
+        )
         try:
             self._wait()
         except BaseException:
@@ -53,6 +55,16 @@ class LiteLLMProxy:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def use(self, database: str | None) -> None:
+        """Another database, or none, from now on."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(database or "none", file=self._process.stdin, flush=True)
+        while line := self._process.stdout.readline():
+            if line == "ready\n":
+                return
+        raise AssertionError(f"the proxy ended: {self.log()[-3000:]}")
 
     def log(self) -> str:
         """What the process has printed."""
@@ -66,7 +78,9 @@ class LiteLLMProxy:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(20)
-        self._log.close()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            if stream is not None:
+                stream.close()
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _PATIENCE

@@ -2,6 +2,8 @@
 
     python litellm_proxy_app.py postgresql://… PORT MASTER_KEY
 
+Each line of its input names another database (`none`: no database), answered with the line `ready`.
+
 Routes, authorisation, SQL and answers are LiteLLM's. `Engine` does what Prisma's query engine would: it runs the SQL
 and the few table calls of the reading routes, and gives values in the types prisma-client-py gives them: times of raw
 queries as RFC 3339 text, JSON of raw queries as text, both as objects in models.
@@ -9,8 +11,10 @@ queries as RFC 3339 text, JSON of raw queries as text, both as objects in models
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
@@ -40,6 +44,8 @@ class Engine:
     def __init__(self, url: str) -> None:
         self._url = url
         self._tables: dict[str, str] = {}
+        self._turn = asyncio.Lock()
+        self._connection: psycopg.AsyncConnection[Any] | None = None
 
     async def query_raw(self, sql: str, *values: Any, model: Any = None) -> list[Any]:
         rows = [{name: _raw(value) for name, value in row.items()} for row in await self._run(sql, values)]
@@ -88,12 +94,12 @@ class Engine:
         return self._tables[table]
 
     async def _run(self, sql: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-        async with (
-            await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection,
-            psycopg.AsyncRawCursor(connection, row_factory=dict_row) as cursor,
-        ):
-            await cursor.execute(sql.encode(), [list(one) if isinstance(one, tuple) else one for one in values])
-            return await cursor.fetchall() if cursor.description else []
+        async with self._turn:
+            if self._connection is None:
+                self._connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
+            async with psycopg.AsyncRawCursor(self._connection, row_factory=dict_row) as cursor:
+                await cursor.execute(sql.encode(), [list(one) if isinstance(one, tuple) else one for one in values])
+                return await cursor.fetchall() if cursor.description else []
 
 
 class Table:
@@ -185,17 +191,29 @@ def _of_model(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
+def client(url: str) -> PrismaClient | None:
+    """LiteLLM's own client on our engine; None for a proxy without a database."""
+    made = object.__new__(PrismaClient)
+    made.db = Engine(url)
+    made.proxy_logging_obj = proxy_server.proxy_logging_obj
+    return made if url != "none" else None
+
+
+def obey() -> None:
+    """Each line names another database."""
+    for line in sys.stdin:
+        proxy_server.prisma_client = client(line.strip())
+        print("ready", flush=True)
+
+
 def main() -> None:
     """Serve until the process is ended."""
     url, port, master_key = sys.argv[1:4]
     set_json_loads(lambda text: _Json(text.decode() if isinstance(text, bytes) else text))
-    client = object.__new__(PrismaClient)
-    client.db = Engine(url)
-    client.proxy_logging_obj = proxy_server.proxy_logging_obj
-    proxy_server.prisma_client = client if url != "none" else None
+    proxy_server.prisma_client = client(url)
     proxy_server.master_key = master_key
     proxy_server.general_settings = {}
-    proxy_server.user_custom_auth = None
+    threading.Thread(target=obey, daemon=True).start()
     uvicorn.run(proxy_server.app, host="127.0.0.1", port=int(port), lifespan="off", log_level="warning")
 
 

@@ -65,18 +65,20 @@ class PagedLogs:
         """See `Endpoint`."""
         asked = 0
         waiting = [(start // SECOND, -(-end // SECOND))]
+        last: Sequence[Row] = ()
         while waiting:
             low, high = waiting.pop()
             if high - low <= 1:
-                for rows in self._crowded(caller, low, high):
+                for rows in self._crowded(caller, low, high, last):
                     asked += 1
                     yield rows
             else:
                 page = self.page(caller, low, high)
                 asked += 1
-                yield page.rows
-                if len(page.rows) >= self.page_size:
-                    waiting += _rest(low, high, [row_time(row) for row in page.rows])
+                last = page.rows
+                yield last
+                if len(last) >= self.page_size:
+                    waiting += _rest(low, high, [row_time(row) for row in last])
             if asked > _MOST_PAGES:
                 raise SourceError(
                     f"the proxy holds more than {_MOST_PAGES * self.page_size:,} rows from {_when(start // SECOND)} "
@@ -120,9 +122,13 @@ class PagedLogs:
         rows = self.page(caller, start // SECOND, -(-end // SECOND), size=1).rows
         return row_time(rows[0]) if rows else None
 
-    def _crowded(self, caller: Caller, low: int, high: int) -> Iterator[Sequence[Row]]:
-        """A single second, page after page; in other orders as well where rows slipped between the pages."""
-        found: set[str] = set()
+    def _crowded(self, caller: Caller, low: int, high: int, last: Sequence[Row]) -> Iterator[Sequence[Row]]:
+        """A single second, page after page; in other orders as well where rows slipped between the pages.
+
+        `last` is the page that led here: it holds some of these rows.
+        """
+        times = ((row, row_time(row)) for row in last)
+        found = {str(row.get("request_id")) for row, at in times if at and low * SECOND <= at <= high * SECOND}
         total: int | None = None
         for order in _ORDERS:
             number = 0
