@@ -166,12 +166,15 @@ class LiveStream(Response):
 
     def _shown(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot as this asker may see it: with the view it asked for, and nothing about what it may not see."""
-        state = snapshot.state
-        scope = self._asker.scope
+        state, filling, polling = snapshot.state, snapshot.filling, snapshot.polling
         if isinstance(state, Stale):
             snapshot = replace(snapshot, state=replace(state, error=harmless(state.error)))
-        if not scope:
+        if filling is not None and filling.error:
+            snapshot = replace(snapshot, filling=replace(filling, error=harmless(filling.error)))
+        if not self._asker.scope:
             return snapshot
+        if polling is not None:
+            polling = replace(polling, questions=0, cost=0, cost_per_month=0, credits=None, runway=None)
         return replace(
             snapshot,
             view=self._watched.view,
@@ -179,6 +182,7 @@ class LiveStream(Response):
             lateness=None,
             log_rows=snapshot.spend.measures.request_count or 0,
             trust=replace(snapshot.trust, late_count=0, repeated_count=0),
+            polling=polling,
             watching=Watching(),
         )
 

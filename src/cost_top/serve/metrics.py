@@ -26,6 +26,8 @@ from cost_top.serve.serving import Serving, TheAsker, utc_now
 
 router = APIRouter(tags=["operation"])
 _HOUR, _DAY, _SOON = timedelta(hours=1), timedelta(days=1), timedelta(days=1)
+# Questions of one round.
+_ROUND = 4
 _TOKENS = {
     "input": "input_tokens",
     "output": "output_tokens",
@@ -77,7 +79,8 @@ class Scrape:
             return generate_latest(registry)
 
     async def _renew(self, now: datetime) -> None:
-        keep = self._serving.settings.scrape_seconds
+        # Where asking is slow or billed, a round of four questions costs as much as one question per interval.
+        keep = max(self._serving.settings.scrape_seconds, _ROUND * getattr(self._serving.hub, "interval", 0.0))
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         starts = {"1h": now - _HOUR, "today": midnight, "30d": now - 30 * _DAY}
         clock = asyncio.get_running_loop().time()

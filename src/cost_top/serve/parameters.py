@@ -83,7 +83,7 @@ class FilterParameters(BaseModel):
     ] = None
 
 
-class ReportParameters(PeriodParameters, FilterParameters):
+class ReportParameters(FilterParameters, PeriodParameters):
     """A grouped question."""
 
     group_by: Annotated[
@@ -105,7 +105,7 @@ class ReportParameters(PeriodParameters, FilterParameters):
     limit: Annotated[int, Field(ge=1, le=MOST_ROWS, description="At most so many rows; totals are of all.")] = MOST_ROWS
 
 
-class RequestsParameters(PeriodParameters, FilterParameters):
+class RequestsParameters(FilterParameters, PeriodParameters):
     """A page of single requests."""
 
     limit: Annotated[int, Field(ge=1, le=MOST_REQUESTS, description="At most so many requests.")] = 100

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from cost_top.model.money import usd_text
-from cost_top.model.query import Report, ReportQuery
+from cost_top.model.query import Report
 from cost_top.serve import shapes
 from cost_top.serve.errors import Problem, harmless
 from cost_top.serve.exact import ExactResponse, measure_fields, moment
@@ -17,6 +17,8 @@ from cost_top.serve.parameters import Question, ReportParameters, only, report_q
 from cost_top.serve.serving import TheAsker, TheServing, utc_now
 
 router = APIRouter(tags=["report"])
+# Notes that quote what the source said of itself.
+_OF_THE_SOURCE = "the source does not answer"
 
 
 @router.get(
@@ -46,7 +48,7 @@ def report_body(report: Report, question: Question, source: str) -> dict[str, ob
         "until": moment(query.end.astimezone(query.zone)),
         "as_of": moment(report.as_of),
         "source": harmless(source),
-        "notes": [harmless(note) for note in report.notes],
+        "notes": [harmless(note) if note.startswith(_OF_THE_SOURCE) else note for note in report.notes],
         "row_count": report.row_count,
     }
 
@@ -104,11 +106,3 @@ def _cents(amount: int) -> str:
     """
     whole, _, decimals = usd_text(amount).partition(".")
     return f"{whole}.{decimals:0<2}"
-
-
-def plain_question(query: ReportQuery, *spelled: str) -> Question:
-    """A question of ours, whose dimensions are spelled as they are named."""
-    return Question(query, spelled)
-
-
-Row = dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import signal
 import socket
 import ssl
@@ -53,7 +54,7 @@ class Addresses:
         except OSError as error:
             for one in bound:
                 one.close()
-            reason = one_line(error.strerror or error)
+            reason = os.strerror(error.errno) if error.errno else one_line(error)
             raise UserError(
                 f"port {port} of {self.host} cannot be used ({reason}); choose another with --port"
             ) from None
