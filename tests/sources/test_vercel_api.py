@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -520,3 +522,18 @@ def test_the_price_is_that_of_the_documentation(api):
     assert capabilities.shortest_interval == 60
     assert not capabilities.joint
     assert {"endpoint", "team", "requests", "saved", "burn"} <= capabilities.limits.keys()
+
+
+def test_a_new_oidc_token_of_a_team_is_the_same_source():
+    def token(**claims: object) -> str:
+        payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+        return f"eyJhbGciOiJSUzI1NiJ9.{payload}.c2lnbmF0dXJl"
+
+    def identity(key: str) -> str:
+        return VercelApi("https://ai-gateway.vercel.sh", key).identity
+
+    first = token(iss="https://oidc.vercel.com/acme", owner_id="team_1", exp=1)
+    assert identity(first) == identity(token(iss="https://oidc.vercel.com/acme", owner_id="team_1", exp=2))
+    assert identity(first) != identity(token(iss="https://oidc.vercel.com/acme", owner_id="team_2", exp=1))
+    assert identity("a.b.c") != identity("a.b.d")
+    assert identity(token(exp=1)) != identity(token(exp=2))

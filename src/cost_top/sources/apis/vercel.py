@@ -7,7 +7,9 @@ team's own provider keys (BYOK); `market_cost` is the list price of all requests
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -79,7 +81,7 @@ class VercelApi:
         """
         base = re.sub(r"/v\d+(?:/ai)?/*$", "", base_url.rstrip("/"))
         self._client = ApiClient(base, name="vercel", headers={"Authorization": f"Bearer {key}"}, secrets=(key,))
-        self._identity = hashlib.sha256(f"vercel\0{base}\0{key}".encode()).hexdigest()
+        self._identity = hashlib.sha256(f"vercel\0{base}\0{_account(key)}".encode()).hexdigest()
         self._wire = Wire("vercel")
         self._clock = clock
         self.statistics = self._client.statistics
@@ -91,7 +93,7 @@ class VercelApi:
 
     @property
     def identity(self) -> str:
-        """Stable hash of the address and the key."""
+        """Stable hash of the address and the key; of an OIDC token, which is another every few hours, of its team."""
         return self._identity
 
     @property
@@ -240,3 +242,15 @@ def _filter_parameters(where: Filter) -> dict[str, str]:
         if len(wanted) > 1:
             parameters["tags_match"] = "any" if any(len(set(values)) > 1 for values in tags) else "all"
     return parameters
+
+
+def _account(key: str) -> str:
+    """What stays the same of a key: a token's issuer and owner where it is an OIDC token (unverified: a name only)."""
+    parts = key.split(".")
+    if len(parts) == 3:
+        try:
+            claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+            return f"{claims['iss']} {claims['owner_id']}"
+        except (ValueError, KeyError, TypeError):
+            pass
+    return key
