@@ -398,9 +398,11 @@ def test_what_is_no_report_is_an_error(api, server, body):
 
 
 def test_buckets_out_of_place_are_left_out(api, server):
+    after = int((TODAY + DAY).timestamp())
+
     def spoil(path: str, body: dict) -> dict:
         body["data"] += [
-            {"start_time": start, "results": body["data"][0]["results"]} for start in (1, "x", None, 1e300)
+            {"start_time": start, "results": body["data"][0]["results"]} for start in (1, after, "x", None, 1e300)
         ]
         body["data"] += [None, 3]
         return body
@@ -516,6 +518,11 @@ def test_asking_can_be_broken_off_between_pages(server, api):
     with pytest.raises(SourceError):
         api.ask(Question(TODAY - 3 * DAY, TODAY, None, "minute"))
     assert len(server.asked("/v1/organization/usage/completions")) == 1
+    # Names are nice to have: breaking their list off is breaking the question off all the same.
+    server.fault = lambda path: api.cancel() if "projects" in path else None
+    with pytest.raises(SourceError, match="broken off"):
+        api.ask(Question(TODAY, TODAY + DAY, "team"))
+    assert server.asked("/v1/organization/costs") == []
     server.fault = None
     assert api.ask(Question(TODAY, TODAY + DAY)).buckets
 
@@ -532,12 +539,12 @@ def test_what_it_cannot_answer_is_refused_with_a_reason(api):
     assert api.refuses(Question(TODAY, NOW, "model", "minute")) is None
 
 
-def test_the_key_is_nowhere_to_be_seen(api, book):
+def test_the_key_is_nowhere_to_be_seen(api, server, book):
     other = OpenAiApi(BASE_URL, KEY + "x", lambda: book)
     shown = f"{api!r} {api.identity} {api.label} {api.capabilities}"
     assert "sk-admin" not in shown
     assert api.identity != other.identity
-    assert api.identity == OpenAiApi(api._client._address.base, KEY, lambda: book).identity
+    assert api.identity == OpenAiApi(f"{server.url}/v1", KEY, lambda: book).identity
     with pytest.raises(UserError):
         OpenAiApi("http://api.openai.com/v1", KEY, lambda: book)
 
