@@ -133,7 +133,8 @@ def test_rows_that_slip_between_pages_are_missed_loudly(proxy: LiteLLMServer) ->
     proxy.add(*(api_row(f"r{number:04}", START) for number in range(1_500)))
     source = opened(proxy)
     proxy.slipping = {"r0003", "r0005"}
-    assert len(records(source, AWARE, AWARE + DAY)) == 1_498
+    proxy.add(api_row("first", START - timedelta(seconds=1)))
+    assert len(records(source, AWARE - DAY, AWARE + DAY)) == 1_499
     (note,) = source.notes
     assert "1,500 requests began within one second" in note
     assert "leave out 2 of them" in note
@@ -218,7 +219,16 @@ def test_edges_and_days(any_proxy: LiteLLMServer) -> None:
         if V2 in any_proxy.endpoints:
             assert oldest == old.replace(tzinfo=UTC)
         else:
-            assert oldest.date() == (now - timedelta(days=90)).date(), "the first day of the proxy's own sums"
+            assert oldest.date() == (now - timedelta(days=90)).date(), "rows lie before the proxy's own sums"
+            del any_proxy.rows["old"]
+            any_proxy.days = {f"{now - timedelta(days=10):%Y-%m-%d}": {"api_requests": 1, "spend": 1.0}}
+            later = reader.oldest()
+            assert later is not None
+            assert later.date() == (now - timedelta(days=10)).date(), "the first day of the proxy's own sums"
+            any_proxy.add(api_row("old", now - timedelta(days=11)))
+            earlier = reader.oldest()
+            assert earlier is not None
+            assert earlier < later - timedelta(days=1)
         day = START.date()
         any_proxy.add(*(api_row(f"r{number}", START + timedelta(hours=number)) for number in range(20)))
         (first,) = reader.day_counts(day, day + DAY)
@@ -338,7 +348,7 @@ def test_a_proxy_without_a_database(proxy: LiteLLMServer, shape: str) -> None:
     [((401, {"error": {"message": f"bad {KEY}"}}), "LITELLM_API_KEY"), ((403, {"detail": "no"}), "LITELLM_API_KEY"),
      ((404, {"detail": "Not Found"}), "LiteLLM proxy"), ((200, b"<html>"), "LiteLLM proxy"),
      ((200, {"detail": []}), "LiteLLM proxy"), ((200, b"[1, 2"), "LiteLLM proxy"), ((500, b"oops"), "LiteLLM proxy"),
-     ((429, {"error": "slow down"}), "slow down")],
+     ((429, {"error": "slow down"}), "slow down; try again later")],
 )  # fmt: skip
 def test_what_cannot_be_opened_is_one_clear_line(proxy: LiteLLMServer, fault: tuple[int, Any], said: str) -> None:
     proxy.fault = fault

@@ -57,7 +57,7 @@ class LiteLLMServer:
         self.days: dict[str, dict[str, Any]] | None = {}  # the daily sums by date; None: not in this version
         self.fault: tuple[int, Any] | None = None  # status and body of every answer
         self.retry_after: str | None = None
-        self.slipping: set[str] = set()  # ids that are counted but on no page
+        self.slipping: set[str] = set()  # ids in whose place another row stands a second time
         self.delay = 0.0
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.most_at_once = 0
@@ -112,7 +112,7 @@ class LiteLLMServer:
         self._draw.shuffle(found)
         order = asked["sort_by"] if self.sorts else "startTime"
         found.sort(key=lambda row: row[order], reverse=not self.sorts or asked["sort_order"] == "desc")
-        page = [row for row in found[(number - 1) * size : number * size] if row["request_id"] not in self.slipping]
+        page = [found[0] if row["request_id"] in self.slipping else row for row in found[(number - 1) * size :][:size]]
         total = min(len(found), self.count_limit)
         body = {"data": [self._spelled(row) for row in page], "total": total, "page": number, "page_size": size,
                 "total_pages": -(-total // size), "total_is_capped": len(found) > self.count_limit}  # fmt: skip

@@ -20,7 +20,7 @@ from cost_top.sources.apis.litellm_names import Activity, Names, has_activity, s
 from cost_top.sources.apis.litellm_pages import DAY, DayLogs, Endpoint, PagedLogs, newest_row
 from cost_top.sources.apis.litellm_reader import LiteLLMReader
 from cost_top.sources.apis.litellm_rows import RowReader, litellm_preset
-from cost_top.sources.base import LogSource, PresetId, SourceDenied, SourceRefused, Statistics
+from cost_top.sources.base import LogSource, PresetId, SourceDenied, SourceRefused, SourceThrottled, Statistics
 
 # Seconds between polls unless the user says otherwise: LiteLLM writes its rows every 2 to 30 s
 # (SPEND_LOG_QUEUE_POLL_INTERVAL).
@@ -168,6 +168,8 @@ def _explained(error: SourceError) -> str:
     if any(words in text.lower() for words in _NO_DATABASE):
         place = text.partition(": ")[0]
         return f"{place}: the proxy has no database, so it keeps no requests; set DATABASE_URL for it (LiteLLM's docs)"
+    if isinstance(error, SourceThrottled):
+        return f"{text}; try again " + (f"in {error.wait:.0f} s" if error.wait else "later")
     if isinstance(error, SourceDenied):
         return f"{text}; give a LiteLLM admin key in LITELLM_API_KEY"
     return f"{text}; check that this is a LiteLLM proxy that can be reached"

@@ -60,6 +60,7 @@ class PagedLogs:
         self.name = name
         self.page_size = page_size
         self._told = told
+        self.sorts = name == "/spend/logs/v2"  # versions without it give the newest rows first, whatever is asked
 
     def pages(self, caller: Caller, start: int, end: int) -> Iterator[Sequence[Row]]:
         """See `Endpoint`."""

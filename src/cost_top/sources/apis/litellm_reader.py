@@ -67,21 +67,25 @@ class LiteLLMReader:
         return newest_row(self.source.endpoint, self._caller, datetime.now(UTC))
 
     def oldest(self) -> datetime | None:
-        """See `LogReader`. Where the endpoint cannot sort: the first day of the proxy's own sums, or 62 days ago.
+        """See `LogReader`. Perhaps too early where the endpoint cannot sort, never too late.
 
-        That day's first instant is then given, for an empty log as well; days without rows cost one request each.
+        It is then the first day of the proxy's own sums if no row lies before it, else 62 days ago.
         """
         self._caller.begin()
         endpoint, now = self.source.endpoint, datetime.now(UTC)
-        if isinstance(endpoint, PagedLogs) and endpoint.name == "/spend/logs/v2":
+        if isinstance(endpoint, PagedLogs) and endpoint.sorts:
             found = endpoint.oldest(self._caller, micros(USABLE_FROM), micros(now + _AHEAD))
             return _instant(found) if found is not None else None
         if newest_row(endpoint, self._caller, now) is None:
             return None
         days = self.source.activity.days(self._caller, (now - _ACTIVITY_REACH).date(), now.date())
         used = [day for day, metrics in days.items() if has_activity(metrics)]
-        first = min([*used, (now - _HISTORY).date()])
-        return datetime(first.year, first.month, first.day, tzinfo=UTC)
+        fallback = _midnight((now - _HISTORY).date())
+        if not used:
+            return fallback
+        first = _midnight(min(used))
+        before = endpoint.newest(self._caller, micros(USABLE_FROM), micros(first) - SECOND)
+        return first if before is None else min(first, fallback)
 
     def day_counts(self, start: date, end: date) -> Iterator[DayCount]:
         """See `LogReader`. Two requests a day.
@@ -189,6 +193,10 @@ def _periods(times: Sequence[int]) -> list[tuple[int, int]]:
         else:
             periods.append((time, time + 1))
     return periods
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _instant(time: int) -> datetime:
