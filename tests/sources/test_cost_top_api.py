@@ -211,7 +211,7 @@ def paged(everything: list[dict[str, Any]]) -> Callable[[Asked], Any]:
 def test_every_request_comes_once_whatever_the_page(serve: FakeServe, remembers: bool, size: int) -> None:
     # Seven at each instant: pages end between requests of one time.
     everything = [
-        request(number, END - timedelta(minutes=1 + number // 7)) for number in range(40 if size < 300 else 1200)
+        request(number, END - timedelta(minutes=1 + number // 7)) for number in range({1: 12, 7: 40}.get(size, 1200))
     ]
     serve.answers["/v1/requests"] = paged(everything)
     client = CostTopClient(serve.url, "")

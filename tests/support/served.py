@@ -60,8 +60,10 @@ def bearer(token: str | None) -> dict[str, str]:
     return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "cost_top", "serve", *map(str, arguments)]
+def command(*arguments: object, patch: str = "") -> list[str]:
+    """`patch` is Python that is run first, to break something."""
+    run = f"import sys\n{patch}\nfrom cost_top.cli import main\nmain()"
+    return [sys.executable, "-c", run, "serve", *map(str, arguments)]
 
 
 def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -72,12 +74,12 @@ def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str
 
 @contextmanager
 def served(folder: Path, *arguments: object, env: Mapping[str, str] | None = None, ready: bool = True,
-           verify: Any = True) -> Iterator[Served]:  # fmt: skip
+           verify: Any = True, patch: str = "") -> Iterator[Served]:  # fmt: skip
     """The command with a free port, once it listens and (unless told otherwise) has read its history."""
     stderr = folder / f"serve-{random.randrange(10**9)}.err"
     with stderr.open("w") as errors:
         process = subprocess.Popen(
-            command(*arguments, "--port", 0), stdout=subprocess.PIPE, stderr=errors, text=True,
+            command("--port", 0, *arguments), stdout=subprocess.PIPE, stderr=errors, text=True,
             env=environment(folder, env), cwd=folder,
         )  # fmt: skip
     try:

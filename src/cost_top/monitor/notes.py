@@ -13,7 +13,7 @@ def report_notes(mirror: Mirror, query: ReportQuery, report: Report) -> tuple[st
     notes = []
     totals = report.totals
     if totals.unpriced_count:
-        models = mirror.report(replace(query, group_by=("model",), limit=None, sort="unpriced_count"), report.as_of)
+        models = mirror.report(_by_model(query), report.as_of)
         names = [row.key[0] or "(no model)" for row in models.rows if row.measures.unpriced_count]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         notes.append(
@@ -34,3 +34,7 @@ def report_notes(mirror: Mirror, query: ReportQuery, report: Report) -> tuple[st
     if report.row_count > len(report.rows):
         notes.append(f"{len(report.rows)} of {report.row_count} rows shown; totals are of all")
     return tuple(notes)
+
+
+def _by_model(query: ReportQuery) -> ReportQuery:
+    return replace(query, group_by=("model",), limit=None, sort="unpriced_count", descending=True)

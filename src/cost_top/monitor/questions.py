@@ -30,7 +30,8 @@ def unpriced_models(mirror: Mirror, query: ReportQuery) -> tuple[UnpricedModel, 
     """The (provider, model) pairs of unpriced requests, most tokens first."""
     where = query.where.both(Filter((Term("unpriced", ("yes",)),)))
     report = mirror.report(
-        replace(query, group_by=("provider", "model"), where=where, sort="input_tokens", limit=_LIMIT), query.end
+        replace(query, group_by=("provider", "model"), where=where, sort="input_tokens", descending=True, limit=_LIMIT),
+        query.end,
     )
     return tuple(
         UnpricedModel(

@@ -25,6 +25,7 @@ from cost_top.model.wire import found_from_json, unpriced_from_json, view_to_jso
 from cost_top.model.wire_codec import decode, decode_list
 from cost_top.sources.apis.cost_top_rows import (
     MOST_ROWS,
+    cut,
     follows,
     in_server_order,
     period_parameters,
@@ -85,9 +86,11 @@ class CostTopClient:
             self._source = decode(str, value.get("source", ""), "source")
         except ValueError as error:
             raise self._malformed("report", error) from None
-        if len(report.rows) < report.row_count and not in_server_order(query):
+        if in_server_order(query):
+            return report
+        if len(report.rows) < report.row_count:
             raise CannotAnswer(f"{self.place}: more than {MOST_ROWS} groups come only largest first")
-        return replace(report, rows=report.rows[: query.limit])
+        return cut(report, query.limit)
 
     def requests(self, query: ReportQuery, after: Position | None = None) -> RequestPage:
         """A page of single requests, newest first."""

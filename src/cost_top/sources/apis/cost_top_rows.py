@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, cast
@@ -43,7 +44,7 @@ def report_parameters(query: ReportQuery) -> dict[str, str]:
     """The parameters of `GET /v1/report` for a query."""
     asked = period_parameters(query)
     if not query.group_by:
-        return {**asked, "group_by": "credential_type", "limit": "1"}  # for its totals
+        return {**asked, "group_by": "credential_type"}  # for its totals
     limit = min(query.limit or MOST_ROWS, MOST_ROWS) if in_server_order(query) else MOST_ROWS
     named = (_SPELLED.get(name, name) for name in query.group_by)
     return {**asked, "group_by": ",".join(named), "sort": _sort(query), "limit": str(limit)}
@@ -81,6 +82,14 @@ def read_report(value: Mapping[str, Any], query: ReportQuery) -> Report:
     return Report(
         columns, _ordered(rows, query), totals, decode(int, value.get("row_count"), "row_count"), as_of, notes
     )
+
+
+def cut(report: Report, limit: int | None) -> Report:
+    """The first rows of a report, which its notes then say."""
+    if limit is None or len(report.rows) <= limit:
+        return report
+    note = f"{limit} of {report.row_count} rows shown; totals are of all"
+    return replace(report, rows=report.rows[:limit], notes=(*report.notes, note))
 
 
 def _key(row: Mapping[str, Any], column: str) -> str | None:
