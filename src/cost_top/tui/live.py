@@ -107,6 +107,11 @@ class LiveApp(App[int]):
         snapshot = message.snapshot
         self.watching = snapshot.watching
         if snapshot.view != self.view:
+            # Where the source is lost no figures of the new view come: those on the screen are stale all the same.
+            if isinstance(snapshot.state, Stale) and self.shown is not None and snapshot.view == self.shown.view:
+                self.shown = replace(self.shown, state=snapshot.state)
+                self._show(self.shown)
+                self.refresh_state()
             return
         self.latest = snapshot
         frozen = self.paused_since is not None and self.shown is not None and self.shown.view == snapshot.view
