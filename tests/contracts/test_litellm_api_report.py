@@ -230,3 +230,29 @@ def test_spend_without_rows_is_told(url: str, proxy: LiteLLMProxy, postgres_serv
     finally:
         proxy.use(url)
         postgres_server.drop_database(name)
+
+
+def test_more_rows_than_litellm_counts(
+    url: str, proxy: LiteLLMProxy, postgres_server: Any, litellm_template: str
+) -> None:
+    name = postgres_server.create_database(litellm_template)
+    busy = postgres_server.url(name)
+    with psycopg.connect(busy, autocommit=True) as connection:
+        # Three rows of each time, so that pages end among rows of one time.
+        connection.execute(
+            'INSERT INTO "LiteLLM_SpendLogs" (request_id, call_type, "startTime", "endTime", spend) '
+            "SELECT 'r' || n, 'x', %s + (n / 3) * interval '700 ms', %s, n * 0.000001 "
+            "FROM generate_series(1, 12345) n",
+            [CROWDED, NOW],
+        )
+    proxy.use(busy)
+    try:
+        source = open_litellm_api(proxy.url, proxy.key)
+        with source.connect() as reader:
+            assert next(reader.day_counts(CROWDED.date(), CROWDED.date() + timedelta(days=1))).row_count <= 10_000
+        start = NOW.replace(tzinfo=UTC) - timedelta(days=5)
+        assert records(source, start) == records(open_log(busy))
+        assert source.notes == ()
+    finally:
+        proxy.use(url)
+        postgres_server.drop_database(name)

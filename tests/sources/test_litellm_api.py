@@ -136,8 +136,19 @@ def test_rows_that_slip_between_pages_are_missed_loudly(proxy: LiteLLMServer) ->
     proxy.add(api_row("first", START - timedelta(seconds=1)))
     assert len(records(source, AWARE - DAY, AWARE + DAY)) == 1_499
     (note,) = source.notes
-    assert "1,500 requests began within one second" in note
-    assert "leave out 2 of them" in note
+    assert "leave out 2 of the requests that began in one second (2026-11-10 09:30:00 UTC)" in note
+
+
+def test_a_page_with_what_is_no_row_is_not_the_last(proxy: LiteLLMServer) -> None:
+    proxy.add(*(api_row(f"r{number:04}", START + timedelta(seconds=number)) for number in range(2_500)))
+    proxy.slipping, proxy.blank = {"r0003", "r1005"}, True
+    assert len(records(opened(proxy), AWARE, AWARE + DAY)) == 2_498
+
+
+def test_a_second_that_is_not_counted_to_its_end(proxy: LiteLLMServer) -> None:
+    proxy.count_limit = 1_000
+    proxy.add(*(api_row(f"r{number}", START + timedelta(milliseconds=number % 1000)) for number in range(2_100)))
+    assert len(records(opened(proxy), AWARE, AWARE + DAY)) == 2_100
 
 
 def test_too_many_rows_are_an_error(proxy: LiteLLMServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,27 +290,34 @@ def test_a_reader_is_broken_off_alone(proxy: LiteLLMServer) -> None:
     other.cancel()
     with reader.rows(AWARE, None, True) as stream:
         assert len(normal(reader, stream)) == 1
-    proxy.delay = 5.0
-    before = len(proxy.asked)
-    failures: list[Exception] = []
+    results: list[object] = []
 
-    def read() -> None:
-        try:
-            reader.newest()
-        except SourceError as error:
-            failures.append(error)
+    def ask() -> threading.Thread:
+        def newest() -> None:
+            try:
+                results.append(reader.newest())
+            except SourceError as error:
+                results.append(error)
 
-    thread = threading.Thread(target=read)
-    thread.start()
-    while len(proxy.asked) == before:
-        time.sleep(0.005)
+        proxy.gate.clear()
+        before = len(proxy.asked)
+        thread = threading.Thread(target=newest)
+        thread.start()
+        while len(proxy.asked) == before:
+            time.sleep(0.005)
+        return thread
+
+    thread = ask()
     other.cancel()
-    assert thread.is_alive()
+    proxy.gate.set()
+    thread.join(20)
+    assert results == [AWARE]
+    thread = ask()
     reader.cancel()
-    thread.join(4)
+    thread.join(20)
     assert not thread.is_alive()
-    assert "broken off" in str(failures[0])
-    proxy.delay = 0.0
+    assert "broken off" in str(results[1])
+    proxy.gate.set()
     assert reader.newest() == AWARE
     reader.close()
     assert other.newest() == AWARE, "the connection is kept for those who remain"

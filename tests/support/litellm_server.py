@@ -58,7 +58,10 @@ class LiteLLMServer:
         self.fault: tuple[int, Any] | None = None  # status and body of every answer
         self.retry_after: str | None = None
         self.slipping: set[str] = set()  # ids in whose place another row stands a second time
+        self.blank = False  # whether nothing stands there instead
         self.delay = 0.0
+        self.gate = threading.Event()  # while it is clear, answers wait
+        self.gate.set()
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.most_at_once = 0
         self._at_once = 0
@@ -77,6 +80,7 @@ class LiteLLMServer:
         self.rows = {**self.rows, **{row["request_id"]: row for row in rows}}
 
     def close(self) -> None:
+        self.gate.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
@@ -112,9 +116,12 @@ class LiteLLMServer:
         self._draw.shuffle(found)
         order = asked["sort_by"] if self.sorts else "startTime"
         found.sort(key=lambda row: row[order], reverse=not self.sorts or asked["sort_order"] == "desc")
-        page = [found[0] if row["request_id"] in self.slipping else row for row in found[(number - 1) * size :][:size]]
+        stand_in = None if self.blank else found[0] if found else None
+        page: list[Any] = [
+            stand_in if row["request_id"] in self.slipping else row for row in found[(number - 1) * size :][:size]
+        ]
         total = min(len(found), self.count_limit)
-        body = {"data": [self._spelled(row) for row in page], "total": total, "page": number, "page_size": size,
+        body = {"data": [row and self._spelled(row) for row in page], "total": total, "page": number, "page_size": size,
                 "total_pages": -(-total // size), "total_is_capped": len(found) > self.count_limit}  # fmt: skip
         return 200, body, {}
 
@@ -159,6 +166,7 @@ class LiteLLMServer:
                     asked = dict(parse_qsl(address.query))
                     server.asked.append((address.path, asked))
                     time.sleep(server.delay)
+                    server.gate.wait(30)
                     key = self.headers.get("Authorization", "").removeprefix("Bearer ")
                     status, body, headers = server.answer(address.path, asked, key)
                     content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -36,6 +36,7 @@ class Page:
     """Rows as they came; `total` is how many the question has, None where the API does not say or stopped counting."""
 
     rows: Sequence[Row]
+    size: int  # with what is no row
     total: int | None
     counted: int  # what it says, capped or not
 
@@ -78,7 +79,7 @@ class PagedLogs:
                 asked += 1
                 last = page.rows
                 yield last
-                if len(last) >= self.page_size:
+                if page.size >= self.page_size:
                     waiting += _rest(low, high, [row_time(row) for row in last])
             if asked > _MOST_PAGES:
                 raise SourceError(
@@ -106,7 +107,8 @@ class PagedLogs:
         total = answer.get("total")
         counted = total if isinstance(total, int) and not isinstance(total, bool) else 0
         capped = answer.get("total_is_capped") is True or counted == COUNT_LIMIT
-        return Page(_rows(answer["data"]), None if capped or "total" not in answer else counted, counted)
+        rows = answer["data"]
+        return Page(_rows(rows), len(rows), None if capped or "total" not in answer else counted, counted)
 
     def newest(self, caller: Caller, start: int, end: int) -> int | None:
         """See `Endpoint`."""
@@ -132,21 +134,25 @@ class PagedLogs:
         found = {str(row.get("request_id")) for row, at in times if at and low * SECOND <= at <= high * SECOND}
         total: int | None = None
         for order in _ORDERS:
-            number = 0
+            number, before = 0, len(found)
             while number < _MOST_PAGES:
                 number += 1
                 page = self.page(caller, low, high, number=number, order=order)
                 found.update(str(row.get("request_id")) for row in page.rows)
                 total = page.total
                 yield page.rows
-                if len(page.rows) < self.page_size:
+                if page.size < self.page_size:
                     break
-            if number == 1 or total is None or len(found) >= total:
+            else:
+                raise SourceError(f"the pages of {_when(low)} do not end; read the proxy's PostgreSQL database instead")
+            # Where it stopped counting, an order that brings nothing new must do.
+            done = len(found) >= total if total is not None else before == len(found)
+            if number == 1 or done:
                 return
         self._told(
             "crowded",
-            f"{total or 0:,} requests began within one second ({_when(low)} UTC) and the proxy's pages leave out "
-            f"{(total or 0) - len(found):,} of them: sums are lower bounds",
+            f"the proxy's pages leave out {f'{total - len(found):,}' if total is not None else 'some'} of the requests "
+            f"that began in one second ({_when(low)} UTC): sums are lower bounds",
         )
 
 
