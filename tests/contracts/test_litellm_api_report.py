@@ -26,8 +26,6 @@ from support.litellm_log import spend_row, write_spend
 from support.litellm_proxy import LiteLLMProxy
 from support.reading import fingerprints, records, records_at
 
-pytest.importorskip("psycopg")
-
 NOW = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 CROWDED = NOW - timedelta(days=3, hours=1)
 USAGE = {
