@@ -87,6 +87,20 @@ def url(log: Path) -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture(scope="module")
+def here(log: Path) -> LogAnswers:
+    """The log, asked directly."""
+    return LogAnswers(lambda: open_log(str(log)), lambda: RateBook.load(None), log.parent / "own-cache")
+
+
+@pytest.fixture
+def there(url: str) -> Iterator[CostTopClient]:
+    """The server, asked the same."""
+    client = CostTopClient(url, "")
+    yield client
+    client.close()
+
+
 def local_feed(log: Path, zone: tzinfo) -> Feed:
     hub = LogHub(lambda: open_log(str(log)), lambda: RateBook.load(None), interval=1.0, cache=None)
     return Monitor(hub, zone)
@@ -187,26 +201,26 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("asked", QUERIES, ids=lambda asked: "-".join(asked.get("group_by", ())) or "total")
-def test_reports_are_the_same(log: Path, url: str, asked: dict[str, Any]) -> None:
-    where = parse_filter(asked.get("where", ""))
-    start = NOW - timedelta(days=20, microseconds=-1)
-    query = replace(ReportQuery(start, CLOSED), **{**asked, "where": where})
-    here, there = LogAnswers(lambda: open_log(str(log)), lambda: RateBook.load(None), None), CostTopClient(url, "")
-    try:
-        local, remote = here.report(query), there.report(query)
-        assert remote == local
-        assert (remote.totals.total_cost > 0) == ("nobody" not in str(where))
-        assert len(there.unpriced(query)) == len(here.unpriced(query))
-        assert [replace(one, override="") for one in there.unpriced(query)] == [
-            replace(one, override="") for one in here.unpriced(query)
-        ]
-    finally:
-        there.close()
+def test_reports_are_the_same(here: LogAnswers, there: CostTopClient, asked: dict[str, Any]) -> None:
+    query = query_of(asked)
+    local, remote = here.report(query), there.report(query)
+    assert remote == local
+    assert (remote.totals.total_cost > 0) == ("nobody" not in str(query.where))
+
+
+def test_unpriced_models_of_a_query_are_the_same(here: LogAnswers, there: CostTopClient) -> None:
+    query = query_of({"where": "-tag:dev", "descending": False})
+    assert there.unpriced(query) == here.unpriced(query)
+    assert there.unpriced(query)
+
+
+def query_of(asked: dict[str, Any]) -> ReportQuery:
+    plain = ReportQuery(NOW - timedelta(days=20, microseconds=-1), CLOSED)
+    return replace(plain, **{**asked, "where": parse_filter(asked.get("where", ""))})
 
 
 @pytest.mark.parametrize("size", [7, 200])
-def test_requests_are_the_same_page_by_page(log: Path, url: str, size: int) -> None:
-    here, there = LogAnswers(lambda: open_log(str(log)), lambda: RateBook.load(None), None), CostTopClient(url, "")
+def test_requests_are_the_same_page_by_page(here: LogAnswers, there: CostTopClient, size: int) -> None:
     query = ReportQuery(
         NOW - timedelta(days=9), CLOSED, where=parse_filter("provider:openai -cache_hit:yes"), limit=size
     )
@@ -219,7 +233,6 @@ def test_requests_are_the_same_page_by_page(log: Path, url: str, size: int) -> N
             after = page.following
             if after is None:
                 break
-    there.close()
     assert pages[0]
     assert pages[1] == pages[0]
 
