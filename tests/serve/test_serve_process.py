@@ -7,7 +7,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -21,7 +20,7 @@ from cost_top.model.query import Report, ReportQuery
 from cost_top.serve.errors import harmless
 from cost_top.serve.run import resolve_host
 from support.native_log import NativeLog
-from support.served import environment, refused, served, write_traffic
+from support.served import command, environment, refused, served, write_traffic
 from support.served_double import HubDouble, app_of
 
 TOKEN = "a-token-of-some-length"
@@ -73,12 +72,11 @@ def test_it_says_in_one_line_why_it_cannot_begin(log, tmp_path):
 
 def test_a_missing_extra_is_named(log, tmp_path):
     hide = (
-        "import sys, importlib.util as u; real = u.find_spec\n"
-        "u.find_spec = lambda name, package=None: None if name == 'limits' else real(name, package)\n"
-        "sys.argv = ['cost-top', 'serve', sys.argv[1]]\nfrom cost_top.cli import main; main()"
+        "import importlib.util as u; real = u.find_spec\n"
+        "u.find_spec = lambda name, package=None: None if name == 'limits' else real(name, package)"
     )
-    done = subprocess.run([sys.executable, "-c", hide, str(log.path)], capture_output=True, text=True, check=False,
-                          env=environment(tmp_path))  # fmt: skip
+    program = command(log.path, patch=hide)
+    done = subprocess.run(program, capture_output=True, text=True, check=False, env=environment(tmp_path))
     assert done.returncode == 2
     assert done.stderr == "cost-top: cost-top serve needs the extra: pip install 'cost-top[serve]'\n"
 
@@ -145,6 +143,20 @@ def test_a_log_that_goes_away_leaves_the_last_figures_and_says_so(log, tmp_path)
         assert after["notes"] != before["notes"]
         assert str(tmp_path) not in server.get("/v1/report", since="30d").text
         assert "cost_top_source_up 0.0" in server.get("/metrics").text
+
+
+def test_a_source_that_breaks_for_good_ends_the_server(log, tmp_path):
+    broken = (
+        "from cost_top.monitor.log_hub import LogHub\n"
+        "def broken(*_): raise RuntimeError('out of order')\n"
+        "LogHub._compose = broken"
+    )
+    with served(tmp_path, log.path, patch=broken) as server:
+        with server.client.stream("GET", "/v1/live") as response:
+            *_, last = response.iter_lines()
+        assert "the server ends" in "".join([last, *_])
+        assert server.process.wait(20) == 2
+        assert server.stderr == "cost-top: cost-top failed: RuntimeError: out of order\n"
 
 
 # Failures

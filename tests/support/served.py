@@ -79,7 +79,7 @@ def served(folder: Path, *arguments: object, env: Mapping[str, str] | None = Non
     stderr = folder / f"serve-{random.randrange(10**9)}.err"
     with stderr.open("w") as errors:
         process = subprocess.Popen(
-            command("--port", 0, *arguments), stdout=subprocess.PIPE, stderr=errors, text=True,
+            command("--port", 0, *arguments, patch=patch), stdout=subprocess.PIPE, stderr=errors, text=True,
             env=environment(folder, env), cwd=folder,
         )  # fmt: skip
     try:

@@ -68,7 +68,17 @@ def _correct(document: dict[str, Any], with_tokens: bool) -> None:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             operation["responses"].pop("422", None)
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _never_null(parameter["schema"])
             if path in OPEN_PATHS or not with_tokens:
                 operation["security"] = []
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{"token": []}]
+
+
+def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """What may be left out of a query is not spelled null there."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **kinds[0]}

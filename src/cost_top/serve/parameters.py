@@ -167,8 +167,9 @@ def zone_of(name: str | None) -> tzinfo:
         raise Problem(400, "tz: local would be the server's zone; write an IANA name such as Europe/Berlin", param="tz")
     try:
         return parse_zone(name)
-    except UserError as error:
-        raise Problem(400, f"tz: {error}", param="tz") from None
+    except UserError:
+        told = f"tz: unknown time zone {one_line(name, 60)!r}; write an IANA name such as Europe/Berlin"
+        raise Problem(400, told, param="tz") from None
 
 
 def period_of(asked: PeriodParameters, now: datetime, default_days: int | None = None) -> tuple[Period, tzinfo]:

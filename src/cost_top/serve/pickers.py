@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from cost_top.model.errors import one_line
 from cost_top.model.feed import Found, UnpricedModel
-from cost_top.model.query import DIMENSIONS, TIME_DIMENSIONS
 from cost_top.model.wire import found_to_json, unpriced_to_json
 from cost_top.serve import shapes
 from cost_top.serve.bodies import read_json, text_of, watched_of
@@ -17,7 +16,6 @@ from cost_top.serve.parameters import only
 from cost_top.serve.serving import TheAsker, TheServing
 
 router = APIRouter(tags=["live"])
-_FINDABLE = tuple(name for name in DIMENSIONS if name not in TIME_DIMENSIONS)
 
 
 @router.post(
@@ -32,8 +30,8 @@ async def find(serving: TheServing, asker: TheAsker, request: Request) -> Respon
     body = await read_json(request, serving.settings, ("view", "tz", "dimension", "text"))
     watched = watched_of(body)
     dimension, text = text_of(body, "dimension", None), text_of(body, "text", "")
-    if dimension not in _FINDABLE:
-        known = ", ".join(_FINDABLE)
+    if dimension not in shapes.FINDABLE:
+        known = ", ".join(shapes.FINDABLE)
         raise Problem(400, f"dimension: {one_line(dimension, 40)!r} is none of {known}", param="dimension")
     view = watched.within(asker.scope)
     found: tuple[Found, ...] = await serving.asking.reply(

@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
-from cost_top.model.query import LATENCY_MEASURES, MEASURES, MONEY_MEASURES
+from cost_top.model.query import DIMENSIONS, LATENCY_MEASURES, MEASURES, MONEY_MEASURES, TIME_DIMENSIONS
 from cost_top.model.snapshot import RequestRow
 from cost_top.serve.parameters import GROUPINGS
 
 Money = Annotated[Decimal, WithJsonSchema({"type": "number", "description": "USD, exact to 12 decimals"})]
+# What a picker may look for.
+FINDABLE = tuple(name for name in DIMENSIONS if name not in TIME_DIMENSIONS)
 _EXACT = ConfigDict(extra="forbid")
 _MONEY_FIELDS = ("cost", "market_cost", "saved_by_cache", "prompt_cache_savings")
 
@@ -174,13 +176,13 @@ class ViewBody(BaseModel):
     view: dict[str, Any] = Field(
         default={}, description="`window` (1h, 24h, 7d, 30d, mtd), `end`, `filter`, `lenses`, … as terminals send them."
     )
-    tz: str = Field(default="UTC", description="IANA time zone that days are cut in.")
+    tz: str = Field(default="UTC", min_length=1, max_length=200, description="IANA time zone that days are cut in.")
 
 
 class FindBody(ViewBody):
     """What to look for in a screen's period."""
 
-    dimension: str = Field(description="Which values: user, tag, model, …")
+    dimension: Literal[FINDABLE] = Field(description="Which values.")  # type: ignore[valid-type]
     text: str = Field(default="", max_length=200, description="What the value or its name contains.")
 
 
