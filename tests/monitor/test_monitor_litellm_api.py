@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from cost_top.mirror import tail
 from cost_top.model.snapshot import Live, Stale
 from cost_top.monitor.log_hub import LogHub
 from cost_top.monitor.monitor import Monitor
 from cost_top.pricing.book import RateBook
-from cost_top.sources.apis.litellm import open_litellm_api
+from cost_top.sources.apis.litellm import LiteLLMApi, open_litellm_api
 from support.litellm_server import KEY, OLD, UI, V2, LiteLLMServer, api_row, utc
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -26,7 +25,7 @@ from test_monitor_live import DOLLAR, Watcher, cost, settled
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The overlap is looked at again after twice the time of the last look, not a hundred times."""
-    monkeypatch.setattr(tail, "_OVERLAP_SHARE", 0.5)
+    monkeypatch.setattr(LiteLLMApi, "overlap_share", 0.5)
     monkeypatch.setattr(test_monitor_live, "PATIENCE", 90.0)
 
 

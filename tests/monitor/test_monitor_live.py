@@ -22,7 +22,7 @@ from cost_top.monitor.monitor import Monitor
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql_log import open_log
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 DOLLAR = 10**12
 
 
@@ -144,6 +144,17 @@ def test_older_hours_and_closed_days_are_looked_at_again(native: NativeLog, watc
         again.until(settled((before + 7) * DOLLAR))
     finally:
         again.monitor.stop()
+
+
+def test_the_past_is_not_called_whole_before_it_is_read(native: NativeLog, watcher: Watcher) -> None:
+    now = datetime.now(UTC)
+    native.write(*(request(number, now - timedelta(hours=number)) for number in range(24 * 58)))
+    # Its days are first asked for as the period before the window, for comparison.
+    watcher.view = replace(watcher.view, end=(now - timedelta(days=20)).replace(microsecond=0))
+    watcher.start()
+    watcher.until(settled(30 * 24 * DOLLAR))
+    whole = [one for one in watcher.snapshots if one.state is not None and one.filling is None]
+    assert {cost(one) for one in whole} == {30 * 24 * DOLLAR}
 
 
 def test_a_filter_a_drill_and_a_mark(native: NativeLog, watcher: Watcher) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from cost_top.model.errors import SourceError, UserError
 from cost_top.sources.apis import litellm_pages
-from cost_top.sources.apis.litellm import DEFAULT_INTERVAL, LiteLLMApi, open_litellm_api
+from cost_top.sources.apis.litellm import LiteLLMApi, open_litellm_api
 from cost_top.sources.apis.litellm_rows import _COUNTERPARTS, litellm_preset
 from cost_top.sources.base import SourceDenied, SourceThrottled
 from support.litellm_server import KEY, NO_DATABASE, OLD, UI, V2, LiteLLMServer, api_row, utc
@@ -76,7 +76,6 @@ def test_the_version_is_told_and_keeps_its_own_days(any_proxy: LiteLLMServer) ->
     assert source.label == "litellm@127.0.0.1"
     assert source.overlap == timedelta(minutes=15)
     assert source.costly == ()
-    assert DEFAULT_INTERVAL == 10
     if V2 in any_proxy.endpoints:
         assert source.notes == ()
     else:

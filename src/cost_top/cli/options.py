@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cost_top.config import Config, cache_path, load_config, parse_zone
-from cost_top.model.errors import UserError
+from cost_top.model.errors import UserError, one_line
 from cost_top.sources.locate import locate
 
 if TYPE_CHECKING:
@@ -41,6 +41,12 @@ or set COST_TOP_SOURCE, or `default` in the config file. To see it first:
 
   cost-top demo
 """
+
+
+def named(source: str, error: Exception) -> str:
+    """What went wrong with a source, in one line that names it once."""
+    told = one_line(error)
+    return told if source.rpartition("@")[2] in told else f"{source}: {told}"
 
 
 def source_options(function: F) -> F:
@@ -109,7 +115,7 @@ class Resolved:
             return PolledHub(self.open_api, interval=interval or self.own_interval, cache=self.cache)
         from cost_top.monitor.log_hub import LogHub
 
-        usual = 10.0 if place.kind == "litellm" else self.config.interval or 2.0
+        usual = place.usual_interval or self.config.interval or 2.0
         seconds = interval or self.own_interval or usual
         return LogHub(self.open_source, self.load_book, interval=seconds, cache=self.cache)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cost_top.cli.options import resolve, source_options
+from cost_top.cli.options import named, resolve, source_options
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import DIMENSIONS, MEASURES, SYNONYMS, ReportQuery, key_columns, parse_group_by
@@ -62,7 +62,7 @@ def command(
     try:
         report = answers.report(query)
     except SourceError as error:
-        raise UserError(f"{answers.label}: {one_line(error)}") from error
+        raise UserError(named(answers.label, error)) from error
     finally:
         answers.close()
     write_report(report, query, report.notes, answers.label, form)

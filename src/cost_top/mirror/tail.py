@@ -13,8 +13,6 @@ from cost_top.mirror.schema import first_row
 from cost_top.mirror.store import Mirror
 from cost_top.sources.base import LogReader
 
-# At most this share of the time may go into looking at the overlap again; the tail itself is read at each poll.
-_OVERLAP_SHARE = 0.01
 _AUDIT_SHARE = 0.005
 _MANY = 300  # changed rows at more times than this are read as one period
 _LATE = timedelta(minutes=1)
@@ -41,11 +39,12 @@ class Arrivals:
 class Tail:
     """Keeps the mirror's hot table equal to the log's end. Used on the mirror's thread with its own reader."""
 
-    def __init__(self, mirror: Mirror, reader: LogReader, overlap: timedelta) -> None:
-        """`overlap` is how late a row may come or change."""
+    def __init__(self, mirror: Mirror, reader: LogReader, overlap: timedelta, overlap_share: float = 0.01) -> None:
+        """`overlap` is how late a row may come or change; so much of the time may go into looking at it again."""
         self._mirror = mirror
         self._reader = reader
         self._overlap = overlap
+        self._overlap_share = overlap_share
         self._connection = mirror.database.connection
         self._digest: tuple[datetime, int, int] | None = None  # of the last look at the end of the log
         self._overlap_due = 0.0
@@ -80,7 +79,7 @@ class Tail:
         changed = self._catch_up(start, None, now, newest, whole)
         if whole:
             spent = (self._reader.statistics.database_ms - before) / 1000
-            self._overlap_due = clock + min(spent / _OVERLAP_SHARE, self._overlap.total_seconds() / 3)
+            self._overlap_due = clock + min(spent / self._overlap_share, self._overlap.total_seconds() / 3)
         return changed
 
     def audit(self, now: datetime, clock: float) -> bool:

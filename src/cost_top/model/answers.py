@@ -82,6 +82,9 @@ class Hub(Answers, Protocol):
     def watch(self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None]) -> Watch:
         """Publish snapshots of a view, days cut in `zone`, on the monitor's thread whenever they change."""
 
+    def refuses(self, view: View) -> str | None:
+        """Why the source cannot answer a view, in one line; None when it can. Asks nothing."""
+
     def find(
         self, view: View, zone: tzinfo, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]
     ) -> None:

@@ -38,7 +38,7 @@ class History:
         """`reader` is the tail's own."""
         self.book = book
         self.mirror = Mirror(source, book, cache)
-        self.tail = Tail(self.mirror, reader, source.overlap)
+        self.tail = Tail(self.mirror, reader, source.overlap, source.overlap_share)
         self.backfill = Backfill(source, self.mirror.database, self.mirror.days)
         self.error = ""  # of the history's readers
         self.last_poll_seconds = 0.0  # of the log's time
@@ -118,6 +118,10 @@ class History:
         return self._oldest is not None and day >= self._oldest.date()
 
     def _ask(self, work: Work, days: list[date]) -> None:
+        for day in days:
+            # What was asked for comparison only may come to be looked at itself.
+            if day in self._asked and work < self._asked[day]:
+                self._asked[day] = work
         wanted = [day for day in days if self._exists(day) and day not in self.mirror.closed and day not in self._asked]
         self._asked.update(dict.fromkeys(wanted, work))
         self.backfill.ask(work, wanted)

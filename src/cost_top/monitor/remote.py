@@ -38,7 +38,6 @@ class RemoteFeed:
 
     interval: float = 0.0  # the server's
     intervals: tuple[float, ...] = (0.0,)
-    on_demand = False
 
     def __init__(self, connect: Callable[[], CostTopClient], zone: tzinfo) -> None:
         """`connect` is called twice. Days are cut in `zone`. Nothing is opened before `start`."""
@@ -67,8 +66,18 @@ class RemoteFeed:
             self._threads.append(thread)
             thread.start()
 
-    def refuses(self, view: View) -> str | None:  # noqa: ARG002 - only the server knows, and says so as `Stale`
-        """See `Feed`."""
+    @property
+    def on_demand(self) -> bool:
+        """See `Feed`; where the server asks a report API, each view may be a billed question."""
+        return self._shown is not None and self._shown.polling is not None
+
+    def refuses(self, view: View) -> str | None:
+        """See `Feed`; what only the server knows it says as `Stale`."""
+        polling = self._shown.polling if self._shown is not None else None
+        if polling is not None and view.requests_open:
+            return polling.limit("requests")
+        if polling is not None and view.mark is not None:
+            return "the source tells whole hours or days: a mark needs single requests"
         return None
 
     def look(self, view: View) -> None:

@@ -174,6 +174,10 @@ class LogSource(Protocol):
         """How late a row may come or change: the stretch to look at again with each poll."""
 
     @property
+    def overlap_share(self) -> float:
+        """The share of the time that may go into looking at the overlap again."""
+
+    @property
     def costly(self) -> tuple[str, ...]:
         """Fields that are complete only in rows read with `details`; empty when nothing is costly."""
 

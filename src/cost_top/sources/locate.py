@@ -26,6 +26,8 @@ _REPORT_APIS: Mapping[str, tuple[str, str, bool]] = {
     "anthropic": ("cost_top.sources.apis.anthropic", "AnthropicApi", True),
 }
 REPORT_APIS = tuple(_REPORT_APIS)
+# LiteLLM writes its rows every 2 to 30 s (SPEND_LOG_QUEUE_POLL_INTERVAL): asking more often would find little.
+_LITELLM_SECONDS = 10.0
 LITELLM, COST_TOP, DATABASE = "litellm", "cost-top", "database"
 
 
@@ -42,6 +44,11 @@ class Place:
     def is_report_api(self) -> bool:
         """Whether it is asked for sums."""
         return self.kind in _REPORT_APIS
+
+    @property
+    def usual_interval(self) -> float | None:
+        """Seconds between polls where they are others than for a log."""
+        return _LITELLM_SECONDS if self.kind == LITELLM else None
 
     def key(self) -> str:
         """The key to ask with; `UserError` says where it is looked for."""

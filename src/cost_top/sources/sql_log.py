@@ -77,6 +77,11 @@ class SqlLog:
         return self.columns.preset.overlap
 
     @property
+    def overlap_share(self) -> float:
+        """See `LogSource`."""
+        return 0.01
+
+    @property
     def costly(self) -> tuple[str, ...]:
         """See `LogSource`."""
         return self.columns.costly

@@ -22,9 +22,6 @@ from cost_top.sources.apis.litellm_reader import LiteLLMReader
 from cost_top.sources.apis.litellm_rows import RowReader, litellm_preset
 from cost_top.sources.base import LogSource, PresetId, SourceDenied, SourceRefused, SourceThrottled, Statistics
 
-# Seconds between polls unless the user says otherwise: LiteLLM writes its rows every 2 to 30 s
-# (SPEND_LOG_QUEUE_POLL_INTERVAL).
-DEFAULT_INTERVAL = 10.0
 # With the rows of a page; what comes after them is `/spend/logs`.
 _ENDPOINTS = (("/spend/logs/v2", 1000), ("/spend/logs/ui", 1000), ("/spend/logs/ui", 100))
 # LiteLLM's words for having no database, in any of its error shapes.
@@ -90,6 +87,11 @@ class LiteLLMApi:
     def overlap(self) -> timedelta:
         """See `LogSource`."""
         return self.rows.preset.overlap
+
+    @property
+    def overlap_share(self) -> float:
+        """See `LogSource`: time on the network is not the proxy's."""
+        return 0.05
 
     @property
     def costly(self) -> tuple[str, ...]:
