@@ -19,6 +19,7 @@ from cost_top.model.errors import CannotAnswer, SourceError
 from cost_top.model.query import Report, ReportQuery
 from cost_top.serve.errors import harmless
 from cost_top.serve.run import resolve_host
+from cost_top.sources.base import SourceRefused, SourceThrottled
 from support.native_log import NativeLog
 from support.served import command, environment, refused, served, write_traffic
 from support.served_double import HubDouble, app_of
@@ -171,6 +172,8 @@ async def test_what_a_source_says_becomes_the_right_error(capsys):
     cases = [
         (CannotAnswer("days only"), 400, "invalid_request_error", "days only"),
         (SourceError("history is still being read: 3 of 31 days; ask again"), 503, "internal_server_error", "3 of 31"),
+        (SourceThrottled("vercel: too many questions", 17.2), 503, "internal_server_error", "vercel: too many"),
+        (SourceRefused("vercel: no such model"), 400, "invalid_request_error", "vercel: no such model"),
         (SourceError("/srv/db/x.db: gone SELECT secret FROM t"), 503, "internal_server_error", "x.db: gone"),
         (SourceError("cost-top failed: BinderException: LINE 1: SELECT"), 500, "internal_server_error", "its log"),
         (RuntimeError("password=hunter2"), 500, "internal_server_error", "its log"),
@@ -185,7 +188,8 @@ async def test_what_a_source_says_becomes_the_right_error(capsys):
         assert (response.status_code, body["type"]) == (status, kind)
         assert told in body["message"]
         assert not {"SELECT", "/srv", "hunter2"} & set(response.text.replace('"', " ").split())
-        assert (response.headers.get("retry-after") is not None) == (status == 503)
+        waits = "18" if isinstance(error, SourceThrottled) else "5" if status == 503 else None
+        assert response.headers.get("retry-after") == waits
     told = capsys.readouterr().err
     assert "RuntimeError in" in told
     assert "hunter2" not in told
@@ -225,7 +229,7 @@ async def test_a_reply_that_does_not_come_is_not_waited_for():
     ("/var/lib/x/gateway.db: is locked", "gateway.db: is locked"),
     ("~/logs/a.db: gone", "a.db: gone"),
     ("litellm@db.example.com: permission denied", "litellm@db.example.com: permission denied"),
-    ("postgresql://me:pw@db.example.com:5432/x: no", "db.example.com:5432/x: no"),
+    ("postgresql://me:p@w@db.example.com:5432/x: no", "db.example.com:5432/x: no"),
     ("x: bad\nLINE 1: SELECT a", "x: bad"),
     ("SELECT 1", "the source does not answer"),
     ("312 requests unpriced (a/b-model): total_cost is a lower bound", None),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _NEEDED = ("fastapi", "limits", "prometheus_client", "simplejson", "uvicorn")
 _OPEN_SECONDS = 90.0
+_CLOSE_SECONDS = 0.8
 
 
 @click.command("serve")
@@ -103,7 +104,10 @@ def command(
     finally:
         for one in sockets:
             one.close()
-        hub.close()
+        # Whoever ended the server waits two seconds at most, also where the source is in the middle of something.
+        closing = threading.Thread(target=hub.close, daemon=True)
+        closing.start()
+        closing.join(_CLOSE_SECONDS)
     opened.check()
 
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from cost_top.model.errors import CannotAnswer, SourceError, UserError, one_line
 from cost_top.serve.exact import ExactResponse
+from cost_top.sources.base import SourceRefused, SourceThrottled
 
 _TYPES = {
     401: "authentication_error",
@@ -73,13 +74,22 @@ def problem_of(error: Exception) -> Problem:
         return Problem(400, str(error), code="cannot_answer")
     if isinstance(error, UserError):
         return Problem(400, str(error))
+    if isinstance(error, SourceError) and not str(error).startswith(_BROKEN):
+        return _of_source(error)
     if isinstance(error, SourceError):
-        if not str(error).startswith(_BROKEN):
-            return Problem(503, harmless(str(error)), retry_after=PATIENCE_SECONDS)
         say("a question failed inside the monitor")
     else:
         report_failure(error)
     return Problem(500, "the server failed; its log has the place")
+
+
+def _of_source(error: SourceError) -> Problem:
+    told = harmless(str(error))
+    if isinstance(error, SourceRefused):
+        return Problem(400, told, code="source_refused")
+    if isinstance(error, SourceThrottled):
+        return Problem(503, told, retry_after=error.wait or PATIENCE_SECONDS, code="source_throttled")
+    return Problem(503, told, retry_after=PATIENCE_SECONDS)
 
 
 def harmless(text: str) -> str:
@@ -88,7 +98,7 @@ def harmless(text: str) -> str:
     >>> harmless("/srv/log/gateway.db: is locked"), harmless("postgresql://me:pw@db/x: gone LINE 1: SELECT 1")
     ('gateway.db: is locked', 'db/x: gone')
     """
-    text = re.sub(r"\b[a-z][a-z0-9+.-]*://(?:[^\s/@]*@)?", "", one_line(text, 1000), flags=re.IGNORECASE)
+    text = re.sub(r"\b[a-z][a-z0-9+.-]*://(?:[^\s/]*@)?", "", one_line(text, 1000), flags=re.IGNORECASE)
     text = _FOLDERS.sub("", text)
     return _STATEMENT.split(text)[0].strip() or "the source does not answer"
 
