@@ -333,16 +333,16 @@ def test_a_token_made_by_the_command_opens_the_server(tmp_path):
     from support.served import command, environment
 
     arguments = command("--new-token", "grafana é", "--scope", 'user:acme tag:"a b"')
-    made = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment(tmp_path)).stdout
-    token = made.split("Bearer ")[1].split()[0]
-    path = write_tokens(tmp_path, made)
+    made = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment(tmp_path))
+    token = made.stderr.split("shown only now: ")[1].split()[0]
+    path = write_tokens(tmp_path, made.stdout)
     from cost_top.serve.tokens import find_token, load_tokens
 
     (loaded,) = load_tokens(path)
     assert (loaded.name, loaded.scope) == ("grafana é", parse_filter('user:acme tag:"a b"'))
     assert find_token((loaded,), token) is loaded
     assert find_token((loaded,), token[:-1]) is None
-    assert token not in path.read_text().split("# In the file")[1]
+    assert token not in made.stdout
 
 
 def test_the_environment_s_token_is_taken_out_of_it(monkeypatch):

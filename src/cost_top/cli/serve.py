@@ -62,7 +62,7 @@ def command(
     \b
     Examples:
       cost-top serve gateway.db
-      cost-top serve --new-token grafana >> tokens.txt
+      cost-top serve --new-token grafana --scope 'tag:prod' >> tokens.toml
       cost-top serve prod --host 0.0.0.0 --tokens tokens.toml --tls-cert fullchain.pem --tls-key key.pem
     """
     if any(importlib.util.find_spec(name) is None for name in _NEEDED):
@@ -115,13 +115,12 @@ command.params = [parameter for parameter in command.params if parameter.name !=
 
 
 def print_new_token(name: str, scope: str | None) -> None:
-    """The token, once, and what admits it."""
+    """The token, once, on stderr; on stdout what admits it, so that it can be appended to the file."""
     from cost_top.serve.tokens import new_token
 
     token, block = new_token(name, scope)
-    click.echo(f"# The token is shown only now. It is sent as: Authorization: Bearer {token}")
-    click.echo("# In the file for --tokens:")
-    click.echo(block, nl=False)
+    click.echo(f"The token, shown only now: {token}\nIts lines for the file of --tokens:", err=True)
+    click.echo(f"\n{block}", nl=False)
 
 
 class _Opened:
