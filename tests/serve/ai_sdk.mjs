@@ -1,8 +1,6 @@
 // Calls the functions of @ai-sdk/gateway as told on standard input, and prints what came of each as JSON.
-import { createRequire } from 'node:module';
+import { createGateway, GatewayError } from '@ai-sdk/gateway';
 
-const [folder] = process.argv.slice(2);
-const { createGateway, GatewayError } = createRequire(`${folder}/`)('@ai-sdk/gateway');
 let text = '';
 for await (const part of process.stdin) text += part;
 const outcomes = [];
