@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,15 +11,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # tests/support
 
 from support.native_log import NativeLog
+from support.required import REQUIRED, absent
 
-REQUIRED = os.environ.get("COST_TOP_REQUIRE_SERVERS") == "1"
-
-
-def absent(reason: str) -> None:
-    """Skip, or fail where the servers are required."""
-    if REQUIRED:
-        pytest.fail(reason)
-    pytest.skip(reason)
+# Runs in the environment of the LiteLLM proxy alone.
+collect_ignore = ["support/litellm_proxy_app.py"]
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from conftest import absent
 from cost_top.model.credits import Credits
 from cost_top.model.money import pico
 from cost_top.serve.tokens import digest_of
 from support.native_log import NativeLog
+from support.required import absent
 from support.served import Served, environment, served, write_traffic
 from support.served_double import HubDouble, in_thread
 

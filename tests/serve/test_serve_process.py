@@ -13,14 +13,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from conftest import absent
 from cost_top.model.answers import RequestPage
-from cost_top.model.errors import CannotAnswer, SourceError
+from cost_top.model.errors import Broken, CannotAnswer, SourceError
 from cost_top.model.query import Report, ReportQuery
 from cost_top.serve.errors import harmless
 from cost_top.serve.run import resolve_host
 from cost_top.sources.base import SourceRefused, SourceThrottled
 from support.native_log import NativeLog
+from support.required import absent
 from support.served import command, environment, refused, served, write_traffic
 from support.served_double import HubDouble, app_of
 
@@ -148,16 +148,43 @@ def test_a_log_that_goes_away_leaves_the_last_figures_and_says_so(log, tmp_path)
 
 def test_a_source_that_breaks_for_good_ends_the_server(log, tmp_path):
     broken = (
-        "from cost_top.monitor.log_hub import LogHub\n"
-        "def broken(*_): raise RuntimeError('out of order')\n"
-        "LogHub._compose = broken"
+        "import os\n"
+        "from cost_top.monitor.history import History\n"
+        "step = History.step\n"
+        "def broken(*given):\n"
+        "    if os.path.exists('break'): raise RuntimeError('out of order')\n"
+        "    return step(*given)\n"
+        "History.step = broken"
     )
     with served(tmp_path, log.path, patch=broken) as server:
         with server.client.stream("GET", "/v1/live") as response:
-            *_, last = response.iter_lines()
+            lines = response.iter_lines()
+            next(lines)
+            (tmp_path / "break").touch()
+            *_, last = lines
         assert "the server ends" in "".join([last, *_])
         assert server.process.wait(20) == 2
         assert server.stderr == "cost-top: cost-top failed: RuntimeError: out of order\n"
+
+
+def test_a_view_that_fails_ends_alone(log, tmp_path):
+    broken = (
+        "from cost_top.monitor.log_hub import LogHub\n"
+        "compose = LogHub._compose\n"
+        "def broken(hub, watch, label):\n"
+        "    if watch.view.window == '1h': raise RuntimeError('out of order')\n"
+        "    return compose(hub, watch, label)\n"
+        "LogHub._compose = broken"
+    )
+    with served(tmp_path, log.path, patch=broken) as server:
+        with server.client.stream("GET", "/v1/live?window=1h") as response:
+            told = "\n".join(response.iter_lines())
+        assert "event: error" in told
+        assert "the server failed" in told
+        assert "out of order" not in told
+        with server.client.stream("GET", "/v1/live?window=24h") as response:
+            assert next(response.iter_lines()) == "event: snapshot"
+        assert server.client.get("/healthz").status_code == 200
 
 
 # Failures
@@ -175,7 +202,7 @@ async def test_what_a_source_says_becomes_the_right_error(capsys):
         (SourceThrottled("vercel: too many questions", 17.2), 503, "internal_server_error", "vercel: too many"),
         (SourceRefused("vercel: no such model"), 400, "invalid_request_error", "vercel: no such model"),
         (SourceError("/srv/db/x.db: gone SELECT secret FROM t"), 503, "internal_server_error", "x.db: gone"),
-        (SourceError("cost-top failed: BinderException: LINE 1: SELECT"), 500, "internal_server_error", "its log"),
+        (Broken("cost-top failed: BinderException: LINE 1: SELECT"), 500, "internal_server_error", "its log"),
         (RuntimeError("password=hunter2"), 500, "internal_server_error", "its log"),
     ]
     for error, status, kind, told in cases:

@@ -18,13 +18,13 @@ from email.utils import format_datetime
 
 import pytest
 
-from conftest import absent
 from cost_top.model.errors import SourceError, UserError
 from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
 from cost_top.sources.event_stream import EventParser
 from cost_top.sources.http import ApiClient
 from cost_top.sources.http_body import unpack
 from support.raw_server import answer, raw_server
+from support.required import absent
 
 KEY = "vck_0123456789abcdefSECRET"
 HEADERS = {"Authorization": f"Bearer {KEY}"}

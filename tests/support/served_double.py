@@ -55,6 +55,10 @@ class HubDouble:
     asked: list[ReportQuery] = field(default_factory=list)
     watches: list[WatchDouble] = field(default_factory=list)
     replies: bool = True
+    interval: float = 0.0
+    on_demand: bool = False
+    question_seconds: float = 0.0
+    intervals: tuple[float, ...] = (1.0,)
 
     def report(self, query: ReportQuery) -> Report:
         self.asked.append(query)
@@ -74,7 +78,13 @@ class HubDouble:
 
     def close(self) -> None: ...
 
-    def watch(self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None]) -> WatchDouble:
+    def refuses(self, view: View) -> str | None:
+        return None
+
+    def watch(
+        self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None],
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> WatchDouble:  # fmt: skip
         self.watches.append(WatchDouble(view, publish))
         return self.watches[-1]
 
@@ -87,9 +97,6 @@ class HubDouble:
     def find_unpriced(self, view: View, zone: tzinfo, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
         if self.replies:
             reply(())
-
-    def refuses(self, view: View) -> str | None:
-        return None
 
     def refresh(self) -> None: ...
 

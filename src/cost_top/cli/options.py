@@ -16,9 +16,8 @@ from cost_top.model.errors import UserError, one_line
 from cost_top.sources.locate import locate
 
 if TYPE_CHECKING:
-    from cost_top.model.answers import Answers
+    from cost_top.model.answers import Answers, Hub
     from cost_top.model.feed import Feed
-    from cost_top.monitor.hub import HubThread
     from cost_top.pricing.book import RateBook
     from cost_top.sources.base import LogSource
     from cost_top.sources.locate import Place
@@ -104,8 +103,11 @@ class Resolved:
         """The report API, not asked yet."""
         return self.where().report_api(self.load_book)
 
-    def open_hub(self, interval: float | None = None) -> HubThread:
-        """The source, to be watched for many; nothing is opened before its `start`. `interval` None: the usual."""
+    def open_hub(self, interval: float | None = None, log_interval: float = 2.0) -> Hub:
+        """The source, to be watched for many; nothing is opened before its `start`.
+
+        `interval` None is the source's usual one; a database's is `log_interval` unless the config says otherwise.
+        """
         place = self.where()
         if place.kind == "cost-top":
             raise UserError(f"{place.url} is a cost-top already; serve it where its log is")
@@ -115,7 +117,7 @@ class Resolved:
             return PolledHub(self.open_api, interval=interval or self.own_interval, cache=self.cache)
         from cost_top.monitor.log_hub import LogHub
 
-        usual = place.usual_interval or self.config.interval or 2.0
+        usual = place.usual_interval or self.config.interval or log_interval
         seconds = interval or self.own_interval or usual
         return LogHub(self.open_source, self.load_book, interval=seconds, cache=self.cache)
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,18 +17,11 @@ from cost_top.model.errors import UserError, one_line
 if TYPE_CHECKING:
     from cost_top.model.answers import Hub
 
-    class WatchedHub(Hub, Protocol):
-        """A hub that is started and may fail."""
-
-        on_failure: Callable[[UserError], None]
-
-        def start(self) -> None:
-            """Begin to watch the source."""
-
-
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _NEEDED = ("fastapi", "limits", "prometheus_client", "simplejson", "uvicorn")
 _OPEN_SECONDS = 90.0
+# A terminal elsewhere shows a request within two seconds of its row: one poll, and the way there.
+_LOG_SECONDS = 1.0
 _CLOSE_SECONDS = 0.8
 
 
@@ -73,6 +66,7 @@ def command(
     if scope is not None:
         raise UserError("--scope: goes with --new-token; the scope of a token is its `where` in the tokens file")
     from cost_top.serve.app import create_app
+    from cost_top.serve.errors import report_failure
     from cost_top.serve.guard import Guard
     from cost_top.serve.run import Running, check_tls, resolve_host, url_of, warn
     from cost_top.serve.serving import Settings
@@ -86,10 +80,11 @@ def command(
         )
     check_tls(tls_cert, tls_key)
     settings = resolve(source, mapping, overrides, None, no_cache, config_file)
-    hub = cast("WatchedHub", settings.open_hub(interval))
+    hub = settings.open_hub(interval, log_interval=_LOG_SECONDS)
     sockets = addresses.bind()
     opened = _Opened()
     hub.on_failure = opened.fail
+    hub.on_broken = report_failure
     hub.start()
     try:
         opened.wait(hub)
@@ -137,7 +132,7 @@ class _Opened:
         self._failed.set()
         self._end()
 
-    def wait(self, hub: WatchedHub) -> None:
+    def wait(self, hub: Hub) -> None:
         """Until the source is open; raises why it cannot be."""
         deadline = time.monotonic() + _OPEN_SECONDS
         while not hub.label and not self._failed.wait(0.02):

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from typing import Protocol
 
 from cost_top.model.credits import Credits
+from cost_top.model.errors import UserError
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import Report, ReportQuery
 from cost_top.model.snapshot import Filling, Live, RequestRow, Snapshot, Stale
@@ -79,8 +80,36 @@ class Watch(Protocol):
 class Hub(Answers, Protocol):
     """A source that is watched for many faces at a time. Every call returns at once but those of `Answers`."""
 
-    def watch(self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None]) -> Watch:
-        """Publish snapshots of a view, days cut in `zone`, on the monitor's thread whenever they change."""
+    interval: float  # seconds between polls
+    on_failure: Callable[[UserError], None]  # on the monitor's thread: the source cannot be watched at all
+    on_broken: Callable[[Exception], None]  # ... a question failed for a reason of cost-top's own
+
+    @property
+    def intervals(self) -> tuple[float, ...]:
+        """Seconds between polls that `+` and `-` step through."""
+
+    def set_interval(self, seconds: float) -> None:
+        """Seconds between polls."""
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether each view is a question of its own to the source, which may be billed."""
+
+    @property
+    def question_seconds(self) -> float:
+        """How long repeated questions beside the views should be apart; 0 where they cost nothing."""
+
+    def start(self) -> None:
+        """Begin to watch the source."""
+
+    def watch(
+        self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None],
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> Watch:  # fmt: skip
+        """Publish snapshots of a view, days cut in `zone`, on the monitor's thread whenever they change.
+
+        A failure of cost-top's own at this view goes to `on_error` and ends the watch; without it, it ends the hub.
+        """
 
     def refuses(self, view: View) -> str | None:
         """Why the source cannot answer a view, in one line; None when it can. Asks nothing."""

@@ -15,6 +15,10 @@ class SourceError(Exception):
     """A source that cannot answer now (gone, slow, locked); trying again later may help."""
 
 
+class Broken(SourceError):
+    """cost-top itself failed at a question. What it says is for its developers, not for strangers."""
+
+
 def one_line(text: object, limit: int = 300) -> str:
     """`text` without line breaks and control characters, cut to `limit` characters.
 

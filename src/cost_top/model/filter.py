@@ -136,7 +136,7 @@ def _yes_no(name: str, value: str, negated: bool) -> Term:
 def _number(name: str, kind: str, value: str, negated: bool) -> Term:
     compared = _COMPARE.fullmatch(value)
     operator, rest = (compared[1] or "=", compared[2]) if compared else ("=", value)
-    numbers = tuple(part.lstrip("$") for part in rest.split(","))
+    numbers = tuple(_unquote(part).lstrip("$") for part in rest.split(","))
     for number in numbers:
         try:
             # Beyond it an amount in pico-dollars fits no database's integer.

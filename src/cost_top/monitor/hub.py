@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError, Future
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 
-from cost_top.model.errors import CannotAnswer, SourceError, UserError, one_line
+from cost_top.model.errors import Broken, CannotAnswer, SourceError, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.snapshot import Live, Snapshot, Stale
 from cost_top.model.view import View
@@ -24,9 +24,12 @@ _BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 class WatchOfHub:
     """One face's view of a hub. Its fields are the hub's thread's; `look` and `close` are for any thread."""
 
-    def __init__(self, hub: HubThread, view: View, zone: tzinfo, publish: Callable[[Snapshot], None]) -> None:
+    def __init__(
+        self, hub: HubThread, view: View, zone: tzinfo, publish: Callable[[Snapshot], None],
+        on_error: Callable[[Exception], None] | None,
+    ) -> None:  # fmt: skip
         """Use `HubThread.watch`."""
-        self.view, self.zone, self.publish = view, zone, publish
+        self.view, self.zone, self.publish, self.on_error = view, zone, publish, on_error
         self.last: Snapshot | None = None  # what was published last
         self.due = True  # the figures may differ from those published last, or are not complete
         self.seen: tuple[View, Live | Stale | None, datetime] | None = None
@@ -60,6 +63,7 @@ class HubThread:
         self.watches: list[WatchOfHub] = []
         self.state: Live | Stale | None = None
         self.on_failure: Callable[[UserError], None] = lambda _: None  # the source could not be opened at all
+        self.on_broken: Callable[[Exception], None] = _raise  # a command failed for a reason of cost-top's own
         self.commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.next_poll = 0.0
         self._futures: set[Future[Any]] = set()
@@ -81,9 +85,15 @@ class HubThread:
             self._thread.join(timeout=2)
         self._fail_questions()
 
-    def watch(self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None]) -> WatchOfHub:
-        """Publish snapshots of a view, days cut in `zone`, on the monitor's thread whenever they change."""
-        watch = WatchOfHub(self, view, zone, publish)
+    def watch(
+        self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None],
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> WatchOfHub:  # fmt: skip
+        """Publish snapshots of a view, days cut in `zone`, on the monitor's thread whenever they change.
+
+        A failure of cost-top's own at this view goes to `on_error` and ends the watch; without it, it ends the hub.
+        """
+        watch = WatchOfHub(self, view, zone, publish, on_error)
         self.tell(lambda: self.watches.append(watch))
         return watch
 
@@ -125,6 +135,11 @@ class HubThread:
     intervals: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # that `+` and `-` step through, in seconds
     on_demand = False  # whether each view is a question of its own to the source
 
+    @property
+    def question_seconds(self) -> float:
+        """How long repeated questions beside the views should be apart; 0 where they cost nothing."""
+        return 0.0
+
     def refuses(self, view: View) -> str | None:
         """Why the source cannot answer a view, in one line; None when it can. Asks nothing."""
         raise NotImplementedError
@@ -151,7 +166,10 @@ class HubThread:
                 command = self.commands.get_nowait()
             except queue.Empty:
                 return
-            command()
+            try:
+                command()
+            except Exception as error:
+                self.on_broken(error)
 
     def rest(self, seconds: float) -> None:
         """Sleep until a command comes, at most so long."""
@@ -173,6 +191,13 @@ class HubThread:
         retry = (now + timedelta(seconds=wait)).replace(microsecond=0)
         self.state = Stale(since, one_line(error), retry, denied=isinstance(error, SourceDenied))
         self.next_poll = clock + wait
+
+    def give_up(self, watch: WatchOfHub, error: Exception) -> None:
+        """End a watch whose view cannot be composed; raises where nobody is told."""
+        if watch.on_error is None:
+            raise error
+        self.watches.remove(watch)
+        watch.on_error(error)
 
     def is_news(self, watch: WatchOfHub, now: datetime) -> bool:
         """Whether a new snapshot could differ: other figures, another view or state, or another minute."""
@@ -199,6 +224,10 @@ class HubThread:
             future.cancel()
 
 
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def fulfil(future: Future[T], question: Callable[[], T]) -> None:
     """Answer a future, with the question's error where it fails."""
     if future.done():
@@ -208,7 +237,7 @@ def fulfil(future: Future[T], question: Callable[[], T]) -> None:
     except (CannotAnswer, UserError, SourceError) as error:
         future.set_exception(error)
     except Exception as error:
-        future.set_exception(SourceError(f"cost-top failed: {type(error).__name__}: {one_line(error)}"))
+        future.set_exception(Broken(f"cost-top failed: {type(error).__name__}: {one_line(error)}"))
     else:
         future.set_result(answer)
 

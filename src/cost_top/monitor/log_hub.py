@@ -247,6 +247,8 @@ class LogHub(HubThread):
 
     def _show(self, label: str) -> bool:
         """Publish what is known to every watch that has news; whether all sums are built."""
+        import duckdb
+
         if self.history.changed:
             self.history.changed = False
             for watch in self.watches:
@@ -257,7 +259,13 @@ class LogHub(HubThread):
         for watch in news:
             key = (watch.view, watch.zone)
             if key not in shown:
-                shown[key] = self._compose(watch, label)
+                try:
+                    shown[key] = self._compose(watch, label)
+                except duckdb.IOException:
+                    raise  # a kept day is gone: the loop reads it again
+                except Exception as error:
+                    self.give_up(watch, error)
+                    continue
             snapshot, complete = shown[key]
             watch.due = not complete
             watch.show(snapshot)

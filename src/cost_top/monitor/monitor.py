@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import tzinfo
 
+from cost_top.model.answers import Hub, Watch
 from cost_top.model.errors import UserError
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.snapshot import Snapshot
 from cost_top.model.view import View
-from cost_top.monitor.hub import HubThread, WatchOfHub
 
 
 class Monitor:
     """Implements `model.feed.Feed`: one view of a hub that it starts and ends."""
 
-    def __init__(self, hub: HubThread, zone: tzinfo) -> None:
+    def __init__(self, hub: Hub, zone: tzinfo) -> None:
         """Days are cut in `zone`. Nothing is opened before `start`."""
         self.hub = hub
         self._zone = zone
-        self._watch: WatchOfHub | None = None
+        self._watch: Watch | None = None
         self._view = View()
 
     @property

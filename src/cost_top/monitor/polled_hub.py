@@ -80,6 +80,12 @@ class PolledHub(HubThread):
         return self._api.label if self._api is not None else ""
 
     @property
+    def question_seconds(self) -> float:
+        """See `Hub`."""
+        capabilities = self._capabilities
+        return question_interval(capabilities.price, MONTHLY_BUDGET) if capabilities.price else capabilities.interval
+
+    @property
     def _capabilities(self) -> Capabilities:
         assert self._api is not None
         return self._api.capabilities
@@ -334,9 +340,13 @@ class PolledHub(HubThread):
     def _show(self, api: ReportApi) -> None:
         now = utc_now()
         wanted = self._wanted()
-        for watch in self.watches:
+        for watch in list(self.watches):
             if self.is_news(watch, now):
-                snapshot = self._compose(api, watch, now, wanted)
+                try:
+                    snapshot = self._compose(api, watch, now, wanted)
+                except Exception as error:
+                    self.give_up(watch, error)
+                    continue
                 # Before the total is known there is nothing to show but why.
                 if snapshot.log_rows or isinstance(snapshot.state, Stale) or watch.last is not None:
                     watch.show(snapshot)

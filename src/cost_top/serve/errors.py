@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from cost_top.model.errors import CannotAnswer, SourceError, UserError, one_line
+from cost_top.model.errors import Broken, CannotAnswer, SourceError, UserError, one_line
 from cost_top.serve.exact import ExactResponse
 from cost_top.sources.base import SourceRefused, SourceThrottled
 
@@ -23,8 +23,6 @@ _TYPES = {
     404: "not_found",
     429: "rate_limit_exceeded",
 }
-# What the monitor says of an unexpected failure of its own.
-_BROKEN = "cost-top failed"
 _FOLDERS = re.compile(r"(?<![\w/])(?:[A-Za-z]:)?[~.]?[/\\](?:[^\s/\\:]+[/\\])*(?=[^\s/\\]|$)")
 _STATEMENT = re.compile(r"\b(?:LINE \d+:|SELECT\s|WITH\s+\w+\s+AS\b|query:)", re.IGNORECASE)
 # How long a client should wait for history that is being read, or for a source that does not answer.
@@ -74,9 +72,9 @@ def problem_of(error: Exception) -> Problem:
         return Problem(400, str(error), code="cannot_answer")
     if isinstance(error, UserError):
         return Problem(400, str(error))
-    if isinstance(error, SourceError) and not str(error).startswith(_BROKEN):
+    if isinstance(error, SourceError) and not isinstance(error, Broken):
         return _of_source(error)
-    if isinstance(error, SourceError):
+    if isinstance(error, Broken):
         say("a question failed inside the monitor")
     else:
         report_failure(error)

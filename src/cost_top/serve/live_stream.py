@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from cost_top.model.errors import SourceError, UserError
 from cost_top.model.snapshot import Snapshot, Stale, Watching
+from cost_top.model.view import View
 from cost_top.model.wire import snapshot_to_json
 from cost_top.serve.bodies import Watched
 from cost_top.serve.errors import Problem, harmless, problem_of, problem_response
@@ -37,6 +38,13 @@ class Newest:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._snapshot: Snapshot | None = None
+        self.failure: Exception | None = None
+
+    def fail(self, error: Exception) -> None:
+        """From any thread: no more will come."""
+        self.failure = error
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._changed.set)
 
     def put(self, snapshot: Snapshot) -> None:
         """From any thread."""
@@ -112,7 +120,7 @@ class LiveStream(Response):
             view = self._watched.within(self._asker.scope)
             try:
                 self._check(view)
-                watch = self._serving.hub.watch(view, self._watched.zone, newest.put)
+                watch = self._serving.hub.watch(view, self._watched.zone, newest.put, newest.fail)
             except (UserError, SourceError) as error:
                 await problem_response(problem_of(error))(scope, receive, send)
                 return
@@ -124,11 +132,10 @@ class LiveStream(Response):
         finally:
             self._serving.streams.leave()
 
-    def _check(self, view: object) -> None:
-        refuses = getattr(self._serving.hub, "refuses", None)
-        reason = refuses(view) if refuses is not None else None
-        if reason:
-            raise UserError(str(reason))
+    def _check(self, view: View) -> None:
+        reason = self._serving.hub.refuses(view)
+        if reason is not None:
+            raise UserError(reason)
 
     async def _write(self, newest: Newest, receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(_until_gone(receive))
@@ -140,8 +147,10 @@ class LiveStream(Response):
                 ends = await _first(changed, gone, stopping, seconds=settings.keepalive_seconds)
                 if gone in ends:
                     return
-                if stopping in ends:
+                if stopping in ends or newest.failure is not None:
                     problem = Problem(503, "the server ends", retry_after=1)
+                    if newest.failure is not None:
+                        problem = problem_of(newest.failure)
                     await _first(_body(send, b"event: error\ndata: " + dumps(problem.body()) + b"\n\n"), seconds=0.5)
                     await _first(send({"type": "http.response.body", "body": b""}), seconds=0.5)
                     return

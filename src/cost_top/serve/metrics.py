@@ -79,22 +79,29 @@ class Scrape:
             return generate_latest(registry)
 
     async def _renew(self, now: datetime) -> None:
-        # Where asking is slow or billed, a round of four questions costs as much as one question per interval.
-        keep = max(self._serving.settings.scrape_seconds, _ROUND * getattr(self._serving.hub, "interval", 0.0))
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        starts = {"1h": now - _HOUR, "today": midnight, "30d": now - 30 * _DAY}
+        hub, midnight = self._serving.hub, now.replace(hour=0, minute=0, second=0, microsecond=0)
+        # Where asking is slow, a round of four questions costs as much as one question per interval.
+        keep = max(self._serving.settings.scrape_seconds, _ROUND * hub.interval, 2 * _ROUND * hub.question_seconds)
+        dimensions: tuple[str, ...]
+        if hub.on_demand:
+            # What report APIs tell: whole days, by one dimension.
+            dimensions, starts = ("provider",), {"today": midnight, "30d": midnight - 29 * _DAY}
+        else:
+            dimensions = ("provider", "model")
+            starts = {"1h": now - _HOUR, "today": midnight, "30d": now - 30 * _DAY}
         clock = asyncio.get_running_loop().time()
         for window, start in starts.items():
             if clock < self._due.get(window, 0.0):
                 continue
-            query = ReportQuery(start, now + _SOON, ("provider", "model"))
+            query = ReportQuery(start, now + _SOON, dimensions)
             try:
                 self._reports[window] = await self._ask(query)
             except (Problem, SourceError, UserError):
                 self._reports.pop(window, None)
             # A month changes little in a minute, and is the dearest question.
             self._due[window] = clock + keep * (6 if window == "30d" else 1)
-        if clock >= self._due.get("counters", 0.0):
+        # Sums of whole days do not tell what came since the start.
+        if not hub.on_demand and clock >= self._due.get("counters", 0.0):
             self._due["counters"] = clock + keep
             try:
                 await self._counters.renew(self._ask, now)
@@ -140,7 +147,8 @@ class Scrape:
         measures = ("total_cost", *(measure for measure, _ in _GAUGES.values()), *_TOKENS.values())
         found: dict[tuple[str, str], dict[str, int]] = {}
         for row in report.rows:
-            sums = found.setdefault(self._pairs.labels(row.key[0], row.key[1]), {})
+            model = row.key[1] if len(row.key) > 1 else None
+            sums = found.setdefault(self._pairs.labels(row.key[0], model), {})
             for name in measures:
                 value = getattr(row.measures, name)
                 if value is not None:
