@@ -132,7 +132,11 @@ class HubThread:
         """Poll at once; on the thread."""
         self.next_poll = 0.0
 
-    intervals: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # that `+` and `-` step through, in seconds
+    @property
+    def intervals(self) -> tuple[float, ...]:
+        """Seconds between polls that `+` and `-` step through."""
+        return (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
     on_demand = False  # whether each view is a question of its own to the source
 
     @property

@@ -42,6 +42,7 @@ _METER_SPAN = timedelta(hours=1)
 _JITTER = 0.1
 _NO_ANSWER_SECONDS = 3600.0  # until a denied or refused question is tried again by itself
 _FOUND = 100
+_INTERVALS = (15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,6 @@ class PolledHub(HubThread):
     """`model.answers.Hub` over the report API that `open_api` makes."""
 
     on_demand = True
-    intervals = (15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0)
 
     def __init__(self, open_api: Callable[[], ReportApi], *, interval: float | None, cache: Path | None) -> None:
         """`interval` None follows from the API and its price. `cache` None keeps nothing on disk."""
@@ -78,6 +78,12 @@ class PolledHub(HubThread):
     def label(self) -> str:
         """The API's name; empty before it is open."""
         return self._api.label if self._api is not None else ""
+
+    @property
+    def intervals(self) -> tuple[float, ...]:
+        """Seconds between questions that the keys step through: not below what the API or its price bears."""
+        least = self._capabilities.shortest_interval if self._api is not None else 0.0
+        return tuple(seconds for seconds in _INTERVALS if seconds >= least)
 
     @property
     def question_seconds(self) -> float:

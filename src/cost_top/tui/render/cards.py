@@ -45,6 +45,9 @@ def spend_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Con
         rows += [row for row in more if row is not None]
     elif spend.since_mark is not None:
         rows[1] = _mark_line(spend, width) or rows[1]
+    elif (balance := _balance_line(snapshot, width)) is not None:
+        today = content(("today ", MUTED), display_usd(spend.today), "  ")
+        rows[1] = first_fit(width, content(today, _balance(snapshot.polling)), balance)
     return lines(rows, width, height)
 
 
@@ -110,22 +113,27 @@ def _own_keys_line(spend: Spend, width: int) -> Content | None:
     )
 
 
+def _balance(polling: Polling | None) -> Content:
+    credits = polling.credits if polling is not None else None
+    return content(("balance ", MUTED), (display_usd(credits.balance if credits is not None else None), FIGURE))
+
+
 def _balance_line(snapshot: Snapshot, width: int) -> Content | None:
     """What is left of money paid in advance, and how long it lasts at the burn of the last days."""
     polling = snapshot.polling
     if polling is None or polling.credits is None or polling.credits.balance is None:
         return None
-    money = display_usd(polling.credits.balance)
+    balance = _balance(polling)
     if polling.runway is None:
-        return first_fit(width, content(("balance ", MUTED), (money, FIGURE)))
+        return first_fit(width, balance)
     short = polling.runway < timedelta(days=3)
     lasts = f"{polling.runway.days} days" if polling.runway.days >= 2 else f"{polling.runway // timedelta(hours=1)} h"
     style = CAUTION if short else ESTIMATE
     return first_fit(
         width,
-        content(("balance ", MUTED), (money, FIGURE), ("   lasts ≈ ", MUTED), (lasts, style)),
-        content(("balance ", MUTED), (money, FIGURE), (" ≈ ", MUTED), (lasts, style)),
-        content(("balance ", MUTED), (money, FIGURE)),
+        content(balance, ("   lasts ≈ ", MUTED), (lasts, style)),
+        content(balance, (" ≈ ", MUTED), (lasts, style)),
+        balance,
     )
 
 
