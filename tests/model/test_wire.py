@@ -203,7 +203,9 @@ def composer(tmp_path_factory: pytest.TempPathFactory) -> Any:
         View(window="24h"),
         View(window="7d", filter=parse_filter("-tag:batch status:<400"), lenses=LENS_NAMES, row_limit=5),
         View(
-            window="1h", sort=(("endpoint", "key", False),), crumbs=(Crumb("user", "nobody", value_term("user", None)),)
+            window="1h",
+            sort=(("endpoint", "key", False),),
+            crumbs=(Crumb("provider", "anthropic", value_term("provider", "anthropic")),),
         ),
         View(window="mtd", mark=datetime.now(UTC) - timedelta(hours=5)),
     ],

@@ -24,7 +24,7 @@ from cost_top.monitor.polled_hub import PolledHub
 from cost_top.sources.apis.vercel import VercelApi
 from support.vercel_server import Failure, SpentRequest, VercelServer
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 NOW = datetime(2026, 11, 25, 14, 3, 22, tzinfo=UTC)
 
 
@@ -313,3 +313,18 @@ def test_a_report_over_the_api(server: VercelServer, watcher: Watcher) -> None:
         watcher.hub.report(ReportQuery(first_day(7), end, ("endpoint",)))
     with pytest.raises(CannotAnswer):
         watcher.hub.requests(ReportQuery(first_day(7), end))
+
+
+def test_the_last_figures_stay_over_midnight(
+    server: VercelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = Watcher(server, tmp_path / "cache")
+    before = watcher.start().until(whole)
+    server.failures.extend(Failure(503) for _ in range(1000))
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    monkeypatch.setattr(polled_hub, "utc_now", lambda: tomorrow)
+    watcher.monitor.refresh()
+    stale = watcher.until(lambda one: isinstance(one.state, Stale))
+    watcher.monitor.stop()
+    assert stale.spend == before.spend
+    assert stale.lenses == before.lenses

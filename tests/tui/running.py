@@ -65,6 +65,7 @@ async def running(
     app = make_app(feed, **options)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
+        await pilot.pause()  # what the first snapshot made is drawn as well
         yield app, feed, pilot
 
 

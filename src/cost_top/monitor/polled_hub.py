@@ -303,6 +303,8 @@ class PolledHub(HubThread):
             self.answered(now)
         for watch in self.watches:
             watch.due = True
+        now_clock = clock()
+        self._refusals = {key: one for key, one in self._refusals.items() if one.until > now_clock}
 
     def _is_blank(self, one: Wanted) -> bool:
         """Whether a total is asked for, and nothing has ever been shown."""
@@ -353,8 +355,12 @@ class PolledHub(HubThread):
                 except Exception as error:
                     self.give_up(watch, error)
                     continue
+                last = watch.last
+                if not snapshot.log_rows and last is not None and last.log_rows and last.view == snapshot.view:
+                    # A new day's questions have no answer yet: the last figures stay, with their age.
+                    snapshot = replace(last, state=self.state, polling=snapshot.polling)
                 # Before the total is known there is nothing to show but why.
-                if snapshot.log_rows or isinstance(snapshot.state, Stale) or watch.last is not None:
+                if snapshot.log_rows or isinstance(snapshot.state, Stale) or last is not None:
                     watch.show(snapshot)
         known = [answer for one in wanted if (answer := self._kept.answer(one)) is not None]
         newest = max((answer.as_of for answer in known), default=None)

@@ -63,7 +63,7 @@ def _told(polling: Polling, source: str) -> list[_Fact]:
         _fact(2, "how days are cut", None, "days are UTC days", "days are UTC days", "UTC days"),
     ]
     for place, note in enumerate(polling.notes[: _LIGHT - 3]):
-        facts.append(_fact(place + 3, "a note on the figures", None, note, elide(note, 60), elide(note, 30)))
+        facts.append(_fact(place + 3, "a note on the figures", None, note, elide(note, 50), elide(note, 30)))
     return facts
 
 
