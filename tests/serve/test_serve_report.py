@@ -24,7 +24,7 @@ DIMENSIONS = (
     "provider", "model", "endpoint", "token", "user", "owner", "team", "tag", "credential_type", "status", "day",
     "hour", "minute", "api_key_name",
 )  # fmt: skip
-SINCE, UNTIL = "2020-01-01T00:00:00Z", (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT00:00:00Z")
+SINCE, UNTIL = "2020-01-01T00:00:00Z", (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT00:00:00Z")
 PERIOD = {"since": SINCE, "until": UNTIL}
 BAD: list[tuple[str, str, str]] = [
     # query, parameter, what the message holds

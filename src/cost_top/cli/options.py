@@ -110,7 +110,7 @@ class Resolved:
         """
         place = self.where()
         if place.kind == "cost-top":
-            raise UserError(f"{place.url} is a cost-top already; serve it where its log is")
+            raise UserError("the source is another cost-top; serve the log where it is")
         if place.is_report_api:
             from cost_top.monitor.polled_hub import PolledHub
 

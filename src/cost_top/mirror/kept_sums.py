@@ -19,7 +19,9 @@ from cost_top.model.filter import Filter
 
 _TOTALS = "totals"
 _SUMMED = "summed"  # a row for each lens that was summed, also where the day had no request
-_MEASURES = ", ".join(f"m{place}" for place in range(len(ADDITIVE_NAMES)))
+_VERSION = 2
+_EXACT = "DECIMAL(38, 0)"
+_INTEGERS = ", ".join(f"CAST(m{place} AS HUGEINT)" for place in range(len(ADDITIVE_NAMES)))
 
 
 def sums_path(day: ClosedDay) -> Path | None:
@@ -27,7 +29,7 @@ def sums_path(day: ClosedDay) -> Path | None:
     if day.path is None:
         return None
     said = hashlib.sha256(f"{day.row_count} {day.check}".encode()).hexdigest()[:12]
-    return day.path.with_name(f"{day.path.stem}.{said}.sums")
+    return day.path.with_name(f"{day.path.stem}.{said}.{_VERSION}.sums")
 
 
 def keep(connection: duckdb.DuckDBPyConnection, rollups: Rollups, days: Days, day: ClosedDay, part: Slice) -> None:
@@ -37,7 +39,8 @@ def keep(connection: duckdb.DuckDBPyConnection, rollups: Rollups, days: Days, da
     provider, trusted = numbers["provider"], numbers[TRUST_LENS]
     if path is None or provider is None or trusted is None:
         return
-    names = ", ".join(f"{name} AS m{place}" for place, name in enumerate(ADDITIVE_NAMES))
+    # Parquet has no integer of 128 bits; DuckDB would write a double.
+    names = ", ".join(f"CAST({name} AS {_EXACT}) AS m{place}" for place, name in enumerate(ADDITIVE_NAMES))
     selects = [
         f"SELECT '{lens}' AS lens, key, CAST(second AS VARCHAR) AS second, newest, {names} "
         f"FROM {lens_table(lens)} WHERE slice = {number}"
@@ -46,9 +49,9 @@ def keep(connection: duckdb.DuckDBPyConnection, rollups: Rollups, days: Days, da
     ]
     trust = (*rollups.trust_of(trusted), *[0] * len(ADDITIVE_NAMES))[: len(ADDITIVE_NAMES)]
     for lens, values in ((_TOTALS, rollups.totals_of(provider)), (TRUST_LENS, trust)):
-        columns = ", ".join(f"{int(value)}::HUGEINT" for value in values)
+        columns = ", ".join(f"{int(value)}::{_EXACT}" for value in values)
         selects.append(f"SELECT '{lens}', NULL, NULL, NULL, {columns}")
-    zeros = ", ".join(["0::HUGEINT"] * len(ADDITIVE_NAMES))
+    zeros = ", ".join([f"0::{_EXACT}"] * len(ADDITIVE_NAMES))
     selects += [f"SELECT '{_SUMMED}', '{lens}', NULL, NULL, {zeros}" for lens in numbers if numbers[lens] is not None]
     with suppress(OSError, duckdb.IOException, AssertionError):  # without a place for them they are summed again
         days.write(connection, " UNION ALL ".join(selects), path)
@@ -87,11 +90,11 @@ def _insert(connection: duckdb.DuckDBPyConnection, rollups: Rollups, numbers: li
             continue
         second = "CAST(second AS INTEGER)" if lens == "provider" else "second"
         connection.execute(
-            f"INSERT INTO {lens_table(lens)} SELECT slice, key, {second}, newest, {_MEASURES} "
+            f"INSERT INTO {lens_table(lens)} SELECT slice, key, {second}, newest, {_INTEGERS} "
             f"FROM kept JOIN kept_numbers USING (filename) WHERE lens = '{lens}'"
         )
     rows = connection.execute(
-        f"SELECT slice, lens, {_MEASURES} FROM kept JOIN kept_numbers USING (filename) "
+        f"SELECT slice, lens, {_INTEGERS} FROM kept JOIN kept_numbers USING (filename) "
         f"WHERE lens IN ('{_TOTALS}', '{TRUST_LENS}')"
     ).fetchall()
     connection.execute("DROP TABLE kept_numbers")

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import MISSING, fields, replace
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -183,17 +184,26 @@ class LiveStream(Response):
         if not self._asker.scope:
             return snapshot
         if polling is not None:
-            polling = replace(polling, questions=0, cost=0, cost_per_month=0, credits=None, runway=None)
+            polling = replace(
+                polling, questions=0, cost=0, cost_per_month=0, credits=None, runway=None, metered=None,
+                metered_span=timedelta(0),
+            )  # fmt: skip
         return replace(
             snapshot,
             view=self._watched.view,
             newest=None,
             lateness=None,
-            log_rows=snapshot.spend.measures.request_count or 0,
+            log_rows=_rows_seen(snapshot),
             trust=replace(snapshot.trust, late_count=0, repeated_count=0),
             polling=polling,
             watching=Watching(),
         )
+
+
+def _rows_seen(snapshot: Snapshot) -> int:
+    """The rows behind what an asker sees; where they are not counted, whether there is an answer at all."""
+    seen = snapshot.spend.measures.request_count
+    return seen if seen is not None else min(snapshot.log_rows, 1)
 
 
 async def _body(send: Send, text: bytes) -> None:

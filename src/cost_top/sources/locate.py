@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cost_top.model.errors import UserError, one_line
-from cost_top.sources.credentials import KEY_VARIABLES, find_key
+from cost_top.sources.credentials import find_key, key_place
 
 if TYPE_CHECKING:
     from cost_top.pricing.book import RateBook
@@ -57,10 +56,7 @@ class Place:
     @property
     def key_from(self) -> str:
         """Where the key was found, for people; never the key."""
-        if self.key_file is not None:
-            return str(self.key_file)
-        names = (self.key_variable,) if self.key_variable else KEY_VARIABLES[self.kind]
-        return next((name for name in names if name and os.environ.get(name, "").strip()), "")
+        return key_place(self.kind, self.key_file, self.key_variable)
 
     def report_api(self, load_book: Callable[[], RateBook]) -> ReportApi:
         """The adapter of a report API, not asked yet."""

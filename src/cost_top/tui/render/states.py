@@ -89,7 +89,7 @@ def _stale(state: Stale, polling: Polling | None, now: datetime, zone: tzinfo, w
     reason = elide(" ".join(state.error.split()), max(20, width - 40))
     if state.denied:
         told = f"◌ no permission since {_clock(state.since, zone)}: {reason}"
-        hint = "grant SELECT, then r retries" if polling is None else "mend the key, then r retries"
+        hint = "grant SELECT or mend the key, then r retries" if polling is None else "mend the key, then r retries"
         return content((told, BAD)), hint
     since = age(now - state.since)
     ago = "" if since == "now" else f" for {since}"
