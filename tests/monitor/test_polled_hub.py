@@ -18,10 +18,11 @@ from cost_top.model.money import pico
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Snapshot, Stale
 from cost_top.model.view import View
-from cost_top.monitor import polled_hub
+from cost_top.monitor import meter, polled_hub
 from cost_top.monitor.monitor import Monitor
 from cost_top.monitor.polled_hub import PolledHub
 from cost_top.sources.apis.vercel import VercelApi
+from cost_top.sources.base import SourceThrottled
 from support.vercel_server import Failure, SpentRequest, VercelServer
 
 PATIENCE = 60.0
@@ -142,7 +143,8 @@ def test_watching_tells_its_price(server: VercelServer, watcher: Watcher) -> Non
     watcher.monitor.set_interval(7200)
     slower = watcher.until(lambda one: one.polling is not None and one.polling.interval == 7200)
     assert slower.polling is not None
-    assert slower.polling.cost_per_month == round(4 * pico("0.005") * 30 * 86400 / 7200)
+    # Four open questions, and what is closed twice a day: three panels and the days.
+    assert slower.polling.cost_per_month == round(4 * pico("0.005") * 30 * 86400 / 7200) + 60 * 4 * pico("0.005")
 
 
 def test_closed_days_are_asked_once_whatever_is_restarted(server: VercelServer, tmp_path: Path) -> None:
@@ -276,7 +278,7 @@ def test_a_plan_without_reports_ends_with_its_reason(server: VercelServer) -> No
 def test_nothing_is_asked_again_while_the_meter_stands_still(
     server: VercelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polled_hub, "_METER_SECONDS", 0.05)
+    monkeypatch.setattr(meter, "METER_SECONDS", 0.05)
     watcher = Watcher(server, None, interval=0.3)
     lag = VercelApi(server.url, server.key).capabilities
     monkeypatch.setattr(VercelApi, "capabilities", property(lambda self: replace(lag, lag=timedelta(0))))
@@ -328,3 +330,95 @@ def test_the_last_figures_stay_over_midnight(
     watcher.monitor.stop()
     assert stale.spend == before.spend
     assert stale.lenses == before.lenses
+
+
+def test_a_refused_total_ends_the_watch_that_asked_for_it_alone(server: VercelServer, tmp_path: Path) -> None:
+    watcher = Watcher(server, tmp_path / "cache").start()
+    told: list[Exception] = []
+    other = replace(watcher.view, filter=parse_filter("model:zzz"))
+    watcher.until(whole)
+    server.failures.append(Failure(400, message="no such model"))
+    watcher.hub.watch(other, UTC, lambda _: None, told.append)
+    deadline = time.monotonic() + PATIENCE
+    while not told and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "no such model" in str(told[0])
+    watcher.look(window="7d")
+    watcher.until(lambda one: whole(one) and one.spend.measures.total_cost == spent(server, first_day(7)))
+    assert not watcher.failures
+    watcher.monitor.stop()
+
+
+def test_a_panel_that_fails_keeps_nothing_else_waiting(server: VercelServer, tmp_path: Path) -> None:
+    watcher = Watcher(server, tmp_path / "cache", interval=0.3)
+    watcher.view = View(lenses=("provider", "tag"))
+    right = server.answer
+
+    def answer(path: str, pairs: list[tuple[str, str]], authorization: str) -> Any:
+        if ("group_by", "tag") in pairs:
+            server.failures.append(Failure(500))
+        return right(path, pairs, authorization)
+
+    server.answer = answer  # type: ignore[method-assign]
+    watcher.start()
+    watcher.until(lambda one: one.state is not None and one.lens("provider") is not None)
+    server.requests.append(SpentRequest(datetime.now(UTC), Decimal("7")))
+    snapshot = watcher.until(lambda one: one.spend.measures.total_cost == spent(server, first_day(30)))
+    watcher.monitor.stop()
+    assert snapshot.lens("tag") is None
+    assert not isinstance(snapshot.state, Stale)
+
+
+def test_patience_holds_for_r_and_for_reports(server: VercelServer) -> None:
+    watcher = Watcher(server, None, interval=0.2)
+    watcher.start().until(whole)
+    server.failures.append(Failure(429, headers={"Retry-After": "3600"}))
+    watcher.until(lambda one: isinstance(one.state, Stale))
+    queries = len(server.asked)
+    for _ in range(3):
+        watcher.monitor.refresh()
+    with pytest.raises(SourceThrottled) as caught:
+        watcher.hub.report(ReportQuery(first_day(3), first_day(1), ("user",)))
+    assert caught.value.wait is not None
+    assert caught.value.wait > 3500
+    time.sleep(0.5)
+    assert len(server.asked) == queries
+    watcher.monitor.stop()
+
+
+def test_pickers_ask_what_their_panel_would(server: VercelServer, watcher: Watcher) -> None:
+    watcher.start().until(whole)
+    found: list[Any] = []
+    queries = server.queries
+    watcher.monitor.find("model", "claude", found.append)
+    watcher.monitor.find("user", "", found.append)
+    watcher.monitor.find("user", "glo", found.append)
+    deadline = time.monotonic() + PATIENCE
+    while len(found) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [one.value for one in found[0]] == ["anthropic/claude"]
+    assert {one.value for one in found[1]} == {"acme", "globex", None}
+    assert [one.value for one in found[2]] == ["globex"]
+    assert server.queries == queries + 2  # users: the closed days and today, once
+
+
+def test_burn_ends_where_the_answer_does(server: VercelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.requests.clear()
+    now = datetime.now(UTC)
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    server.requests += [
+        SpentRequest(hour - timedelta(hours=1, minutes=-5), Decimal("2")),
+        SpentRequest(hour - timedelta(hours=2, minutes=-5), Decimal("1")),
+    ]
+    watcher = Watcher(server, tmp_path / "cache")
+    before = watcher.start().until(whole)
+    # Two hours later nothing was asked again: what is unknown is not nothing.
+    monkeypatch.setattr(polled_hub, "utc_now", lambda: now + timedelta(hours=2))
+    watcher.look(sort=(("model", "request_count", True),))
+    later = watcher.until(whole)
+    watcher.monitor.stop()
+    if (now + timedelta(hours=2)).date() == now.date():
+        assert later.burn.hours == before.burn.hours
+        assert later.burn.until == before.burn.until
+    assert before.burn.until is not None
+    assert before.burn.cost_per_hour == pico(2) if now - hour > timedelta(minutes=4) else pico(1)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cost_top.insight.runway import question_interval
 from cost_top.model.filter import parse_filter
 from cost_top.model.view import View
 from cost_top.model.windows import WINDOW_NAMES
-from cost_top.monitor.polled_hub import MONTHLY_BUDGET
+from cost_top.monitor.kept_answers import KeptAnswers
+from cost_top.monitor.meter import Meter
+from cost_top.monitor.polled_pace import Pace
 from cost_top.monitor.polled_plan import sheet_of
 from cost_top.sources.apis.openai import OpenAiApi
 from cost_top.sources.apis.vercel import VercelApi
@@ -90,13 +92,17 @@ def test_a_filter_goes_into_every_question():
 
 @pytest.mark.parametrize("lenses", [("provider", "model"), ("provider", "endpoint", "token", "model"), NUMBERED])
 def test_the_usual_pace_stays_under_fifteen_dollars_a_month(lenses):
-    capabilities = vercel()
-    questions = sum(not one.closed for one in sheet_of(View(lenses=lenses), NOW, capabilities).wanted())
-    interval = question_interval(capabilities.price, MONTHLY_BUDGET) * questions
-    repeated = 30 * 86400 / interval * questions * capabilities.price
-    # Each midnight the closed part of every panel is another question, and one day of the totals.
-    closed = sum(one.closed for one in sheet_of(View(lenses=lenses), NOW, capabilities).wanted())
-    assert repeated + 30 * closed * capabilities.price < 15 * 10**12
+    api = VercelApi("https://ai-gateway.vercel.sh", "vck_" + "0" * 20)
+    pace = Pace(api, KeptAnswers(None, "x"), Meter())
+    # A month of it, question by question: what is open in turn, what is closed whenever it is another one.
+    asked, closed, wanted = 0, set[str](), []
+    for quarter in range(30 * 96):
+        wanted = list(sheet_of(View(lenses=lenses), NOW + quarter * timedelta(minutes=15), api.capabilities).wanted())
+        closed |= {one.key for one in wanted if one.closed}
+        asked += sum(not one.closed for one in wanted) * 900 / pace.round_interval(wanted)
+    spent = (asked + len(closed)) * api.capabilities.price
+    assert spent < 15 * 10**12
+    assert abs(spent - pace.monthly_cost(wanted)) < 10**12
 
 
 def test_days_are_asked_for_one_by_one_and_windows_are_whole_days():
@@ -110,3 +116,24 @@ def test_days_are_asked_for_one_by_one_and_windows_are_whole_days():
     assert bill.recent is not None
     assert bill.recent.question.grain == "day"
     assert bill.minutes is not None
+
+
+@pytest.mark.parametrize("capabilities", [vercel(), openai()])
+def test_no_two_questions_share_a_key(capabilities):
+    known: dict[str, tuple[object, ...]] = {}
+    ends = [None, *(NOW - timedelta(minutes=minutes) for minutes in (45, 6 * 60, 24 * 60, 9 * 24 * 60))]
+    for window in WINDOW_NAMES:
+        for end in ends:
+            view = View(window=window, end=end, lenses=NUMBERED)
+            for one in sheet_of(view, NOW, capabilities).wanted():
+                question = one.question
+                told = (question.start, question.end, question.dimension, question.grain, question.where)
+                assert known.setdefault(one.key, told) == told, (one.key, window, end)
+
+
+def test_what_lies_beyond_the_reach_is_not_given_in_part():
+    capabilities = replace(openai(), reach=timedelta(days=30))
+    assert sheet_of(View(window="30d"), NOW, capabilities).is_whole
+    past = sheet_of(View(window="30d", end=NOW - timedelta(days=8)), NOW, capabilities)
+    assert not past.is_whole
+    assert not list(past.wanted())

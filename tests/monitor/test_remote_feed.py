@@ -298,7 +298,10 @@ def test_the_token_is_taken_back_and_given_again(serve: FakeServe) -> None:
     denied = terminal.until(lambda snapshot: stale(snapshot) and snapshot.state.denied)  # type: ignore[union-attr]
     assert denied.spend.measures.total_cost == 100
     assert "secret-token" not in repr(denied)
+    # A key that is refused is not tried again and again; `r` tries it.
+    assert denied.state.retry_at - denied.state.since > timedelta(minutes=40)  # type: ignore[union-attr]
     serve.token = "secret-token"
+    terminal.feed.refresh()
     terminal.until(costs(100))
     terminal.feed.stop()
 

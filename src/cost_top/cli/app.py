@@ -112,9 +112,12 @@ def print_watched(settings: Resolved, view: View) -> None:
     feed.stop()
     if failures:
         raise failures[0]
-    if not snapshots or snapshots[-1].state is None:
+    last = snapshots[-1] if snapshots else None
+    if last is not None and isinstance(last.state, Stale) and not last.log_rows:
+        raise UserError(f"{last.source}: {last.state.error}")
+    if last is None or last.state is None:
         raise UserError(f"{settings.where().kind} did not answer within {PRINT_SECONDS:.0f} s; try again")
-    click.echo(overview_text(snapshots[-1], settings.zone))
+    click.echo(overview_text(last, settings.zone))
 
 
 def print_overview(settings: Resolved, where: Filter, label: str | None) -> None:

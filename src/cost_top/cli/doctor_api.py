@@ -76,7 +76,7 @@ def _offered(offered: Capabilities) -> Iterator[tuple[str, str]]:
 def _price(price: int) -> str:
     if not price:
         return "questions are free"
-    from cost_top.monitor.polled_hub import MONTHLY_BUDGET
+    from cost_top.monitor.polled_pace import MONTHLY_BUDGET
 
     each = f"{display_usd(price)} a question, {display_usd(1000 * price)} for 1,000"
     return f"{each}; the screen stays below {display_usd(MONTHLY_BUDGET)} a month unless told otherwise"

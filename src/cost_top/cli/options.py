@@ -167,7 +167,9 @@ def resolve(
     place = locate(named.url if named else name, named.key_file if named else None,
                    named.key_variable if named else None) if name else None  # fmt: skip
     if place is not None and place.is_report_api:
-        tz = "UTC"  # their days are
+        if tz is not None and tz.upper() != "UTC":
+            raise UserError(f"--tz {one_line(tz, 40)}: {place.kind} tells UTC days: leave it out")
+        tz = "UTC"
     zone = tz or os.environ.get("COST_TOP_TZ") or (named.tz if named else None) or config.tz or "local"
     return Resolved(
         url=named.url if named else name,

@@ -40,6 +40,7 @@ class Burn:
     request_count: int | None = 0
     latency_p95: int | None = None  # ms
     hours: tuple[int, ...] = ()
+    until: datetime | None = None  # where the figures end, if before the window
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,11 +18,14 @@ from cost_top.monitor.hub import clock, utc_now
 from cost_top.monitor.kept_answers import KeptAnswers
 from cost_top.monitor.polled_compose import order_rows, sum_of
 from cost_top.monitor.polled_plan import Wanted, ceiling, floor
+from cost_top.sources.base import SourceThrottled
 from cost_top.sources.report_api import GRAINS, Answer, Bucket, Grain, Question, ReportApi
 
 # An open answer serves the same question again for so long; a billed one longer.
-_FRESH_SECONDS, _BILLED_FRESH_SECONDS = 20.0, 300.0
-_TAGS = "tags overlap: a request counts in the row of each of its tags, so rows add up to more than totals"
+_FRESH_SECONDS, _BILLED_FRESH_SECONDS = 20.0, 900.0
+_PATIENCE_SECONDS = 60.0
+# Billed answers to reports in an hour: a dashboard that asks in a loop must not be dear.
+_MOST_BOUGHT = 60
 
 
 class ApiAnswers:
@@ -33,7 +37,9 @@ class ApiAnswers:
         self._kept = kept
         self._open = open_api
         self._lock = threading.Lock()
+        self._bought: deque[float] = deque()  # when billed answers were asked for, of the last hour
         self.questions = 0
+        self.throttled_until = 0.0  # monotonic seconds: the API asked for patience
 
     @property
     def label(self) -> str:
@@ -52,7 +58,6 @@ class ApiAnswers:
                 # Tags overlap, so their sum is not the total.
                 whole = self._ask(replace(question, dimension=None, grain=None))
                 totals = sum_of(bucket.measures for bucket in whole.buckets)
-                notes = (*notes, _TAGS)
             else:
                 totals = sum_of(bucket.measures for bucket in answer.buckets)
         rows = order_rows([_row(bucket, query) for bucket in answer.buckets], query.sort, query.descending)
@@ -131,7 +136,7 @@ class ApiAnswers:
     def _whole(self, query: ReportQuery, step: timedelta) -> tuple[datetime, datetime]:
         start = query.start
         reach = self._api.capabilities.reach
-        if reach is not None and start < utc_now() - reach:
+        if reach is not None and floor(start, timedelta(days=1)) < floor(utc_now() - reach, timedelta(days=1)):
             raise CannotAnswer(f"{self.label} answers for the last {reach.days} days only")
         return floor(start, step), ceiling(query.end, step)
 
@@ -145,11 +150,32 @@ class ApiAnswers:
         if known is not None and (closed or (at is not None and clock() - at < fresh)):
             return known
         missing = self._kept.missing(wanted)
+        self.check_patience()
         self.questions += 1
-        self._kept.keep(missing, self._api.ask(missing.question), clock())
+        try:
+            self._kept.keep(missing, self._api.ask(missing.question), clock())
+        except SourceThrottled as error:
+            self.throttled_until = clock() + (error.wait or _PATIENCE_SECONDS)
+            raise
         answer = self._kept.answer(wanted)
         assert answer is not None
         return answer
+
+    def check_patience(self) -> None:
+        """`SourceThrottled` while the API, or the price of asking it, wants a pause."""
+        now = clock()
+        if now < self.throttled_until:
+            rest = self.throttled_until - now
+            raise SourceThrottled(f"{self.label} asked for patience; next question in {rest:.0f} s", rest)
+        if not self._api.capabilities.price:
+            return
+        while self._bought and now - self._bought[0] > 3600:
+            self._bought.popleft()
+        if len(self._bought) >= _MOST_BOUGHT:
+            rest = 3600 - (now - self._bought[0])
+            told = f"{self.label}: {_MOST_BOUGHT} billed reports in an hour are the most; next in {rest:.0f} s"
+            raise SourceThrottled(told, rest)
+        self._bought.append(now)
 
 
 def _row(bucket: Bucket, query: ReportQuery) -> ReportRow:
@@ -163,7 +189,7 @@ def _row(bucket: Bucket, query: ReportQuery) -> ReportRow:
         elif name == "token_name":
             key.append(bucket.key[-1])
         elif name == "token":
-            key += [bucket.key[0], *(() if "token_name" in query.group_by else (bucket.key[-1],))]
+            key += [bucket.key[0], bucket.key[-1]]
         else:
             key.append(bucket.key[0])
     return ReportRow(tuple(key), bucket.measures)

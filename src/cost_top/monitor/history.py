@@ -154,10 +154,23 @@ class History:
         lately = sorted(self.mirror.closed)[-_LATELY_DAYS:]
         self.backfill.verify(self.mirror.closed[day] for day in lately)
 
-    def want(self, period: Period) -> None:
-        """Ask for older days when somebody looks at them."""
+    def want(self, period: Period, gently: bool = False) -> None:
+        """Ask for older days when somebody looks at them; `gently` reads those older than usual with rests."""
         if self._hot_end_is_read:
-            self._ask(Work.READ, self._days_of(period))
+            usual = self._usual_start if gently else date.min
+            days = self._days_of(period)
+            self._ask(Work.READ, [day for day in days if day >= usual])
+            self._ask(Work.READ_OLDER, [day for day in days if day < usual])
+
+    def window_is_read(self) -> bool:
+        """Whether the days of the longest window are held, whatever else is being read."""
+        waiting = (day for day, work in self._asked.items() if work is Work.READ)
+        return self._hot_end_is_read and all(day < self._usual_start for day in waiting)
+
+    @property
+    def _usual_start(self) -> date:
+        assert self._hot_goal is not None
+        return self._hot_goal.date() - _DAY * HISTORY_DAYS
 
     def covers(self, period: Period) -> bool:
         """Whether the mirror holds a period whole, with all columns."""

@@ -18,7 +18,8 @@ from cost_top.model.view import View
 from cost_top.sources.base import SourceDenied, SourceThrottled
 
 T = TypeVar("T")
-_BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+# Trying again alone does not help where a key is refused; `r` does it when the key is right.
+FINAL_SECONDS = 3600.0
 
 
 class WatchOfHub:
@@ -66,6 +67,7 @@ class HubThread:
         self.on_broken: Callable[[Exception], None] = _raise  # a command failed for a reason of cost-top's own
         self.commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.next_poll = 0.0
+        self.throttled_until = 0.0  # monotonic seconds: the source asked for patience
         self._futures: set[Future[Any]] = set()
         self._failures = 0
         self._wake = threading.Event()
@@ -129,14 +131,15 @@ class HubThread:
             self._futures.discard(future)
 
     def hurry(self) -> None:
-        """Poll at once; on the thread."""
-        self.next_poll = 0.0
+        """Poll at once, or when the source's patience ends; on the thread."""
+        self.next_poll = self.throttled_until
 
     @property
     def intervals(self) -> tuple[float, ...]:
         """Seconds between polls that `+` and `-` step through."""
         return (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
+    backoff: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds after each failure in a row
     on_demand = False  # whether each view is a question of its own to the source
 
     @property
@@ -188,9 +191,12 @@ class HubThread:
     def failed(self, error: Exception, now: datetime, clock: float) -> None:
         """Note that it did not, and when it is tried next."""
         since = self.state.since if isinstance(self.state, Stale) else now
-        wait = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311
+        wait = self.backoff[min(self._failures, len(self.backoff) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311
         if isinstance(error, SourceThrottled) and error.wait is not None:
             wait = max(wait, error.wait)
+            self.throttled_until = clock + wait
+        if isinstance(error, SourceDenied) and error.final:
+            wait = FINAL_SECONDS
         self._failures += 1
         retry = (now + timedelta(seconds=wait)).replace(microsecond=0)
         self.state = Stale(since, one_line(error), retry, denied=isinstance(error, SourceDenied))
@@ -232,16 +238,20 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def fulfil(future: Future[T], question: Callable[[], T]) -> None:
-    """Answer a future, with the question's error where it fails."""
+def fulfil(future: Future[T], question: Callable[[], T], let: type[Exception] | tuple[()] = ()) -> None:
+    """Answer a future, with the question's error where it fails; errors of the kind `let` are raised."""
     if future.done():
         return
     try:
         answer = question()
+    except let:
+        raise
     except (CannotAnswer, UserError, SourceError) as error:
         future.set_exception(error)
     except Exception as error:
-        future.set_exception(Broken(f"cost-top failed: {type(error).__name__}: {one_line(error)}"))
+        broken = Broken(f"cost-top failed: {type(error).__name__}: {one_line(error)}")
+        broken.__cause__ = error
+        future.set_exception(broken)
     else:
         future.set_result(answer)
 

@@ -120,13 +120,26 @@ class LogHub(HubThread):
         """Values of a dimension for a picker."""
         from cost_top.monitor.questions import find
 
-        self.tell(lambda: reply(find(self.history.mirror, self._query(view, zone), dimension, text)))
+        self._soon(lambda: reply(find(self.history.mirror, self._query(view, zone), dimension, text)))
 
     def find_unpriced(self, view: View, zone: tzinfo, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
         """The models behind what is unpriced in a view."""
         from cost_top.monitor.questions import unpriced_models
 
-        self.tell(lambda: reply(unpriced_models(self.history.mirror, self._query(view, zone))))
+        self._soon(lambda: reply(unpriced_models(self.history.mirror, self._query(view, zone))))
+
+    def _soon(self, command: Callable[[], None]) -> None:
+        """Run a command that reads the mirror; where a kept day is gone, once more without it."""
+        import duckdb
+
+        def run() -> None:
+            try:
+                command()
+            except duckdb.IOException:
+                self.history.forget_lost_days()
+                command()
+
+        self.tell(run)
 
     def refuses(self, view: View) -> str | None:  # noqa: ARG002 - a log answers every view
         """Why the source cannot answer a view."""
@@ -144,14 +157,21 @@ class LogHub(HubThread):
 
     def _answer_questions(self) -> None:
         """Answer the questions whose period is held; those that wait too long learn why."""
+        import duckdb
+
         waiting = []
         for question in self._questions:
             if self.history.covers(question.period):
-                fulfil(question.future, question.answer)
+                try:
+                    fulfil(question.future, question.answer, let=duckdb.IOException)
+                except duckdb.IOException:
+                    # A kept day is gone from the cache folder: it is read again, and the question waits for it.
+                    self.history.forget_lost_days()
+                    waiting.append(question)
             elif clock() > question.deadline:
                 fulfil(question.future, self._not_yet)
             else:
-                self.history.want(question.period)
+                self.history.want(question.period, gently=True)
                 waiting.append(question)
         self._questions = waiting
 
@@ -232,9 +252,8 @@ class LogHub(HubThread):
 
     def _note_health(self) -> None:
         history = self.history
-        filling = history.filling((0, 0))
-        ready = self.state is not None and filling is None
-        self._health = Health(ready, self.state, history.mirror.newest(), filling)
+        ready = self.state is not None and history.window_is_read()
+        self._health = Health(ready, self.state, history.mirror.newest(), history.filling((0, 0)))
 
     def _composer(self, zone: tzinfo) -> Composer:
         from cost_top.monitor.compose import Composer

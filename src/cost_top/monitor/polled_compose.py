@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from cost_top.insight.bars import bar_label
@@ -58,6 +58,7 @@ def compose(
     answers = [found for one in wanted if (found := answer(one)) is not None]
     waiting = [one for one in wanted if answer(one) is None and one.key not in refused]
     end = sheet.period.end
+    complete = all(answer(one) is not None for one in (sheet.days, sheet.recent) if one is not None)
     measures = total or known_measures(0)
     whole = [days[day].total_cost for day in _last_days(end, sheet.closed_until) if day in days]
     polling = Polling(
@@ -69,7 +70,7 @@ def compose(
         credits=asking.credits,
         # The balance is everybody's: a filter's own burn says nothing about it.
         runway=runway(asking.credits.balance, whole) if asking.credits is not None and not view.where else None,
-        metered=asking.metered,
+        metered=asking.metered if not view.where else None,
         metered_span=asking.metered_span,
         limits=tuple(
             {
@@ -86,16 +87,19 @@ def compose(
         period=Period(sheet.period.start, end if view.end else end.replace(microsecond=0)),
         spend=_running_spend(measures, running)
         if running
-        else _spend(measures, days, sheet, _own_keys(sheet, answer, measures)),
-        burn=_burn(sheet, hours, answer, end),
+        else _spend(measures, days, complete, sheet, _own_keys(sheet, answer, measures)),
+        burn=_burn(sheet, hours, answer, capabilities.lag),
         chart=_chart(sheet, days, hours, answer),
-        lenses=tuple(_lens(view, lens, answer, total, sheet) for lens in sheet.lenses if _is_answered(lens, answer)),
+        lenses=tuple(
+            _lens(view, lens, answer, days)
+            for lens in sheet.lenses
+            # Tags overlap: their total comes from the days.
+            if _is_answered(lens, answer) and (complete or lens.dimension != "tag")
+        ),
         trust=Trust(reported_cost=measures.total_cost, unpriced_count=measures.unpriced_count),
         state=state if total is not None or isinstance(state, Stale) else None,
         filling=Filling(len(wanted) - len(waiting), len(wanted), None) if waiting and answers else None,
-        newest=max(
-            (found.as_of for one in wanted if not one.closed and (found := answer(one)) is not None), default=None
-        ),
+        newest=_asked_at(sheet, answer),
         log_rows=1 if total is not None else 0,
         polling=polling,
         watching=asking.watching,
@@ -127,6 +131,8 @@ def _buckets(wanted: Wanted | None, answer: Answers) -> Buckets:
 def _window_total(sheet: Sheet, days: Buckets, hours: Buckets, answer: Answers) -> Measures | None:
     """The window's sum; None while a part of it is not answered."""
     period = sheet.period
+    if not sheet.is_whole:
+        return None
     if sheet.fine is not None:
         return _sum(_buckets(sheet.fine, answer), period) if answer(sheet.fine) is not None else None
     parts = [one for one in (sheet.days, sheet.recent) if one is not None and _meets(one, period)]
@@ -194,7 +200,14 @@ def _running_spend(total: Measures, running: Mapping[str, Measures | None]) -> S
     )
 
 
-def _spend(total: Measures, days: Buckets, sheet: Sheet, own_keys: int | None) -> Spend:
+def _asked_at(sheet: Sheet, answer: Answers) -> datetime | None:
+    """When the window's total was told."""
+    total = sheet.running[0][1] if sheet.running else sheet.fine or sheet.recent or sheet.days
+    found = answer(total) if total is not None else None
+    return found.as_of if found is not None else None
+
+
+def _spend(total: Measures, days: Buckets, complete: bool, sheet: Sheet, own_keys: int | None) -> Spend:
     end = sheet.period.end
     today = floor(end - _INSTANT, _DAY)
     month = month_start(end - _INSTANT, UTC)
@@ -205,29 +218,36 @@ def _spend(total: Measures, days: Buckets, sheet: Sheet, own_keys: int | None) -
     return Spend(
         measures=total,
         previous_cost=None,
-        today=days[today].total_cost if today in days else 0 if days else None,
-        month=sum(days[day].total_cost for day in month_days if day in days) if days and month >= sheet.first else None,
+        today=(days[today].total_cost if today in days else 0) if complete else None,
+        month=sum(days[day].total_cost for day in month_days if day in days)
+        if complete and month >= sheet.first
+        else None,
         below_market=below,
         byok_market_cost=own_keys,
     )
 
 
-def _burn(sheet: Sheet, hours: Buckets, answer: Answers, end: datetime) -> Burn:
+def _burn(sheet: Sheet, hours: Buckets, answer: Answers, lag: timedelta) -> Burn:
+    """The last hour that the API has told whole: figures end at its lag before it was asked."""
     unknown = Burn(cost_per_hour=None, requests_per_minute=None, error_count=None, request_count=None)
+    asked = sheet.minutes or sheet.recent
+    found = answer(asked) if asked is not None else None
+    if found is None:
+        return unknown
+    until = min(sheet.period.end, found.as_of - lag)
     if sheet.minutes is not None:
-        found = answer(sheet.minutes)
-        return unknown if found is None else _minutes(_buckets(sheet.minutes, answer), end)
+        return _minutes(_buckets(sheet.minutes, answer), until)
     if not hours:
         return unknown
-    last = floor(end - _INSTANT, _HOUR)
+    last = floor(until - _INSTANT, _HOUR)
     starts = [last - number * _HOUR for number in reversed(range(_HOURS_SHOWN))]
     costs = tuple(hours[hour].total_cost if hour in hours else 0 for hour in starts)
-    return Burn(hours=costs, cost_per_hour=costs[-2], requests_per_minute=None, error_count=None, request_count=None)
+    return replace(unknown, hours=costs, cost_per_hour=costs[-2], until=until)
 
 
-def _minutes(buckets: Buckets, end: datetime) -> Burn:
-    first = floor(end, _MINUTE) - _HOUR + _MINUTE
-    found = [buckets.get(first + number * _MINUTE, Measures()) for number in range(60)]
+def _minutes(buckets: Buckets, until: datetime) -> Burn:
+    last = floor(until, _MINUTE)
+    found = [buckets.get(last - number * _MINUTE, Measures()) for number in range(60, 0, -1)]
     costs = tuple(one.total_cost for one in found)
     total = sum_of(found)
     lately = sum_of(found[-5:]).request_count
@@ -237,6 +257,7 @@ def _minutes(buckets: Buckets, end: datetime) -> Burn:
         requests_per_minute=None if lately is None else lately / 5,
         error_count=total.error_count,
         request_count=total.request_count,
+        until=until,
     )
 
 
@@ -274,19 +295,20 @@ def _is_answered(lens: LensSheet, answer: Answers) -> bool:
     return all(answer(part) is not None for part in lens.parts)
 
 
-def _lens(view: View, lens: LensSheet, answer: Answers, total: Measures | None, sheet: Sheet) -> Lens:
-    groups: dict[str | None, tuple[tuple[str | None, ...], Measures]] = {}
+def lens_rows(lens: LensSheet, answer: Answers) -> list[ReportRow]:
+    """The rows of a panel: the sums of its parts by key, in no order."""
+    groups: dict[tuple[str | None, ...], Measures] = {}
     for part in lens.parts:
-        found = answer(part)
-        for bucket in found.buckets if found is not None else ():
-            known = groups.get(bucket.key[0])
-            groups[bucket.key[0]] = (
-                bucket.key, bucket.measures if known is None else add_measures(known[1], bucket.measures)
-            )  # fmt: skip
-    rows = [ReportRow(key, measures) for key, measures in groups.values()]
+        for bucket in _found(answer(part)):
+            known = groups.get(bucket.key)
+            groups[bucket.key] = bucket.measures if known is None else add_measures(known, bucket.measures)
+    return [ReportRow(key, measures) for key, measures in groups.items()]
+
+
+def _lens(view: View, lens: LensSheet, answer: Answers, days: Buckets) -> Lens:
+    rows = lens_rows(lens, answer)
     if lens.dimension == "tag":
-        same = floor(sheet.period.start, _DAY) == lens.period.start or sheet.period.start == lens.period.start
-        totals = total if same and total is not None else known_measures(0)
+        totals = _sum(days, lens.period)
     else:
         # Not the window's total: a panel may be of another minute, or in dollars by rates where that is a bill.
         totals = sum_of(row.measures for row in rows)
@@ -307,7 +329,7 @@ def order_rows(rows: list[ReportRow], measure: str, descending: bool) -> list[Re
     ordered = sorted(rows, key=key_of)
     if measure not in Measures.__dataclass_fields__:
         named = [row for row in ordered if row.key and row.key[0] is not None]
-        return (named[::-1] if descending else named) + [row for row in ordered if row not in named]
+        return (named[::-1] if descending else named) + ordered[len(named) :]
     known = [row for row in ordered if getattr(row.measures, measure) is not None]
     known.sort(key=lambda row: getattr(row.measures, measure), reverse=descending)
     return known + [row for row in ordered if getattr(row.measures, measure) is None]

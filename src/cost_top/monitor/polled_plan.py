@@ -21,7 +21,11 @@ BURN_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A question and what it is known by: `key` stays the same while the end of an open question moves on."""
+    """A question and what it is known by.
+
+    The key of a live question stays the same while its stretch of time slides on: its last answer serves until the
+    next one. No two questions that differ otherwise share one.
+    """
 
     key: str
     question: Question
@@ -59,8 +63,13 @@ class Sheet:
         yield from (one for one in (self.recent, self.fine, self.days) if one is not None)
         for lens in self.lenses:
             yield from lens.parts
-        if self.minutes is not None:
+        if self.minutes is not None and self.minutes is not self.fine:
             yield self.minutes
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the API reaches back to the start of the window; else there are no questions."""
+        return bool(self.running) or self.recent is not None or self.days is not None
 
 
 def floor(instant: datetime, step: timedelta) -> datetime:
@@ -94,23 +103,29 @@ def sheet_of(view: View, now: datetime, capabilities: Capabilities) -> Sheet:
         first = max(first, ceiling(now - capabilities.reach, _DAY))
     first = floor(first, _DAY)
     border = min(closed_until, ceiling(end, _DAY))
+    if first > period.start:
+        # Beyond the API's reach: no part is given for the whole.
+        return Sheet(period, None, None, None, None, (), closed_until, first)
     days = _closed(first, border, None, "day", where)
     recent = _recent(border, end, capabilities.totals, where)
     fine = None
     if short and capabilities.totals == "minute":
         grain: Grain = "minute" if view.window == "1h" else "hour"
-        fine = _part(period.start, ceiling(end, GRAINS[grain]), None, grain, where, closed_until)
+        slot = f"fine {view.window}" if view.end is None else ""
+        fine = _part(slot, Question(period.start, ceiling(end, GRAINS[grain]), None, grain, where), closed_until)
     minutes = None
     if capabilities.totals == "minute" and view.end is None and fine is None:
-        minutes = _open(floor(end, _MINUTE) - _HOUR + _MINUTE, ceiling(end, _MINUTE), None, "minute", where)
+        # The newest minutes are those before the API's lag.
+        start = floor(end - capabilities.lag, _MINUTE) - _HOUR
+        minutes = _open("minutes", Question(start, ceiling(end, _MINUTE), None, "minute", where))
     elif fine is not None and fine.question.grain == "minute":
         minutes = fine
     lenses = tuple(
-        _lens(lens, period, end, border, closed_until, capabilities, where)
+        _lens(lens, view, period, border, closed_until, capabilities)
         for lens in view.lenses
         if lens in capabilities.dimensions
     )
-    return Sheet(period, days, recent, fine, None if minutes is fine else minutes, lenses, closed_until, first)
+    return Sheet(period, days, recent, fine, minutes, lenses, closed_until, first)
 
 
 def running_window(view: View) -> str:
@@ -126,7 +141,9 @@ def _running_sheet(view: View, end: datetime) -> Sheet:
     starts = {"today": today, "this week": today - today.weekday() * _DAY, "this month": month_start(today, UTC)}
     last = today + _DAY
     named = running_window(view)
-    wanted = {name: _open(starts[name], last, None, None, view.where) for name in ("today", "this month", named)}
+    wanted = {
+        name: _open("", Question(starts[name], last, None, None, view.where)) for name in ("today", "this month", named)
+    }
     totals = tuple({"window": wanted[named], "today": wanted["today"], "month": wanted["this month"]}.items())
     return Sheet(Period(starts[named], end), None, None, None, None, (), today, today, totals)
 
@@ -155,46 +172,47 @@ def _closed(start: datetime, end: datetime, dimension: str | None, grain: Grain 
     return Wanted(f"closed {start:%Y%m%dT%H%M} {end:%Y%m%dT%H%M} {dimension} {grain} {where}", question, True)
 
 
-def _open(start: datetime, end: datetime, dimension: str | None, grain: Grain | None, where: Filter) -> Wanted:
-    # The start of a sliding stretch is left out of the key, so that its last answer serves until the next one.
-    name = f"{start:%Y%m%d}" if grain != "minute" else ""
-    return Wanted(f"open {name} {dimension} {grain} {where}", Question(start, end, dimension, grain, where), False)
+def _open(slot: str, question: Question) -> Wanted:
+    """A question whose figures still change. `slot` names one that slides with the clock; "" is a fixed stretch."""
+    stretch = slot or f"{question.start:%Y%m%dT%H%M} {question.end:%Y%m%dT%H%M}"
+    return Wanted(f"open {stretch} {question.dimension} {question.grain} {question.where}", question, False)
 
 
-def _part(
-    start: datetime, end: datetime, dimension: str | None, grain: Grain | None, where: Filter, closed_until: datetime
-) -> Wanted:
-    closed = _closed(start, end, dimension, grain, where) if end <= closed_until else None
-    return closed or _open(start, end, dimension, grain, where)
+def _part(slot: str, question: Question, closed_until: datetime) -> Wanted:
+    if question.end <= closed_until:
+        closed = _closed(question.start, question.end, question.dimension, question.grain, question.where)
+        if closed is not None:
+            return closed
+    return _open(slot, question)
 
 
 def _recent(border: datetime, end: datetime, totals: Grain, where: Filter) -> Wanted | None:
     """The days that are not closed; by the hour from yesterday on, where hours are the finest there is."""
     last = ceiling(end, _DAY)
     if totals == "hour":
-        return _part(min(border, floor(end - _INSTANT, _DAY) - _DAY), last, None, "hour", where, border)
-    return _open(border, last, None, "day", where) if border < last else None
+        start = min(border, floor(end - _INSTANT, _DAY) - _DAY)
+        return _part("", Question(start, last, None, "hour", where), border)
+    return _open("", Question(border, last, None, "day", where)) if border < last else None
 
 
 def _lens(
-    dimension: str, period: Period, end: datetime, border: datetime, closed_until: datetime,
-    capabilities: Capabilities, where: Filter,
-) -> LensSheet:  # fmt: skip
-    step = GRAINS[capabilities.dimensions[dimension]]
-    short = end - period.start < _LONG
-    start = floor(period.start, step) if step < _DAY else floor(max(period.start, floor(end - _INSTANT, _DAY)), _DAY)
-    if not short:
-        start = floor(period.start, _DAY)
-    shown = Period(start, end)
-    if short and step < _DAY:
-        return LensSheet(dimension, shown, (_part(start, ceiling(end, step), dimension, None, where, closed_until),))
-    closed = _closed(start, min(border, ceiling(end, _DAY)), dimension, None, where)
-    rest = max(border, start)
+    dimension: str, view: View, period: Period, border: datetime, closed_until: datetime, capabilities: Capabilities
+) -> LensSheet:
+    step, end, where = GRAINS[capabilities.dimensions[dimension]], period.end, view.where
     last = ceiling(end, _DAY)
+    if end - period.start < _LONG:
+        if step < _DAY:
+            question = Question(floor(period.start, step), ceiling(end, step), dimension, None, where)
+            slot = f"fine {view.window}" if view.end is None else ""
+            return LensSheet(dimension, Period(question.start, end), (_part(slot, question, closed_until),))
+        start = floor(end - _INSTANT, _DAY)
+    else:
+        start = floor(period.start, _DAY)
+    closed = _closed(start, min(border, last), dimension, None, where)
     parts = [closed] if closed is not None else []
-    if rest < last:
-        parts.append(_open(rest, last, dimension, None, where))
-    return LensSheet(dimension, shown, tuple(parts))
+    if max(border, start) < last:
+        parts.append(_open("", Question(max(border, start), last, dimension, None, where)))
+    return LensSheet(dimension, Period(start, end), tuple(parts))
 
 
 def narrowed(wanted: Wanted, first: datetime, last: datetime) -> Wanted:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cost_top.sources.apis.cost_top import CostTopClient
 
 _BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+# Asking the same again alone does not help; `r` and another view do.
+_FINAL_SECONDS = 3600.0
 _STOP_SECONDS = 1.8
 Question = Callable[["CostTopClient"], None]
 
@@ -199,8 +201,9 @@ class RemoteFeed:
     def _lost(self, error: SourceError) -> float:
         """Say that the last figures are no longer live; the seconds until the next try."""
         now = datetime.now(UTC)
-        hopeless = isinstance(error, SourceDenied | SourceRefused)
-        wait = _BACKOFF[-1 if hopeless else min(self._failures, len(_BACKOFF) - 1)]
+        wait = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
+        if isinstance(error, SourceDenied | SourceRefused):
+            wait = _FINAL_SECONDS
         wait *= random.uniform(0.8, 1.2)  # noqa: S311 - many terminals must not come back at once
         if isinstance(error, SourceThrottled) and error.wait is not None:
             wait = max(wait, error.wait)

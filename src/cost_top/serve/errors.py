@@ -74,10 +74,7 @@ def problem_of(error: Exception) -> Problem:
         return Problem(400, str(error))
     if isinstance(error, SourceError) and not isinstance(error, Broken):
         return _of_source(error)
-    if isinstance(error, Broken):
-        say("a question failed inside the monitor")
-    else:
-        report_failure(error)
+    report_failure(error.__cause__ if isinstance(error, Broken) and error.__cause__ is not None else error)
     return Problem(500, "the server failed; its log has the place")
 
 

@@ -23,7 +23,14 @@ from cost_top.model.errors import SourceError
 
 
 class SourceDenied(SourceError):
-    """The log refuses: no permission, or a password that is no longer right. Trying again alone will not help."""
+    """The log refuses: no permission, or a password that is no longer right. Trying again alone will not help.
+
+    `final`: an HTTP API refused the key, and is not to be asked again and again with it.
+    """
+
+    def __init__(self, message: str, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
 
 
 class SourceRefused(SourceError):

@@ -26,7 +26,6 @@ _DEEPEST = 6
 _SHORTEST_SECRET = 6  # shorter ones would blot out words
 _SECRET_HEADERS = ("authorization", "x-api-key", "proxy-authorization", "cookie")
 
-_KINDS: Mapping[int, type[SourceError]] = {401: SourceDenied, 402: SourceDenied, 403: SourceDenied}
 _LATER = (408, 409, 425)  # client errors that pass by themselves
 _HEADS: Mapping[int, str] = {
     400: "refuses the question (400)",
@@ -65,8 +64,8 @@ def refusal(place: str, status: int, headers: Mapping[str, str], body: bytes, re
     text = f"{place}: {_head(status)}" + (f": {said}" if said else "")
     if status == 429 or (status in (503, 529) and "retry-after" in headers):
         return SourceThrottled(text, wait_seconds(headers))
-    if status in _KINDS:
-        return _KINDS[status](text)
+    if status in (401, 402, 403):
+        return SourceDenied(text, final=True)
     if 400 <= status < 500 and status not in _LATER:
         return SourceRefused(text)
     return SourceError(text)

@@ -40,6 +40,12 @@ class CostTopApp(LiveApp):
         """Find one value of a dimension and look at it alone."""
         from cost_top.tui.screens.picker import PickerScreen
 
+        polling = self.shown.polling if self.shown is not None else None
+        limit = polling.limit(dimension) if polling is not None else None
+        if limit is not None:
+            self.tell_user(limit, severity="warning")
+            return
+
         def picked(found: Found | None) -> None:
             if found is not None:
                 label = found.name or found.value or "none"

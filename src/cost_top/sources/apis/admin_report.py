@@ -108,8 +108,8 @@ class AdminReport:
 
     @property
     def identity(self) -> str:
-        """See `ReportApi`."""
-        return self._identity[:24]
+        """See `ReportApi`; with the rates, for answers in dollars by them are others with other rates."""
+        return hashlib.sha256(f"{self._identity} {self._load_book().version}".encode()).hexdigest()[:24]
 
     @property
     def capabilities(self) -> Capabilities:
@@ -267,7 +267,7 @@ class AdminReport:
         try:
             value = self._client.get(path, parameters).value
         except SourceDenied as error:
-            raise SourceDenied(f"{error}; {self.key_help}") from None
+            raise SourceDenied(f"{error}; {self.key_help}", final=True) from None
         if not isinstance(value, dict):
             raise SourceError(f"{self.name}: {path} answered something that is no report")
         return value

@@ -158,7 +158,9 @@ def burn_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Cont
         return lines(_wrapped(limit or "not known", width), width, height)
     rows = [_rate_line(snapshot, width, zone)]
     if burn.hours:
-        so_far = content(("this hour so far ", MUTED), display_usd(burn.hours[-1]))
+        hour = burn.until.astimezone(zone).replace(minute=0) if burn.until is not None else None
+        since = f"since {hour:%H:%M} " if hour is not None else "this hour so far "
+        so_far = content((since, MUTED), display_usd(burn.hours[-1]))
         meter = _meter_line(snapshot.polling, width) if snapshot.polling is not None else None
         # The meter is the only live figure of such a source.
         below = (
