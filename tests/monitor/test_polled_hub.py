@@ -268,6 +268,15 @@ def test_a_wrong_key_ends_with_one_line(server: VercelServer) -> None:
     watcher.monitor.stop()
 
 
+def test_a_filter_that_it_cannot_apply_ends_with_its_reason(server: VercelServer) -> None:
+    watcher = Watcher(server, None)
+    watcher.view = View(filter=parse_filter("endpoint:/chat"))
+    watcher.start()
+    assert "endpoint" in watcher.fails()
+    assert server.queries == 0
+    watcher.monitor.stop()
+
+
 def test_a_plan_without_reports_ends_with_its_reason(server: VercelServer) -> None:
     server.has_reports = False
     watcher = Watcher(server, None).start()

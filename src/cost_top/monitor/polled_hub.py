@@ -293,6 +293,10 @@ class PolledHub(HubThread):
         wanted = self._wanted()
         for watch in list(self.watches):
             if self.is_news(watch, now):
+                reason = self.refuses(watch.view) if watch.last is None else None
+                if reason is not None:
+                    self.give_up(watch, UserError(reason))
+                    continue
                 try:
                     snapshot = self._compose(api, watch, now, wanted)
                 except Exception as error:
