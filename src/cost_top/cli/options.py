@@ -103,10 +103,13 @@ class Resolved:
         """The report API, not asked yet."""
         return self.where().report_api(self.load_book)
 
-    def open_hub(self, interval: float | None = None, log_interval: float = 2.0) -> Hub:
+    def open_hub(
+        self, interval: float | None = None, log_interval: float = 2.0, idle_interval: float | None = None
+    ) -> Hub:
         """The source, to be watched for many; nothing is opened before its `start`.
 
-        `interval` None is the source's usual one; a database's is `log_interval` unless the config says otherwise.
+        `interval` None is the source's usual one; a database's is `log_interval` unless the config says otherwise, and
+        `idle_interval` while nobody watches.
         """
         place = self.where()
         if place.kind == "cost-top":
@@ -119,7 +122,8 @@ class Resolved:
 
         usual = place.usual_interval or self.config.interval or log_interval
         seconds = interval or self.own_interval or usual
-        return LogHub(self.open_source, self.load_book, interval=seconds, cache=self.cache)
+        idle = max(seconds, idle_interval) if idle_interval is not None and interval is None else None
+        return LogHub(self.open_source, self.load_book, interval=seconds, cache=self.cache, idle_interval=idle)
 
     def open_feed(self, interval: float | None = None) -> Feed:
         """The source for one screen."""

@@ -22,6 +22,7 @@ _NEEDED = ("fastapi", "limits", "prometheus_client", "simplejson", "uvicorn")
 _OPEN_SECONDS = 90.0
 # A terminal elsewhere shows a request within two seconds of its row: one poll, and the way there.
 _LOG_SECONDS = 1.0
+_IDLE_SECONDS = 5.0  # while no terminal watches, for reports and scrapes
 _CLOSE_SECONDS = 0.8
 
 
@@ -80,7 +81,7 @@ def command(
         )
     check_tls(tls_cert, tls_key)
     settings = resolve(source, mapping, overrides, None, no_cache, config_file)
-    hub = settings.open_hub(interval, log_interval=_LOG_SECONDS)
+    hub = settings.open_hub(interval, log_interval=_LOG_SECONDS, idle_interval=_IDLE_SECONDS)
     sockets = addresses.bind()
     opened = _Opened()
     hub.on_failure = opened.fail

@@ -96,7 +96,13 @@ class HubThread:
         A failure of cost-top's own at this view goes to `on_error` and ends the watch; without it, it ends the hub.
         """
         watch = WatchOfHub(self, view, zone, publish, on_error)
-        self.tell(lambda: self.watches.append(watch))
+
+        def add() -> None:
+            if not self.watches:
+                self.welcome()
+            self.watches.append(watch)
+
+        self.tell(add)
         return watch
 
     def refresh(self) -> None:
@@ -160,6 +166,9 @@ class HubThread:
     def find_unpriced(self, view: View, zone: tzinfo, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
         """The models behind what is unpriced in a view."""
         raise NotImplementedError
+
+    def welcome(self) -> None:
+        """The first watch comes; on the thread."""
 
     def run(self) -> None:
         """Watch the source until `stopping` is set; on the thread."""

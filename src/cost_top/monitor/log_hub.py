@@ -60,9 +60,14 @@ class LogHub(HubThread):
         *,
         interval: float,
         cache: Path | None,
+        idle_interval: float | None = None,
     ) -> None:
-        """`cache` None keeps nothing on disk. Nothing is opened before `start`."""
+        """`interval` is in seconds, `idle_interval` that while nobody watches. `cache` None keeps nothing on disk.
+
+        Nothing is opened before `start`.
+        """
         super().__init__(interval)
+        self._idle_interval = idle_interval
         self._open_source = open_source
         self._load_book = load_book
         self._cache = cache
@@ -246,9 +251,15 @@ class LogHub(HubThread):
                 patience = 0.25 if self._questions else history.patience()
                 self.rest(min(self.next_poll - clock(), patience))
 
+    def welcome(self) -> None:
+        """Look at the log at once: while nobody watched it was looked at less often."""
+        if not isinstance(self.state, Stale):
+            self.next_poll = 0.0
+
     def _pause(self) -> float:
-        """Seconds to the next poll: a slow log is asked less often."""
-        return max(self.interval, self.history.last_poll_seconds * _SLOWDOWN)
+        """Seconds to the next poll: a slow log is asked less often, and one that nobody watches."""
+        idle = self._idle_interval if not self.watches else None
+        return max(idle or self.interval, self.history.last_poll_seconds * _SLOWDOWN)
 
     def _note_health(self) -> None:
         history = self.history

@@ -50,6 +50,8 @@ class Addresses:
                         (address, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both, reuse_port=False
                     )
                 )
+                # Connections inherit it: an answer's body must not wait for the client to confirm its head.
+                bound[-1].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 port = port or bound[0].getsockname()[1]
         except OSError as error:
             for one in bound:
