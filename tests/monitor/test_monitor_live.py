@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from cost_top.model.errors import UserError
 from cost_top.model.filter import parse_filter
 from cost_top.model.native import COLUMNS, DDL
+from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Live, Snapshot, Stale
 from cost_top.model.view import View
 from cost_top.monitor.log_hub import LogHub
@@ -261,3 +263,46 @@ def test_a_source_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert "nothing.db" in str(watcher.failures[0])
     watcher.monitor.stop()
+
+
+def test_a_report_lives_through_a_cache_that_was_emptied(native: NativeLog, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    native.write(*(request(number, now - timedelta(hours=number)) for number in range(24 * 6)))
+    hub = LogHub(
+        lambda: open_log(str(native.path), None), lambda: RateBook.load(None), interval=0.2, cache=tmp_path / "cache"
+    )
+    hub.start()
+    try:
+        query = ReportQuery(now - timedelta(days=10), now + timedelta(minutes=1), ("model",))
+        assert hub.report(query).totals.total_cost == 24 * 6 * DOLLAR
+        for path in (tmp_path / "cache").rglob("*.parquet"):
+            path.unlink()
+        assert hub.report(query).totals.total_cost == 24 * 6 * DOLLAR
+    finally:
+        hub.close()
+
+
+def test_a_far_report_does_not_make_the_window_unready(native: NativeLog, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    native.write(*(request(number, now - timedelta(days=number)) for number in range(200)))
+    hub = LogHub(lambda: open_log(str(native.path), None), lambda: RateBook.load(None), interval=0.2, cache=None)
+    hub.start()
+    try:
+        near = ReportQuery(now - timedelta(days=30), now + timedelta(minutes=1))
+        hub.report(near)
+        deadline = time.monotonic() + PATIENCE
+        while not hub.health().ready and time.monotonic() < deadline:
+            time.sleep(0.02)
+        answers: list[int] = []
+        far = ReportQuery(now - timedelta(days=400), now + timedelta(minutes=1))
+        asking = threading.Thread(target=lambda: answers.append(hub.report(far).totals.total_cost))
+        asking.start()
+        seen = set[bool]()
+        while asking.is_alive():
+            seen.add(hub.health().ready)
+            time.sleep(0.01)
+        asking.join()
+        assert answers == [200 * DOLLAR]
+        assert seen == {True}
+    finally:
+        hub.close()

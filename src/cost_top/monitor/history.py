@@ -157,7 +157,7 @@ class History:
     def want(self, period: Period, gently: bool = False) -> None:
         """Ask for older days when somebody looks at them; `gently` reads those older than usual with rests."""
         if self._hot_end_is_read:
-            usual = self._usual_start if gently else date.min
+            usual = self._days_back(HISTORY_DAYS) if gently else date.min
             days = self._days_of(period)
             self._ask(Work.READ, [day for day in days if day >= usual])
             self._ask(Work.READ_OLDER, [day for day in days if day < usual])
@@ -165,12 +165,11 @@ class History:
     def window_is_read(self) -> bool:
         """Whether the days of the longest window are held, whatever else is being read."""
         waiting = (day for day, work in self._asked.items() if work is Work.READ)
-        return self._hot_end_is_read and all(day < self._usual_start for day in waiting)
+        return self._hot_end_is_read and all(day < self._days_back(WINDOW_DAYS) for day in waiting)
 
-    @property
-    def _usual_start(self) -> date:
+    def _days_back(self, count: int) -> date:
         assert self._hot_goal is not None
-        return self._hot_goal.date() - _DAY * HISTORY_DAYS
+        return self._hot_goal.date() - _DAY * count
 
     def covers(self, period: Period) -> bool:
         """Whether the mirror holds a period whole, with all columns."""
