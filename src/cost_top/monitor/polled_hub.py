@@ -6,7 +6,7 @@ free meter of spend stands still, but for a round now and then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -24,7 +24,7 @@ from cost_top.monitor.hub import HubThread, WatchOfHub, clock, utc_now
 from cost_top.monitor.meter import Meter
 from cost_top.monitor.polled_compose import Asking, compose, lens_rows, order_rows
 from cost_top.monitor.polled_pace import BACKOFF, MONTHLY_BUDGET, Pace
-from cost_top.monitor.polled_plan import Wanted, sheet_of
+from cost_top.monitor.polled_plan import Sheet, Wanted, sheet_of
 from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
 from cost_top.sources.report_api import Capabilities, ReportApi
 
@@ -224,11 +224,14 @@ class PolledHub(HubThread):
 
     def _wanted(self) -> list[Wanted]:
         """The questions of all views, each once."""
-        now, found = utc_now(), dict[str, Wanted]()
-        for watch in self.watches:
-            for one in sheet_of(watch.view, now, self._capabilities).wanted():
-                found.setdefault(one.key, one)
-        return list(found.values())
+        return list({one.key: one for watch in self.watches for one in self._sheet(watch).wanted()}.values())
+
+    def _totals(self, watches: Iterable[WatchOfHub]) -> dict[str, Wanted]:
+        """The questions that totals come from, by key."""
+        return {one.key: one for watch in watches for one in self._sheet(watch).totals()}
+
+    def _sheet(self, watch: WatchOfHub) -> Sheet:
+        return sheet_of(watch.view, utc_now(), self._capabilities)
 
     def _keep(self, api: ReportApi, one: Wanted) -> None:
         missing = self._kept.missing(one)
@@ -240,17 +243,18 @@ class PolledHub(HubThread):
 
     def _ask_api(self, api: ReportApi, one: Wanted) -> None:
         """Ask one question. What fails for a panel is tried again by itself; what fails for the total tells of all."""
-        now, is_total = utc_now(), one.question.dimension is None
+        now, is_total = utc_now(), one.key in self._totals(self.watches)
         self._asked += 1
         self._pace.asked(one)
         try:
             self._keep(api, one)
-        except SourceError as error:
-            final = isinstance(error, SourceRefused) or (isinstance(error, SourceDenied) and error.final)
+        except (CannotAnswer, SourceError) as error:
+            refused = isinstance(error, CannotAnswer | SourceRefused)
+            final = refused or (isinstance(error, SourceDenied) and error.final)
             if final and is_total:
                 self._end_blank(api, one, error)
             self._pace.failed(one, error, final)
-            if isinstance(error, SourceThrottled) or (is_total and not isinstance(error, SourceRefused)):
+            if isinstance(error, SourceThrottled) or (is_total and not refused):
                 self.failed(error, now, clock())
         else:
             self._pace.answered(one)
@@ -260,12 +264,10 @@ class PolledHub(HubThread):
             watch.due = True
         self._pace.forget_all_but(self._wanted())
 
-    def _end_blank(self, api: ReportApi, one: Wanted, error: SourceError) -> None:
+    def _end_blank(self, api: ReportApi, one: Wanted, error: Exception) -> None:
         """End the watches that have never shown anything and want a total that is refused; for the app this raises."""
-        now = utc_now()
         for watch in list(self.watches):
-            wanted = {each.key for each in sheet_of(watch.view, now, self._capabilities).wanted()}
-            if one.key in wanted and (watch.last is None or not watch.last.log_rows):
+            if one.key in self._totals([watch]) and (watch.last is None or not watch.last.log_rows):
                 self.give_up(watch, UserError(f"{api.label}: {one_line(error)}"))
 
     def _read_meter(self, api: ReportApi) -> None:
@@ -309,8 +311,8 @@ class PolledHub(HubThread):
                 # Before the total is known there is nothing to show but why.
                 if snapshot.log_rows or isinstance(snapshot.state, Stale) or last is not None:
                     watch.show(snapshot)
-        unanswered = [one for one in wanted if one.question.dimension is None and self._kept.answer(one) is None]
-        self._health = Health(self.state is not None and not unanswered, self.state, None, None)
+        whole = all(self._kept.answer(one) is not None for one in self._totals(self.watches).values())
+        self._health = Health(self.state is not None and whole, self.state, None, None)
 
     def _compose(self, api: ReportApi, watch: WatchOfHub, now: datetime, wanted: list[Wanted]) -> Snapshot:
         capabilities, statistics = api.capabilities, api.statistics

@@ -59,12 +59,16 @@ class Sheet:
 
     def wanted(self) -> Iterator[Wanted]:
         """The questions, the most pressing first."""
-        yield from (one for _, one in self.running)
-        yield from (one for one in (self.recent, self.fine, self.days) if one is not None)
+        yield from self.totals()
         for lens in self.lenses:
             yield from lens.parts
         if self.minutes is not None and self.minutes is not self.fine:
             yield self.minutes
+
+    def totals(self) -> Iterator[Wanted]:
+        """The questions that the window's total comes from."""
+        yield from (one for _, one in self.running)
+        yield from (one for one in (self.recent, self.fine, self.days) if one is not None)
 
     @property
     def is_whole(self) -> bool:
