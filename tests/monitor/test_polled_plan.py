@@ -131,6 +131,15 @@ def test_no_two_questions_share_a_key(capabilities):
                 assert known.setdefault(one.key, told) == told, (one.key, window, end)
 
 
+def test_the_last_hour_is_asked_for_in_every_live_window():
+    for window in WINDOW_NAMES:
+        sheet = sheet_of(View(window=window), NOW, openai())
+        assert sheet.minutes is not None
+        assert sheet.minutes.question.grain == "minute"
+        keys = [one.key for one in sheet.wanted()]
+        assert len(keys) == len(set(keys))
+
+
 def test_what_lies_beyond_the_reach_is_not_given_in_part():
     capabilities = replace(openai(), reach=timedelta(days=30))
     assert sheet_of(View(window="30d"), NOW, capabilities).is_whole

@@ -117,13 +117,11 @@ def sheet_of(view: View, now: datetime, capabilities: Capabilities) -> Sheet:
         grain: Grain = "minute" if view.window == "1h" else "hour"
         slot = f"fine {view.window}" if view.end is None else ""
         fine = _part(slot, Question(period.start, ceiling(end, GRAINS[grain]), None, grain, where), closed_until)
-    minutes = None
-    if capabilities.totals == "minute" and view.end is None and fine is None:
+    minutes = fine if fine is not None and fine.question.grain == "minute" else None
+    if capabilities.totals == "minute" and view.end is None and minutes is None:
         # The newest minutes are those before the API's lag.
         start = floor(end - capabilities.lag, _MINUTE) - _HOUR
         minutes = _open("minutes", Question(start, ceiling(end, _MINUTE), None, "minute", where))
-    elif fine is not None and fine.question.grain == "minute":
-        minutes = fine
     lenses = tuple(
         _lens(lens, view, period, border, closed_until, capabilities)
         for lens in view.lenses
