@@ -116,7 +116,9 @@ def sheet_of(view: View, now: datetime, capabilities: Capabilities) -> Sheet:
     if short and capabilities.totals == "minute":
         grain: Grain = "minute" if view.window == "1h" else "hour"
         slot = f"fine {view.window}" if view.end is None else ""
-        fine = _part(slot, Question(period.start, ceiling(end, GRAINS[grain]), None, grain, where), closed_until)
+        # The last hour that is told whole begins before the window, by the API's lag.
+        start = floor(period.start - capabilities.lag, _MINUTE) if grain == "minute" else period.start
+        fine = _part(slot, Question(start, ceiling(end, GRAINS[grain]), None, grain, where), closed_until)
     minutes = fine if fine is not None and fine.question.grain == "minute" else None
     if capabilities.totals == "minute" and view.end is None and minutes is None:
         # The newest minutes are those before the API's lag.
