@@ -231,7 +231,8 @@ def test_time_travel(server: VercelServer, watcher: Watcher) -> None:
 def test_figures_stay_while_the_api_fails(server: VercelServer, tmp_path: Path) -> None:
     watcher = Watcher(server, None, interval=0.2)
     before = watcher.start().until(whole)
-    server.failures.extend([Failure(500), Failure(502, b"<html>bad gateway</html>")])
+    # Enough for the total's question to be among those that fail.
+    server.failures.extend([Failure(500), Failure(502, b"<html>bad gateway</html>")] * 2 + [Failure(503)])
     stale = watcher.until(lambda one: isinstance(one.state, Stale))
     assert stale.spend == before.spend
     server.requests.append(SpentRequest(datetime.now(UTC), Decimal("5")))
