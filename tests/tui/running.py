@@ -81,7 +81,10 @@ async def recorded(
 
     async def pilot_script(pilot: Pilot[int]) -> None:
         try:
-            await pilot.pause()
+            painted = -1
+            while painted != app.written.bytes:  # until the first painting is over
+                painted = app.written.bytes
+                await pilot.pause(0.15)
             await script(app, feed, pilot)
             finished.append(True)
         except BaseException as error:  # the app would swallow it
