@@ -49,6 +49,7 @@ class History:
         self._asked: dict[date, Work] = {}
         self._hot_goal: datetime | None = None
         self._started = False
+        self._history_asked = False
         self._tidy_due = time.monotonic() + _TIDY_SECONDS
         self._to_look_at: list[date] = []
         self._look_again_due = time.monotonic() + _LOOK_AGAIN_SECONDS
@@ -73,6 +74,9 @@ class History:
             self.changed = True
             if start > self._hot_goal:
                 return True
+        if not self._history_asked:
+            # Also where the first piece, between one and two o'clock, was the whole hot end.
+            self._history_asked = True
             self._begin_history()
         before = self._reader.statistics.database_ms
         self.changed |= self.tail.poll(now, clock)
