@@ -19,6 +19,8 @@ from cost_top.model.native import COLUMNS, DDL
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Live, Snapshot, Stale
 from cost_top.model.view import View
+from cost_top.model.windows import Period
+from cost_top.monitor.history import History
 from cost_top.monitor.log_hub import LogHub
 from cost_top.monitor.monitor import Monitor
 from cost_top.pricing.book import RateBook
@@ -306,3 +308,22 @@ def test_a_far_report_does_not_make_the_window_unready(native: NativeLog, tmp_pa
         assert seen == {True}
     finally:
         hub.close()
+
+
+@pytest.mark.parametrize("hour", [0, 1, 2, 13, 23])
+def test_history_is_read_whatever_the_hour_of_the_start(native: NativeLog, hour: int) -> None:
+    now = datetime(2026, 11, 20, hour, 30, tzinfo=UTC)
+    native.write(*(request(number, now - timedelta(hours=number)) for number in range(60)))
+    source = open_log(str(native.path), None)
+    with source.connect() as reader:
+        history = History(source, reader, RateBook.load(None), None)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            whole = Period(now - timedelta(days=3), now)
+            while not history.covers(whole) and time.monotonic() < deadline:
+                history.step(now, time.monotonic())
+                history.collect()
+                time.sleep(0.02)
+            assert history.mirror.row_count() == 60
+        finally:
+            history.close()
