@@ -184,7 +184,7 @@ class History:
 
     @property
     def _hot_end_is_read(self) -> bool:
-        return self._started and self._hot_goal is not None and self.mirror.hot_start <= self._hot_goal
+        return self._history_asked and self._hot_goal is not None and self.mirror.hot_start <= self._hot_goal
 
     def _days_of(self, period: Period) -> list[date]:
         """The days of a period that the log has and that are not of the hot end."""
@@ -252,7 +252,7 @@ class History:
     def filling(self, unsummed: tuple[int, int]) -> Filling | None:
         """What of the window is still missing, None when nothing is."""
         waiting = [day for day, work in self._asked.items() if work is Work.READ]
-        hot_missing = self._hot_goal is None or self.mirror.hot_start > self._hot_goal
+        hot_missing = not self._hot_end_is_read
         plain = [day for day in self.mirror.closed.values() if not day.details] if self._source.costly else []
         if not waiting and not hot_missing and not unsummed[0] and not plain:
             return None
