@@ -102,7 +102,7 @@ def terminal(serve: FakeServe) -> Iterator[Terminal]:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cost_top.monitor.remote._BACKOFF", (0.02, 0.04))
+    monkeypatch.setattr("cost_top.monitor.remote.BACKOFF", (0.02, 0.04))
 
 
 def test_figures_come_as_they_change(serve: FakeServe, terminal: Terminal) -> None:
@@ -374,7 +374,7 @@ def test_patience_that_is_asked_for_is_had(
 def test_refresh_ends_the_wait_and_asks_the_server(
     serve: FakeServe, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cost_top.monitor.remote._BACKOFF", (1000.0,))
+    monkeypatch.setattr("cost_top.monitor.remote.BACKOFF", (1000.0,))
     serve.answers["/v1/refresh"] = (202, {})
     terminal.start()
     terminal.until(costs(100))
@@ -449,7 +449,7 @@ def test_stop_ends_at_once_whatever_is_under_way(
     if moment == "connecting":
         serve.scripts = [lambda stream, view: released.wait(PATIENCE)]
     if moment == "waiting":
-        monkeypatch.setattr("cost_top.monitor.remote._BACKOFF", (1000.0,))
+        monkeypatch.setattr("cost_top.monitor.remote.BACKOFF", (1000.0,))
     if moment == "asking":
         serve.answers["/v1/find"] = lambda asked: (released.wait(PATIENCE), {"results": []})[1]
     if moment != "never started":

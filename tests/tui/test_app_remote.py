@@ -41,7 +41,7 @@ async def until(pilot: Pilot[int], is_right: Callable[[], bool]) -> None:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cost_top.monitor.remote._BACKOFF", (0.05,))
+    monkeypatch.setattr("cost_top.monitor.remote.BACKOFF", (0.05,))
 
 
 async def test_the_header_names_the_source_and_the_host() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cost_top.model.errors import SourceError, UserError, one_line
+from cost_top.model.errors import SourceError, UserError, named, one_line
 from cost_top.model.format import duration_ms
 from cost_top.model.money import display_usd
+from cost_top.model.query import added
 from cost_top.model.windows import month_start
 from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
 from cost_top.sources.report_api import Question
@@ -34,7 +35,7 @@ def doctor_report_api(
         api.open()
         return _examine(api, key_from, clock())
     except SourceError as error:
-        raise UserError(one_line(error) if api.label in str(error) else f"{api.label}: {one_line(error)}") from None
+        raise UserError(named(api.label, error)) from None
     finally:
         api.close()
 
@@ -127,8 +128,8 @@ def _cheapest(api: ReportApi, offered: Capabilities, now: datetime) -> tuple[Que
 
 def _sum(answer: Answer) -> str:
     measures = [bucket.measures for bucket in answer.buckets]
-    market = _known_sum(one.market_cost for one in measures)
-    requests = _known_sum(one.request_count for one in measures)
+    market = added(one.market_cost for one in measures)
+    requests = added(one.request_count for one in measures)
     unpriced = sum(one.unpriced_count for one in measures)
     parts = [
         display_usd(sum(one.total_cost for one in measures)),
@@ -137,15 +138,6 @@ def _sum(answer: Answer) -> str:
         *([f"{unpriced:,} unpriced"] if unpriced else []),
     ]
     return ", ".join(parts)
-
-
-def _known_sum(figures: Iterable[int | None]) -> int | None:
-    total = 0
-    for figure in figures:
-        if figure is None:
-            return None
-        total += figure
-    return total
 
 
 def _is_spend(answer: Answer) -> Iterator[bool]:

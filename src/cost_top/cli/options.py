@@ -42,12 +42,6 @@ or set COST_TOP_SOURCE, or `default` in the config file. To see it first:
 """
 
 
-def named(source: str, error: Exception) -> str:
-    """What went wrong with a source, in one line that names it once."""
-    told = one_line(error)
-    return told if source.rpartition("@")[2] in told else f"{source}: {told}"
-
-
 def source_options(function: F) -> F:
     """SOURCE and how to read it."""
     decorators = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from cost_top.cli.options import named, resolve, source_options
-from cost_top.model.errors import SourceError, UserError, one_line
+from cost_top.cli.options import resolve, source_options
+from cost_top.model.errors import SourceError, UserError, named, one_line
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import DIMENSIONS, MEASURES, SYNONYMS, ReportQuery, key_columns, parse_group_by
 from cost_top.model.windows import Period, parse_instant

@@ -67,9 +67,9 @@ def command(
     if scope is not None:
         raise UserError("--scope: goes with --new-token; the scope of a token is its `where` in the tokens file")
     from cost_top.serve.app import create_app
-    from cost_top.serve.errors import report_failure
+    from cost_top.serve.errors import report_failure, say
     from cost_top.serve.guard import Guard
-    from cost_top.serve.run import Running, check_tls, resolve_host, url_of, warn
+    from cost_top.serve.run import Running, check_tls, resolve_host, url_of
     from cost_top.serve.serving import Settings
     from cost_top.serve.tokens import VARIABLE, load_tokens
 
@@ -95,7 +95,7 @@ def command(
         url = url_of(addresses, sockets, tls_cert is not None)
         click.echo(f"cost-top serve: {url} over {hub.label} (docs at /docs)")
         if not addresses.is_loopback and tls_cert is None:
-            warn("plain HTTP beyond this machine: put a proxy that speaks TLS in front, or give --tls-cert")
+            say("plain HTTP beyond this machine: put a proxy that speaks TLS in front, or give --tls-cert")
         running.run()
     finally:
         for one in sockets:

@@ -20,6 +20,7 @@ import duckdb
 from cost_top.mirror.database import Database
 from cost_top.mirror.schema import SCHEMA_VERSION, first_row, quoted
 from cost_top.model.errors import UserError
+from cost_top.model.files import replace_private
 from cost_top.model.record import FIELD_NAMES
 from cost_top.sources.base import LogReader, LogSource
 
@@ -170,11 +171,7 @@ class Days:
 
     def _write_note(self, closed: ClosedDay) -> None:
         note = {key: value for key, value in asdict(closed).items() if key in ("row_count", "details", "check")}
-        assert self._folder is not None
-        handle, name = tempfile.mkstemp(prefix=".new-", suffix=".json", dir=self._folder)
-        with os.fdopen(handle, "w") as file:
-            json.dump(note, file)
-        Path(name).replace(self._note_path(closed.day))
+        replace_private(self._note_path(closed.day), json.dumps(note))
 
     def _read_note(self, day: date) -> dict[str, Any] | None:
         try:

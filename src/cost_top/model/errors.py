@@ -28,3 +28,9 @@ def one_line(text: object, limit: int = 300) -> str:
     words = "".join(c if c.isprintable() else " " for c in str(text)).split()
     line = " ".join(words)
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def named(source: str, error: Exception) -> str:
+    """What went wrong with a source, in one line that names it once."""
+    told = one_line(error)
+    return told if source.rpartition("@")[2] in told else f"{source}: {told}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cost_top.model.errors import UserError
+from cost_top.model.query import Measures
 from cost_top.model.snapshot import Snapshot
 from cost_top.model.view import View
 
@@ -31,6 +32,13 @@ class UnpricedModel:
     input_tokens: int | None
     output_tokens: int | None
     override: str
+
+
+def unpriced_model(provider: str | None, model: str | None, measures: Measures, override: str = "") -> UnpricedModel:
+    """What is behind a group's unpriced requests; `override` is "" where our rates would not be asked."""
+    return UnpricedModel(
+        provider, model, measures.request_count, measures.input_tokens, measures.output_tokens, override
+    )
 
 
 class Feed(Protocol):

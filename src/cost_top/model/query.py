@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
+from typing import Any
 
 from cost_top.model.errors import UserError
-from cost_top.model.filter import Filter
+from cost_top.model.filter import Filter, Term
 
 DIMENSIONS: tuple[str, ...] = (
     "provider", "model", "endpoint", "token", "user", "owner", "team", "tag", "credential_type", "status",
@@ -98,6 +99,22 @@ class ReportRow:
     measures: Measures
 
 
+def order_rows(rows: Iterable[ReportRow], columns: Sequence[str], sort: str, descending: bool) -> tuple[ReportRow, ...]:
+    """Rows by a measure or one of the `columns` of their key: what is unknown last, equal ones by their keys.
+
+    A `sort` that is neither is by cost, as in the mirror.
+    """
+    sort = sort if sort in (*columns, *MEASURES) else "total_cost"
+
+    def place(row: ReportRow) -> Any:
+        return row.key[columns.index(sort)] if sort in columns else getattr(row.measures, sort)
+
+    ordered = sorted(rows, key=lambda row: [(part is None, part or "") for part in row.key])
+    known = [row for row in ordered if place(row) is not None]
+    known.sort(key=place, reverse=descending)
+    return (*known, *(row for row in ordered if place(row) is None))
+
+
 @dataclass(frozen=True, slots=True)
 class ReportQuery:
     """Requests in `[start, end)` that match `where`, grouped. Instants are aware; days are cut in `zone`."""
@@ -110,6 +127,14 @@ class ReportQuery:
     sort: str = "total_cost"
     descending: bool = True
     limit: int | None = None
+
+
+def unpriced_query(query: ReportQuery, limit: int) -> ReportQuery:
+    """The question for the (provider, model) pairs of a query's unpriced requests, most tokens first."""
+    where = query.where.both(Filter((Term("unpriced", ("yes",)),)))
+    return replace(
+        query, group_by=("provider", "model"), where=where, sort="input_tokens", descending=True, limit=limit
+    )
 
 
 @dataclass(frozen=True, slots=True)

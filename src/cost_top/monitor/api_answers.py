@@ -12,11 +12,11 @@ from pathlib import Path
 from cost_top.model.answers import Position, RequestPage
 from cost_top.model.credits import Credits
 from cost_top.model.errors import CannotAnswer
-from cost_top.model.feed import UnpricedModel
-from cost_top.model.query import TIME_DIMENSIONS, Report, ReportQuery, ReportRow, key_columns
+from cost_top.model.feed import UnpricedModel, unpriced_model
+from cost_top.model.query import TIME_DIMENSIONS, Report, ReportQuery, ReportRow, key_columns, order_rows
 from cost_top.monitor.hub import clock, utc_now
 from cost_top.monitor.kept_answers import KeptAnswers
-from cost_top.monitor.polled_compose import order_rows, sum_of
+from cost_top.monitor.polled_compose import sum_of
 from cost_top.monitor.polled_plan import Wanted, ceiling, floor
 from cost_top.sources.base import SourceThrottled
 from cost_top.sources.report_api import GRAINS, Answer, Bucket, Grain, Question, ReportApi
@@ -52,24 +52,22 @@ class ApiAnswers:
             self._begin()
             question, notes = self._question(query)
             answer = self._ask(question)
-            if question.dimension is None:
-                totals = sum_of(bucket.measures for bucket in answer.buckets)
-            elif question.dimension == "tag":
+            whole = answer
+            if question.dimension == "tag":
                 # Tags overlap, so their sum is not the total.
                 whole = self._ask(replace(question, dimension=None, grain=None))
-                totals = sum_of(bucket.measures for bucket in whole.buckets)
-            else:
-                totals = sum_of(bucket.measures for bucket in answer.buckets)
-        rows = order_rows([_row(bucket, query) for bucket in answer.buckets], query.sort, query.descending)
+        totals = sum_of(bucket.measures for bucket in whole.buckets)
+        columns = key_columns(query.group_by)
+        rows = order_rows((_row(bucket, query) for bucket in answer.buckets), columns, query.sort, query.descending)
         if not query.group_by:
-            rows = [ReportRow((), totals)]
+            rows = (ReportRow((), totals),)
         shown = rows if query.limit is None else rows[: query.limit]
         notes = (*notes, *answer.notes)
         if len(shown) < len(rows):
             notes = (*notes, f"{len(shown)} of {len(rows)} rows shown; totals are of all")
         if totals.unpriced_count:
             notes = (*notes, "some usage has no rate: total_cost is a lower bound")
-        return Report(key_columns(query.group_by), tuple(shown), totals, len(rows), answer.as_of, notes)
+        return Report(columns, shown, totals, len(rows), answer.as_of, notes)
 
     def requests(self, query: ReportQuery, after: Position | None = None) -> RequestPage:  # noqa: ARG002
         """Report APIs tell no single requests."""
@@ -81,10 +79,8 @@ class ApiAnswers:
             return ()
         report = self.report(replace(query, group_by=("model",), sort="total_cost", limit=None))
         return tuple(
-            UnpricedModel(None, row.key[0], row.measures.request_count, row.measures.input_tokens,
-                          row.measures.output_tokens, "")
-            for row in report.rows if row.measures.unpriced_count
-        )  # fmt: skip
+            unpriced_model(None, row.key[0], row.measures) for row in report.rows if row.measures.unpriced_count
+        )
 
     def credits(self) -> Credits | None:
         """The balance, where the API tells it."""
@@ -149,17 +145,21 @@ class ApiAnswers:
         fresh = _BILLED_FRESH_SECONDS if capabilities.price else _FRESH_SECONDS
         if known is not None and (closed or (at is not None and clock() - at < fresh)):
             return known
-        missing = self._kept.missing(wanted)
         self.check_patience()
+        self.fetch(wanted, _PATIENCE_SECONDS)
+        answer = self._kept.answer(wanted)
+        assert answer is not None
+        return answer
+
+    def fetch(self, wanted: Wanted, patience: float = 0.0) -> None:
+        """Ask the API and keep the answer. A throttle without a time lasts `patience` seconds."""
+        missing = self._kept.missing(wanted)
         self.questions += 1
         try:
             self._kept.keep(missing, self._api.ask(missing.question), clock())
         except SourceThrottled as error:
-            self.throttled_until = clock() + (error.wait or _PATIENCE_SECONDS)
+            self.throttled_until = clock() + (error.wait or patience)
             raise
-        answer = self._kept.answer(wanted)
-        assert answer is not None
-        return answer
 
     def check_patience(self) -> None:
         """`SourceThrottled` while the API, or the price of asking it, wants a pause."""

@@ -18,6 +18,7 @@ from cost_top.model.view import View
 from cost_top.sources.base import SourceDenied, SourceThrottled
 
 T = TypeVar("T")
+BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds after each failure in a row
 # Trying again alone does not help where a key is refused; `r` does it when the key is right.
 FINAL_SECONDS = 3600.0
 
@@ -145,7 +146,7 @@ class HubThread:
         """Seconds between polls that `+` and `-` step through."""
         return (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
-    backoff: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds after each failure in a row
+    backoff: tuple[float, ...] = BACKOFF
     on_demand = False  # whether each view is a question of its own to the source
 
     @property

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -16,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cost_top.model.files import replace_private
 from cost_top.model.query import Measures
 from cost_top.monitor.polled_plan import Wanted, narrowed
 from cost_top.sources.report_api import Answer, Bucket
@@ -128,10 +127,7 @@ class KeptAnswers:
         if self._folder is None:
             return
         try:
-            handle, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)  # mode 0600
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(_document(key, answer), file, ensure_ascii=False)
-            Path(name).replace(self._path(key))
+            replace_private(self._path(key), json.dumps(_document(key, answer), ensure_ascii=False))
         except OSError:
             self._folder = None  # a full or read-only disk: from here on answers are kept in memory
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from cost_top.insight.bars import bar_label
 from cost_top.insight.runway import runway
 from cost_top.model.credits import Credits
 from cost_top.model.query import (
+    MEASURES,
     Measures,
     Report,
     ReportRow,
@@ -17,6 +19,7 @@ from cost_top.model.query import (
     added,
     key_columns,
     known_measures,
+    order_rows,
 )
 from cost_top.model.snapshot import Burn, Filling, Lens, Live, Polling, Snapshot, Spend, Stale, TimeBar, Trust, Watching
 from cost_top.model.view import View
@@ -51,6 +54,7 @@ def compose(
     refused: Mapping[str, str], label: str, state: Live | Stale | None,
 ) -> Snapshot:  # fmt: skip
     """The snapshot of what is answered. `refused` tells by key why the API does not answer a question."""
+    answer = cache(answer)  # closed days are put together anew at each look
     days, hours = _days_and_hours(sheet, answer)
     running = {name: _total_of(answer(one)) for name, one in sheet.running}
     total = running["window"] if running else _window_total(sheet, days, hours, answer)
@@ -313,26 +317,11 @@ def _lens(view: View, lens: LensSheet, answer: Answers, days: Buckets) -> Lens:
         # Not the window's total: a panel may be of another minute, or in dollars by rates where that is a bill.
         totals = sum_of(row.measures for row in rows)
     measure, descending = view.sort_of(lens.dimension)
-    ordered = order_rows(rows, measure, descending)
-    notes = tuple(dict.fromkeys(note for part in lens.parts for note in _notes(answer(part))))
     columns = key_columns((lens.dimension,))
+    ordered = order_rows(rows, columns, measure if measure in MEASURES else lens.dimension, descending)
+    notes = tuple(dict.fromkeys(note for part in lens.parts for note in _notes(answer(part))))
     report = Report(columns, tuple(ordered[: view.row_limit]), totals, len(ordered), lens.period.end, notes)
     return Lens(lens.dimension, lens.period, report)
-
-
-def order_rows(rows: list[ReportRow], measure: str, descending: bool) -> list[ReportRow]:
-    """Rows by a measure or by their key; unknown figures last, equal ones by key."""
-
-    def key_of(row: ReportRow) -> tuple[bool, str]:
-        return (row.key[0] is None if row.key else False, "\0".join(part or "" for part in row.key))
-
-    ordered = sorted(rows, key=key_of)
-    if measure not in Measures.__dataclass_fields__:
-        named = [row for row in ordered if row.key and row.key[0] is not None]
-        return (named[::-1] if descending else named) + ordered[len(named) :]
-    known = [row for row in ordered if getattr(row.measures, measure) is not None]
-    known.sort(key=lambda row: getattr(row.measures, measure), reverse=descending)
-    return known + [row for row in ordered if getattr(row.measures, measure) is None]
 
 
 def _refused_panels(sheet: Sheet, refused: Mapping[str, str]) -> dict[str, str]:

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cost_top.insight.runway import question_interval
 from cost_top.model.answers import Health, Position, RequestPage
 from cost_top.model.credits import Credits
-from cost_top.model.errors import CannotAnswer, SourceError, UserError, one_line
-from cost_top.model.feed import Found, UnpricedModel
-from cost_top.model.query import Report, ReportQuery, ReportRow
+from cost_top.model.errors import CannotAnswer, SourceError, UserError, named
+from cost_top.model.feed import Found, UnpricedModel, unpriced_model
+from cost_top.model.query import Report, ReportQuery, ReportRow, order_rows
 from cost_top.model.snapshot import Snapshot, Stale, Watching
 from cost_top.model.view import View
 from cost_top.monitor.hub import HubThread, WatchOfHub, clock, utc_now
 from cost_top.monitor.meter import Meter
-from cost_top.monitor.polled_compose import Asking, compose, lens_rows, order_rows
-from cost_top.monitor.polled_pace import BACKOFF, MONTHLY_BUDGET, Pace
+from cost_top.monitor.polled_compose import Asking, compose, lens_rows
+from cost_top.monitor.polled_pace import LONG_BACKOFF, MONTHLY_BUDGET, Pace
 from cost_top.monitor.polled_plan import Sheet, Wanted, sheet_of
 from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
 from cost_top.sources.report_api import Capabilities, ReportApi
@@ -40,7 +40,7 @@ class PolledHub(HubThread):
     """`model.answers.Hub` over the report API that `open_api` makes."""
 
     on_demand = True
-    backoff = BACKOFF
+    backoff = LONG_BACKOFF
 
     def __init__(self, open_api: Callable[[], ReportApi], *, interval: float | None, cache: Path | None) -> None:
         """`interval` None follows from the API and its price. `cache` None keeps nothing on disk."""
@@ -52,7 +52,6 @@ class PolledHub(HubThread):
         self._answers: ApiAnswers
         self._pace: Pace
         self._meter = Meter()
-        self._asked = 0
         self._health = Health(False, None, None, None)
 
     @property
@@ -125,7 +124,7 @@ class PolledHub(HubThread):
             return tuple(
                 Found(row.key[0], row.key[1] if len(row.key) > 1 else None, row.measures.total_cost,
                       row.measures.request_count)
-                for row in order_rows(rows, "total_cost", descending=True)
+                for row in order_rows(rows, (), "total_cost", descending=True)
                 if any(needle in (part or "").casefold() for part in row.key)
             )[:_FOUND]  # fmt: skip
 
@@ -135,11 +134,7 @@ class PolledHub(HubThread):
         """The models whose usage has no rate, from the answers of the models' panel."""
 
         def answer(rows: list[ReportRow]) -> tuple[UnpricedModel, ...]:
-            return tuple(
-                UnpricedModel(None, row.key[0], row.measures.request_count, row.measures.input_tokens,
-                              row.measures.output_tokens, "")
-                for row in rows if row.measures.unpriced_count
-            )  # fmt: skip
+            return tuple(unpriced_model(None, row.key[0], row.measures) for row in rows if row.measures.unpriced_count)
 
         self.tell(lambda: self._with_rows(view, "model", lambda rows: reply(answer(rows))))
 
@@ -152,8 +147,7 @@ class PolledHub(HubThread):
                 for part in lens.parts:
                     if self._kept.answer(part) is None:
                         self._answers.check_patience()
-                        self._asked += 1
-                        self._keep(self._api, part)
+                        self._answers.fetch(part)
             except (CannotAnswer, SourceError):
                 return
             rows = lens_rows(lens, self._kept.answer)
@@ -202,8 +196,7 @@ class PolledHub(HubThread):
         try:
             api.open()
         except SourceError as error:
-            told = one_line(error)
-            raise UserError(told if api.label in told else f"{api.label}: {told}") from None
+            raise UserError(named(api.label, error)) from None
 
     def set_interval(self, seconds: float) -> None:
         """Seconds between two askings of one question; the price of watching follows."""
@@ -233,21 +226,12 @@ class PolledHub(HubThread):
     def _sheet(self, watch: WatchOfHub) -> Sheet:
         return sheet_of(watch.view, utc_now(), self._capabilities)
 
-    def _keep(self, api: ReportApi, one: Wanted) -> None:
-        missing = self._kept.missing(one)
-        try:
-            self._kept.keep(missing, api.ask(missing.question), clock())
-        except SourceThrottled as error:
-            self._answers.throttled_until = clock() + (error.wait or 0.0)
-            raise
-
     def _ask_api(self, api: ReportApi, one: Wanted) -> None:
         """Ask one question. What fails for a panel is tried again by itself; what fails for the total tells of all."""
         now, is_total = utc_now(), one.key in self._totals(self.watches)
-        self._asked += 1
         self._pace.asked(one)
         try:
-            self._keep(api, one)
+            self._answers.fetch(one)
         except (CannotAnswer, SourceError) as error:
             refused = isinstance(error, CannotAnswer | SourceRefused)
             final = refused or (isinstance(error, SourceDenied) and error.final)
@@ -268,7 +252,7 @@ class PolledHub(HubThread):
         """End the watches that have never shown anything and want a total that is refused; for the app this raises."""
         for watch in list(self.watches):
             if one.key in self._totals([watch]) and (watch.last is None or not watch.last.log_rows):
-                self.give_up(watch, UserError(f"{api.label}: {one_line(error)}"))
+                self.give_up(watch, UserError(named(api.label, error)))
 
     def _read_meter(self, api: ReportApi) -> None:
         if clock() < max(self._meter.due, self._free_at):
@@ -300,7 +284,7 @@ class PolledHub(HubThread):
                     self.give_up(watch, UserError(reason))
                     continue
                 try:
-                    snapshot = self._compose(api, watch, now, wanted)
+                    snapshot = self._compose(api, watch, wanted)
                 except Exception as error:
                     self.give_up(watch, error)
                     continue
@@ -314,9 +298,9 @@ class PolledHub(HubThread):
         whole = all(self._kept.answer(one) is not None for one in self._totals(self.watches).values())
         self._health = Health(self.state is not None and whole, self.state, None, None)
 
-    def _compose(self, api: ReportApi, watch: WatchOfHub, now: datetime, wanted: list[Wanted]) -> Snapshot:
+    def _compose(self, api: ReportApi, watch: WatchOfHub, wanted: list[Wanted]) -> Snapshot:
         capabilities, statistics = api.capabilities, api.statistics
-        questions = self._asked + self._answers.questions
+        questions = self._answers.questions
         metered, span = self._meter.spent
         asking = Asking(
             interval=self._pace.round_interval(wanted),
@@ -328,7 +312,13 @@ class PolledHub(HubThread):
             metered_span=span,
             watching=Watching(statistics.queries, statistics.database_ms, statistics.bytes_read, statistics.rows_read),
         )
-        sheet = sheet_of(watch.view, now, capabilities)
         return compose(
-            watch.view, sheet, self._kept.answer, capabilities, asking, self._pace.reasons, api.label, self.state
+            watch.view,
+            self._sheet(watch),
+            self._kept.answer,
+            capabilities,
+            asking,
+            self._pace.reasons,
+            api.label,
+            self.state,
         )

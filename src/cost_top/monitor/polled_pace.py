@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cost_top.insight.runway import question_interval
 from cost_top.model.errors import one_line
-from cost_top.monitor.hub import FINAL_SECONDS, clock
+from cost_top.monitor.hub import BACKOFF, FINAL_SECONDS, clock
 from cost_top.monitor.kept_answers import KeptAnswers
 from cost_top.monitor.meter import METER_SECONDS, Meter
 from cost_top.monitor.polled_plan import Wanted
@@ -15,7 +15,7 @@ from cost_top.sources.report_api import ReportApi
 
 # What watching may cost a month by default, closed days that are asked anew each day included.
 MONTHLY_BUDGET = 14 * 10**12
-BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0, 120.0, 300.0)
+LONG_BACKOFF = (*BACKOFF, 60.0, 120.0, 300.0)  # others' APIs are asked ever less while they fail
 _MONTH_DAYS = 30
 _DAY_SECONDS = 86400
 # Each day the closed part of a question moves on twice: when the window's start does, and when a day has settled.
@@ -97,7 +97,7 @@ class Pace:
         """A question failed: it waits, longer each time; a refused one until it is asked for by hand."""
         before = self._troubles.get(one.key)
         failures = before.failures + 1 if before is not None else 0
-        wait = FINAL_SECONDS if final else BACKOFF[min(failures, len(BACKOFF) - 1)]
+        wait = FINAL_SECONDS if final else LONG_BACKOFF[min(failures, len(LONG_BACKOFF) - 1)]
         self._troubles[one.key] = Trouble(one_line(error), clock() + wait, failures)
 
     def forget_all_but(self, wanted: list[Wanted]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cost_top.mirror.store import Mirror
-from cost_top.model.feed import Found, UnpricedModel
-from cost_top.model.filter import Filter, Term
-from cost_top.model.query import ReportQuery
+from cost_top.model.feed import Found, UnpricedModel, unpriced_model
+from cost_top.model.query import ReportQuery, unpriced_query
 from cost_top.pricing.unpriced import toml_lines
 
 _LIMIT = 100
@@ -28,19 +27,8 @@ def find(mirror: Mirror, query: ReportQuery, dimension: str, text: str) -> tuple
 
 def unpriced_models(mirror: Mirror, query: ReportQuery) -> tuple[UnpricedModel, ...]:
     """The (provider, model) pairs of unpriced requests, most tokens first."""
-    where = query.where.both(Filter((Term("unpriced", ("yes",)),)))
-    report = mirror.report(
-        replace(query, group_by=("provider", "model"), where=where, sort="input_tokens", descending=True, limit=_LIMIT),
-        query.end,
-    )
+    book = mirror.database.book
     return tuple(
-        UnpricedModel(
-            provider=row.key[0],
-            model=row.key[1],
-            request_count=row.measures.request_count,
-            input_tokens=row.measures.input_tokens,
-            output_tokens=row.measures.output_tokens,
-            override="\n".join(toml_lines(mirror.database.book, row.key[0], row.key[1])),
-        )
-        for row in report.rows
+        unpriced_model(row.key[0], row.key[1], row.measures, "\n".join(toml_lines(book, *row.key)))
+        for row in mirror.report(unpriced_query(query, _LIMIT), query.end).rows
     )

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, cast
 
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.snapshot import Snapshot, Stale
 from cost_top.model.view import View
+from cost_top.monitor.hub import BACKOFF, FINAL_SECONDS, utc_now
 from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from cost_top.sources.apis.cost_top import CostTopClient
 
-_BACKOFF = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-# Asking the same again alone does not help; `r` and another view do.
-_FINAL_SECONDS = 3600.0
 _STOP_SECONDS = 1.8
 Question = Callable[["CostTopClient"], None]
 
@@ -200,10 +198,10 @@ class RemoteFeed:
 
     def _lost(self, error: SourceError) -> float:
         """Say that the last figures are no longer live; the seconds until the next try."""
-        now = datetime.now(UTC)
-        wait = _BACKOFF[min(self._failures, len(_BACKOFF) - 1)]
+        now = utc_now()
+        wait = BACKOFF[min(self._failures, len(BACKOFF) - 1)]
         if isinstance(error, SourceDenied | SourceRefused):
-            wait = _FINAL_SECONDS
+            wait = FINAL_SECONDS
         wait *= random.uniform(0.8, 1.2)  # noqa: S311 - many terminals must not come back at once
         if isinstance(error, SourceThrottled) and error.wait is not None:
             wait = max(wait, error.wait)

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import ssl
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -150,9 +149,3 @@ def url_of(addresses: Addresses, sockets: list[socket.socket], secure: bool) -> 
     port = sockets[0].getsockname()[1]
     host = f"[{addresses.host}]" if ":" in addresses.host else addresses.host
     return f"{'https' if secure else 'http'}://{host}:{port}"
-
-
-def warn(line: str) -> None:
-    """A line on stderr."""
-    sys.stderr.write(f"cost-top serve: {line}\n")
-    sys.stderr.flush()

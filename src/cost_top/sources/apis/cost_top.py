@@ -16,9 +16,8 @@ from typing import Any, cast
 from cost_top.model.answers import Position, RequestPage
 from cost_top.model.credits import Credits
 from cost_top.model.errors import CannotAnswer, SourceError
-from cost_top.model.feed import Found, UnpricedModel
-from cost_top.model.filter import Filter, Term
-from cost_top.model.query import Report, ReportQuery
+from cost_top.model.feed import Found, UnpricedModel, unpriced_model
+from cost_top.model.query import Report, ReportQuery, unpriced_query
 from cost_top.model.snapshot import RequestRow
 from cost_top.model.view import View
 from cost_top.model.wire import found_from_json, unpriced_from_json, view_to_json
@@ -124,20 +123,9 @@ class CostTopClient:
         from cost_top.pricing.book import RateBook
         from cost_top.pricing.unpriced import toml_lines
 
-        where = query.where.both(Filter((Term("unpriced", ("yes",)),)))
-        by_model = replace(query, group_by=("provider", "model"), where=where, sort="input_tokens", descending=True,
-                           limit=_UNPRICED)  # fmt: skip
-        rows, book = self.report(by_model).rows, RateBook.load(None)
+        rows, book = self.report(unpriced_query(query, _UNPRICED)).rows, RateBook.load(None)
         return tuple(
-            UnpricedModel(
-                provider=row.key[0],
-                model=row.key[1],
-                request_count=row.measures.request_count,
-                input_tokens=row.measures.input_tokens,
-                output_tokens=row.measures.output_tokens,
-                override="\n".join(toml_lines(book, *row.key)),
-            )
-            for row in rows
+            unpriced_model(row.key[0], row.key[1], row.measures, "\n".join(toml_lines(book, *row.key))) for row in rows
         )
 
     def credits(self) -> Credits | None:

@@ -21,6 +21,7 @@ from cost_top.model.query import (
     ReportRow,
     key_columns,
     known_measures,
+    order_rows,
 )
 from cost_top.model.snapshot import RequestRow
 from cost_top.model.wire_codec import decode, decode_list
@@ -79,9 +80,9 @@ def read_report(value: Mapping[str, Any], query: ReportQuery) -> Report:
     columns = key_columns(query.group_by)
     measured = [(row, _measures(row, "results")) for row in decode_list(value.get("results"))]
     rows = [ReportRow(tuple(_key(row, name) for name in columns), measures) for row, measures in measured]
-    return Report(
-        columns, _ordered(rows, query), totals, decode(int, value.get("row_count"), "row_count"), as_of, notes
-    )
+    sort = _sort(query)
+    ordered = order_rows(rows, columns, sort, query.descending or sort != query.sort)
+    return Report(columns, ordered, totals, decode(int, value.get("row_count"), "row_count"), as_of, notes)
 
 
 def cut(report: Report, limit: int | None) -> Report:
@@ -116,20 +117,6 @@ def _amount(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError(f"{name}: not an amount of money")
     return cast(int, decode(int, pico(value), name))
-
-
-def _ordered(rows: list[ReportRow], query: ReportQuery) -> tuple[ReportRow, ...]:
-    """Rows as every source orders them: by the measure or the name, what is unknown last, equal ones by their keys."""
-    sort, columns = _sort(query), key_columns(query.group_by)
-    descending = query.descending or sort != query.sort
-
-    def place(row: ReportRow) -> Any:
-        return row.key[columns.index(sort)] if sort in columns else getattr(row.measures, sort)
-
-    rows.sort(key=lambda row: [(part is None, part or "") for part in row.key])
-    known = [row for row in rows if place(row) is not None]
-    known.sort(key=place, reverse=descending)
-    return (*known, *(row for row in rows if place(row) is None))
 
 
 def request_row(value: Any) -> RequestRow:
