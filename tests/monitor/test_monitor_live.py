@@ -327,3 +327,21 @@ def test_history_is_read_whatever_the_hour_of_the_start(native: NativeLog, hour:
             assert history.mirror.row_count() == 60
         finally:
             history.close()
+
+
+@pytest.mark.parametrize("hour", [0, 1, 2, 13, 23])
+def test_an_empty_log_is_known_to_be_empty_whatever_the_hour_of_the_start(native: NativeLog, hour: int) -> None:
+    now = datetime(2026, 11, 20, hour, 30, tzinfo=UTC)
+    source = open_log(str(native.path), None)
+    with source.connect() as reader:
+        history = History(source, reader, RateBook.load(None), None)
+        try:
+            shown = history.filling((0, 0))
+            for _ in range(20):
+                history.step(now, time.monotonic())
+                if history.changed:
+                    shown = history.filling((0, 0))
+                history.changed = False
+            assert shown is None
+        finally:
+            history.close()

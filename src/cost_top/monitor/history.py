@@ -78,6 +78,7 @@ class History:
             # Also where the first piece, between one and two o'clock, was the whole hot end.
             self._history_asked = True
             self._begin_history()
+            self.changed = True  # what is still to be read is known only now: of an empty log nothing
         before = self._reader.statistics.database_ms
         self.changed |= self.tail.poll(now, clock)
         self.last_poll_seconds = (self._reader.statistics.database_ms - before) / 1000
