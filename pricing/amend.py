@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from export import Period, Prices, instant, pico
+from export import SINGLE, Period, Prices, instant, pico
 
 PRICES = {
     "input": "in",
@@ -21,7 +21,7 @@ PRICES = {
     "output": "out",
     "audio_cached": "audio_cr",
 }
-KINDS = ("models", "rates", "modes", "names")
+KINDS = ("models", "rates", "modes", "regions", "names")
 CITED = ("id", "note", "source", "seen", "level")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Provider = dict[str, Any]
@@ -61,6 +61,10 @@ def apply(providers: list[Provider], corrections: dict[str, Any]) -> None:
             elif (start, end) != (None, None):
                 other = by_factor(model["standard"], entry)
                 model["modes"][entry["mode"]] = spliced(in_force, other, start, end, entry["id"])
+    for entry in corrections.get("regions", []):
+        factor = Fraction(entry["factor"])
+        for model in chosen(providers, entry):
+            model.setdefault("regions", {})[entry["region"]] = [factor.numerator, factor.denominator]
     for entry in corrections.get("names", []):
         rename(providers, entry)
 
@@ -230,7 +234,7 @@ def multiplied(value: list[Any], factor: Fraction) -> list[Any]:
 def by_factor(standard: list[Period], entry: dict[str, Any]) -> list[Period]:
     """A mode as a factor of the standard price; prices named in `keep` stay as they are."""
     factor = Fraction(entry["factor"])
-    kept = {PRICES[name] for name in entry.get("keep", ())} | {"request"}
+    kept = {PRICES[name] for name in entry.get("keep", ())} | SINGLE
     start, end = span(entry)
     result = list(outside(standard, start, end)) if (start, end) != (None, None) else []
     for period in standard:

@@ -63,7 +63,7 @@ def line(model: dict[str, Any], schedules: list[dict[str, Any]]) -> dict[str, An
         periods = [written(period, schedules) for period in model["modes"].get(mode, [])]
         if periods and periods != standard:
             result[mode] = periods
-    return result
+    return result | ({"regions": model["regions"]} if "regions" in model else {})
 
 
 def written(period: dict[str, Any], schedules: list[dict[str, Any]]) -> dict[str, Any]:

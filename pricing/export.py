@@ -1,8 +1,8 @@
 """Flatten the pinned genai-prices release: providers, matching clauses and dated prices as plain data.
 
 A price set is a dict of the keys in `PRICE_KEYS`, each a list `[base, [start, rate], ...]` of integer pico-USD per
-token (for `request`: per request). A period is a dict with `rates` and, where limited, `from`/`to` (epoch seconds,
-UTC) and `schedule`. Among the active periods of a model the last one wins.
+token (for `request` and `web`: per request and per search). A period is a dict with `rates` and, where limited,
+`from`/`to` (epoch seconds, UTC) and `schedule`. Among the active periods of a model the last one wins.
 """
 
 from __future__ import annotations
@@ -33,8 +33,12 @@ PRICE_KEYS = {
     "input_audio_mtok": "audio_in",
     "cache_audio_read_mtok": "audio_cr",
     "output_audio_mtok": "audio_out",
+    "output_image_mtok": "image_out",
     "requests_kcount": "request",
+    "web_searches_kcount": "web",
 }
+# Prices of one thing, not of a token: per request, per search.
+SINGLE = frozenset({"request", "web"})
 MODES = {
     ("processing", "batch"): "batch",
     ("service_tier", "flex"): "flex",
@@ -76,12 +80,28 @@ def price_set(price: types.ModelPrice) -> Prices:
         value = given.get(upstream)
         if value is None:
             continue
-        per = 1000 if key == "request" else 1_000_000
+        per = 1000 if key in SINGLE else 1_000_000
         if isinstance(value, types.TieredPrices):
             found[key] = [pico(value.base, per), *([tier.start, pico(tier.price, per)] for tier in value.tiers)]
         else:
             found[key] = [pico(value, per)]
     return found
+
+
+def all_kinds(provider: str, model: str, prices: Prices) -> Prices:
+    """The price set with what its maker sells at the price of the whole spelled out.
+
+    Gemini's page has one input price for text, image, video and audio where it names none for audio; a model that
+    only makes images bills them as its output. Elsewhere a kind of token without a price of its own has none.
+    """
+    spelled = dict(prices)
+    if provider == "google" and model.startswith("gemini") and "in" in prices:
+        spelled.setdefault("audio_in", prices["in"])
+        if "cr" in prices and spelled["audio_in"] == prices["in"]:
+            spelled.setdefault("audio_cr", prices["cr"])
+    if provider in ("openai", "azure") and "image" in model and "out" in prices:
+        spelled.setdefault("image_out", prices["out"])
+    return {key: spelled[key] for key in PRICE_KEYS.values() if key in spelled}
 
 
 def clause(match: Any) -> dict[str, Any]:
@@ -93,13 +113,13 @@ def clause(match: Any) -> dict[str, Any]:
     return {name: value if name == "regex" else value.lower()}
 
 
-def standard_periods(model: types.ModelInfo) -> list[Period]:
+def standard_periods(provider: str, model: types.ModelInfo) -> list[Period]:
     """The standard price of a model: dated periods first, each up to the next, then daily windows."""
     listed = model.prices if isinstance(model.prices, list) else [types.ConditionalPrice(prices=model.prices)]
     dated: list[Period] = []
     windows: list[Period] = []
     for entry in listed:
-        period: Period = {"rates": price_set(entry.prices)}
+        period: Period = {"rates": all_kinds(provider, model.id, price_set(entry.prices))}
         limit = entry.constraint
         if isinstance(limit, types.TimeOfDateConstraint):
             start, end = limit.start_time, limit.end_time
@@ -150,7 +170,7 @@ def export() -> Iterator[dict[str, Any]]:
             {
                 "id": model.id,
                 "match": clause(model.match),
-                "standard": standard_periods(model),
+                "standard": standard_periods(provider.id, model),
                 "modes": mode_prices(model),
             }
             for model in provider.models

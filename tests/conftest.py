@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/support
 
+from support.left_open import name_who_opened
 from support.native_log import NativeLog
 from support.required import REQUIRED, absent
 
-# Runs in the environment of the LiteLLM proxy alone.
-collect_ignore = ["support/litellm_proxy_app.py"]
+# Programs of their own: one runs in the environment of the LiteLLM proxy alone.
+collect_ignore = ["support/litellm_proxy_app.py", "support/chdb_http.py"]
+
+# The same examples each time, however busy the machine is: what fails, fails again.
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.load_profile("suite")
+name_who_opened()
+
+# A run in the background ignores these, and so would every process that it starts.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 
 @pytest.fixture
@@ -51,6 +64,33 @@ def postgres_url(postgres_server) -> Iterator[str]:
     name = postgres_server.create_database()
     yield postgres_server.url(name)
     postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server():
+    """A MariaDB of our own (`support.mariadb_server.MariadbServer`)."""
+    pytest.importorskip("pymysql") if not REQUIRED else None
+    from support.mariadb_server import MariadbServer, NoServer
+
+    try:
+        server = MariadbServer()
+    except NoServer as error:
+        absent(f"no MariaDB: {error}")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server():
+    """ClickHouse's engine behind its HTTP interface (`support.clickhouse_server.ClickhouseServer`)."""
+    from support.clickhouse_server import ClickhouseServer, NoServer
+
+    try:
+        server = ClickhouseServer()
+    except NoServer as error:
+        absent(f"no ClickHouse: {error}")
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,68 +3,96 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cost_top.model.declared import SETTINGS, Rule, Wrong, declared, did_you_mean, one_of, within
 from cost_top.model.errors import UserError, one_line
+from cost_top.model.toml_file import TomlFile, read_toml
 from cost_top.model.windows import WINDOW_NAMES
 
-_KINDS: dict[str, tuple[type, str]] = {
-    "default": (str, "the name of a source"),
-    "tz": (str, "an IANA time zone in quotes"),
-    "interval": (float, "a number of seconds"),
-    "window": (str, "one of 1h, 24h, 7d, 30d, mtd"),
-    "theme": (str, "dark or light"),
-    "mouse": (bool, "true or false"),
-    "cache": (bool, "true or false"),
-    "mapping": (str, "a path in quotes"),
-    "overrides": (str, "a path in quotes"),
-    "export_folder": (str, "a path in quotes"),
-    "sources": (dict, "a table: [sources.NAME]"),
-}
-_SOURCE_KINDS: dict[str, tuple[type, str]] = {
-    "url": (str, "a database URL or a path in quotes"),
-    "mapping": (str, "a path in quotes"),
-    "tz": (str, "an IANA time zone in quotes"),
-    "interval": (float, "a number of seconds"),
-    "key_file": (str, "a path in quotes"),
-    "key_variable": (str, "the name of an environment variable"),
-}
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from cost_top.rules import Rules
+
+T = TypeVar("T", bound="DataclassInstance")
+Table = Mapping[str, Any]
+COMMAND_NAMES = (
+    "bench", "budgets", "config", "demo", "doctor", "help", "mcp", "price", "report", "requests", "serve", "watch",
+    "why",
+)  # fmt: skip
+# What a name of `[sources]` would hide, or be hidden by.
+TAKEN = (*COMMAND_NAMES, "vercel", "openrouter", "openai", "anthropic", "claude-code", "codex")
+RULES = ("watch", "guard", "units", "budgets", "receivers", "expected", "revenue")
+Zone = Annotated[str, Rule("an IANA time zone in quotes", lambda name: parse_zone(name) and name)]
+Seconds = Annotated[float, within(1, 86400, "seconds")]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
     """A source as named in the config file."""
 
-    url: str = field(repr=False)
+    __pydantic_config__ = SETTINGS
+    url: Annotated[str, Rule("a database URL or a path in quotes")] = field(repr=False)
     mapping: Path | None = None
-    tz: str | None = None
-    interval: float | None = None
+    tz: Zone | None = None
+    interval: Seconds | None = None
+    mirror: bool = True
     key_file: Path | None = None
-    key_variable: str | None = None
+    key_variable: Annotated[str, Rule("the name of an environment variable in quotes")] | None = None
+    key_command: Annotated[str, Rule("a command that prints the key or password, in quotes")] | None = None
+    names_url: Annotated[str, Rule("the database that holds the gateway's names, in quotes")] | None = field(
+        default=None, repr=False
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """The config file. None where it says nothing."""
+class ConfigFile:
+    """What the config file says, None where it says nothing. Paths in it are relative to it."""
 
-    default: str | None = None
-    tz: str | None = None
-    interval: float | None = None
-    window: str | None = None
-    theme: str | None = None
+    __pydantic_config__ = SETTINGS
+    default: Annotated[str, Rule("the name of a source in quotes")] | None = None
+    tz: Zone | None = None
+    interval: Seconds | None = None
+    window: Annotated[str, one_of(WINDOW_NAMES)] | None = None
+    theme: Annotated[str, one_of(("dark", "light"))] | None = None
     mouse: bool = True
     cache: bool = True
     mapping: Path | None = None
     overrides: Path | None = None
     export_folder: Path | None = None
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
+    # What `cost_top.rules` reads.
+    watch: Table | None = None
+    guard: Table | None = None
+    units: Table | None = None
+    budgets: tuple[Table, ...] = ()
+    receivers: tuple[Table, ...] = ()
+    expected: tuple[Table, ...] = ()
+    revenue: tuple[Table, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.sources:
+            if name in TAKEN:
+                what = "a command" if name in COMMAND_NAMES else "a source by itself"
+                raise Wrong(f"{name} is {what}: choose another name", "sources", name)
+        if self.default is not None and self.default not in self.sources:
+            there = f"there: {', '.join(self.sources) or 'none'}"
+            near = did_you_mean(self.default, tuple(self.sources))
+            raise Wrong(f"no [sources.{one_line(self.default, 40)}] in the file ({there}){near}", "default")
+
+
+@dataclass(frozen=True, slots=True)
+class Config(ConfigFile):
+    """The settings of the config file."""
+
+    rules: Rules | None = None  # budgets, receivers, the guard; None where the file holds none
+    folder: Path = Path()
 
 
 def config_path() -> Path:
@@ -91,122 +119,27 @@ def load_config(path: Path | None = None) -> Config:
     """Read the config file; a missing one is empty unless it was named."""
     named = path is not None or "COST_TOP_CONFIG" in os.environ
     path = path or config_path()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        if named:
-            raise UserError(f"config file {path}: no such file") from None
+    if not named and not path.exists():
         return Config()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise UserError(f"config file {path}: {reason}") from None
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"config file {path}: {one_line(error)}") from None
-    return _config(path, text, table)
+    file = read_toml(path, "config file")
+    said = _beside(path, file.read_as(ConfigFile))
+    values = {name: getattr(said, name) for name in declared(ConfigFile)}
+    values["sources"] = {name: _beside(path, source) for name, source in said.sources.items()}
+    return Config(**values, rules=_rules(file), folder=path.parent)
 
 
-def _config(path: Path, text: str, table: dict[str, Any]) -> Config:
-    _check(path, text, (), table, _KINDS)
-    sources = {}
-    for name, entry in table.get("sources", {}).items():
-        where = ("sources", name)
-        if not isinstance(entry, dict):
-            raise UserError(f"{_place(path, text, where)}: must be a table: [sources.{name}] with url = …")
-        _check(path, text, where, entry, _SOURCE_KINDS)
-        if "url" not in entry:
-            raise UserError(f'{_place(path, text, where)}: has no url; add url = "postgresql://…" or a path')
-        sources[name] = SourceSettings(
-            url=entry["url"],
-            mapping=_path(path, entry.get("mapping")),
-            tz=entry.get("tz"),
-            interval=float(entry["interval"]) if "interval" in entry else None,
-            key_file=_path(path, entry.get("key_file")),
-            key_variable=entry.get("key_variable"),
-        )
-    _check_values(path, text, table, sources)
-    default = table.get("default")
-    if default is not None and default not in sources:
-        known = ", ".join(sources) or "none"
-        raise UserError(f"{_place(path, text, ('default',))}: no [sources.{default}] in the file (there: {known})")
-    return Config(
-        default=default,
-        tz=table.get("tz"),
-        interval=float(table["interval"]) if "interval" in table else None,
-        window=table.get("window"),
-        theme=table.get("theme"),
-        mouse=table.get("mouse", True),
-        cache=table.get("cache", True),
-        mapping=_path(path, table.get("mapping")),
-        overrides=_path(path, table.get("overrides")),
-        export_folder=_path(path, table.get("export_folder")),
-        sources=sources,
-    )
+def _rules(file: TomlFile) -> Rules | None:
+    if not any(name in file.document for name in RULES):
+        return None
+    from cost_top.rules import read_rules
+
+    return read_rules(file, parse_zone)
 
 
-def _check(
-    path: Path, text: str, where: tuple[str, ...], table: dict[str, Any], kinds: dict[str, tuple[type, str]]
-) -> None:
-    for key, value in table.items():
-        place = _place(path, text, (*where, key))
-        if key not in kinds:
-            raise UserError(f"{place}: unknown key{_closest(key, kinds)}")
-        kind, wanted = kinds[key]
-        accepted = (int, float) if kind is float else kind
-        if not isinstance(value, accepted) or (kind is not bool and isinstance(value, bool)):
-            raise UserError(f"{place}: must be {wanted}")
-
-
-def _check_values(path: Path, text: str, table: dict[str, Any], sources: Mapping[str, SourceSettings]) -> None:
-    """Values that are of the right kind and still mean nothing."""
-    for key, known in (("window", WINDOW_NAMES), ("theme", ("dark", "light"))):
-        if key in table and table[key] not in known:
-            raise UserError(f"{_place(path, text, (key,))}: must be one of {', '.join(known)}")
-    intervals: list[tuple[tuple[str, ...], float | None]] = [(("interval",), table.get("interval"))]
-    intervals += [(("sources", name, "interval"), source.interval) for name, source in sources.items()]
-    for keys, interval in intervals:
-        if interval is not None and not 1 <= interval <= 86400:
-            raise UserError(f"{_place(path, text, keys)}: must be a number of seconds from 1 to 86400")
-    zones: list[tuple[tuple[str, ...], str | None]] = [(("tz",), table.get("tz"))]
-    zones += [(("sources", name, "tz"), source.tz) for name, source in sources.items()]
-    for keys, zone in zones:
-        if zone is not None:
-            try:
-                parse_zone(zone)
-            except UserError as error:
-                raise UserError(f"{_place(path, text, keys)}: {error}") from None
-
-
-def _closest(key: str, kinds: Mapping[str, object]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(key, kinds, 1)
-    return f", did you mean {close[0]!r}?" if close else f"; known are {', '.join(kinds)}"
-
-
-def _path(config: Path, value: str | None) -> Path | None:
-    """A path in the file is relative to the file."""
-    return None if value is None else config.parent / Path(value).expanduser()
-
-
-def _place(path: Path, text: str, keys: tuple[str, ...]) -> str:
-    """`config file …, line 3, key sources.prod.url`."""
-    section: tuple[str, ...] = ()
-    name = re.escape(keys[-1])
-    line_number = None
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?", line)
-        if header:
-            section = tuple(part.strip().strip("\"'") for part in header[1].split("."))
-            if section == keys:
-                line_number = number
-        elif section == keys[:-1] and re.match(rf"\s*[\"']?{name}[\"']?\s*[.=]", line):
-            line_number = number
-        if line_number is not None:
-            break
-    at = f", line {line_number}" if line_number else ""
-    return f"config file {path}{at}, key {'.'.join(keys)}"
+def _beside(file: Path, settings: T) -> T:
+    """The settings with the paths in them as seen from the file."""
+    paths = {name: value for name in declared(type(settings)) if isinstance(value := getattr(settings, name), Path)}
+    return replace(settings, **{name: file.parent / value.expanduser() for name, value in paths.items()})
 
 
 def parse_zone(name: str) -> tzinfo:

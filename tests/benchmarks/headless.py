@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -18,13 +17,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.process import memory_mb
+from tests.benchmarks.process import Calm, memory_mb
+from tests.benchmarks.writer import writing
 
 from cost_top.model.filter import Term, parse_filter
 from cost_top.model.snapshot import Live, Snapshot
 from cost_top.model.view import Crumb, View
-from cost_top.monitor.log_hub import LogHub
-from cost_top.monitor.monitor import Monitor
+from cost_top.monitor.feed import Monitor
+from cost_top.monitor.log.hub import LogHub
 
 INTERVAL = 2.0
 _WINDOW = timedelta(days=30)
@@ -35,7 +35,7 @@ class Watch:
 
     def __init__(self, source: str, cache: Path) -> None:
         from cost_top.pricing.book import RateBook
-        from cost_top.sources.sql_log import open_log
+        from cost_top.sources.sql.log import open_log
 
         self.seen: list[tuple[float, Snapshot]] = []
         self._news = threading.Condition()
@@ -70,7 +70,11 @@ class Watch:
         backfill = self.hub.history.backfill
         while backfill.pending:
             time.sleep(0.2)
-        time.sleep(2 * INTERVAL)
+        calm, before = Calm(), time.process_time()
+        time.sleep(INTERVAL)
+        while not calm.after(time.process_time() - before):
+            before = time.process_time()
+            time.sleep(INTERVAL)
 
     def look(self, view: View) -> tuple[float, float]:
         """Milliseconds until the first answer to a view, and until all of it."""
@@ -89,7 +93,8 @@ class Watch:
 
 def complete(snapshot: Snapshot) -> bool:
     """Whether all of the window is on the screen."""
-    return isinstance(snapshot.state, Live) and snapshot.filling is None
+    panels = (f"panel:{lens.dimension}" for lens in snapshot.lenses)
+    return isinstance(snapshot.state, Live) and snapshot.filling is None and snapshot.is_settled("total", *panels)
 
 
 def cold(source: str, cache: Path) -> dict[str, Any]:
@@ -139,7 +144,7 @@ def plain(source: str, start: str) -> dict[str, Any]:
 
         for _ in sqlite3.connect(f"file:{source}?mode=ro", uri=True).execute(select):
             rows += 1
-    return {"seconds": time.perf_counter() - began, "rows": rows}
+    return {"seconds": time.perf_counter() - began, "cpu": time.process_time(), "rows": rows}
 
 
 def session(source: str, cache: Path, seconds: str = "40") -> dict[str, Any]:
@@ -149,14 +154,9 @@ def session(source: str, cache: Path, seconds: str = "40") -> dict[str, Any]:
     watch.settle()
     found: dict[str, Any] = {"memory": memory_mb(), "window_rows": watch.last.spend.measures.request_count}
     found["idle"] = _span(watch, span)
-    writer = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.writer", source, str(INTERVAL)], stdin=subprocess.PIPE, text=True
-    )
-    time.sleep(2 * INTERVAL)
-    found["busy"] = _span(watch, span)
-    assert writer.stdin is not None
-    writer.stdin.close()
-    writer.wait()
+    with writing(source, INTERVAL):
+        time.sleep(2 * INTERVAL)
+        found["busy"] = _span(watch, span)
     time.sleep(2 * INTERVAL)
     found["looks"] = _looks(watch)
     found["memory_after"] = memory_mb()
@@ -177,7 +177,7 @@ def _span(watch: Watch, seconds: float) -> dict[str, Any]:
 
 
 def _watched(history: Any) -> tuple[int, float]:
-    watching = history.watching()
+    watching = history.load()
     return watching.queries, watching.database_ms
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,22 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+class Calm:
+    """Three spans of two seconds in a row in which next to nothing was done: kept days are compared first."""
+
+    _LITTLE = 0.03  # CPU seconds of two
+    _PATIENCE = 180.0
+
+    def __init__(self) -> None:
+        self._limit = time.monotonic() + self._PATIENCE
+        self._spans = 0
+
+    def after(self, cpu: float) -> bool:
+        """Whether it is calm, or too late to wait, after a further span that took so many CPU seconds."""
+        self._spans = self._spans + 1 if cpu < self._LITTLE else 0
+        return self._spans >= 3 or time.monotonic() > self._limit
 
 
 def memory_mb(pid: int | str = "self") -> tuple[float, float]:

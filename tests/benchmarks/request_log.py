@@ -57,7 +57,9 @@ SELECT
     AS latency_ms,
   (CASE WHEN failed THEN [429, 500, 529][1 + draw(i, 15, 3)] ELSE 200 END)::INTEGER AS status,
   (draw(i, 16, 2) = 0){boolean} AS streamed, '192.0.2.' || draw(i, 17, 250) AS client_ip,
-  'acme-sdk/4.' || draw(i, 18, 9) || ' python/3.12' AS user_agent
+  'acme-sdk/4.' || draw(i, 18, 9) || ' python/3.12' AS user_agent, NULL::VARCHAR AS session,
+  NULL::VARCHAR AS prompt, NULL::VARCHAR AS region, NULL::BIGINT AS audio_input_tokens,
+  NULL::BIGINT AS audio_output_tokens, NULL::BIGINT AS image_output_tokens, NULL::BIGINT AS web_search_count
 FROM (
   SELECT *, few(i, 2, 200) AS key, 40 + few(i, 19, 12000) AS input, 5 + few(i, 20, 1500) AS output,
     draw(i, 21, 3) = 0 AS cached, draw(i, 22, 50) = 0 AS failed, draw(i, 23, 25) = 0 AS hit

@@ -23,16 +23,16 @@ COLUMNS, LINES = 140, 42
 class Screen:
     """A running program; `read` takes what it wrote, `shown` is the screen after that."""
 
-    def __init__(self, command: Sequence[str], cache: Path) -> None:
+    def __init__(self, command: Sequence[str], cache: Path, columns: int = COLUMNS, lines: int = LINES) -> None:
         """Start it; `started` is the instant before exec."""
         self.bytes = 0
-        self._screen = pyte.Screen(COLUMNS, LINES)
+        self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         self._chunks: list[tuple[float, bytes]] = []
         self.started = time.perf_counter()
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
             os.execve(command[0], list(command), environment(cache))
 
     @property

@@ -6,8 +6,11 @@ import itertools
 import json
 import random
 import select
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cost_top.model.native import COLUMNS, TABLE
@@ -49,6 +52,19 @@ def connect(source: str) -> tuple[Any, str]:
         connection.execute("PRAGMA journal_mode = wal")
     marks = ", ".join([mark] * len(COLUMNS))
     return connection, f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({marks})"
+
+
+@contextmanager
+def writing(source: str, interval: float = 2.0) -> Iterator[None]:
+    """Such a gateway at work, in a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.writer", source, str(interval)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    try:
+        yield
+    finally:
+        process.stdin.close()
+        process.wait()
 
 
 if __name__ == "__main__":

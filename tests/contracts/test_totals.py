@@ -20,8 +20,14 @@ from typing import Any
 import pytest
 
 from cost_top.model.native import COLUMNS, DDL
+from cost_top.model.query import ReportQuery
+from cost_top.model.windows import Period
+from cost_top.monitor.log.answers import LogAnswers
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
 
 ROWS = 200_000
+KINDS = 20_000  # of requests, each of which comes several times, at another moment
 DAYS = 12
 # Prices of the test's own, so that the independent statement needs no rate table: pico-dollars per token.
 INPUT_RATE, OUTPUT_RATE = 3_000_000, 15_000_000
@@ -32,7 +38,18 @@ model = "acme-1"
 input = "3"
 output = "15"
 """
+# Session, prompt, region, and what is counted beside text.
+BESIDE = [None] * (len(COLUMNS) - COLUMNS.index("session"))
 PLACES = ", ".join("?" for _ in COLUMNS)
+
+
+def many_rows(count: int, end: datetime) -> Iterator[tuple[Any, ...]]:
+    """As `rows`, in less time."""
+    draw = random.Random(3)
+    last = int(end.timestamp() * 1000)
+    kinds = list(rows(KINDS, end))
+    for number in range(count):
+        yield (f"r1-{number}", last - draw.randrange(DAYS * 86_400_000), *kinds[number % KINDS][2:])
 
 
 def rows(count: int, end: datetime, seed: int = 1) -> Iterator[tuple[Any, ...]]:
@@ -59,12 +76,13 @@ def rows(count: int, end: datetime, seed: int = 1) -> Iterator[tuple[Any, ...]]:
             json.dumps(draw.sample(["prod", "dev", "été"], draw.randrange(3))) if draw.random() < 0.9 else None,
             "byok" if byok else "system", tokens, None if draw.random() < 0.5 else tokens // 3, None, None, output,
             draw.choice([None, output // 2]), cost, None, hit, draw.randrange(20, 9_000),
-            draw.choice([429, 500]) if failed else 200, draw.random() < 0.5, "192.0.2.1", "agent/1",
+            draw.choice([429, 500]) if failed else 200, draw.random() < 0.5, "192.0.2.1", "agent/1", *BESIDE,
         )  # fmt: skip
 
 
-# total_cost of a row: what was reported; a hit, an own key or an unpriced row adds nothing; else our price.
-PAID = f"""CASE WHEN cost_pico_usd IS NOT NULL THEN cost_pico_usd WHEN credential_type = 'byok' THEN 0
+# total_cost of a row: an own key adds nothing, whatever its cost says; then what was reported; a hit or an unpriced row
+# adds nothing; else our price.
+PAID = f"""CASE WHEN credential_type = 'byok' THEN 0 WHEN cost_pico_usd IS NOT NULL THEN cost_pico_usd
   WHEN provider = 'acme' THEN input_tokens * {INPUT_RATE} + output_tokens * {OUTPUT_RATE} ELSE 0 END"""
 SENT = "NOT coalesce(cache_hit, false)"
 MEASURES = {
@@ -125,18 +143,28 @@ def check_every_lens(
     ask: Callable[[str], list[tuple[Any, ...]]],
     period: tuple[datetime, datetime],
 ) -> None:
-    """Compare each lens of the report with SQL, pico by pico."""
+    """Compare each lens of a report with SQL, pico by pico."""
+    start, end = (int(instant.timestamp() * 1000) for instant in period)
+    answers = LogAnswers(lambda: open_log(source), lambda: RateBook.load(overrides), cache)
+    with answers.held(Period(*period)):
+        for lens, key in LENSES.items():
+            told = answers.report(ReportQuery(*period, group_by=(lens,)))
+            rows = {row.key[0]: {name: getattr(row.measures, name) for name in MEASURES} for row in told.rows}
+            assert_same(rows, expected(ask, key, start, end), lens)
+            assert told.totals.total_cost == sum(row["total_cost"] for row in rows.values())
+
+
+def check_command(log: Log, lens: str, cache: Path, overrides: Path, period: tuple[datetime, datetime]) -> None:
+    """Compare what the command prints of a lens with SQL."""
     start, end = (int(instant.timestamp() * 1000) for instant in period)
     since = ["--since", period[0].isoformat(), "--until", period[1].isoformat()]
-    for lens, key in LENSES.items():
-        answer = report(source, cache, "--group-by", lens, *since, overrides=overrides)
-        figures = {
-            row[lens]: {name: pico(row[name]) if name == "total_cost" else row[name] for name in MEASURES}
-            for row in answer["results"]
-        }
-        assert_same(figures, expected(ask, key, start, end), lens)
-        total = sum(row["total_cost"] for row in figures.values())
-        assert pico(answer["totals"]["total_cost"]) == total
+    answer = report(log.source, cache, "--group-by", lens, *since, overrides=overrides)
+    figures = {
+        row[lens]: {name: pico(row[name]) if name == "total_cost" else row[name] for name in MEASURES}
+        for row in answer["results"]
+    }
+    assert_same(figures, expected(log.ask, LENSES[lens], start, end), lens)
+    assert pico(answer["totals"]["total_cost"]) == sum(row["total_cost"] for row in figures.values())
 
 
 def assert_same(figures: dict[Any, dict[str, int]], by_sql: dict[Any, dict[str, int]], lens: str) -> None:
@@ -223,9 +251,9 @@ def overrides(tmp_path: Path) -> Path:
 def test_every_lens_is_exact(log: Log, tmp_path: Path, overrides: Path) -> None:
     end = datetime.now(UTC).replace(microsecond=0)
     period = (end - timedelta(days=DAYS, hours=5), end)
-    log.write(list(rows(ROWS, end)))
+    log.write(list(many_rows(ROWS, end)))
     cache = tmp_path / "cache"
-    check_every_lens(log.source, cache, overrides, log.ask, period)
+    check_command(log, "model", cache, overrides, period)
     # Rows that come late, out of order, change and go, in days that are already kept.
     log.write(list(rows(5_000, end - timedelta(days=1), seed=2)))
     log.change(
@@ -233,6 +261,7 @@ def test_every_lens_is_exact(log: Log, tmp_path: Path, overrides: Path) -> None:
     )
     log.change("UPDATE cost_top_requests SET input_tokens = input_tokens + 3 WHERE id LIKE 'r1-%11'")
     log.change("DELETE FROM cost_top_requests WHERE id LIKE 'r1-%13'")
+    check_command(log, "user", cache, overrides, period)
     check_every_lens(log.source, cache, overrides, log.ask, period)
 
 

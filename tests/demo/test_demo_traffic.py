@@ -25,7 +25,7 @@ Request = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def requests() -> list[Request]:
-    return [dict(zip(COLUMNS, row, strict=True)) for row in Traffic(7).history(END_MS, DAYS)]
+    return [dict(zip(COLUMNS, row, strict=False)) for row in Traffic(7).history(END_MS, DAYS)]
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
 
 from cost_top.gateways.loader import builtin_presets, load_preset, parse_preset
+from cost_top.gateways.preset_file import PresetFile
+from cost_top.model.declared import read_plainly
 from cost_top.model.errors import UserError
+from cost_top.model.toml_check import checked
+from cost_top.model.toml_file import parse_toml
 
 GOOD = """\
 name = "inhouse"
@@ -20,6 +26,12 @@ unit = "epoch_s"
 model = "model"
 input_tokens = "tokens_in"
 """
+
+
+@pytest.mark.parametrize("path", sorted((files("cost_top.gateways") / "presets").iterdir()), ids=lambda path: path.name)
+def test_ours_are_read_plainly_and_alike_by_pydantic(path):
+    file = parse_toml(path.read_text("utf-8"), path.name)
+    assert checked(file, PresetFile) == (read_plainly(PresetFile, file.document), [])
 
 
 def test_ours_are_read_and_have_names_of_their_own():
@@ -63,11 +75,15 @@ def test_the_version_follows_what_decides_a_figure():
     [
         (GOOD.replace('table = "calls"\n', ""), None, "table"),
         (GOOD.replace('"epoch_s"', '"seconds"'), 7, "time.unit"),
-        (GOOD.replace("model =", "modell ="), 10, "fields.modell"),
+        (GOOD.replace("model =", "modell ="), 10, "fields.modell: unknown key, did you mean 'model'?"),
         (GOOD.replace('"tokens_in"', "17"), 11, "fields.input_tokens"),
         (GOOD.replace('"tokens_in"', '{ json = "usage" }'), 11, "fields.input_tokens"),
         (GOOD.replace('"tokens_in"', '{ column = "a", value = "b" }'), 11, "fields.input_tokens"),
-        (GOOD.replace('"tokens_in"', '{ colum = "a" }'), 11, "fields.colum"),
+        (
+            GOOD.replace('"tokens_in"', '{ colum = "a" }'),
+            11,
+            "fields.input_tokens.colum: unknown key, did you mean 'column'?",
+        ),
         (GOOD.replace('"tokens_in"', "[]"), 11, "fields.input_tokens"),
         (GOOD.replace('"tokens_in"', '{ sql = { oracle = "1" } }'), 11, "fields.input_tokens"),
         (GOOD.replace('id = "call_id"', 'id = "call_id"\noverlap_seconds = "5"'), 4, "overlap_seconds"),
@@ -75,7 +91,7 @@ def test_the_version_follows_what_decides_a_figure():
         (f"{GOOD}\n[cost]\nunit = 'euro'\n", 14, "cost.unit"),
         (f"{GOOD}\n[cost]\ndivisor = 5\n", 14, "cost.divisor"),
         (f"{GOOD}\n[[lookups]]\nfield = 'model'\n", None, "lookups"),
-        (f"{GOOD}\n[fileds]\na = 1\n", 13, "fileds"),
+        (f"{GOOD}\n[fileds]\na = 1\n", 13, "fileds: unknown key, did you mean 'fields'?"),
         (GOOD.replace('id = "call_id"', 'id = "call_id"\nnever = ["model"]'), 11, "fields.model"),
         (
             GOOD.replace('id = "call_id"', 'id = "call_id"\nnever = ["secret"]').replace(
@@ -94,7 +110,7 @@ def test_a_mistake_is_one_line_with_file_line_and_key(wrong, line, key):
     assert f"{key}" in message
     assert "\n" not in message
     if line is not None:
-        assert f" line {line}:" in message
+        assert message.startswith(f"mapping mine.toml:{line}: ")
 
 
 def test_no_toml_at_all():

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cost_top.mirror.kept_sums import sums_path
+from cost_top.mirror.rollups import Rollups
+from cost_top.mirror.slices import Slice
+from cost_top.model.filter import Filter
+from cost_top.model.query import Report, ReportQuery
 from cost_top.model.snapshot import Snapshot
 from cost_top.model.view import View
 from cost_top.model.windows import Period
 from cost_top.model.wire import snapshot_from_json, snapshot_to_json
-from cost_top.monitor.compose import Composer
-from cost_top.monitor.once import read_period
+from cost_top.monitor.log.answers import LogAnswers
+from cost_top.monitor.log.once import read_period
 from cost_top.pricing.book import RateBook
-from cost_top.sources.sql_log import open_log
+from cost_top.sources.sql.log import open_log
+from support.composed import composed as composed_of
 
 # No double holds it, nor its multiples.
 ODD = 12_345_678_901_234_567
@@ -24,14 +30,13 @@ def composed(path: Path, cache: Path, now: datetime, warm: bool) -> Snapshot:
     mirror = read_period(open_log(str(path)), RateBook.load(), cache, Period(now - timedelta(days=40), now))
     try:
         if warm:
-            kept = [path for day in mirror.closed.values() if (path := sums_path(day)) is not None and path.exists()]
+            kept = [path for day in mirror.closed.values() if (path := sums_path(mirror.days, day)) is not None]
             assert len(kept) > 20
             mirror.take_over_sums()
-        composer, view = Composer(mirror, UTC), View(lenses=("provider", "model", "token", "tag"))
-        composer.plan.build(view, now, float("inf"))
+        snapshot = composed_of(mirror, View(lenses=("provider", "model", "token", "tag")), now)
         while mirror.keep_sums():
             pass
-        return composer.compose(view, now, "log", now.replace(tzinfo=None) - timedelta(days=40))
+        return snapshot
     finally:
         mirror.close()
 
@@ -52,3 +57,54 @@ def test_sums_are_exact_integers_after_a_restart(sqlite_log, tmp_path: Path) -> 
     assert first.spend.measures.total_cost == sum(
         ODD + number for number in range(60) if now - timedelta(hours=13 * number) >= first.period.start
     )
+
+
+def test_a_closed_day_is_summed_once_for_reports_of_one_kind(sqlite_log, tmp_path: Path, monkeypatch) -> None:
+    log, now = sqlite_log(), datetime.now(UTC).replace(microsecond=0)
+    for number in range(60):
+        log.add(
+            time_ms=int((now - timedelta(hours=13 * number)).timestamp() * 1000), provider=("a", "b")[number % 2],
+            model=("m", "n")[number % 3 % 2], cost_pico_usd=ODD + number, endpoint="/chat",
+        )  # fmt: skip
+    summed: list[Slice] = []
+    build = Rollups.build
+
+    def note(self: Rollups, where: Filter, lenses: Sequence[str], slices: Sequence[Slice]) -> None:
+        summed.extend(part for part in slices if part.end - part.start == timedelta(days=1))
+        build(self, where, lenses, slices)
+
+    monkeypatch.setattr(Rollups, "build", note)
+
+    def report(dimension: str) -> tuple[Report, int]:
+        summed.clear()
+        answers = LogAnswers(lambda: open_log(str(log.path)), RateBook.load, tmp_path / "cache")
+        found = answers.report(ReportQuery(now - timedelta(days=30), now, (dimension,)))
+        return replace(found, as_of=now, notes=()), len(summed)
+
+    first, days = report("model")
+    again, none = report("model")
+    assert (again, days > 20, none) == (first, True, 0)
+    other, _ = report("endpoint")
+    assert other.totals == first.totals
+    composed(log.path, tmp_path / "cache", now, warm=True)  # of all lenses: they take the place of the few
+    files = list((tmp_path / "cache").rglob("*.sums"))
+    assert len({path.name.split(".")[0] for path in files}) == len(files) > 20
+    assert report("model") == (first, 0)
+
+
+def test_where_every_sum_is_kept_none_is_looked_for(sqlite_log, tmp_path: Path, monkeypatch) -> None:
+    log, now = sqlite_log(), datetime.now(UTC)
+    for number in range(5):
+        log.add(time_ms=int((now - timedelta(days=number)).timestamp() * 1000))
+    mirror = read_period(open_log(str(log.path)), RateBook.load(), tmp_path / "cache", Period(now - timedelta(5), now))
+    try:
+        composed_of(mirror, View(lenses=("provider",)), now)
+        assert mirror.keep_sums()
+        while mirror.keep_sums():
+            pass
+        looked: list[Slice] = []
+        monkeypatch.setattr(Rollups, "number", lambda _self, _where, _lens, part: looked.append(part))
+        assert not mirror.keep_sums()
+        assert not looked
+    finally:
+        mirror.close()

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cost_top.mirror.rollups import LENSES, Slice
+from cost_top.mirror.rollup_tables import LENSES
+from cost_top.mirror.slices import Slice
 from cost_top.mirror.store import Mirror
 from cost_top.model.filter import Filter
 from cost_top.model.query import ReportQuery
 from cost_top.model.windows import Period
-from cost_top.monitor.once import read_period
+from cost_top.monitor.log.once import read_period
 from cost_top.pricing.book import RateBook
-from cost_top.sources.sql_log import open_log
+from cost_top.sources.sql.log import open_log
 
 OVERRIDES = """
 [[price]]
@@ -106,9 +107,14 @@ def test_kept_sums_equal_those_of_the_rows(sqlite_log, tmp_path: Path) -> None:
         mirror.rollups.build(Filter(), lenses, missing)
         while mirror.keep_sums():
             pass
+        sums = mirror.rollups
         answers.append(
-            [sorted(map(repr, mirror.rollups.groups(Filter(), lens, days, 1000))) for lens in lenses if lens != "trust"]
-            + [mirror.rollups.totals(Filter(), days), mirror.rollups.trust(Filter(), days)]
+            [
+                sorted(map(repr, sums.tables.groups(lens, sums.numbers(Filter(), lens, days), 1000)))
+                for lens in lenses
+                if lens != "trust"
+            ]
+            + [sums.totals(Filter(), days), sums.trust(Filter(), days)]
         )
         mirror.close()
     assert answers[0] == answers[1]

@@ -12,7 +12,6 @@ from rich.cells import cell_len
 
 from cost_top.model.format import (
     age,
-    arrow,
     cells,
     change,
     count,
@@ -71,7 +70,10 @@ def test_a_share_is_right_to_a_twentieth_of_a_percent(part, whole):
         assert 0 < abs(part) * 2000 < whole
     elif text.startswith(">99.9"):
         assert part < whole
+    elif text.endswith("×"):
+        assert abs(int(text.removesuffix("×").replace(",", "")) * whole - part) * 2 <= whole <= abs(part) // 10
     else:
+        assert abs(part) < 10 * whole
         said = Decimal(text.removesuffix(" %").replace(",", ""))
         assert abs(said - Decimal(part) * 100 / whole) <= Decimal("0.05")
     assert (text == "0 %") == (part == 0)
@@ -110,7 +112,6 @@ def test_change_names_the_direction_by_shape():
     assert change(0, 2 * 10**12) == "▼ $2.00 (100 %)"
     assert change(10**12, 0).endswith("(from $0.00)")
     assert change(1, None) is None
-    assert [arrow(now, 1000) for now in (1021, 1020, 980, 979)] == ["▲", "▬", "▬", "▼"]
 
 
 @given(st.integers(0, 10_000))
@@ -122,4 +123,12 @@ def test_an_age_rests_for_ten_seconds(seconds):
 def test_axis_money():
     assert [money_scaled(amount) for amount in (0, 2 * 10**13, 1_250 * 10**12, -(10**12))] == [
         "$0", "$20", "$1.25k", "-$1",
+    ]  # fmt: skip
+
+
+def test_one_is_singular():
+    from cost_top.model.format import counted
+
+    assert [counted(number, "request") for number in (0, 1, 2, None)] == [
+        "0 requests", "1 request", "2 requests", "– requests",
     ]  # fmt: skip

@@ -21,14 +21,13 @@ from cost_top.model.errors import SourceError, UserError
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.filter import FILTER_FIELDS, MONEY, NUMBER, TEXT, Filter, Term, parse_filter, value_term
 from cost_top.model.query import Measures, Report, ReportRow
-from cost_top.model.snapshot import Burn, Lens, Live, RequestRow, Snapshot, Spend, Stale
+from cost_top.model.snapshot import Burn, Lens, Live, Snapshot, Spend, Stale
 from cost_top.model.text import clean
 from cost_top.model.view import Crumb, View
 from cost_top.model.windows import WINDOW_NAMES, Period
 from cost_top.model.wire import (
     LENS_NAMES,
     LENS_SORTS,
-    REQUEST_SORTS,
     found_from_json,
     found_to_json,
     snapshot_from_json,
@@ -38,10 +37,10 @@ from cost_top.model.wire import (
     view_from_json,
     view_to_json,
 )
-from cost_top.monitor.compose import Composer
-from cost_top.monitor.once import read_period
+from cost_top.monitor.log.once import read_period
 from cost_top.pricing.book import RateBook
-from cost_top.sources.sql_log import open_log
+from cost_top.sources.sql.log import open_log
+from support.composed import composed
 
 NOW = datetime(2026, 11, 21, 14, 3, 22, 123456, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -134,8 +133,8 @@ views = st.builds(
     lenses=st.lists(st.sampled_from(LENS_NAMES), unique=True).map(tuple),
     sort=st.lists(st.tuples(st.sampled_from(LENS_NAMES), st.sampled_from(LENS_SORTS), st.booleans()),
                   unique_by=lambda entry: entry[0], max_size=3).map(tuple),
-    row_limit=st.integers(1, 1000), mark=st.none() | instants, requests_open=st.booleans(),
-    requests_sort=st.sampled_from(REQUEST_SORTS),
+    row_limit=st.integers(1, 1000), mark=st.none() | instants,
+    weekly=st.lists(st.sampled_from(LENS_NAMES), unique=True).map(tuple),
 )  # fmt: skip
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -146,7 +145,7 @@ def test_a_snapshot_arrives_as_it_was_sent(snapshot: Snapshot) -> None:
     arrived = snapshot_from_json(wired(snapshot_to_json(snapshot)))
     assert arrived == snapshot
     assert asdict(arrived) == asdict(snapshot), "what does not count for equality arrives as well"
-    for name in ("period", "watching"):
+    for name in ("period", "load"):
         assert getattr(arrived, name) == getattr(snapshot, name)
 
 
@@ -180,7 +179,7 @@ def test_a_filter_may_be_written_as_text() -> None:
 
 
 def test_a_new_field_that_is_not_used_does_not_trouble_an_older_server() -> None:
-    assert set(view_to_json(View())) == {"window", "tab", "lenses", "row_limit", "requests_sort"}
+    assert set(view_to_json(View())) == {"window", "tab", "lenses", "row_limit"}
     assert view_to_json(View(lenses=()))["lenses"] == [], "what was emptied is said"
 
 
@@ -188,12 +187,12 @@ def test_a_new_field_that_is_not_used_does_not_trouble_an_older_server() -> None
 
 
 @pytest.fixture(scope="module")
-def composer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("demo") / "demo.db"
     end = datetime.now(UTC)
     create_log(path, Traffic(7).history(int(end.timestamp() * 1000), 2))
     mirror = read_period(open_log(str(path), None), RateBook.load(None), None, Period(end - timedelta(days=8), end))
-    yield Composer(mirror, BERLIN), end
+    yield mirror, end
     mirror.close()
 
 
@@ -211,15 +210,12 @@ def composer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     ],
     ids=lambda view: view.window,
 )
-def test_the_demo_looks_the_same_from_afar(composer: Any, view: View) -> None:
-    composed, now = composer
-    composed.plan.build(view, now, float("inf"))
-    snapshot = composed.compose(view, now, "demo", now.replace(tzinfo=None) - timedelta(days=8))
-    query = composed.plan.query(view, now, 20)
-    snapshot = replace(snapshot, state=Live(now), requests=tuple(composed._mirror.requests(query, False)))
+def test_the_demo_looks_the_same_from_afar(demo: Any, view: View) -> None:
+    mirror, now = demo
+    snapshot = composed(mirror, view, now, BERLIN, label="demo")
+    snapshot = replace(snapshot, state=Live(now))
     arrived = snapshot_from_json(wired(snapshot_to_json(snapshot)))
     assert snapshot.spend.measures.total_cost > 0
-    assert snapshot.requests
     assert asdict(arrived) == asdict(snapshot)
     assert overview_text(arrived, BERLIN) == overview_text(snapshot, BERLIN)
     asked_again = view_from_json(wired(view_to_json(view)))
@@ -243,7 +239,6 @@ PLAIN = Snapshot(
     lenses=(
         Lens("user", Period(NOW, NOW), Report(("user",), (ReportRow(("acme",), Measures()),), Measures(), 1, NOW)),
     ),
-    requests=(RequestRow("r1", NOW, *[None] * 8, (), *[None] * 10, "priced", *[None] * 6),),
 )  # fmt: skip
 
 
@@ -299,8 +294,8 @@ def test_what_an_older_server_does_not_tell_has_its_default() -> None:
         ("state", {"kind": "live"}, "polled_at is missing"),
         ("state", "live", "a text where an object"),
         ("source", 5, "source: a number where a text"),
-        ("requests.0.tags", {"a": 1}, "an object where a list"),
-        ("requests.0.id", None, "nothing where a text"),
+        ("lenses.0.report.columns", {"a": 1}, "an object where a list"),
+        ("source", None, "nothing where a text"),
         ("lenses.0.previous", [1, 2], "lenses: previous does not fit the rows"),
         ("lenses.0.trends", [[1], [2]], "lenses: trends does not fit"),
         ("lenses.0.report.rows.0.key", [], "key does not fit"),
@@ -322,8 +317,8 @@ HOSTILE = "a\x1b]0;owned\x07\x1b[31m\u202eb\u200b\n\ud83d" + "c" * 5000
 
 @pytest.mark.parametrize(
     "path",
-    ["source", "lenses.0.dimension", "lenses.0.report.rows.0.key.0", "lenses.0.report.columns.0", "requests.0.id",
-     "requests.0.price_status", "requests.0.user_agent", "lenses.0.report.notes.0"],
+    ["source", "lenses.0.dimension", "lenses.0.report.rows.0.key.0", "lenses.0.report.columns.0",
+     "lenses.0.report.notes.0"],
 )  # fmt: skip
 def test_no_escape_sequence_reaches_the_terminal(path: str) -> None:
     sent = broken("lenses.0.report.notes", ["note"])
@@ -367,15 +362,15 @@ def test_hostile_texts_of_pickers_and_overrides_are_cleaned() -> None:
         ({"lenses": ["provider", "provider"]}, "names a lens twice"),
         ({"lenses": "provider"}, "a text where a list"),
         ({"sort": [["model", "total_cost; --", True]]}, "unknown sort"),
-        ({"sort": [["model", "latency_p95", True]]}, "unknown sort 'latency_p95'"),
+        ({"sort": [["model", "latency_p99", True]]}, "unknown sort 'latency_p99'"),
         ({"sort": [["cost", "total_cost", True]]}, "unknown lens 'cost'"),
         ({"sort": [["model", "total_cost"]]}, "a list of 2 where one of 3"),
         ({"sort": [["model", "total_cost", True], ["model", "key", True]]}, "names a lens twice"),
         ({"row_limit": 0}, "row_limit 0 is out of range"),
         ({"row_limit": 1001}, "row_limit 1001"),
         ({"row_limit": True}, "true or false where a whole number"),
-        ({"requests_sort": "id"}, "unknown requests_sort 'id'"),
-        ({"requests_open": 1}, "a number where true or false"),
+        ({"weekly": ["cost"]}, "unknown lens 'cost'"),
+        ({"requests_open": True}, "unknown field requests_open"),
         ({"end": "2026-11-21T14:00:00"}, "end: an instant without its offset"),
         ({"end": "8000-01-01T00:00:00Z"}, "end lies in the future"),
         ({"mark": "0001-01-01T00:00:00Z"}, "too far away"),

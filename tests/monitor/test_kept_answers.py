@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import Measures, known_measures
-from cost_top.monitor.kept_answers import KeptAnswers
-from cost_top.monitor.polled_plan import Wanted
-from cost_top.sources.report_api import Answer, Bucket, Question
+from cost_top.monitor.api.kept import KeptAnswers
+from cost_top.monitor.api.questions import Wanted
+from cost_top.sources.report_api import Answer, ApiQuery, Bucket
 
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 11, 1, tzinfo=UTC)
@@ -17,12 +17,12 @@ AS_OF = datetime(2026, 11, 25, 14, tzinfo=UTC)
 
 
 def by_day(first: int, last: int, where: str = "") -> Wanted:
-    question = Question(FIRST + first * DAY, FIRST + last * DAY, None, "day", parse_filter(where))
+    question = ApiQuery(FIRST + first * DAY, FIRST + last * DAY, None, "day", parse_filter(where))
     return Wanted(f"closed {first} {last} {where}", question, True)
 
 
 def by_model(closed: bool = True) -> Wanted:
-    return Wanted("models", Question(FIRST, FIRST + DAY, "model"), closed)
+    return Wanted("models", ApiQuery(FIRST, FIRST + DAY, "model"), closed)
 
 
 MODELS = Answer(

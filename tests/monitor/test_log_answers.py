@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cost_top.model.answers import Position
+from cost_top.model.engine import Position
 from cost_top.model.errors import SourceError, UserError
 from cost_top.model.filter import Filter, parse_filter
 from cost_top.model.query import ReportQuery
-from cost_top.monitor.log_answers import LogAnswers
-from cost_top.monitor.once import read_period
+from cost_top.monitor.log.answers import LogAnswers
+from cost_top.monitor.log.once import read_period
 from cost_top.pricing.book import RateBook
-from cost_top.sources.sql_log import open_log
+from cost_top.sources.sql.log import open_log
 
 DAYS = 10
 
@@ -147,7 +147,7 @@ def test_a_report_carries_its_notes(sqlite_log):
     assert (with_notes.rows, with_notes.totals, with_notes.row_count) == (plain.rows, plain.totals, plain.row_count)
     assert with_notes.totals.unpriced_count == 1
     said = " · ".join(with_notes.notes)
-    assert "1 requests unpriced (unheard-of)" in said
+    assert "1 request unpriced (unheard-of)" in said
     assert "tags overlap" in said
     assert "1 of 3 rows shown" in said
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from cost_top.model.snapshot import Live, Stale
-from cost_top.monitor.log_hub import LogHub
-from cost_top.monitor.monitor import Monitor
+from cost_top.monitor.feed import Monitor
+from cost_top.monitor.log.hub import LogHub
 from cost_top.pricing.book import RateBook
-from cost_top.sources.apis.litellm import LiteLLMApi, open_litellm_api
+from cost_top.sources.litellm.log import LiteLLMApi, open_litellm_api
 from support.litellm_server import KEY, OLD, UI, V2, LiteLLMServer, api_row, utc
 
 sys.path.insert(0, str(Path(__file__).parent))

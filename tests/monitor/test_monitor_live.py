@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import sqlite3
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from cost_top.model.engine import RequestPage
 from cost_top.model.errors import UserError
 from cost_top.model.filter import parse_filter
 from cost_top.model.native import COLUMNS, DDL
@@ -20,11 +22,11 @@ from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Live, Snapshot, Stale
 from cost_top.model.view import View
 from cost_top.model.windows import Period
-from cost_top.monitor.history import History
-from cost_top.monitor.log_hub import LogHub
-from cost_top.monitor.monitor import Monitor
+from cost_top.monitor.feed import Monitor
+from cost_top.monitor.log.history import History
+from cost_top.monitor.log.hub import LogHub
 from cost_top.pricing.book import RateBook
-from cost_top.sources.sql_log import open_log
+from cost_top.sources.sql.log import open_log
 
 PATIENCE = 120.0
 DOLLAR = 10**12
@@ -106,7 +108,7 @@ def cost(snapshot: Snapshot) -> int:
 
 
 def settled(amount: int) -> Callable[[Snapshot], bool]:
-    return lambda snapshot: cost(snapshot) == amount and snapshot.filling is None
+    return lambda snapshot: cost(snapshot) == amount and snapshot.filling is None and not snapshot.incomplete
 
 
 def test_rows_show_however_they_come(native: NativeLog, watcher: Watcher) -> None:
@@ -244,9 +246,17 @@ def test_requests_pickers_and_unpriced_models(native: NativeLog, watcher: Watche
     native.write(request(50, now, cost=None, provider="acme", model="unheard-of"))
     watcher.start()
     watcher.until(settled(190 * DOLLAR))
-    watcher.look(requests_open=True, requests_sort="cost", row_limit=5)
-    listed = watcher.until(lambda snapshot: len(snapshot.requests) == 5)
-    assert [row.cost for row in listed.requests] == [number * DOLLAR for number in (19, 18, 17, 16, 15)]
+    pages: queue.SimpleQueue[RequestPage] = queue.SimpleQueue()
+    query = ReportQuery(now - timedelta(days=1), now + timedelta(minutes=1), sort="cost", limit=8)
+    costs: list[int | None] = []
+    after = None
+    for _ in range(3):
+        watcher.monitor.requests(query, after, pages.put)
+        page = pages.get(timeout=PATIENCE)
+        costs += [row.cost for row in page.rows]
+        after = page.following
+    assert costs == [*(number * DOLLAR for number in range(19, 0, -1)), None]
+    assert after is None
     found: list[Any] = []
     watcher.monitor.find("user", "U1", found.extend)
     watcher.monitor.unpriced(found.extend)

@@ -16,16 +16,16 @@ import pytest
 from cost_top.model.errors import UserError
 from cost_top.model.feed import Feed, Found
 from cost_top.model.filter import parse_filter
-from cost_top.model.query import Measures
+from cost_top.model.query import Measures, ReportQuery
 from cost_top.model.snapshot import Burn, Live, Snapshot, Spend, Stale
 from cost_top.model.view import View
 from cost_top.model.windows import Period
 from cost_top.model.wire import snapshot_to_json
 from cost_top.monitor.remote import RemoteFeed
-from cost_top.sources.apis.cost_top import CostTopClient
+from cost_top.sources.cost_top.client import CostTopClient
 from support.cost_top_server import FakeServe, Stream, serving
 
-PATIENCE = 15.0
+PATIENCE = 120.0
 NOW = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
 COSTS = {"": 100, "user:acme": 7, "user:globex": 3}
 
@@ -473,3 +473,40 @@ def test_stop_ends_at_once_whatever_is_under_way(
     wait_for(lambda: serve.open_streams == 0)
     assert len(terminal.snapshots) == count
     assert not terminal.failures
+
+
+def test_a_question_of_several_parts_goes_to_the_server_and_a_refusal_is_told(
+    serve: FakeServe, terminal: Terminal
+) -> None:  # fmt: skip
+    terminal.start()
+    told: list[object] = []
+    query = ReportQuery(NOW - timedelta(days=1), NOW)
+    terminal.feed.ask(lambda answers: answers.report(query).totals.total_cost, told.append, told.append)
+    wait_for(lambda: told)
+    assert "no such path" in str(told[0])
+    serve.answers["/v1/report"] = {
+        "results": [],
+        "totals": {"total_cost": 1.25},
+        "as_of": NOW.isoformat(),
+        "row_count": 0,
+    }
+    terminal.feed.ask(lambda answers: answers.report(query).totals.total_cost, told.append, told.append)
+    wait_for(lambda: len(told) > 1)
+    assert told[1] == 125 * 10**10
+
+
+def test_incidents_and_budgets_are_the_servers_and_nonsense_is_refused(serve: FakeServe, terminal: Terminal) -> None:
+    terminal.start()
+    told: list[Any] = []
+    incident = {
+        "id": "x", "kind": "spike", "dimension": "token", "value": "k", "name": "web", "closed": None, "sentence": "s",
+        "started": "2026-11-20T10:00:00Z", "opened": "2026-11-20T11:00:00Z", "excess_usd": "1.25",
+        "peak_usd_per_hour": "0.5",
+    }  # fmt: skip
+    serve.answers["/v1/incidents"] = {"incidents": [incident]}
+    serve.answers["/v1/budgets"] = {"budgets": [{"name": 7}]}
+    terminal.feed.incidents(told.append, told.append)
+    terminal.feed.budgets(told.append, told.append)
+    wait_for(lambda: len(told) > 1)
+    assert told[0][0].excess == 125 * 10**10
+    assert "not understood" in told[1]

@@ -14,12 +14,13 @@ import pytest
 
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import ReportQuery
+from cost_top.model.snapshot import Snapshot
 from cost_top.model.view import View
 from cost_top.model.windows import Period
-from cost_top.monitor.compose import Composer
-from cost_top.monitor.once import read_period
+from cost_top.monitor.log.once import read_period
 from cost_top.pricing.book import RateBook
-from cost_top.sources.sql_log import open_log
+from cost_top.sources.sql.log import open_log
+from support.composed import composed
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LENSES = ("provider", "model", "endpoint", "token", "user", "owner", "team", "tag", "credential_type", "status")
@@ -66,10 +67,9 @@ def test_every_lens_of_the_screen(sqlite_log, tmp_path: Path, window: str, where
     log.run("UPDATE cost_top_requests SET time_ms = ? - (rowid % 50) * 60000 WHERE rowid % 40 = 0",
             [int(fill_recent.timestamp() * 1000)])  # fmt: skip
     mirror = read_period(open_log(str(log.path)), RateBook.load(None), tmp_path, Period(now - timedelta(days=90), now))
-    composer = Composer(mirror, BERLIN)
     view = View(window=window, filter=parse_filter(where), lenses=LENSES)
-    assert composer.plan.build(view, now, float("inf"))
-    snapshot = composer.compose(view, now, "log", None)
+    snapshot = composed(mirror, view, now, BERLIN)
+    assert not snapshot.incomplete
     latest = now + timedelta(days=1)
     for lens in snapshot.lenses:
         query = ReportQuery(lens.period.start, latest, (lens.dimension,), view.filter, BERLIN)
@@ -84,6 +84,52 @@ def test_every_lens_of_the_screen(sqlite_log, tmp_path: Path, window: str, where
     assert sum(bar.request_count for bar in snapshot.chart) == whole.request_count
     trust = snapshot.trust
     assert trust.reported_cost + trust.priced_cost == whole.total_cost
+    mirror.close()
+
+
+def settled(snapshot: Snapshot) -> dict[str, object]:
+    """Every figure of a snapshot by the name under which it may be incomplete."""
+    spend = snapshot.spend
+    return {
+        "total": spend.measures, "today": spend.today, "month": spend.month, "before": spend.previous_cost,
+        "usual": snapshot.burn.usual_per_hour, "chart": snapshot.chart, "lately": snapshot.burn.minutes,
+        **{f"panel:{lens.dimension}": lens.report for lens in snapshot.lenses},
+        **{f"before:{lens.dimension}": lens.previous for lens in snapshot.lenses},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ["", "tag:prod"])
+def test_a_figure_is_whole_or_named_as_incomplete_in_every_state_of_filling(
+    sqlite_log, tmp_path: Path, where: str
+) -> None:
+    log, now = sqlite_log(), datetime.now(UTC)
+    fill(log, 3_000, now, 70)
+    view = View(filter=parse_filter(where), lenses=LENSES)
+    period = Period(now - timedelta(days=63), now)
+    mirror = read_period(open_log(str(log.path)), RateBook.load(None), tmp_path, period)
+    whole = settled(composed(mirror, view, now, BERLIN))
+    mirror.close()
+    mirror = read_period(open_log(str(log.path)), RateBook.load(None), tmp_path, period)
+    days, mirror.closed = sorted(mirror.closed.values(), key=lambda day: day.day, reverse=True), {}
+    seen: set[str] = set()
+    states = 0
+    while True:
+        # Nothing is built beyond one piece: the sums lag behind the days.
+        snapshot = composed(mirror, view, now, BERLIN, until=0.0)
+        states += 1
+        for name, figure in settled(snapshot).items():
+            if snapshot.is_settled(name):
+                assert figure == whole[name], name
+                seen.add(name)
+        if days:
+            together = 1 if len(days) > 50 else 3  # they come together where there are few rows
+            for day in days[:together]:
+                mirror.adopt(day)
+            del days[:together]
+        elif not snapshot.incomplete:
+            break
+    assert seen == set(whole)
+    assert states > 60
     mirror.close()
 
 

@@ -144,7 +144,7 @@ def test_a_bad_file_names_line_and_column(tmp_path: Path, lines: tuple[str, ...]
         (("--batch", "/no/such.csv"), "/no/such.csv: cannot be read"),
         (("--batch", "x.csv", "--format", "json"), "--batch: takes no"),
         (("--models", "no such model"), "--models: no model has"),
-        (("--model", "gpt-4o", "--overrides", "/no/such.toml"), "/no/such.toml: cannot be read"),
+        (("--model", "gpt-4o", "--overrides", "/no/such.toml"), "/no/such.toml: No such file"),
     ],
 )
 def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str) -> None:

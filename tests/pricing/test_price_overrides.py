@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cost_top.model.errors import UserError
+from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.cost import Request, price
+from cost_top.pricing.cost import price
 from cost_top.pricing.unpriced import toml_lines
 
 EXAMPLE = Path(__file__).parents[2] / "pricing" / "overrides.example.toml"
@@ -83,25 +84,33 @@ def test_overrides_change_the_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "where", "what"),
     [
-        ("[[price]]\nmodel = 5\ninput='1'", "line 2: price.model", "needs model"),
-        ("\n[[price]]\nprovider='x'\ninput='1'", "line 2: price", "needs model"),
-        ("[[price]]\nmodel='m'", "line 1: price", "needs input, output or request"),
-        ("[[price]]\nmodel='m'\ninput='cheap'", "line 3: price.input", "is not a number"),
-        ("[[price]]\nmodel='m'\ninput='?'", "line 3: price.input", "is not a number"),
-        ("[[price]]\nmodel='m'\ninput='-1'", "line 3: price.input", "must be between"),
-        ("[[price]]\nmodel='m'\ninput='nan'", "line 3: price.input", "must be between"),
-        ("[[price]]\nmodel='m'\ninput='0.0000001'", "line 3: price.input", "more decimals"),
-        ("[[price]]\nmodel='m'\ninputs='1'", "line 3: price.inputs", "is unknown"),
-        ("[[price]]\nmodel='m'\ninput='1'\n[[price]]\nmodel='n'\ninput=true", "line 6: price.input", "not a number"),
-        ("[[price]]\nmodel='m'\ninput='1'\nfrom='soon'", "line 4: price.from", "is not a date"),
-        ("[[price]]\nmodel='m'\ninput='1'\nfrom=2026-02-01\nto=2026-01-01", "line 5: price.to", "after from"),
-        ("[[paid]]\nprovider='x'", "line 1: paid", "needs factor"),
-        ("[[paid]]\nprovider='x'\nfactor='1e-12'", "line 3: paid.factor", "at most 1000 with 9 decimals"),
-        ("[[free]]\nprovider='x'\nmodels=[1]", "line 3: free.models", "must be patterns"),
-        ("[price]\nmodel='m'", "line 1: price", "must be written [[price]]"),
-        ("[alias]\n'a/b' = 3", "line 2: alias.a/b", "must name a model"),
+        ("[[price]]\nmodel = 5\ninput='1'", "own.toml:2: price.model: ", "must be a name in quotes"),
+        ("\n[[price]]\nprovider='x'\ninput='1'", "own.toml:2: price.model: ", "is missing: give a name in quotes"),
+        ("[[price]]\nmodel='m'", "own.toml:1: price: ", "needs input, output or request"),
+        (
+            "[[price]]\nmodel='m'\ninput='cheap'",
+            "own.toml:3: price.input: ",
+            "must be a number from 0",
+        ),
+        ("[[price]]\nmodel='m'\ninput='?'", "own.toml:3: price.input: ", "must be a number from 0"),
+        ("[[price]]\nmodel='m'\ninput='-1'", "own.toml:3: price.input: ", "must be a number from 0"),
+        ("[[price]]\nmodel='m'\ninput='nan'", "own.toml:3: price.input: ", "must be a number from 0"),
+        ("[[price]]\nmodel='m'\ninput='0.0000001'", "own.toml:3: price.input: ", "more decimals"),
+        ("[[price]]\nmodel='m'\ninputs='1'", "own.toml:3: price.inputs: ", "unknown key"),
+        (
+            "[[price]]\nmodel='m'\ninput='1'\n[[price]]\nmodel='n'\ninput=true",
+            "own.toml:6: price.input: ",
+            "must be a number from 0",
+        ),
+        ("[[price]]\nmodel='m'\ninput='1'\nfrom='soon'", "own.toml:4: price.from: ", "is not a date"),
+        ("[[price]]\nmodel='m'\ninput='1'\nfrom=2026-02-01\nto=2026-01-01", "own.toml:5: price.to: ", "after from"),
+        ("[[paid]]\nprovider='x'", "own.toml:1: paid.factor: ", "is missing: give a number in quotes"),
+        ("[[paid]]\nprovider='x'\nfactor='1e-12'", "own.toml:3: paid.factor: ", "at most 1000 with 9 decimals"),
+        ("[[free]]\nprovider='x'\nmodels=[1]", "own.toml:3: free.models: ", "must be a text in quotes"),
+        ("[price]\nmodel='m'", "own.toml:1: price: ", "must be written [[price]]"),
+        ("[alias]\n'a/b' = 3", "own.toml:2: alias.a/b: ", "must be a model in quotes"),
         ("[alias]\n'a/b' = 'no/such'", "alias.a/b", "is no model with a price"),
-        ("[prices]\n", "line 1: prices", "is unknown"),
+        ("[prices]\n", "own.toml:1: prices: ", "unknown key"),
         ("[[price]]\nmodel = \ninput='1'", "is not TOML", "line 2"),
     ],
 )
@@ -116,7 +125,7 @@ def test_errors_name_file_line_and_key(tmp_path: Path, text: str, where: str, wh
 
 
 def test_a_missing_file_is_a_user_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"none\.toml: cannot be read"):
+    with pytest.raises(UserError, match=r"none\.toml: No such file"):
         RateBook.load(tmp_path / "none.toml")
 
 
@@ -124,7 +133,7 @@ def test_the_lines_that_price_an_unpriced_model(tmp_path: Path) -> None:
     plain = RateBook.load()
     lines = toml_lines(plain, "acme", 'mo"del\x1b[1m')
     assert lines[:3] == ("[[price]]", 'provider = "acme"', 'model = "mo\\"del[1m"')
-    with pytest.raises(UserError, match="is not a number"):
+    with pytest.raises(UserError, match="must be a number from 0"):
         book(tmp_path, "\n".join(lines))
     filled = "\n".join(lines).replace("?", "1.5")
     assert cost(book(tmp_path, filled), "acme", 'mo"del[1m') == 3_000 * 10**6

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.cost import Priced, Request, price
+from cost_top.pricing.cost import Priced, price
 
 ROWS = list(csv.DictReader(Path(__file__).with_name("pricing-truth.csv").read_text("utf-8").splitlines()))
 TRAPS = ("trap_ignore_cache_usd", "trap_add_cache_on_top_usd", "trap_add_reasoning_on_top_usd")

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.cost import Priced, Request, price
+from cost_top.pricing.cost import Priced, price
 
 genai_prices = pytest.importorskip("genai_prices", exc_type=ImportError)
 

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cost_top.model.record import PRICED_FIELDS
+from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.cost import Request, price
+from cost_top.pricing.cost import price
 from cost_top.pricing.rate_join import RateJoin
 
 COLUMNS = {
@@ -34,6 +35,13 @@ COLUMNS = {
     "cache_hit": "BOOLEAN",
     "credential_type": "VARCHAR",
     "status": "INTEGER",
+    "region": "VARCHAR",
+    "audio_input_tokens": "BIGINT",
+    "audio_output_tokens": "BIGINT",
+    "image_output_tokens": "BIGINT",
+    "web_search_count": "BIGINT",
+    "zero_is_price": "BOOLEAN",
+    "reported_market_cost": "BIGINT",
 }
 OVERRIDES = """
 [alias]
@@ -121,6 +129,7 @@ def expected(book: RateBook, row: Row) -> Row:
         answer.saved_by_cache,
         answer.prompt_cache_savings,
         answer.status,
+        answer.doubt,
     )
 
 
@@ -174,6 +183,10 @@ class Dice(random.Random):
             self.choice((None, False, False, True)),
             self.choice((None, "system", "BYOK", " byok", "x")),
             self.choice((None, 200, 399, 400, 500)),
+            self.choice((None, None, None, "us", " US", "global", "eu", "")),
+            *(self.choice((None, None, None, None, 0, self.tokens())) for _ in range(4)),
+            self.choice((None, None, True, False)),
+            self.choice((None, None, None, 0, -7, 10**9, 2**63 - 1, -(2**63))),
         )
 
 
@@ -182,7 +195,11 @@ def test_every_row_equals_the_python_engine(book: RateBook) -> None:
     every: list[tuple[str | None, str | None]] = [(provider, model) for provider, model, _ in book.models()]
     edges = [edge for pair in PAIRS if (entry := book.entry(*pair)) for edge in entry.timeline.edges]
     rows = [dice.row(n, dice.choice(PAIRS if dice.random() < 0.7 else every), edges) for n in range(20_000)]
-    assert {expected(book, row)[-1] for row in rows} >= {"reported", "priced", "free", "cache_hit", "unpriced"}
+    answers = [expected(book, row) for row in rows]
+    assert {answer[-2] for answer in answers} >= {"reported", "priced", "free", "cache_hit", "unpriced"}
+    assert {answer[-1] for answer in answers} >= {
+        None, "model", "time", "mode", "region", "zero", "cost", "audio_output", "image_output", "web_search",
+    }  # fmt: skip
     assert_equal(book, rows)
 
 
@@ -195,6 +212,10 @@ row = st.tuples(
     st.one_of(st.none(), st.booleans()),
     st.one_of(st.none(), st.just("byok"), st.text(max_size=5)),
     st.one_of(st.none(), st.integers(-(2**31), 2**31 - 1)),
+    st.one_of(st.none(), st.sampled_from(["us", "Global "]), st.text(max_size=3)),
+    *[st.one_of(st.none(), count)] * 4,
+    st.one_of(st.none(), st.booleans()),
+    st.one_of(st.none(), count),
 )
 
 
@@ -207,7 +228,7 @@ def test_any_row_equals_the_python_engine(book: RateBook, rows: list[tuple[objec
 
 def plain(number: int, provider: str | None, model: str | None) -> Row:
     moment = datetime(2026, 1, 1)
-    return (str(number), moment, provider, model, 1000, 0, 0, 0, 100, None, None, None, None, None, None)
+    return (str(number), moment, provider, model, 1000, 0, 0, 0, 100, *[None] * 13)
 
 
 def test_columns_come_out_as_they_are_named_and_typed() -> None:
@@ -219,8 +240,8 @@ def test_columns_come_out_as_they_are_named_and_typed() -> None:
         described = connection.execute(f"DESCRIBE {join.select(relation)}").fetchall()
     names = [(item[0], item[1]) for item in described]
     assert names[: len(COLUMNS)] == list(COLUMNS.items())
-    assert [name for name, _ in names[len(COLUMNS) : -5]] == ["market", "slot", "first", "input"]
-    assert names[-5:] == list(PRICED_FIELDS)
+    assert [name for name, _ in names[len(COLUMNS) : -6]] == ["market", "slot", "first", "input"]
+    assert names[-6:] == list(PRICED_FIELDS)
 
 
 def test_a_pair_that_was_not_prepared_is_unpriced_and_prepare_adds_to_what_is_there() -> None:
@@ -228,10 +249,10 @@ def test_a_pair_that_was_not_prepared_is_unpriced_and_prepare_adds_to_what_is_th
     with duckdb.connect() as connection:
         load(connection, [plain(0, "openai", "gpt-4o"), plain(1, "openai", "o3")])
         join.prepare(connection, [("openai", "gpt-4o")])
-        assert [item[-1] for item in priced(connection, join)] == ["priced", "unpriced"]
+        assert [item[-2] for item in priced(connection, join)] == ["priced", "unpriced"]
         for _ in range(2):
             join.prepare(connection, [("openai", "o3"), ("openai", "o3"), ("openai", "gpt-4o")])
-        assert [item[-1] for item in priced(connection, join)] == ["priced", "priced"]
+        assert [item[-2] for item in priced(connection, join)] == ["priced", "priced"]
 
 
 def test_two_books_stand_side_by_side(tmp_path: Path) -> None:
@@ -281,7 +302,10 @@ def test_totals_are_exact_sums() -> None:
             "(i * 7919) % 250000 AS input_tokens, (i * 31) % 1000 AS cached_input_tokens, "
             "0::BIGINT AS cache_creation_input_tokens, 0::BIGINT AS cache_creation_1h_tokens, "
             "i % 777 AS output_tokens, NULL::BIGINT AS reasoning_tokens, NULL::BIGINT AS reported_cost, "
-            "NULL::VARCHAR AS mode, false AS cache_hit, NULL::VARCHAR AS credential_type, 200 AS status "
+            "NULL::VARCHAR AS mode, false AS cache_hit, NULL::VARCHAR AS credential_type, 200 AS status, "
+            "NULL::VARCHAR AS region, NULL::BIGINT AS audio_input_tokens, NULL::BIGINT AS audio_output_tokens, "
+            "NULL::BIGINT AS image_output_tokens, NULL::BIGINT AS web_search_count, NULL::BOOLEAN AS zero_is_price, "
+            "NULL::BIGINT AS reported_market_cost "
             "FROM range(100000) t(i)"
         )
         join = RateJoin(book)

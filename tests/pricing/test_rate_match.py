@@ -10,6 +10,8 @@ BOOK = RateBook.load()
 REGIONAL = "aws/regional.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 FOUND = [
+    ("openai", "openai::gpt-5-mini", "openai/gpt-5-mini"),
+    ("tensorzero", "anthropic::claude-sonnet-4-6", "anthropic/claude-sonnet-4-6"),
     ("anthropic", "claude-3-5-sonnet", "anthropic/claude-3-5-sonnet"),
     ("anthropic", "claude-3-5-sonnet-20241022", "anthropic/claude-3-5-sonnet"),
     ("ANTHROPIC", " Claude-Sonnet-4-5 ", "anthropic/claude-sonnet-4-5"),

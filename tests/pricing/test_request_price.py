@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cost_top.pricing.amount import Request, rounded
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.cost import Priced, Request, price, rounded
+from cost_top.pricing.cost import Priced, price
 from cost_top.pricing.rates import Schedule
 
 BOOK = RateBook.load()
@@ -39,7 +40,7 @@ CASES = [
     ),
     ("reported for something else than tokens", replace(GPT, input_tokens=0, output_tokens=0, reported_cost=5),
      ("reported", 5, 5, 0, 0)),
-    ("a refund", replace(GPT, reported_cost=-5), ("reported", -5, MARKET, 0, 0)),
+    ("a refund", replace(GPT, reported_cost=-5), ("reported", -5, -5, 0, 0)),
     ("a hit", replace(GPT, cache_hit=True), ("cache_hit", 0, MARKET, MARKET, 0)),
     ("a hit that was charged", replace(GPT, cache_hit=True, reported_cost=500_000_000),
      ("cache_hit", 500_000_000, MARKET, 3_000_000_000, 0)),
@@ -161,7 +162,8 @@ def test_the_long_context_tier_of_sonnet_4_holds_everywhere(provider: str, model
         ("openrouter", "openai/o3", "2025-06-01", "standard", 50_000),
         ("groq", "llama-3.3-70b-versatile", "2025-03-15", "batch", 1_035),
         ("groq", "llama-3.3-70b-versatile", "2025-09-01", "batch", 690),
-        ("openai", "gpt-4o", "2025-05-01", "some new tier", 12_500),
+        ("anthropic", "claude-opus-4-6", "2026-03-10", "fast", 180_000),
+        ("openai", "gpt-5", "2026-11-01", "fast", 22_500),
     ],
 )
 def test_history_of_every_mode(provider: str, model: str, at: str, mode: str, expected: float) -> None:

@@ -27,7 +27,7 @@ def main(url: str) -> None:
     litellm.cache = litellm.Cache(type="local")
     litellm.completion(model="gpt-4o", user="acme", metadata={"tags": ["prod", "User-Agent: x/1"]}, **BASE)
     asyncio.run(calls(litellm))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while recorder.written < ROWS and time.monotonic() < deadline:
         recorder.flush(1)
         time.sleep(0.05)

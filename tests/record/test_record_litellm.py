@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import socket
@@ -18,6 +17,7 @@ import pytest
 
 from cost_top.model.errors import UserError
 from cost_top.record.litellm import URL_VARIABLE, _keep, call_values, litellm_logger
+from support.litellm_proxy import litellm_python
 
 HERE = Path(__file__).resolve().parent
 PAYLOAD = {
@@ -34,19 +34,8 @@ PAYLOAD = {
 }  # fmt: skip
 
 
-def interpreter() -> str:
-    """The Python that has litellm: this one, or that of `COST_TOP_LITELLM_PYTHON` (litellm pins its neighbours)."""
-    if given := os.environ.get("COST_TOP_LITELLM_PYTHON"):
-        return given
-    if importlib.util.find_spec("litellm") is None:
-        if os.environ.get("COST_TOP_REQUIRE_SERVERS") == "1":
-            pytest.fail("litellm is not installed")
-        pytest.skip("litellm is not installed")
-    return sys.executable
-
-
 def test_litellms_own_code_calls_the_logger(log):
-    command = [interpreter(), str(HERE / "litellm_calls.py"), log.url]
+    command = [litellm_python(), str(HERE / "litellm_calls.py"), log.url]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1] / "src")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -86,7 +75,7 @@ MASTER_KEY = "sk-master-Zz9Yy8Xx7Ww6"
 
 
 def test_a_real_proxy_writes_the_log_by_configuration_alone(log, tmp_path):
-    program = Path(interpreter()).with_name("litellm")
+    program = Path(litellm_python()).with_name("litellm")
     if not program.exists():
         pytest.skip("LiteLLM's proxy is not installed")
     (tmp_path / "config.yaml").write_text(CONFIGURATION)
@@ -130,9 +119,18 @@ def test_a_proxy_payload_fills_the_row(log):
         "cached_input_tokens": 10000, "cache_creation_input_tokens": 2000, "cache_creation_1h_tokens": 0,
         "output_tokens": 500, "reasoning_tokens": 0, "cost_pico_usd": 18_150_000_000, "mode": None, "cache_hit": 0,
         "latency_ms": 2500, "status": 200, "streamed": 1, "client_ip": "10.0.0.1", "user_agent": "OpenAI/1",
+        "session": None, "prompt": None, "region": None, "audio_input_tokens": None, "audio_output_tokens": None,
+        "image_output_tokens": None, "web_search_count": None,
     }  # fmt: skip
     assert row == expected
     assert b"zebra" not in log.bytes()
+
+
+def test_session_and_cache_key_come_with_the_call(log):
+    log.recorder.record(**call_values({**PAYLOAD, "session_id": "chat-7", "trace_id": "t-1", "cache_key": "k-9"}))
+    log.recorder.record(**call_values({**PAYLOAD, "trace_id": "t-1", "cache_key": "Cache OFF", "id": "b",
+                                       "litellm_call_id": "b"}))  # fmt: skip
+    assert {(row["session"], row["prompt"]) for row in log.rows()} == {("chat-7", "k-9"), ("t-1", None)}
 
 
 def test_a_price_litellm_does_not_know_is_unknown(log):

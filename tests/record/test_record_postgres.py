@@ -10,7 +10,11 @@ import pytest
 from cost_top.model.errors import UserError
 from cost_top.record import Recorder
 
-ANSWER = {"model": "gpt-4o", "choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.25}}
+ANSWER = {
+    "model": "gpt-4o",
+    "choices": [],
+    "usage": {"prompt_tokens": 10, "completion_tokens": 2, "cost": 0.25, "is_byok": False},
+}
 
 
 @pytest.fixture
@@ -115,3 +119,28 @@ def test_a_missing_driver_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(UserError, match=r"cost-top\[record\]"):
         Recorder("postgresql://host/db")
+
+
+@pytest.mark.parametrize("may_alter", [True, False])
+def test_a_log_of_an_earlier_version_is_completed_or_written_as_it_is(pg, postgres_url, may_alter):
+    writer = "cost_top_recorder_test"
+    pg.execute("DROP TABLE IF EXISTS cost_top_requests")
+    pg.execute("CREATE TABLE cost_top_requests (id VARCHAR(255) PRIMARY KEY, time_ms BIGINT NOT NULL, model TEXT)")
+    url = postgres_url
+    if not may_alter:
+        pg.execute(f"DROP ROLE IF EXISTS {writer}")
+        pg.execute(f"CREATE ROLE {writer} LOGIN PASSWORD 'writes'")
+        pg.execute(f"GRANT SELECT, INSERT, UPDATE ON cost_top_requests TO {writer}")
+        scheme, _, rest = url.partition("://")
+        url = f"{scheme}://{writer}:writes@{rest.rpartition('@')[2]}"
+    try:
+        with Recorder(url) as recorder:
+            recorder.record(response=ANSWER, id="a", session="s-1")
+            assert recorder.flush(20), recorder.last_error
+        (row,) = pg.execute("SELECT row_to_json(r) FROM cost_top_requests r").fetchone()
+        assert (row["id"], row["model"], row.get("session")) == ("a", "gpt-4o", "s-1" if may_alter else None)
+        assert ("input_tokens" in row) is may_alter
+    finally:
+        pg.execute("DROP TABLE cost_top_requests")
+        if not may_alter:
+            pg.execute(f"DROP ROLE {writer}")

@@ -33,6 +33,21 @@ def until(condition, seconds=20) -> None:
         time.sleep(0.02)
 
 
+def test_a_log_of_an_earlier_version_gets_the_columns_it_lacks(tmp_path):
+    path = tmp_path / "old.db"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            "CREATE TABLE cost_top_requests (id VARCHAR(255) NOT NULL PRIMARY KEY, time_ms BIGINT NOT NULL, "
+            "model TEXT, input_tokens BIGINT); INSERT INTO cost_top_requests VALUES ('old', 1, 'gpt-4o', 5);"
+        )
+    with Recorder(f"sqlite:///{path}") as recorder:
+        recorder.record(response=ANSWER, id="new", session="s-1", region="us")
+        assert recorder.flush(20), recorder.last_error
+    with contextlib.closing(sqlite3.connect(path)) as read:
+        found = read.execute("SELECT id, input_tokens, session, region FROM cost_top_requests ORDER BY id").fetchall()
+    assert found == [("new", 10, "s-1", "us"), ("old", 5, None, None)]
+
+
 def test_a_new_file_belongs_to_its_owner_alone(log):
     before = os.umask(0)
     try:

@@ -171,4 +171,4 @@ def serving(wrap, gzip=False):
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(20)
+            thread.join(90)

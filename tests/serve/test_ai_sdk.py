@@ -6,10 +6,9 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 from cost_top.model.credits import Credits
 from cost_top.model.money import pico
 from cost_top.serve.tokens import digest_of
+from support.commands import printed
 from support.native_log import NativeLog
 from support.required import absent
 from support.served import Served, environment, served, write_traffic
@@ -107,14 +107,14 @@ def run(sdk: Path, *calls: dict[str, Any]) -> list[dict[str, Any]]:
     return outcomes
 
 
-def reported(server: Served, folder: Path, days: dict[str, str], options: list[str]) -> list[dict[str, Any]]:
-    """The same question to `cost-top report`."""
-    until = date.fromisoformat(days["endDate"]) + timedelta(days=1)
-    command = [sys.executable, "-m", "cost_top", "report", str(folder / "gateway.db"), "--format", "json",
-               "--tz", "UTC", "--since", days["startDate"], "--until", until.isoformat(), *options]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(folder))
-    rows: list[dict[str, Any]] = json.loads(done.stdout)["results"]
-    return rows
+@cache
+def reported(folder: Path, first: str, last: str) -> list[list[dict[str, Any]]]:
+    """The same questions to `cost-top report`."""
+    until = date.fromisoformat(last) + timedelta(days=1)
+    plain = ["report", str(folder / "gateway.db"), "--format", "json", "--tz", "UTC", "--since", first,
+             "--until", until.isoformat()]  # fmt: skip
+    answers = printed([[*plain, *options] for _, options in CALLS.values()], environment(folder))
+    return [json.loads(answer)["results"] for answer in answers]
 
 
 def as_sdk(row: dict[str, Any], group: str) -> dict[str, Any]:
@@ -137,8 +137,7 @@ def test_every_report_is_the_command_s(sdk, server, tmp_path_factory):
             for params, _ in CALLS.values()
         ),
     )
-    with ThreadPoolExecutor(2) as pool:
-        reports = list(pool.map(lambda call: reported(server, folder, days, call[1]), CALLS.values()))
+    reports = reported(folder, days["startDate"], days["endDate"])
     for (name, (_, options)), report, outcome in zip(CALLS.items(), reports, outcomes, strict=True):
         group = options[1]
         expected = [as_sdk(row, group) for row in report]

@@ -1,358 +1,342 @@
-"""Tokens, scopes, rates and bounds: what is not meant for someone does not reach them."""
+"""The guard over HTTP: a real server over a real log, asked by nginx, by Envoy's requests, and by anyone who may."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import shutil
+import socket
+import statistics
+import subprocess
+import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from cost_top.model.filter import parse_filter
-from cost_top.serve.tokens import Token, digest_of
+from cost_top.serve.tokens import digest_of
+from support.guarded import CONFIG, NOTHING_ASIDE, ask, fresh, guarded, provider, spend, wait_until
+from support.machine import busy
 from support.native_log import NativeLog
-from support.served import Served, bearer, refused, served, write_traffic
-from support.served_double import HubDouble, app_of
-
-ALL, ACME, PROD = "everything-0123456789", "only-acme-0123456789", "only-prod-0123456789"
-EVER = {"since": "2020-01-01", "group_by": "user"}
+from support.served import bearer
 
 
-def block(name: str, token: str, where: str | None = None) -> str:
-    lines = f'[[tokens]]\nname = "{name}"\nsha256 = "{digest_of(token).hex()}"\n'
-    return lines + (f"where = {json.dumps(where)}\n" if where else "")
+@pytest.fixture
+def log(tmp_path):
+    log = NativeLog(tmp_path / "gateway.db")
+    (tmp_path / "config.toml").write_text(CONFIG + NOTHING_ASIDE)
+    yield log
+    log.close()
 
 
-def write_tokens(folder: Path, text: str, mode: int = 0o600) -> Path:
-    path = folder / "tokens.toml"
-    path.write_text(text, encoding="utf-8")
-    path.chmod(mode)
-    return path
+def test_it_refuses_once_the_log_says_that_the_budget_is_used_up(tmp_path, log):
+    spend(log, "ann", 0.49)
+    with guarded(tmp_path, log) as server:
+        wait_until(lambda: fresh(server))
+        allowed = ask(server, user="ann", estimated_cost="0.005", id="call-1")
+        assert allowed.status_code == 200, allowed.text
+        body = allowed.json()
+        assert (body["allowed"], body["certain"], body["reservation"]) == (True, True, "call-1")
+        day = next(one for one in body["budgets"] if one["name"] == "user-day")
+        assert (day["limit_usd"], day["spent_usd"], day["left_usd"]) == ("0.5", "0.49", "0.01")
+        assert allowed.headers["X-Cost-Top-Budget"] == "user-day"
+        larger = ask(server, user="ann", estimated_cost="0.02")
+        assert larger.status_code == 422
+        assert larger.json()["error"]["reason"] == "would_exceed"
+        assert larger.headers["x-should-retry"] == "false"
+        spend(log, "ann", 0.02, id="call-1")
+        wait_until(lambda: ask(server, user="ann").status_code == 422)
+        error = ask(server, user="ann").json()["error"]
+        assert (error["type"], error["code"], error["reason"], error["budget"], error["spent_usd"]) == (
+            "budget_exhausted", "422", "exhausted", "user-day", "0.51",
+        )  # fmt: skip
+        assert error["reserved_usd"] == "0"  # its row ended what call-1 had set aside
+        assert ask(server, user="bob").status_code == 200
+        metrics = server.get("/metrics").text
+        assert 'guard_requests_total{answer="refused"}' in metrics
+        assert "guard_stale 0.0" in metrics
+        assert "guard_reserved_usd" in metrics
+
+
+def test_what_nine_of_ten_such_calls_cost_at_most_is_set_aside(tmp_path, log):
+    (tmp_path / "config.toml").write_text(CONFIG)
+    for number in range(1, 11):
+        spend(log, f"u{number}", number / 100)
+    with guarded(tmp_path, log) as server:
+        wait_until(lambda: fresh(server))
+        held = ask(server, user="eve", endpoint="/v1/chat/completions", model="m")
+        wait_until(lambda: ask(server, user="eve", endpoint="/v1/chat/completions", model="m").status_code == 422)
+        assert held.status_code == 200
+        body = ask(server, user="eve", endpoint="/v1/chat/completions", model="m").json()
+        assert body["error"]["reason"] == "would_exceed"
+        assert body["error"]["reserved_usd"] == "0.45"  # five times 0.09
+
+
+def test_a_reservation_can_be_given_back(tmp_path, log):
+    spend(log, "ann", 0.1)
+    with guarded(tmp_path, log) as server:
+        wait_until(lambda: fresh(server))
+        held = ask(server, user="ann", estimated_cost="0.4")
+        assert ask(server, user="ann", estimated_cost="0.4").status_code == 422
+        released = server.client.delete(f"/v1/guard/{held.json()['reservation']}")
+        assert (released.status_code, released.content) == (204, b"")
+        assert server.client.delete("/v1/guard/none").status_code == 204
+        assert ask(server, user="ann", estimated_cost="0.4").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"[1]", "not a JSON object"),
+        (b"{", "not JSON"),
+        (b'{"usr": "ann"}', "'usr': unknown field; known are endpoint, token"),
+        (b'{"user": 3}', "user: must be a text"),
+        (b'{"tags": "a"}', "tags: must be a list"),
+        (b'{"estimated_cost": 0.05}', "estimated_cost: '0.05' is no amount"),
+        (b'{"estimated_cost": "-1"}', "estimated_cost: '-1' is no amount"),
+        (b'{"estimated_cost": "1e999999999"}', "estimated_cost"),
+        (b'{"user": "' + b"x" * 600 + b'"}', "user: must be a text of at most 512"),
+    ],
+)
+def test_a_wrong_body_is_400_never_422(shared, body, said):
+    answer = shared.client.post("/v1/guard", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]["message"]
+
+
+def test_wrong_parameters_of_other_routes_are_400_too(shared):
+    assert shared.get("/v1/requests", limit="many").status_code == 400
+    assert shared.get("/v1/guard/check", deny="404").status_code == 400
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Served]:
+def shared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("guard")
     log = NativeLog(folder / "gateway.db")
-    write_traffic(log)
-    text = block("all", ALL) + block("acme", ACME, "user:acme") + block("prod", PROD, "tag:prod")
-    with served(folder, log.path, "--tokens", write_tokens(folder, text), "--rate-limit", 100_000) as running:
-        yield running
+    (folder / "config.toml").write_text(CONFIG + NOTHING_ASIDE)
+    spend(log, "ann", 0.6)
+    spend(log, "bob", 0.1)
+    with guarded(folder, log) as server:
+        wait_until(lambda: fresh(server))
+        yield server
     log.close()
 
 
-def count(response: httpx.Response) -> int:
-    assert response.status_code == 200, response.text
-    number: int = response.json()["totals"]["request_count"]
-    return number
-
-
-# Who may come in
-
-
-HEADERS = [
-    None, "", "Bearer", "Bearer ", f"Basic {ALL}", f"Bearer {ALL}x", f"Bearer {ALL[:-1]}", "Bearer é",
-    "Bearer " + "x" * 5000, ALL,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("header", HEADERS)
-async def test_without_a_token_nothing_is_told(header):
-    headers = {} if header is None else {"Authorization": header.encode()}
-    async with client_of(app_of(HubDouble(), (Token("all", digest_of(ALL)),))) as client:
-        for path in ("/v1/report", "/metrics", "/v1/live", "/nothing", "/v1/keys/k1/usage"):
-            response = await client.get(path, headers=headers)
-            assert (response.status_code, response.json()["error"]["type"]) == (401, "authentication_error")
-            assert response.headers["www-authenticate"].startswith("Bearer")
-            assert response.headers["x-content-type-options"] == "nosniff"
-
-
-def test_health_and_docs_need_none_and_tell_nothing(server):
-    assert server.get("/healthz").json() == {"ready": True, "stale": False}
-    assert server.get("/healthz", auth="wrong" * 5).json() == {"ready": True, "stale": False}
-    assert server.get("/healthz", auth=ACME).json() == {"ready": True, "stale": False}
-    assert server.get("/healthz", auth=ALL).json()["source"] == "gateway.db"
-    assert server.get("/docs").status_code == server.get("/openapi.json").status_code == 200
-
-
-# Scopes
-
-
-def test_a_scope_shows_its_part_and_nothing_else(server):
-    everything = {row.get("user"): row for row in server.get("/v1/report", auth=ALL, **EVER).json()["results"]}
-    acme = server.get("/v1/report", auth=ACME, **EVER).json()
-    assert acme["results"] == [everything["acme"]]
-    assert {"user": "acme", **acme["totals"]} == everything["acme"]
-    prod = server.get("/v1/requests", auth=PROD, since="2020-01-01", limit=1000).json()["data"]
-    assert prod
-    assert all("prod" in row["tags"] for row in prod)
-    assert count(server.get("/v1/report", auth=PROD, **EVER)) == len(prod)
-
-
-ESCAPES: list[dict[str, str]] = [
-    {"user_id": "beta"}, {"user_id": "*"}, {"where": "user:beta"}, {"where": "-user:acme"}, {"where": "user:beta,a*me"},
-    {"where": "user:*"}, {"where": 'user:"ac*me"'}, {"where": 'user:"acme"'}, {"where": "-user:beta"},
-    {"where": '"x" user:beta,acme'}, {"where": 'user:acme","beta'}, {"where": "beta"}, {"where": "-acme"},
-    {"where": "-user:*"}, {"where": "a* user:a*"}, {"where": "cost:>=0 -nothing"}, {"where": "user:a\\*me,beta"},
-    {"tags": "prod,dev"}, {"tags": "prod,dev", "tags_match": "all"}, {"tags": "*"}, {"where": "tag:* -tag:prod"},
-    {"where": "tag:dev,prod user:beta,acme,ac*"}, {"api_key_name": "name of k1"}, {"token": "k2"},
-    {"endpoint": "/chat"},
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("asked", ESCAPES, ids=str)
-def test_no_filter_leaves_the_scope(server, asked):
-    """What a scoped token gets is what the whole one gets for the same filter and the scope."""
-    for auth, scope, inside in ((ACME, "user:acme", lambda row: row["user"] == "acme"),
-                                (PROD, "tag:prod", lambda row: "prod" in row["tags"])):  # fmt: skip
-        rows = server.get("/v1/requests", auth=auth, since="2020-01-01", limit=1000, **asked).json()["data"]
-        assert all(inside(row) for row in rows)
-        own = {**asked, "where": f"{asked.get('where', '')} {scope}"}
-        whole = server.get("/v1/report", auth=ALL, **EVER, **own).json()
-        mine = server.get("/v1/report", auth=auth, **EVER, **asked).json()
-        assert (mine["results"], mine["totals"]) == (whole["results"], whole["totals"])
-        assert mine["totals"]["request_count"] == len(rows)
-
-
-def test_a_cursor_opens_nothing(server):
-    page = server.get("/v1/requests", auth=ALL, since="2020-01-01", limit=5).json()
-    rest = server.get("/v1/requests", auth=ACME, since="2020-01-01", limit=1000, cursor=page["next_cursor"]).json()[
-        "data"
-    ]
-    assert rest
-    assert {row["user"] for row in rest} == {"acme"}
-
-
-def test_a_key_s_usage_is_of_the_scope(server):
-    whole = server.get("/v1/keys/k1/usage", auth=ALL).json()["totals"]["request_count"]
-    part = server.get("/v1/keys/k1/usage", auth=ACME).json()
-    only = server.get("/v1/report", auth=ALL, since="30d", token="k1", user_id="acme").json()["totals"]["request_count"]
-    assert part["totals"]["request_count"] == only < whole
-    assert sum(row["request_count"] for row in part["by_day"]) == only
-
-
-@pytest.mark.parametrize("dimension", ["user", "tag", "model", "token", "owner", "status"])
-def test_pickers_and_unpriced_are_of_the_scope(server, dimension):
-    view = {"filter": {"terms": []}, "window": "30d"}
-    found = server.post("/v1/find", {"view": view, "dimension": dimension, "text": ""}, auth=ACME).json()["results"]
-    report = server.get("/v1/report", auth=ALL, since="30d", group_by=dimension, user_id="acme").json()["results"]
-    assert {row["value"]: row["request_count"] for row in found} == {
-        row.get(dimension): row["request_count"] for row in report
-    }
-    unpriced = server.post("/v1/unpriced", {"view": view}, auth=ACME).json()["results"]
-    models = server.get("/v1/report", auth=ALL, since="30d", where="unpriced:yes user:acme").json()["totals"]
-    assert sum(row["request_count"] for row in unpriced) == models["request_count"] > 0
-
-
-def first_snapshot(server: Served, auth: str, body: dict[str, Any] | None = None, **query: str) -> dict[str, Any]:
-    method = "GET" if body is None else "POST"
-    with server.client.stream(method, "/v1/live", params=query, json=body, headers=bearer(auth)) as response:
-        assert response.status_code == 200, response.read()
-        fields: dict[str, Any] = {}
-        for line in response.iter_lines():
-            if line.startswith("data: "):
-                fields |= json.loads(line.removeprefix("data: "))
-                if fields["filling"] is None:
-                    return fields
-    raise AssertionError("the stream ended")
-
-
-@pytest.mark.parametrize("term", [None, {"field": "user", "values": ["beta"], "operator": "=", "negated": False},
-                                  {"field": "user", "values": ["acme"], "operator": "=", "negated": True}])  # fmt: skip
-def test_a_live_view_is_of_the_scope(server, term):
-    view: dict[str, Any] = {"window": "30d", "lenses": ["user", "model"], "requests_open": True, "row_limit": 1000}
-    view["filter"] = {"terms": [term] if term else []}
-    shown = first_snapshot(server, ACME, {"view": view})
-    users = {row["key"][0] for lens in shown["lenses"] if lens["dimension"] == "user" for row in lens["report"]["rows"]}
-    assert users == (set() if term else {"acme"})
-    assert {row["user"] for row in shown["requests"]} == users
-    expected = 0 if term else count(server.get("/v1/report", auth=ALL, since="30d", user_id="acme"))
-    assert shown["spend"]["measures"]["request_count"] == expected
-    # Nothing about others' requests, and the view is told as it was asked for.
-    assert (shown["log_rows"], shown["newest"], shown["lateness"]) == (expected, None, None)
-    assert shown["view"]["filter"] == view["filter"]
-
-
-def test_a_drill_does_not_leave_the_scope(server):
-    term = {"field": "user", "values": ["beta"], "operator": "=", "negated": False}
-    view = {"window": "30d", "crumbs": [{"dimension": "user", "label": "beta", "term": term}]}
-    shown = first_snapshot(server, ACME, {"view": view})
-    assert shown["spend"]["measures"]["request_count"] == 0
-
-
-def test_what_is_about_the_whole_source_is_forbidden(server):
-    for response in (server.get("/v1/credits", auth=ACME), server.get("/metrics", auth=PROD),
-                     server.post("/v1/refresh", auth=ACME)):  # fmt: skip
-        assert (response.status_code, response.json()["error"]["type"]) == (403, "forbidden")
-    assert server.post("/v1/refresh", auth=ALL).status_code == 202
-    assert server.get("/metrics", auth=ALL).status_code == 200
-
-
-# Rates and bounds
-
-
-def client_of(app: Any, **options: Any) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app, **options)
-    return httpx.AsyncClient(transport=transport, base_url="http://testserver")
-
-
-async def test_a_token_may_ask_so_often_and_another_is_not_held_back():
-    tokens = (Token("a", digest_of("a" * 16)), Token("b", digest_of("b" * 16)))
-    async with client_of(app_of(HubDouble(), tokens, rate=3)) as client:
-        codes = [(await client.get("/v1/credits", headers=bearer("a" * 16))).status_code for _ in range(4)]
-        assert codes == [404, 404, 404, 429]
-        refusal = await client.get("/v1/credits", headers=bearer("a" * 16))
-        assert refusal.json()["error"]["type"] == "rate_limit_exceeded"
-        assert 1 <= int(refusal.headers["retry-after"]) <= 60
-        assert (await client.get("/v1/credits", headers=bearer("b" * 16))).status_code == 404
-        assert {(await client.get("/healthz")).status_code for _ in range(9)} == {200}
-
-
-async def test_wrong_tokens_are_limited_and_do_not_lock_out_the_right_one():
-    tokens = (Token("a", digest_of("a" * 16)),)
-    async with client_of(app_of(HubDouble(), tokens, rate=2)) as client:
-        codes = [(await client.get("/v1/report", headers=bearer(f"wrong-{n}"))).status_code for n in range(4)]
-        assert codes == [401, 401, 429, 429]
-        assert (await client.get("/v1/credits", headers=bearer("a" * 16))).status_code == 404
-
-
-async def test_without_tokens_each_address_may_ask_so_often():
-    app = app_of(HubDouble(), rate=2)
-    async with client_of(app, client=("10.0.0.1", 1)) as one, client_of(app, client=("10.0.0.2", 1)) as other:
-        assert [(await one.get("/v1/credits")).status_code for _ in range(3)] == [404, 404, 429]
-        assert (await other.get("/v1/credits")).status_code == 404
-    async with client_of(app, client=("2001:db8::1", 1)) as one, client_of(app, client=("2001:db8::2", 1)) as other:
-        codes = [(await client.get("/v1/credits")).status_code for client in (one, other, one)]
-    assert codes == [404, 404, 429]
-
-
-@pytest.mark.parametrize(("host", "status"), [("testserver", 404), ("localhost:8377", 404), ("127.0.0.1", 404),
-                                              ("[::1]:80", 404), ("127.9.9.9:1", 404), ("evil.example", 403),
-                                              ("localhost.evil.example", 403), ("127.0.0.1.evil.example", 403),
-                                              ("10.0.0.1", 403), ("", 403), ("[::1]evil", 403)])  # fmt: skip
-async def test_without_tokens_only_names_of_this_machine_are_answered(host, status):
-    async with client_of(app_of(HubDouble())) as client:
-        response = await client.get("/v1/credits", headers={"Host": host})
-    assert response.status_code == status
-
-
-async def test_pages_of_other_sites_may_not_post():
-    async with client_of(app_of(HubDouble())) as client:
-        for origin, status in (("http://testserver", 202), ("https://evil.example", 403), ("null", 403)):
-            assert (await client.post("/v1/refresh", headers={"Origin": origin})).status_code == status
-        plain = await client.post("/v1/find", content=b"{}", headers={"Content-Type": "text/plain"})
-        assert plain.status_code == 415
-        assert "access-control-allow-origin" not in plain.headers
-
-
-async def test_urls_headers_and_bodies_are_bounded():
-    async with client_of(app_of(HubDouble(), largest_body=1000)) as client:
-        assert (await client.get("/v1/report", params={"where": "x" * 9000})).status_code == 414
-        assert (await client.get("/v1/credits", headers={"X-Long": "x" * 20_000})).status_code == 431
-        assert (await client.get("/v1/credits", headers={f"X-{n}": "x" for n in range(120)})).status_code == 431
-        json_type = {"Content-Type": "application/json"}
-        assert (await client.post("/v1/find", content=b" " * 1001, headers=json_type)).status_code == 413
-        for body in (b"", b"{", b"[]", b"1", b"\xff", b"[" * 900, b'{"other": 1}', b'{"view": 1}', b'{"tz": 1}',
-                     b'{"dimension": "day"}', b'{"view": {"window": "2y"}}',
-                     b'{"dimension": "user", "text": 5}'):  # fmt: skip
-            response = await client.post("/v1/find", content=body, headers=json_type)
-            assert (response.status_code, response.json()["error"]["type"]) == (400, "invalid_request_error"), body
-
-
-async def test_a_body_that_does_not_come_is_not_waited_for():
-    async def never():
-        import asyncio
-
-        yield b"{"
-        await asyncio.sleep(60)
-
-    async with client_of(app_of(HubDouble(), body_seconds=0.01)) as client:
-        response = await client.post("/v1/find", content=never(), headers={"Content-Type": "application/json"})
-    assert response.status_code == 408
-
-
-# The file and the command
-
-GOOD = block("a", "a" * 16)
-MISTAKES = [
-    ("", "holds no [[tokens]]"),
-    ("tokens = []", "holds no [[tokens]]"),
-    ("tokens = 1", "holds no [[tokens]]"),
-    ("[[tokens]", "tokens.toml:"),
-    ("[[token]]", "key token: unknown"),
-    ("[[tokens]]\nnaem = 'a'", "[[tokens]] number 1, key naem: unknown; did you mean 'name'?"),
-    ("[[tokens]]\nname = 1", "key name: must be a text"),
-    ("[[tokens]]\nname = 'a'", "key sha256: must be the 64"),
-    ("[[tokens]]\nname = 'a'\nsha256 = 'secret-token-itself'", "key sha256: must be the 64"),
-    ("[[tokens]]\nsha256 = '" + "0" * 64 + "'", "key name: must be a name"),
-    (GOOD + "where = ''", "key where: is empty"),
-    (GOOD + "where = 'colour:red'", "key where: filter: unknown field 'colour'"),
-    (GOOD + block("a", "b" * 16), "number 2, key name: 'a' is there twice"),
-    (GOOD + block("b", "a" * 16), "tokens 'a' and 'b' are the same"),
-]
-
-
-@pytest.mark.parametrize(("text", "told"), MISTAKES, ids=[told for _, told in MISTAKES])
-def test_a_mistake_in_the_file_is_named(tmp_path, text, told):
-    from cost_top.model.errors import UserError
-    from cost_top.serve.tokens import load_tokens
-
-    with pytest.raises(UserError) as caught:
-        load_tokens(write_tokens(tmp_path, text))
-    assert told in str(caught.value)
-    assert "tokens" in str(caught.value)
-    assert "secret-token-itself" not in str(caught.value)
-
-
-def test_the_command_refuses_what_is_unsafe(tmp_path):
-    path = write_tokens(tmp_path, GOOD, mode=0o644)
-    log = NativeLog(tmp_path / "gateway.db")
-    log.close()
-    for arguments, env, told in (
-        (("--tokens", path), {}, f"run: chmod 600 {path}"),
-        (("--tokens", tmp_path / "none.toml"), {}, "none.toml: No such file"),
-        (("--host", "0.0.0.0"), {}, "needs a token: COST_TOP_SERVE_TOKEN or --tokens"),
-        (("--host", "::"), {}, "needs a token"),
-        ((), {"COST_TOP_SERVE_TOKEN": "short"}, "must be 16 to 512"),
-        ((), {"COST_TOP_SERVE_TOKEN": "sha256:12"}, "64 hexadecimal"),
-        (("--scope", "user:a"), {}, "--new-token"),
-        (("--tls-key", path), {}, "needs --tls-cert"),
-        (("--tls-cert", path), {}, "no certificate"),
-        (("--host", "no.such.host.invalid"), {}, "no such address"),
-    ):
-        code, text = refused(tmp_path, log.path, *arguments, env=env)
-        assert (code, text.count("\n")) == (2, 1), text
-        assert told in text
-
-
-def test_a_token_made_by_the_command_opens_the_server(tmp_path):
-    import subprocess
-
-    from support.served import command, environment
-
-    arguments = command("--new-token", "grafana é", "--scope", 'user:acme tag:"a b"')
-    made = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment(tmp_path))
-    token = made.stderr.split("shown only now: ")[1].split()[0]
-    path = write_tokens(tmp_path, made.stdout)
-    from cost_top.serve.tokens import find_token, load_tokens
-
-    (loaded,) = load_tokens(path)
-    assert (loaded.name, loaded.scope) == ("grafana é", parse_filter('user:acme tag:"a b"'))
-    assert find_token((loaded,), token) is loaded
-    assert find_token((loaded,), token[:-1]) is None
-    assert token not in made.stdout
-
-
-def test_the_environment_s_token_is_taken_out_of_it(monkeypatch):
-    import os
-
-    from cost_top.serve.tokens import find_token, load_tokens
-
-    for value in ("plain-token-0123456789", f"sha256:{digest_of('plain-token-0123456789').hex()}"):
-        monkeypatch.setenv("COST_TOP_SERVE_TOKEN", value)
-        tokens = load_tokens(None)
-        assert "COST_TOP_SERVE_TOKEN" not in os.environ
-        assert find_token(tokens, "plain-token-0123456789") is tokens[0]
-        assert "plain" not in repr(tokens)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PROPFIND"])
+def test_a_proxy_may_ask_with_any_method(shared, method):
+    def check(user: str) -> int:
+        headers = {"X-Cost-Top-User": user}
+        return shared.client.request(method, "/v1/guard/check/v1/chat?api_key=sk-1", headers=headers).status_code
+
+    assert (check("ann"), check("bob")) == (422, 200)
+
+
+def test_the_endpoint_is_the_header_else_the_original_address_else_the_rest_of_the_path(tmp_path, log):
+    (tmp_path / "config.toml").write_text(
+        '[[budgets]]\nname = "agent"\nwhere = "endpoint:/agent"\nlimit = "0.50"\nperiod = "day"\nmode = "hard"\n'
+    )
+    spend(log, "ann", 0.6, endpoint="/agent")
+    with guarded(tmp_path, log) as server:
+
+        def status(path: str, **headers: str) -> int:
+            return server.client.get(f"/v1/guard/check/{path}", headers=headers).status_code
+
+        wait_until(lambda: status("agent") == 422)
+        assert status("agent?key=1") == 422
+        assert status("chat") == 200
+        assert status("chat", **{"X-Original-URI": "/agent?key=sk-secret"}) == 422
+        assert status("agent", **{"X-Original-URI": "/chat"}) == 200
+        assert status("agent", **{"X-Cost-Top-Endpoint": "/chat", "X-Original-URI": "/agent"}) == 200
+        assert status("agent?deny=403") == 403
+        unsaid = ask(server, user="ann")
+        assert unsaid.json()["not_matched"] == [{"name": "agent", "needs": "endpoint"}]
+
+
+def test_only_a_token_with_the_permission_asks_and_only_about_what_it_sees(tmp_path, log):
+    tokens = tmp_path / "tokens.toml"
+    entries = {"dash": "", "gate": 'permissions = ["guard"]', "acme": 'permissions = ["guard"]\nwhere = "user:ann"'}
+    secret = {name: name * 8 for name in entries}
+    tokens.write_text(
+        "".join(
+            f'[[tokens]]\nname = "{name}"\nsha256 = "{digest_of(secret[name]).hex()}"\n{more}\n'
+            for name, more in entries.items()
+        )
+    )
+    tokens.chmod(0o600)
+    # Not so new that it could be the row of the call set aside for below.
+    spend(log, "ann", 0.1, time_ms=int((time.time() - 10) * 1000))
+    with guarded(tmp_path, log, "--tokens", tokens) as server:
+        assert ask(server, user="ann").status_code == 401
+        assert ask(server, secret["dash"], user="ann").status_code == 403
+        assert ask(server, secret["gate"], user="ann").status_code == 200
+        assert ask(server, secret["acme"], user="ann").status_code == 200
+        assert ask(server, secret["acme"], user="bob").status_code == 403
+        assert ask(server, secret["acme"]).status_code == 403
+        assert server.get("/v1/report", secret["gate"], since="1d").status_code == 403
+        assert server.get("/v1/report", secret["dash"], since="1d").status_code == 200
+        held = ask(server, secret["gate"], user="ann", estimated_cost="0.4").json()["reservation"]
+        server.client.delete(f"/v1/guard/{held}", headers=bearer(secret["acme"]))
+        wait_until(lambda: fresh(server, secret["gate"]))
+        assert ask(server, secret["gate"], user="ann", estimated_cost="0.4").status_code == 422
+
+
+def test_budgets_are_served_too(shared):
+    body = shared.get("/v1/budgets").json()
+    assert body["guard_asked"] is True
+    assert [(one["name"], one["value"], one["spent_usd"]) for one in body["budgets"]] == [
+        ("all-month", None, "0.7"), ("user-day", "ann", "0.6"), ("user-day", "bob", "0.1"),
+    ]  # fmt: skip
+    assert len(shared.get("/v1/budgets", name="user-day").json()["budgets"]) == 2
+    assert shared.get("/v1/budgets", name="nope").status_code == 404
+
+
+def test_stale_figures_say_so(tmp_path, log):
+    (tmp_path / "config.toml").write_text(f'{CONFIG}when_unknown = "refuse"\n[guard]\nmax_age = "2s"\n')
+    spend(log, "ann", 0.1)
+    with guarded(tmp_path, log) as server:
+        wait_until(lambda: fresh(server))
+        log.path.rename(tmp_path / "gone.db")
+        wait_until(lambda: ask(server, user="ann").status_code == 422)
+        answer = ask(server, user="ann")
+        assert answer.headers["X-Cost-Top-Guard"] == "stale"
+        assert (answer.json()["error"]["reason"], answer.json()["error"]["certain"]) == ("unknown", False)
+
+
+def test_half_of_the_questions_are_answered_within_two_milliseconds(shared):
+    body = b'{"user":"bob","endpoint":"/v1/chat/completions","model":"m"}'
+    head = (
+        f"POST /v1/guard HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    )
+    url, seconds = httpx.URL(shared.url), []
+    with socket.create_connection((url.host, url.port), 5) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(300):
+            began = time.perf_counter()
+            connection.sendall(head.encode() + b"\r\n\r\n" + body)
+            answer = connection.recv(65536)
+            while not answer.endswith(b"}"):
+                answer += connection.recv(65536)
+            seconds.append(time.perf_counter() - began)
+            assert b" 200 " in answer[:20]
+            time.sleep(max(0.0, 0.01 - seconds[-1]))
+    # The machine may be busy with other tests: what the fastest third takes is what it costs.
+    assert sorted(seconds)[100] < 0.002 * busy(), statistics.quantiles(seconds, n=10)
+
+
+# nginx, the real one
+
+NGINX = """\
+daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  server {{
+    listen 127.0.0.1:{port};
+    location /v1/ {{
+      auth_request /_guard;
+      auth_request_set $budget $upstream_http_x_cost_top_budget;
+      auth_request_set $resets $upstream_http_x_cost_top_resets;
+      error_page 403 = @refused;
+      proxy_pass http://127.0.0.1:{gateway};
+    }}
+    location = /_guard {{
+      internal;
+      proxy_pass http://127.0.0.1:{guard}/v1/guard/check/?deny=403;
+      proxy_pass_request_body off;  proxy_set_header Content-Length "";
+      proxy_set_header X-Original-URI $request_uri;
+      proxy_set_header Authorization "";
+      proxy_set_header X-Cost-Top-User $http_x_user;
+      proxy_connect_timeout 500ms;  proxy_read_timeout 2s;
+      error_page 500 502 504 = @open;
+    }}
+    location @open {{ internal; return 204; }}
+    location @refused {{ internal; default_type application/json;
+      return 422 '{{"error":{{"type":"budget_exhausted","code":"422","message":"budget $budget is used up until $resets"}}}}'; }}
+  }}
+}}
+"""  # noqa: E501
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def nginx(folder: Path, guard_port: int, gateway_port: int):
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    if not Path(program).exists():
+        pytest.skip("nginx is not installed")
+    port = free_port()
+    folder.mkdir(exist_ok=True)
+    file = folder / "nginx.conf"
+    file.write_text(NGINX.format(folder=folder, port=port, guard=guard_port, gateway=gateway_port))
+    process = subprocess.Popen([program, "-c", str(file), "-p", str(folder), "-e", str(folder / "error.log")])
+    try:
+
+        def listens() -> bool:
+            with socket.socket() as one:
+                return one.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_until(listens)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(90)
+
+
+def test_nginx_refuses_with_422_before_the_provider_is_called(shared, tmp_path):
+    with provider() as (port, reached), nginx(tmp_path / "nginx", httpx.URL(shared.url).port, port) as url:
+
+        def call(user: str, path: str = "/v1/chat/completions?x=1") -> httpx.Response:
+            return httpx.post(url + path, json={"model": "m"}, trust_env=False,
+                              headers={"X-User": user, "Authorization": "Bearer sk-client"})  # fmt: skip
+
+        refused = call("ann")
+        assert refused.status_code == 422
+        assert refused.json()["error"]["type"] == "budget_exhausted"
+        assert "budget user-day is used up until 20" in refused.json()["error"]["message"]
+        assert reached == []
+        assert call("bob").status_code == 200
+        assert reached == [("/v1/chat/completions?x=1", "Bearer sk-client")]
+        assert call("bob", "/v1/forbidden").status_code == 403  # the provider's own
+
+
+def test_nginx_lets_calls_pass_while_the_guard_is_down(tmp_path):
+    with provider() as (port, reached), nginx(tmp_path / "nginx", free_port(), port) as url:
+        answer = httpx.post(f"{url}/v1/chat", json={}, headers={"X-User": "ann"}, trust_env=False)
+        assert answer.status_code == 200
+        assert len(reached) == 1
+
+
+# Envoy's ext_authz over HTTP: path_prefix before the original path, the original method, no body, content-length 0.
+
+ENVOY = (
+    "{method} /v1/guard/check/v1/chat/completions?api-version=1 HTTP/1.1\r\n"
+    "host: 127.0.0.1\r\n"
+    "content-length: 0\r\n"
+    "x-cost-top-user: {user}\r\n"
+    "x-envoy-internal: true\r\n"
+    "x-forwarded-for: 10.0.0.5\r\n"
+    "x-envoy-expected-rq-timeout-ms: 200\r\n"
+    "\r\n"
+)
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
+def test_envoys_request_is_answered_with_200_or_the_refusal(shared, method):
+    def check(user: str) -> tuple[int, str]:
+        url = httpx.URL(shared.url)
+        with socket.create_connection((url.host, url.port), 5) as connection:
+            connection.sendall(ENVOY.format(method=method, user=user).encode())
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(4096)
+        return int(head.split(b" ")[1]), head.decode()
+
+    status, head = check("ann")
+    assert status == 422
+    assert "x-cost-top-budget: user-day" in head.lower()
+    assert check("bob")[0] == 200  # 200 and nothing else is what allows

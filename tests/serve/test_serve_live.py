@@ -96,7 +96,7 @@ def test_the_end_of_the_server_is_told_to_its_streams(log, tmp_path):
         server.process.send_signal(signal.SIGTERM)
         *_, (name, last) = stream
         assert (name, last["error"]["type"]) == ("error", "internal_server_error")
-        assert server.process.wait(20) == 0
+        assert server.process.wait(90) == 0
         assert server.stderr == ""
 
 
@@ -147,7 +147,7 @@ class Terminal:
 
 async def published(hub: HubDouble, cost: int, **more: Any) -> None:
     """From another thread, as monitors do."""
-    thread = threading.Thread(target=hub.watches[-1].publish, args=(snapshot_of(View("24h"), cost, **more),))
+    thread = threading.Thread(target=hub.subscriptions[-1].publish, args=(snapshot_of(View("24h"), cost, **more),))
     thread.start()
     await asyncio.to_thread(thread.join)
     await asyncio.sleep(0.02)
@@ -165,7 +165,7 @@ async def test_a_terminal_that_does_not_read_gets_the_newest_only():
     await published(hub, 1)
     await terminal.read()
     for cost in range(2, 100):
-        await published(hub, cost) if cost > 95 else hub.watches[0].publish(snapshot_of(View("24h"), cost))
+        await published(hub, cost) if cost > 95 else hub.subscriptions[0].publish(snapshot_of(View("24h"), cost))
     # One event was being written when the others came; the next one leads over all of them.
     costs = [data(event)["spend"]["measures"]["total_cost"] for event in await terminal.read(2)]
     assert (costs[-1], len(costs)) == (99, 2)
@@ -175,7 +175,7 @@ async def test_a_terminal_that_does_not_read_gets_the_newest_only():
     assert data(event) == {"log_rows": 5}
     terminal.leave()
     await terminal.task
-    assert hub.watches[0].closed
+    assert hub.subscriptions[0].closed
 
 
 async def test_a_quiet_stream_shows_that_it_lives():
@@ -192,7 +192,7 @@ async def test_a_terminal_that_is_stuck_is_given_up():
     await terminal.read()
     await published(hub, 1)
     await asyncio.wait_for(terminal.task, 10)
-    assert hub.watches[0].closed
+    assert hub.subscriptions[0].closed
 
 
 async def test_streams_are_bounded_and_their_places_given_back():
@@ -212,7 +212,7 @@ async def test_streams_are_bounded_and_their_places_given_back():
     assert third.sent[0]["status"] == 200
     third.leave()
     await third.task
-    assert [watch.closed for watch in hub.watches] == [True, True]
+    assert [watch.closed for watch in hub.subscriptions] == [True, True]
 
 
 async def test_a_view_the_source_cannot_answer_is_an_error_not_a_stream(monkeypatch):
@@ -222,13 +222,13 @@ async def test_a_view_the_source_cannot_answer_is_an_error_not_a_stream(monkeypa
     await terminal.read(2)
     assert terminal.sent[0]["status"] == 400
     assert json.loads(terminal.sent[1]["body"])["error"]["message"] == "this API knows days only"
-    assert not hub.watches
+    assert not hub.subscriptions
 
 
 def test_a_stale_source_s_reason_holds_no_path():
     hub = HubDouble()
     with in_thread(hub) as url, httpx.stream("GET", f"{url}/v1/live", trust_env=False) as response:
         stale = Stale(hub.now, "/srv/private/gateway.db: is locked", hub.now + timedelta(seconds=1))
-        hub.watches[0].publish(replace(snapshot_of(View("24h")), state=stale))
+        hub.subscriptions[0].publish(replace(snapshot_of(View("24h")), state=stale))
         _, shown = next(events(response))
     assert shown["state"]["error"] == "gateway.db: is locked"

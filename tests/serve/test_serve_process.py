@@ -13,12 +13,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from cost_top.model.answers import RequestPage
-from cost_top.model.errors import Broken, CannotAnswer, SourceError
+from cost_top.model.engine import RequestPage
+from cost_top.model.errors import Broken, CannotAnswer, SourceError, SourceRefused, SourceThrottled
 from cost_top.model.query import Report, ReportQuery
 from cost_top.serve.errors import harmless
 from cost_top.serve.run import resolve_host
-from cost_top.sources.base import SourceRefused, SourceThrottled
 from support.native_log import NativeLog
 from support.required import absent
 from support.served import command, environment, refused, served, write_traffic
@@ -149,7 +148,7 @@ def test_a_log_that_goes_away_leaves_the_last_figures_and_says_so(log, tmp_path)
 def test_a_source_that_breaks_for_good_ends_the_server(log, tmp_path):
     broken = (
         "import os\n"
-        "from cost_top.monitor.history import History\n"
+        "from cost_top.monitor.log.history import History\n"
         "step = History.step\n"
         "def broken(*given):\n"
         "    if os.path.exists('break'): raise RuntimeError('out of order')\n"
@@ -163,18 +162,18 @@ def test_a_source_that_breaks_for_good_ends_the_server(log, tmp_path):
             (tmp_path / "break").touch()
             *_, last = lines
         assert "the server ends" in "".join([last, *_])
-        assert server.process.wait(20) == 2
+        assert server.process.wait(90) == 2
         assert server.stderr == "cost-top: cost-top failed: RuntimeError: out of order\n"
 
 
 def test_a_view_that_fails_ends_alone(log, tmp_path):
     broken = (
-        "from cost_top.monitor.log_hub import LogHub\n"
-        "compose = LogHub._compose\n"
-        "def broken(hub, watch, label):\n"
+        "from cost_top.monitor.log.screens import LogScreens\n"
+        "compose = LogScreens.compose\n"
+        "def broken(screens, watch, *more):\n"
         "    if watch.view.window == '1h': raise RuntimeError('out of order')\n"
-        "    return compose(hub, watch, label)\n"
-        "LogHub._compose = broken"
+        "    return compose(screens, watch, *more)\n"
+        "LogScreens.compose = broken"
     )
     with served(tmp_path, log.path, patch=broken) as server:
         with server.client.stream("GET", "/v1/live?window=1h") as response:
@@ -226,7 +225,7 @@ async def test_what_a_source_says_becomes_the_right_error(capsys):
 async def test_a_slow_question_does_not_hold_up_the_others():
     release = threading.Event()
     hub = HubDouble(answer=lambda query: (release.wait(30), Report((), (), query, 0, hub.now))[1])  # type: ignore[arg-type]
-    app = app_of(hub, question_seconds=0.05, question_threads=1, questions_waiting=2)
+    app = app_of(hub, repeat_seconds=0.05, question_threads=1, questions_waiting=2)
     slow = await get(app)
     assert (slow.status_code, slow.json()["error"]["type"]) == (503, "internal_server_error")
     assert slow.headers["retry-after"]
@@ -243,7 +242,7 @@ async def test_a_slow_question_does_not_hold_up_the_others():
 
 async def test_a_reply_that_does_not_come_is_not_waited_for():
     hub = HubDouble(replies=False)
-    app = app_of(hub, question_seconds=0.05)
+    app = app_of(hub, repeat_seconds=0.05)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
         assert (await client.post("/v1/find", json={"dimension": "user"})).status_code == 503
         assert (await client.post("/v1/unpriced", json={})).status_code == 503

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,8 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from cost_top.model.query import MEASURES, MONEY_MEASURES
+from cost_top.model.notes import Note
+from cost_top.model.query import MEASURES, MONEY_MEASURES, SUMMED_MEASURES, Measures, Report, ReportQuery
+from cost_top.serve.parameters import SpelledQuery
+from cost_top.serve.routes.report import report_body
 from cost_top.serve.shapes import ReportAnswer, RequestsAnswer, UsageAnswer
+from support.commands import printed
 from support.native_log import NativeLog
 from support.served import Served, environment, served, write_traffic
 
@@ -94,12 +95,9 @@ def exact(response: httpx.Response) -> dict[str, Any]:
     return answer
 
 
-def reported(folder: Path, *options: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "cost_top", "report", str(folder / "gateway.db"), "--format", "json"]
-    command += ["--since", SINCE, "--until", UNTIL, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(folder))
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+def reported(folder: Path, questions: list[list[str]]) -> list[dict[str, Any]]:
+    plain = ["report", str(folder / "gateway.db"), "--format", "json", "--since", SINCE, "--until", UNTIL]
+    return [json.loads(text) for text in printed([[*plain, *one] for one in questions], environment(folder))]
 
 
 def same_row(ours: dict[str, Any], theirs: dict[str, Any], renamed: dict[str, str]) -> None:
@@ -118,10 +116,10 @@ def test_every_dimension_is_the_command_s(server, folder):
         ["--group-by", name, "--tz", "Europe/Berlin", *(["--sort", name] if name in by_time else [])]
         for name in DIMENSIONS
     ]
-    with ThreadPoolExecutor(2) as pool:
-        reports = list(pool.map(lambda one: reported(folder, *one), options))
+    reports = reported(folder, options)
     for name, expected in zip(DIMENSIONS, reports, strict=True):
-        answer = exact(server.get("/v1/report", group_by=name, tz="Europe/Berlin", **PERIOD))
+        asked = {"group_by": name, "tz": "Europe/Berlin", "measures": ",".join(MEASURES), **PERIOD}
+        answer = exact(server.get("/v1/report", **asked))
         assert len(answer["results"]) == len(expected["results"]) > 1
         for ours, theirs in zip(answer["results"], expected["results"], strict=True):
             same_row(ours, theirs, named.get(name, {}))
@@ -132,12 +130,26 @@ def test_every_dimension_is_the_command_s(server, folder):
         ReportAnswer.model_validate(answer)
 
 
-def test_several_dimensions_filters_order_and_limit(server, folder):
+def test_only_the_measures_that_are_asked_for(server):
+    usual = exact(server.get("/v1/report", group_by="model", **PERIOD))
+    assert {*usual["totals"]} == {*SUMMED_MEASURES}
+    answer = exact(server.get("/v1/report", group_by="model", measures="latency_p95,request_count", **PERIOD))
+    for told in (answer["totals"], *answer["results"]):
+        assert {*told} - {"model"} == {"total_cost", "request_count", "unpriced_count", "latency_p95"}
+    assert answer["totals"]["total_cost"] == usual["totals"]["total_cost"]
+    slowest = exact(server.get("/v1/report", group_by="model", sort="latency_p95", **PERIOD))["results"]
+    assert [row["latency_p95"] for row in slowest] == sorted((row["latency_p95"] for row in slowest), reverse=True)
+    refused = server.get("/v1/report", measures="total_cost,latency", **PERIOD)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "measures")
+
+
+@pytest.mark.parametrize("sort", ["request_count", "tokens"])
+def test_several_dimensions_filters_order_and_limit(server, folder, sort):
     where = "-status:429 latency:<8000"
-    options = ["--group-by", "token,model", "--where", where, "--sort", "request_count", "--limit", "3"]
-    expected = reported(folder, *options, "--tz", "UTC")
-    asked = {"group_by": "token,model", "where": where, "sort": "request_count", "limit": 3}
-    answer = exact(server.get("/v1/report", **PERIOD, **asked))
+    options = ["--group-by", "token,model", "--where", where, "--sort", sort, "--limit", "3"]
+    (expected,) = reported(folder, [[*options, "--tz", "UTC"]])
+    asked = {"group_by": "token,model", "where": where, "sort": sort, "limit": 3}
+    answer = exact(server.get("/v1/report", **PERIOD, **asked, measures=",".join(MEASURES)))
     for ours, theirs in zip(answer["results"], expected["results"], strict=True):
         same_row(ours, theirs, {})
     assert (len(answer["results"]), answer["row_count"] > 3) == (3, True)
@@ -296,3 +308,11 @@ def test_unknown_paths_and_methods_have_the_same_shape(server):
 def test_rows_carry_only_documented_measures(server):
     row = exact(server.get("/v1/report", **PERIOD, group_by="provider"))["results"][0]
     assert set(row) <= {"provider", *MEASURES}
+
+
+def test_what_the_source_said_of_itself_is_made_harmless_whatever_its_words():
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    said = "postgresql://me:secret@db/x went away"
+    report = Report((), (), Measures(), 0, start, (Note(said, "source"), Note(said), "see /srv/log/gateway.db"))
+    notes = report_body(report, SpelledQuery(ReportQuery(start, start)), "log")["notes"]
+    assert notes == ["db/x went away", said, "see /srv/log/gateway.db"], "by their origin, not by how they begin"

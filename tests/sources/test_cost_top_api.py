@@ -9,13 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cost_top.model.answers import Position
-from cost_top.model.errors import CannotAnswer, SourceError, UserError
+from cost_top.model.engine import Position
+from cost_top.model.errors import CannotAnswer, SourceDenied, SourceError, SourceThrottled, UserError
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import MEASURES, Measures, ReportQuery, known_measures
 from cost_top.model.view import View
-from cost_top.sources.apis.cost_top import CostTopClient
-from cost_top.sources.base import SourceDenied, SourceThrottled
+from cost_top.sources.cost_top.client import CostTopClient
 from support.cost_top_server import Asked, FakeServe, serving
 
 START = datetime(2026, 11, 1, 0, 0, 0, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from cost_top.cli.doctor import command
 from cost_top.model.errors import UserError
-from cost_top.sources.inspect import inspect
-from cost_top.sources.sql_log import open_log
+from cost_top.sources.sql.inspect import inspect
+from cost_top.sources.sql.log import open_log
 from support.litellm_log import spend_row, write_spend
 
 
@@ -52,7 +52,7 @@ def test_each_problem_has_its_line(sqlite_log):
     problems = [line for line in output.splitlines() if line.startswith("problem:")]
     advice = [line for line in output.splitlines() if line.startswith("  -> ")]
     assert len(problems) == len(advice) == 4
-    for words in ("no index serves", "no row for 3 d", "1 rows have no usable time", "acme/nobody-knows-17 (1)"):
+    for words in ("no index serves", "no row for 3 d", "1 row has no usable time", "acme/nobody-knows-17 (1)"):
         assert any(words in problem for problem in problems), output
     assert any("CREATE INDEX cost_top_requests_time" in line for line in advice)
 
@@ -90,7 +90,7 @@ def test_litellm(litellm_url):
     assert found.database.startswith("PostgreSQL ")
     assert "LiteLLM of 2026-08 or newer" in found.hints
     assert (found.read_only, found.uses_index, found.missing, found.no_names) == (True, True, (), ())
-    assert dict(found.mapped)["model"] == "model, else model_group"
+    assert dict(found.mapped)["model"] == "an expression, else model, else model_group"
     assert [(item.provider, item.model, item.rows, item.without_cost) for item in found.models] == [
         ("openai", "gpt-5-mini", 1, 0)
     ]

@@ -18,11 +18,10 @@ from email.utils import format_datetime
 
 import pytest
 
-from cost_top.model.errors import SourceError, UserError
-from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
-from cost_top.sources.event_stream import EventParser
-from cost_top.sources.http import ApiClient
-from cost_top.sources.http_body import unpack
+from cost_top.model.errors import SourceDenied, SourceError, SourceRefused, SourceThrottled, UserError
+from cost_top.sources.http.body import unpack
+from cost_top.sources.http.client import ApiClient
+from cost_top.sources.http.events import EventParser
 from support.raw_server import answer, raw_server
 from support.required import absent
 
@@ -279,9 +278,9 @@ def test_cancel_breaks_off_from_another_thread():
 
         thread = threading.Thread(target=ask)
         thread.start()
-        assert reached.wait(20)
+        assert reached.wait(90)
         client.cancel()
-        thread.join(20)
+        thread.join(90)
         assert [str(error).partition(": ")[2] for error in outcome] == ["asking was broken off"]
         server._script = lambda connection: connection.sendall(answer("[1]"))
         client.cancel()  # nothing is under way: harmless
@@ -323,13 +322,13 @@ def test_cancel_is_for_what_is_under_way_not_for_what_waits():
 
         first = threading.Thread(target=ask, args=("/first",))
         first.start()
-        assert reached.wait(20)
+        assert reached.wait(90)
         second = threading.Thread(target=ask, args=("/second",))
         second.start()
         second.join(0.1)  # it waits by now, most likely; what must hold does so anyway
         client.cancel()
-        first.join(20)
-        second.join(20)
+        first.join(90)
+        second.join(90)
     assert outcome == {"/first": "asking was broken off", "/second": [2]}
 
 
@@ -349,7 +348,7 @@ def test_one_question_at_a_time():
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(90)
     assert most == [1] * 6
 
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from cost_top.model.errors import UserError
-from cost_top.sources.sql_log import open_log
+from cost_top.sources.sql.log import open_log
 from support.litellm_log import HASH, START, spend_row, write_spend
 from support.reading import fingerprints, records, records_at
 
@@ -26,6 +26,7 @@ def log_url(litellm_url):
     yield litellm_url
     with psycopg.connect(litellm_url, autocommit=True) as connection:
         connection.execute('TRUNCATE "LiteLLM_SpendLogs", "LiteLLM_VerificationToken", "LiteLLM_TeamTable" CASCADE')
+        connection.execute('TRUNCATE "LiteLLM_UserTable", "LiteLLM_EndUserTable" CASCADE')
         connection.execute('TRUNCATE "LiteLLM_DeletedVerificationToken"')
 
 
@@ -39,20 +40,27 @@ def test_nothing_of_the_schema_is_missing(log_url):
     assert source.preset.name == "litellm"
     assert source.notes == ()
     assert source.overlap == timedelta(minutes=15)
-    assert {item.table for item in source.lookup_tables} == {
-        "LiteLLM_VerificationToken", "LiteLLM_DeletedVerificationToken", "LiteLLM_TeamTable", "LiteLLM_DeletedTeamTable"
+    assert {item.table for item in source.names.tables} == {
+        "LiteLLM_VerificationToken", "LiteLLM_DeletedVerificationToken", "LiteLLM_TeamTable",
+        "LiteLLM_DeletedTeamTable", "LiteLLM_UserTable", "LiteLLM_EndUserTable",
     }  # fmt: skip
 
 
 def test_one_row_with_everything(log_url):
     metadata = {
-        "user_api_key_alias": "customer-A", "usage_object": USAGE, "user_agent": "sdk/9",
+        "user_api_key_alias": "customer-A",
+        "usage_object": dict(USAGE),
+        "user_agent": "sdk/9",
         "additional_usage_values": {"cache_read_input_tokens": 400, "cache_creation_input_tokens": 1000},
         "used_client_oauth_token": True,
-    }  # fmt: skip
+    }
+    metadata["usage_object"] |= {"inference_geo": "us", "server_tool_use": {"web_search_requests": 2}}
+    metadata["usage_object"]["prompt_tokens_details"] = {**USAGE["prompt_tokens_details"], "audio_tokens": 5}
+    metadata["usage_object"]["completion_tokens_details"] = {**USAGE["completion_tokens_details"], "audio_tokens": 6}
     row = spend_row(
         "chatcmpl-1", spend=0.0123456789, prompt_tokens=1500, completion_tokens=90, metadata=metadata,
-        request_tags=["prod", "plan:pro", "User-Agent: OpenAI", "User-Agent: OpenAI/Python 1.2"],
+        request_tags=["prod", "plan:pro", "User-Agent: OpenAI", "User-Agent: OpenAI/Python 1.2"], session_id="s-1",
+        cache_key="key-1",
     )  # fmt: skip
     assert read(log_url, row) == {
         "chatcmpl-1": {
@@ -62,7 +70,9 @@ def test_one_row_with_everything(log_url):
             "cache_creation_input_tokens": 1000, "cache_creation_1h_tokens": 300, "output_tokens": 90,
             "reasoning_tokens": 30, "reported_cost": 12_345_678_900, "mode": "priority", "cache_hit": False,
             "latency_ms": 2000, "status": 200, "streamed": True, "client_ip": "203.0.113.9", "user_agent": "sdk/9",
-            "counted": True,
+            "counted": True, "session": "s-1", "prompt": "key-1", "region": "us", "audio_input_tokens": 5,
+            "audio_output_tokens": 6, "image_output_tokens": None, "web_search_count": 2, "zero_is_price": False,
+            "reported_market_cost": None, "team_name": None, "user_name": None, "owner_name": None,
         }
     }  # fmt: skip
 
@@ -181,6 +191,67 @@ def test_latency_and_streaming(log_url):
     assert found["backwards"]["latency_ms"] is None
 
 
+def test_a_deployment_asked_by_its_id_goes_by_its_public_name(log_url):
+    identity, custom = "0b6b5e6c-8a1b-4a6e-9d53-1f0cf8c3b111", "eu-deployment"
+    found = read(
+        log_url, spend_row("uuid", model=identity), spend_row("hash", model=HASH), spend_row("own", model=custom),
+        spend_row("unnamed", model=identity, model_group=""), spend_row("usual"), spend_row("none", model=""),
+    )  # fmt: skip
+    with psycopg.connect(log_url, autocommit=True) as connection:
+        connection.execute('UPDATE "LiteLLM_SpendLogs" SET model_id = model WHERE request_id = %s', ["own"])
+    found = {row["id"]: row["model"] for row in records(open_log(log_url))}
+    assert found == {
+        "uuid": "fast", "hash": "fast", "own": "fast", "unnamed": identity, "usual": "gpt-5-mini", "none": "fast"
+    }  # fmt: skip
+
+
+def test_who_called_is_taken_from_the_metadata_where_the_columns_are_empty(log_url):
+    metadata = {
+        "user_api_key": HASH, "user_api_key_alias": "front door", "user_api_key_user_id": "u-7",
+        "user_api_key_team_id": "t-7", "user_api_key_team_alias": "Growth", "user_api_key_end_user_id": "acme",
+        "user_api_key_user_email": "ann@example.com",
+    }  # fmt: skip
+    empty = {"api_key": "", "user": "", "team_id": None, "end_user": ""}
+    raw = {**metadata, "user_api_key": "sk-raw-key-that-was-never-hashed"}
+    found = read(
+        log_url, spend_row("a", metadata=metadata, **empty), spend_row("b", metadata=metadata),
+        spend_row("c", metadata=raw, **empty),
+    )  # fmt: skip
+    names = ("token", "token_name", "owner", "owner_name", "team", "team_name", "user")
+    assert [found["a"][name] for name in names] == [
+        HASH, "front door", "u-7", "ann@example.com", "t-7", "Growth", "acme"
+    ]  # fmt: skip
+    assert [found["b"][name] for name in names[2:]] == ["owner-1", "ann@example.com", "team-1", "Growth", "customer-1"]
+    assert found["c"]["token"].startswith("sk-…")
+
+
+def test_images_shown_to_a_model_that_prices_them_apart_are_no_text(log_url):
+    shown = {"usage_object": {"prompt_tokens_details": {"image_tokens": 60}}}
+    found = read(
+        log_url, spend_row("apart", model="azure/gpt-image-1", metadata=shown), spend_row("text", metadata=shown),
+        spend_row("none", model="gpt-image-1"),
+    )  # fmt: skip
+    assert {name: row["mode"] for name, row in found.items()} == {"apart": "image_input", "text": None, "none": None}
+
+
+def test_owners_and_end_users_have_names(log_url):
+    with psycopg.connect(log_url, autocommit=True) as connection:
+        connection.execute(
+            'INSERT INTO "LiteLLM_UserTable" (user_id, user_alias, user_email) VALUES '
+            "('owner-1', 'Ann', 'a@x.org'), ('owner-2', NULL, 'b@x.org'), ('owner-3', NULL, NULL) "
+        )
+        connection.execute(
+            'INSERT INTO "LiteLLM_EndUserTable" (user_id, alias, blocked) VALUES (%s, %s, false), (%s, NULL, false)',
+            ["customer-1", "Acme", "customer-2"],
+        )
+    with open_log(log_url).connect() as reader:
+        names = {lookup.field: lookup.names for lookup in reader.lookups()}
+    assert (names["owner"], names["user"]) == (
+        {"owner-1": "Ann", "owner-2": "b@x.org"},
+        {"customer-1": "Acme"},
+    )
+
+
 def test_infinite_instants_lose_no_row(log_url):
     write_spend(log_url, spend_row("a"))
     with psycopg.connect(log_url, autocommit=True) as connection:
@@ -229,17 +300,21 @@ def test_history_first_without_the_costly_columns(log_url):
     assert cheap["reported_cost"] == whole["reported_cost"] == 10**9
 
 
+# Keys as LiteLLM keeps them: by their SHA-256.
+LIVING, GONE, HOSTILE = "a1" * 32, "b2" * 32, "c3" * 32
+
+
 def test_names_of_keys_living_and_deleted_and_of_teams(log_url):
     with psycopg.connect(log_url, autocommit=True) as connection:
         for table, token, alias in (
-            ("LiteLLM_VerificationToken", "living", "Key A"),
+            ("LiteLLM_VerificationToken", LIVING, "Key A"),
             ("LiteLLM_VerificationToken", "unnamed", None),
-            ("LiteLLM_VerificationToken", "hostile", "\x1b[31mred\u202e"),
+            ("LiteLLM_VerificationToken", HOSTILE, "\x1b[31mred\u202e"),
         ):
             connection.execute(f'INSERT INTO "{table}" (token, key_alias) VALUES (%s, %s)', (token, alias))
         connection.execute(
             'INSERT INTO "LiteLLM_DeletedVerificationToken" (id, token, key_alias) VALUES '
-            "('1', 'gone', 'Key B'), ('2', 'living', 'Old name')"
+            f"('1', '{GONE}', 'Key B'), ('2', '{LIVING}', 'Old name')"
         )
         connection.execute(
             'INSERT INTO "LiteLLM_TeamTable" (team_id, team_alias, admins, members) '
@@ -248,9 +323,9 @@ def test_names_of_keys_living_and_deleted_and_of_teams(log_url):
     with open_log(log_url).connect() as reader:
         found = {(item.field, item.by): dict(item.names) for item in reader.lookups()}
     assert found == {
-        ("token_name", "token"): {"living": "Key A", "gone": "Key B", "hostile": "[31mred"},
-        ("team", "team"): {"team-1": "Research"},
-    }
+        ("token_name", "token"): {LIVING: "Key A", GONE: "Key B", HOSTILE: "[31mred"},
+        ("team", "team"): {"team-1": "Research"}, ("owner", "owner"): {}, ("user", "user"): {},
+    }  # fmt: skip
 
 
 def test_a_log_without_the_right_to_read_names(postgres_server, log_url):

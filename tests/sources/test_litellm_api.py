@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import duckdb
 import pytest
 
-from cost_top.model.errors import SourceError, UserError
-from cost_top.sources.apis import litellm_pages
-from cost_top.sources.apis.litellm import LiteLLMApi, open_litellm_api
-from cost_top.sources.apis.litellm_rows import _COUNTERPARTS, litellm_preset
-from cost_top.sources.base import SourceDenied, SourceThrottled
+from cost_top.model.errors import SourceDenied, SourceError, SourceThrottled, UserError
+from cost_top.sources.litellm import pages as litellm_pages
+from cost_top.sources.litellm.log import LiteLLMApi, open_litellm_api
+from cost_top.sources.litellm.rows import _COUNTERPARTS, RowReader, litellm_preset
+from cost_top.sources.litellm.table import RawTable
 from support.litellm_server import KEY, NO_DATABASE, OLD, UI, V2, LiteLLMServer, api_row, utc
 from support.reading import fingerprints, normal, records, records_at
 
@@ -63,6 +64,9 @@ def test_each_version_tells_the_same_rows(any_proxy: LiteLLMServer) -> None:
         "cache_creation_input_tokens": None, "cache_creation_1h_tokens": None, "output_tokens": 5,
         "reasoning_tokens": None, "reported_cost": 10**12, "mode": None, "cache_hit": False, "latency_ms": 2000,
         "status": 200, "streamed": True, "client_ip": None, "user_agent": None, "counted": True,
+        "session": None, "prompt": None, "region": None, "audio_input_tokens": None, "audio_output_tokens": None,
+        "image_output_tokens": None, "web_search_count": None, "zero_is_price": False, "reported_market_cost": None,
+        "team_name": None, "user_name": None, "owner_name": None,
     }  # fmt: skip
     # Half-open to the millisecond, within a second.
     low, high = rows[3]["startTime"].replace(tzinfo=UTC), rows[5]["startTime"].replace(tzinfo=UTC)
@@ -277,7 +281,7 @@ def test_readers_share_one_connection(proxy: LiteLLMServer) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     assert counts == [200] * 9
     assert proxy.most_at_once == 1
 
@@ -309,11 +313,11 @@ def test_a_reader_is_broken_off_alone(proxy: LiteLLMServer) -> None:
     thread = ask()
     other.cancel()
     proxy.gate.set()
-    thread.join(20)
+    thread.join(90)
     assert results == [AWARE]
     thread = ask()
     reader.cancel()
-    thread.join(20)
+    thread.join(90)
     assert not thread.is_alive()
     assert "broken off" in str(results[1])
     proxy.gate.set()
@@ -431,6 +435,31 @@ def test_rows_without_a_usable_time_are_left_out(proxy: LiteLLMServer) -> None:
     assert [row["id"] for row in records(source, AWARE)] == ["good"]
 
 
+def test_what_the_newest_rows_say_otherwise_than_documented_is_told(any_proxy: LiteLLMServer) -> None:
+    now = datetime.now(UTC).replace(microsecond=0, tzinfo=None) - timedelta(minutes=5)
+    any_proxy.rows["r1"] = api_row("r1", now)
+    source = opened(any_proxy)
+    assert source.drift() == ()
+    any_proxy.rows["r2"] = api_row("r2", now, mood="good", prompt_tokens=None, completion_tokens="many")
+    told = [line.split(": ", 2)[2] for line in source.drift()]
+    assert sorted(told) == ["completion_tokens is no count", "no prompt_tokens", "unknown field mood"]
+
+
 def test_every_field_the_preset_spells_in_sql_has_its_counterpart() -> None:
     spelled = {name for name, items in litellm_preset().fields.items() if any(item.sql for item in items)}
     assert spelled == set(_COUNTERPARTS)
+
+
+def test_rows_of_one_id_and_other_times_are_calls_of_their_own():
+    reading = RowReader(litellm_preset())
+    table = RawTable(reading.columns)
+    first = {"request_id": "None", "startTime": "2026-11-10T09:30:00Z", "spend": 1}
+    other = {**first, "startTime": "2026-11-10T09:31:00Z"}
+    rows = [row for row in map(reading.read, (first, other, {**first, "spend": 2})) if row is not None]
+    try:
+        table.fill([rows])
+        with table.stream(0, 10**18) as stream, duckdb.connect() as duck:
+            found = duck.execute("SELECT id, time, reported_cost FROM stream ORDER BY time").fetchall()
+        assert [(identity, cost) for identity, _, cost in found] == [("None", "2"), ("None", "1")], stream
+    finally:
+        table.close()

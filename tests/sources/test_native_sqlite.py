@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cost_top.model import native
 from cost_top.model.record import FIELD_NAMES
-from cost_top.sources.sql_log import open_log
+from cost_top.sources.sql.log import open_log
 from support.native_log import START, START_MS
 from support.reading import LONG_AGO, fingerprints, records, records_at
 
@@ -32,7 +32,7 @@ HOSTILE = {
 }
 TEXT_COLUMNS = (
     "provider", "model", "endpoint", "token", "token_name", "user_id", "owner", "team", "credential_type", "mode",
-    "client_ip", "user_agent", "tags",
+    "client_ip", "user_agent", "tags", "session", "prompt", "region",
 )  # fmt: skip
 
 
@@ -43,7 +43,8 @@ def test_one_row_with_everything(sqlite_log):
         team="t", tags='["prod","plan:pro"]', credential_type="BYOK", input_tokens=100, cached_input_tokens=40,
         cache_creation_input_tokens=10, cache_creation_1h_tokens=4, output_tokens=50, reasoning_tokens=20,
         cost_pico_usd=1_234_567_890_123, mode="batch", cache_hit=0, latency_ms=900, status=200, streamed=1,
-        client_ip="203.0.113.9", user_agent="agent/1",
+        client_ip="203.0.113.9", user_agent="agent/1", session="s-1", prompt="triage-v2", region="US",
+        audio_input_tokens=7, audio_output_tokens=8, image_output_tokens=9, web_search_count=2,
     )  # fmt: skip
     (row,) = records(open_log(str(log.path)))
     assert row == {
@@ -53,6 +54,9 @@ def test_one_row_with_everything(sqlite_log):
         "cache_creation_input_tokens": 10, "cache_creation_1h_tokens": 4, "output_tokens": 50, "reasoning_tokens": 20,
         "reported_cost": 1_234_567_890_123, "mode": "batch", "cache_hit": False, "latency_ms": 900, "status": 200,
         "streamed": True, "client_ip": "203.0.113.9", "user_agent": "agent/1", "counted": True,
+        "session": "s-1", "prompt": "triage-v2", "region": "us", "audio_input_tokens": 7, "audio_output_tokens": 8,
+        "image_output_tokens": 9, "web_search_count": 2, "zero_is_price": None, "reported_market_cost": None,
+        "team_name": None, "user_name": None, "owner_name": None,
     }  # fmt: skip
 
 
@@ -114,6 +118,8 @@ def test_ids_stay_apart_whatever_they_hold(sqlite_log):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
+        (r'"[\"team-a\", \"prod\"]"', ["prod", "team-a"]),
+        (r'"[not a list"', ["[not a list"]),
         (None, None), ("", None), ("[]", None), ("{}", None), ("null", None),
         ('["b","a","b"]', ["a", "b"]),
         ('["a", null, "", " ", 3, true, {"x": 1}]', ["3", "a", "true", '{"x":1}']),

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from cost_top.model.errors import SourceError, UserError
+from cost_top.model.errors import SourceDenied, SourceError, SourceRefused, SourceThrottled, UserError
 from cost_top.model.filter import Filter, parse_filter, value_term
 from cost_top.model.money import pico
 from cost_top.model.query import add_measures
 from cost_top.sources.apis.openrouter import BASE_URL, OpenRouterApi
-from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
-from cost_top.sources.report_api import Answer, Question
+from cost_top.sources.report_api import Answer, ApiQuery
 from support.openrouter_server import HASHES, LABELS, MANAGEMENT, NAMES, ORDINARY, Call, OpenRouterServer
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -74,7 +73,7 @@ def opened(server) -> Iterator[Callable[..., OpenRouterApi]]:
 
 
 def expected(
-    calls: list[Call], question: Question, key_of: Callable[[Call], tuple] = lambda call: (), start=None
+    calls: list[Call], question: ApiQuery, key_of: Callable[[Call], tuple] = lambda call: (), start=None
 ) -> dict[tuple, tuple[int, ...]]:
     """(bucket, key) -> charged, market, requests, input, cached, output, reasoning; from the requests."""
     cuts = {None: lambda time: None, "day": lambda time: time.replace(hour=0, minute=0, second=0, microsecond=0),
@@ -103,7 +102,7 @@ def told(answer: Answer) -> dict[tuple, tuple[Any, ...]]:
     return found
 
 
-def ask(api: OpenRouterApi, question: Question) -> Answer:
+def ask(api: OpenRouterApi, question: ApiQuery) -> Answer:
     assert api.refuses(question) is None
     return api.ask(question)
 
@@ -114,7 +113,7 @@ def test_totals_in_every_grain(server, opened, grain):
     api, now = opened(), datetime.now(UTC).replace(microsecond=0)
     span = {None: 30 * DAY, "minute": 3 * HOUR, "hour": 2 * DAY, "day": 40 * DAY}[grain]
     start = today() - span if grain == "day" else (now - span).replace(second=0)
-    question = Question(start, start + span, None, grain)
+    question = ApiQuery(start, start + span, None, grain)
     assert told(ask(api, question)) == expected(server.calls, question)
 
 
@@ -125,7 +124,7 @@ def test_every_dimension(server, opened, dimension, grain):
     api, now = opened(), datetime.now(UTC).replace(microsecond=0)
     field = FIELDS[dimension]
     labels = LABELS.get(field, {})
-    question = Question(now - 5 * DAY, now + HOUR, dimension, grain)
+    question = ApiQuery(now - 5 * DAY, now + HOUR, dimension, grain)
     assert told(ask(api, question)) == expected(
         server.calls, question, lambda call: (labels.get(value := getattr(call, field), value) or None,)
     )
@@ -134,14 +133,14 @@ def test_every_dimension(server, opened, dimension, grain):
 def test_a_year_back_in_whole_days(server, opened):
     server.calls = invented(days=300)
     api = opened()
-    question = Question(today() - 290 * DAY, today(), "model", "day")
+    question = ApiQuery(today() - 290 * DAY, today(), "model", "day")
     assert told(ask(api, question)) == expected(server.calls, question, lambda call: (call.model,))
 
 
 def test_keys_are_told_by_hash_and_name_and_twins_together(server, opened):
     server.calls = invented()
     api, now = opened(), datetime.now(UTC).replace(microsecond=0)
-    question = Question(now - 5 * DAY, now + HOUR, "token")
+    question = ApiQuery(now - 5 * DAY, now + HOUR, "token")
 
     def key_of(call: Call) -> tuple:
         label = NAMES[call.api_key_id]
@@ -168,7 +167,7 @@ def test_keys_are_told_by_hash_and_name_and_twins_together(server, opened):
 def test_filters_become_conditions(server, opened, where, holds):
     server.calls = invented()
     api, now = opened(), datetime.now(UTC).replace(microsecond=0)
-    question = Question(now - 5 * DAY, now + HOUR, "model", where=parse_filter(where))
+    question = ApiQuery(now - 5 * DAY, now + HOUR, "model", where=parse_filter(where))
     if holds is None:
         assert "whole names" in (api.refuses(question) or "")
         return
@@ -194,7 +193,7 @@ def test_filters_become_conditions(server, opened, where, holds):
 )
 def test_what_cannot_be_filtered_is_refused_and_asks_nothing(server, opened, where, reason):
     api, before = opened(), len(server.seen)
-    question = Question(today() - DAY, today(), where=parse_filter(where))
+    question = ApiQuery(today() - DAY, today(), where=parse_filter(where))
     assert reason in (api.refuses(question) or "")
     assert len(server.seen) == before
 
@@ -203,25 +202,25 @@ def test_periods_that_are_not_kept_are_refused(server, opened):
     api, now = opened(), datetime.now(UTC)
     old = today() - 40 * DAY
     refused = {
-        "31 days": [Question(old, today(), "provider"), Question(old, today(), where=parse_filter("user:c-1"))],
-        "whole UTC days": [Question(old, today(), None, "hour"), Question(old + HOUR, today()),
-                           Question(old, old + HOUR)],
-        "3 hours": [Question(today() - 4 * HOUR, today(), None, "minute")],
-        "365 days": [Question(today() - 400 * DAY, today())],
-        "no tags": [Question(today(), now, "tag")],
-        "no status": [Question(today(), now, "status")],
+        "31 days": [ApiQuery(old, today(), "provider"), ApiQuery(old, today(), where=parse_filter("user:c-1"))],
+        "whole UTC days": [ApiQuery(old, today(), None, "hour"), ApiQuery(old + HOUR, today()),
+                           ApiQuery(old, old + HOUR)],
+        "3 hours": [ApiQuery(today() - 4 * HOUR, today(), None, "minute")],
+        "365 days": [ApiQuery(today() - 400 * DAY, today())],
+        "no tags": [ApiQuery(today(), now, "tag")],
+        "no status": [ApiQuery(today(), now, "status")],
     }  # fmt: skip
     for reason, questions in refused.items():
         for question in questions:
             assert reason in (api.refuses(question) or ""), question
-    assert api.refuses(Question(old, now)) is None
+    assert api.refuses(ApiQuery(old, now)) is None
 
 
 def test_a_cut_answer_is_asked_again_in_halves(server, opened):
     server.calls = invented()
     api = opened()
     server.most_rows = 40
-    question = Question(today() - 6 * DAY, today() + DAY, "model", "hour")
+    question = ApiQuery(today() - 6 * DAY, today() + DAY, "model", "hour")
     answer = ask(api, question)
     assert told(answer) == expected(server.calls, question, lambda call: (call.model,))
     assert answer.notes == ()
@@ -234,7 +233,7 @@ def test_an_answer_that_stays_cut_says_so(server, opened):
     server.calls = invented()
     api = opened()
     server.most_rows = 1
-    answer = ask(api, Question(today() - 5 * DAY, today(), "model"))
+    answer = ask(api, ApiQuery(today() - 5 * DAY, today(), "model"))
     assert len(answer.buckets) == 1
     assert any("cut its answer off after 1 rows" in note for note in answer.notes)
 
@@ -242,7 +241,7 @@ def test_an_answer_that_stays_cut_says_so(server, opened):
 def test_the_age_of_a_cached_answer_and_its_warnings_are_told(server, opened):
     server.calls, server.cached = invented(), datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=3)
     server.warnings = ("hash not\x1b resolved",)
-    answer = ask(opened(), Question(today(), today() + DAY))
+    answer = ask(opened(), ApiQuery(today(), today() + DAY))
     assert answer.as_of == server.cached
     assert answer.notes == ("OpenRouter warns: hash not resolved",)
 
@@ -261,13 +260,13 @@ def test_own_keys_are_in_the_market_cost_only(server, opened, offered, total, ma
     server.calls = [Call(datetime.now(UTC) - timedelta(seconds=5), usage=Decimal("1.25"), own=Decimal(3))]
     server.metrics = {name: server.metrics[name] for name in (*offered, "request_count")}
     api = opened()
-    answer = ask(api, Question(datetime.now(UTC) - HOUR, datetime.now(UTC) + HOUR))
+    answer = ask(api, ApiQuery(datetime.now(UTC) - HOUR, datetime.now(UTC) + HOUR))
     (bucket,) = answer.buckets
     assert bucket.measures.total_cost == pico(total)
     assert bucket.measures.market_cost == (None if market is None else pico(market))
     assert bucket.measures.input_tokens is None
     assert any("own keys" in note for note in answer.notes) == (offered == ("total_usage",))
-    assert "GET /analytics/meta does not offer tokens_prompt" in api.drift()
+    assert "openrouter: /analytics/meta: does not offer tokens_prompt" in api.drift()
     assert ("market_cost" in api.capabilities.measures) == (market is not None)
     assert "input_tokens" not in api.capabilities.measures
 
@@ -279,13 +278,13 @@ def test_what_is_not_offered_is_said(server, opened):
     assert set(api.capabilities.dimensions) == {"model", "provider"}
     assert "api_key_id" in api.capabilities.limits["token"]
     assert api.capabilities.filters == {"model", "provider"}
-    assert "do not group by token" in (api.refuses(Question(today(), today() + DAY, "token")) or "")
+    assert "do not group by token" in (api.refuses(ApiQuery(today(), today() + DAY, "token")) or "")
 
 
 def test_without_a_list_of_keys_their_names_are_their_ids(server, opened):
     server.calls, server.keys_status = invented(), 403
     api = opened()
-    question = Question(today() - DAY, today() + DAY, "token")
+    question = ApiQuery(today() - DAY, today() + DAY, "token")
     assert told(ask(api, question)) == expected(
         server.calls, question, lambda call: (NAMES[call.api_key_id], NAMES[call.api_key_id])
     )
@@ -305,7 +304,7 @@ def test_hostile_and_odd_rows(server, opened):
         {**row, "model": "ev[31mil/x", "tokens_completion": True}, {**row, "model": ""}, {**row, "model": 12},
         cachedAt="soon",
     )  # fmt: skip
-    answer = ask(api, Question(today(), today() + DAY, "model"))
+    answer = ask(api, ApiQuery(today(), today() + DAY, "model"))
     found = {bucket.key: bucket.measures for bucket in answer.buckets}
     assert set(found) == {("ev[31mil/x",), ("evil[31m/x",), (None,), ("12",)}
     assert found["ev[31mil/x",].total_cost == pico(1)
@@ -326,12 +325,12 @@ def test_an_answer_that_is_none_is_a_source_error(server, opened, value):
     api = opened()
     server.answer = value
     with pytest.raises(SourceError, match="openrouter"):
-        api.ask(Question(today(), today() + DAY, "model"))
+        api.ask(ApiQuery(today(), today() + DAY, "model"))
 
 
 def test_buckets_without_a_time_are_a_source_error_and_those_beside_are_left(server, opened):
     api = opened()
-    question = Question(today() - DAY, today(), None, "day")
+    question = ApiQuery(today() - DAY, today(), None, "day")
     money = {"credits_usage": Decimal(1), "byok_usage": 0, "total_usage": Decimal(1), "request_count": "1"}
     server.answer = query_answer(
         {**money, "date__day": f"{today() - DAY:%Y-%m-%d}"}, {**money, "date__day": f"{today():%Y-%m-%dT00:00:00Z}"},
@@ -346,13 +345,13 @@ def test_buckets_without_a_time_are_a_source_error_and_those_beside_are_left(ser
 def test_an_hour_without_requests_is_no_bucket(server, opened):
     api = opened()
     server.answer = query_answer({"request_count": "0", "total_usage": None, "credits_usage": None})
-    assert api.ask(Question(today(), today() + DAY)).buckets == ()
+    assert api.ask(ApiQuery(today(), today() + DAY)).buckets == ()
 
 
 def test_too_many_questions_are_throttled_with_the_named_wait(server, opened):
     api = opened()
     server.per_minute = 1
-    question = Question(today(), today() + DAY)
+    question = ApiQuery(today(), today() + DAY)
     api.ask(question)
     with pytest.raises(SourceThrottled) as raised:
         api.ask(question)
@@ -366,7 +365,7 @@ def test_without_analytics_completed_days_and_todays_counters(server, opened, st
     server.analytics = 200 if later else status
     api = opened()
     server.analytics = status
-    question = Question(today() - 20 * DAY, today() + DAY, None, "day")
+    question = ApiQuery(today() - 20 * DAY, today() + DAY, None, "day")
     answer = ask(api, question)
     figures = told(answer)
     spent_today = figures.pop((today(), ()))
@@ -383,7 +382,7 @@ def test_without_analytics_completed_days_and_todays_counters(server, opened, st
 def test_completed_days_by_model_and_filter(server, opened):
     server.calls, server.analytics = invented(), 403
     api = opened()
-    question = Question(today() - 20 * DAY, today() + DAY, "model", where=parse_filter("provider:Bolt"))
+    question = ApiQuery(today() - 20 * DAY, today() + DAY, "model", where=parse_filter("provider:Bolt"))
     answer = ask(api, question)
     calls = [call for call in server.calls if call.provider == "Bolt" and call.time < today()]
     wanted = expected(calls, question, lambda call: (call.model,))
@@ -393,7 +392,7 @@ def test_completed_days_by_model_and_filter(server, opened):
 
 def test_a_total_with_today_knows_the_money_only(server, opened):
     server.calls, server.analytics = invented(), 404
-    question = Question(today() - 10 * DAY, datetime.now(UTC) + HOUR)
+    question = ApiQuery(today() - 10 * DAY, datetime.now(UTC) + HOUR)
     (bucket,) = ask(opened(), question).buckets
     ((charged, market, *_),) = expected(server.calls, question).values()
     assert (bucket.measures.total_cost, bucket.measures.market_cost) == (charged, market)
@@ -402,7 +401,7 @@ def test_a_total_with_today_knows_the_money_only(server, opened):
 
 def test_a_day_under_way_that_activity_tells_is_not_counted_twice(server, opened):
     server.calls, server.analytics, server.activity_until = invented(), 403, DAY
-    question = Question(today() - 10 * DAY, today() + DAY)
+    question = ApiQuery(today() - 10 * DAY, today() + DAY)
     (bucket,) = ask(opened(), question).buckets
     ((charged, *_),) = expected(server.calls, question).values()
     assert bucket.measures.total_cost == charged
@@ -412,12 +411,12 @@ def test_activity_refuses_what_it_cannot_tell(server, opened):
     server.analytics = 403
     api = opened()
     for question, reason in (
-        (Question(today() - DAY, today(), "token"), "token needs OpenRouter's analytics"),
-        (Question(today() - DAY, today(), None, "hour"), "whole UTC days"),
-        (Question(today() - HOUR, today()), "whole UTC days"),
-        (Question(today() - 40 * DAY, today()), "goes back 30 days"),
-        (Question(today(), today() + DAY, "model"), "completed days only"),
-        (Question(today() - DAY, today(), where=parse_filter("user:c-1")), "cannot filter by user"),
+        (ApiQuery(today() - DAY, today(), "token"), "token needs OpenRouter's analytics"),
+        (ApiQuery(today() - DAY, today(), None, "hour"), "whole UTC days"),
+        (ApiQuery(today() - HOUR, today()), "whole UTC days"),
+        (ApiQuery(today() - 40 * DAY, today()), "goes back 30 days"),
+        (ApiQuery(today(), today() + DAY, "model"), "completed days only"),
+        (ApiQuery(today() - DAY, today(), where=parse_filter("user:c-1")), "cannot filter by user"),
     ):
         assert reason in (api.refuses(question) or ""), question
 
@@ -426,7 +425,7 @@ def test_a_wrong_question_does_not_close_analytics(server, opened):
     api = opened()
     server.dimensions = ("provider",)  # gone since
     with pytest.raises(SourceRefused, match="Unknown name"):
-        api.ask(Question(today(), today() + DAY, "model"))
+        api.ask(ApiQuery(today(), today() + DAY, "model"))
     assert "minute" in api.capabilities.totals
 
 
@@ -439,7 +438,7 @@ def periods() -> dict[str, datetime]:
 def test_an_ordinary_key_tells_its_own_totals(server, opened, period, beyond):
     server.calls = invented()
     api = opened(ORDINARY)
-    question = Question(periods()[period], datetime.now(UTC) + beyond)
+    question = ApiQuery(periods()[period], datetime.now(UTC) + beyond)
     answer = ask(api, question)
     own = [call for call in server.calls if call.api_key_id == "web"]
     charged = sum(pico(call.usage) for call in own if call.time >= question.start)
@@ -457,12 +456,12 @@ def test_an_ordinary_key_refuses_everything_else(server, opened):
     assert api.capabilities.dimensions == {}
     assert all("management key" in api.capabilities.limits[name] for name in ("model", "token", "chart", "burn"))
     for question in (
-        Question(today() - 40 * DAY, now), Question(today(), now, "model"), Question(today(), now, None, "hour"),
-        Question(today(), now - 2 * HOUR), Question(today(), now, where=parse_filter("model:acme/x-1")),
-        Question(today() - 100 * DAY, today() - 99 * DAY),
+        ApiQuery(today() - 40 * DAY, now), ApiQuery(today(), now, "model"), ApiQuery(today(), now, None, "hour"),
+        ApiQuery(today(), now - 2 * HOUR), ApiQuery(today(), now, where=parse_filter("model:acme/x-1")),
+        ApiQuery(today() - 100 * DAY, today() - 99 * DAY),
     ):  # fmt: skip
         assert "management key" in (api.refuses(question) or ""), question
-    assert [bucket.start for bucket in ask(api, Question(today(), today() + DAY, None, "day")).buckets] == [today()]
+    assert [bucket.start for bucket in ask(api, ApiQuery(today(), today() + DAY, None, "day")).buckets] == [today()]
 
 
 def test_balances(server, opened):
@@ -501,6 +500,18 @@ def test_names_and_limits(server, opened):
     assert first.drift() == ()
 
 
+def test_what_is_otherwise_than_documented_is_read_as_far_as_it_can_be_and_told(server, opened):
+    row = {"credits_usage": "1.5", "byok_usage": "much", "total_usage": None, "request_count": "3", "mood": "good"}
+    server.answer = {"data": {"data": [row], "metadata": {"truncated": False}, "cachedAt": None, "shards": 2}}
+    api = opened()
+    (bucket,) = ask(api, ApiQuery(datetime.now(UTC) - HOUR, datetime.now(UTC))).buckets
+    assert (bucket.measures.total_cost, bucket.measures.request_count) == (pico("1.5"), 3)
+    assert bucket.measures.market_cost is None
+    said = "openrouter: /analytics/query: "
+    assert {*api.drift()} == {said + "byok_usage is no amount", said + "unknown field mood",
+                              said + "unknown field shards"}  # fmt: skip
+
+
 def test_a_bad_address_is_a_user_error():
     with pytest.raises(UserError):
         OpenRouterApi("http://openrouter.example/api/v1", ORDINARY)
@@ -510,10 +521,10 @@ def test_halves_of_one_bucket_are_added(server, opened):
     server.calls = invented(300)
     api = opened()
     server.most_rows = 2
-    question = Question(today() - 3 * DAY - HOUR // 2, today() - HOUR // 2, None, "day")
+    question = ApiQuery(today() - 3 * DAY - HOUR // 2, today() - HOUR // 2, None, "day")
     parts = ask(api, question).buckets
     total = parts[0].measures
     for bucket in parts[1:]:
         total = add_measures(total, bucket.measures)
-    ((charged, *_),) = expected(server.calls, Question(question.start, question.end)).values()
+    ((charged, *_),) = expected(server.calls, ApiQuery(question.start, question.end)).values()
     assert total.total_cost == charged

@@ -1,4 +1,4 @@
-"""A user's own table, mapped by a file: every time unit, cost unit and convention, in both databases."""
+"""A user's own table, mapped by a file: every time unit, cost unit and convention, in every database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from cost_top.model.errors import UserError
-from cost_top.sources.sql_log import open_log
+from cost_top.sources.sql.log import open_log
 from support.reading import fingerprints, records, records_at
 
 T = datetime(2026, 11, 10, 9, 30, 0, 250_000, tzinfo=UTC)
@@ -101,9 +101,40 @@ def in_postgres(postgres_server):
     postgres_server.drop_database(name)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+MYSQL_TIMES = {
+    "epoch_s": "bigint", "epoch_ms": "bigint", "epoch_us": "decimal(20,0)", "epoch_s real": "double",
+    "naive_utc": "datetime(6)", "timestamptz": "timestamp(6)", "iso_utc": "varchar(40)",
+}  # fmt: skip
+
+
+@pytest.fixture
+def in_mysql(mariadb_server):
+    name = mariadb_server.create_database()
+
+    def make(_tmp_path, unit):
+        value = TIMES["naive_utc" if unit == "timestamptz" else unit][2]
+        columns = COLUMNS.format(time=MYSQL_TIMES[unit], json="longtext").replace('"', "`")
+        connection = mariadb_server.connect(name)
+        with connection.cursor() as cursor:
+            cursor.execute("SET time_zone = '+00:00'")
+            cursor.execute(f"CREATE TABLE `Our Calls` ({columns})")
+            for row in ROWS:
+                cursor.execute(
+                    f"INSERT INTO `Our Calls` VALUES ({', '.join(['%s'] * 12)})",
+                    (row[0], value(row[1]), *row[2:], "secret"),
+                )
+        connection.close()
+        return mariadb_server.url(name)
+
+    yield make
+    mariadb_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def make_log(request):
-    return in_sqlite if request.param == "sqlite" else request.getfixturevalue("in_postgres")
+    if request.param == "sqlite":
+        return in_sqlite
+    return request.getfixturevalue("in_postgres" if request.param == "postgresql" else "in_mysql")
 
 
 def mapped(tmp_path, location, unit, text=FILE):
@@ -113,7 +144,7 @@ def mapped(tmp_path, location, unit, text=FILE):
 
 
 @pytest.mark.parametrize("unit", TIMES)
-def test_every_time_unit_in_both_databases(tmp_path, make_log, unit):
+def test_every_time_unit_in_every_database(tmp_path, make_log, unit):
     source = mapped(tmp_path, make_log(tmp_path, unit), unit)
     start = T.replace(microsecond=0) if unit == "epoch_s" else T
     found = {row["id"]: row for row in records(source)}
@@ -261,8 +292,8 @@ def test_iso_times_that_are_none_are_in_no_period(tmp_path):
         (('table = "Our Calls"', 'table = "Their Calls"'), "Their Calls"),
         (("upper(who)", "no_such_function(who)"), r"map\.toml: fields\.user: .*no_such_function"),
         (("upper(who)", "upper(nobody)"), r"map\.toml: fields\.user: .*nobody"),
-        (("upper(who)", "upper(prompt)"), r"map\.toml line 20: fields\.user reads the column 'prompt'"),
-        (("name = ", "databases = []\nnam = "), r"map\.toml line 2: nam is not known"),
+        (("upper(who)", "upper(prompt)"), r"map\.toml:20: fields\.user: reads the column 'prompt'"),
+        (("name = ", "databases = []\nnam = "), r"map\.toml:2: nam: unknown key, did you mean .name"),
     ],
 )
 def test_mistakes_are_named(tmp_path, make_log, change, words):

@@ -10,9 +10,8 @@ import subprocess
 import pytest
 
 from cost_top.model import native
-from cost_top.model.errors import SourceError, UserError
-from cost_top.sources.base import SourceChanged
-from cost_top.sources.sql_log import open_log
+from cost_top.model.errors import SourceChanged, SourceError, UserError
+from cost_top.sources.sql.log import open_log
 from support.native_log import NativeLog
 from support.other_process import holding, run_sql
 from support.reading import LONG_AGO, fingerprints, normal, records
@@ -79,6 +78,23 @@ def test_a_write_under_a_reading_voids_it(sqlite_log):
             read()
         with reader.rows(LONG_AGO, None, True) as stream:
             assert len(normal(reader, stream)) == 2
+
+
+def test_a_reading_that_fails_because_of_a_write_under_it_is_void_too(sqlite_log, monkeypatch):
+    log = sqlite_log()
+    log.add()
+    log.close()
+    source = open_log(str(log.path))
+    with source.connect() as reader:
+        monkeypatch.setattr(source.database, "raised", lambda error: isinstance(error, MemoryError))
+
+        def read() -> None:
+            with reader.rows(LONG_AGO, None, True):
+                run_sql(log.path, f"INSERT INTO cost_top_requests (id, time_ms) VALUES ('n', {NEWER})")
+                raise MemoryError("database disk image is malformed")
+
+        with pytest.raises(SourceChanged):
+            read()
 
 
 def test_a_live_log_is_followed_while_another_process_writes(sqlite_log):
@@ -269,8 +285,20 @@ def test_optional_columns_may_be_missing(tmp_path):
     assert "reported_cost" in source.notes[0]
 
 
-@pytest.mark.parametrize("url", ["mysql://me:hunter2@db/x", "redis://x"])
+@pytest.mark.parametrize("url", ["oracle://me:hunter2@db/x", "redis://x"])
 def test_databases_of_another_kind(url):
     with pytest.raises(UserError, match="is no database cost-top reads") as raised:
         open_log(url)
     assert "hunter2" not in str(raised.value)
+
+
+def test_what_a_row_weighs_is_asked_once_for_all_readers(sqlite_log):
+    log = sqlite_log()
+    log.add()
+    log.close()
+    source = open_log(str(log.path))
+    with source.connect() as first, source.connect() as second:
+        first.took(2)
+        second.took(4)
+        assert (first.statistics.queries, second.statistics.queries) == (1, 0)
+        assert second.statistics.bytes_read == 2 * first.statistics.bytes_read > 0

@@ -10,13 +10,12 @@ from decimal import Decimal
 
 import pytest
 
-from cost_top.model.errors import CannotAnswer, SourceError, UserError
+from cost_top.model.errors import CannotAnswer, SourceDenied, SourceError, SourceRefused, SourceThrottled, UserError
 from cost_top.model.filter import parse_filter
 from cost_top.model.money import pico
 from cost_top.model.query import MEASURES, add_measures
 from cost_top.sources.apis.vercel import BASE_URL, VercelApi
-from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
-from cost_top.sources.report_api import Question
+from cost_top.sources.report_api import ApiQuery
 from support.vercel_server import Failure, SpentRequest, VercelServer
 
 NOW = datetime(2026, 11, 25, 14, 3, 22, tzinfo=UTC)
@@ -105,7 +104,7 @@ def cut(time, grain):
 
 @pytest.mark.parametrize("grain", ["day", "hour", None])
 def test_totals_are_our_own_sums(api, server, grain):
-    answer = api.ask(Question(*MONTH, grain=grain))
+    answer = api.ask(ApiQuery(*MONTH, grain=grain))
     expected = {}
     for request in server.requests:
         expected.setdefault(cut(request.time, grain) if grain else None, []).append(request)
@@ -119,7 +118,7 @@ def test_totals_are_our_own_sums(api, server, grain):
 
 @pytest.mark.parametrize("dimension", VALUES)
 def test_each_dimension_is_our_own_sums(api, server, dimension):
-    answer = api.ask(Question(*MONTH, dimension))
+    answer = api.ask(ApiQuery(*MONTH, dimension))
     expected = {}
     for request in server.requests:
         for value in VALUES[dimension](request):
@@ -132,9 +131,9 @@ def test_each_dimension_is_our_own_sums(api, server, dimension):
 
 
 def test_dimensions_without_overlap_come_to_the_total(api):
-    total = only(api.ask(Question(*MONTH))).measures
+    total = only(api.ask(ApiQuery(*MONTH))).measures
     for dimension in ("provider", "model", "user", "credential_type", "token"):
-        buckets = api.ask(Question(*MONTH, dimension)).buckets
+        buckets = api.ask(ApiQuery(*MONTH, dimension)).buckets
         summed = buckets[0].measures
         for bucket in buckets[1:]:
             summed = add_measures(summed, bucket.measures)
@@ -142,18 +141,18 @@ def test_dimensions_without_overlap_come_to_the_total(api):
 
 
 def test_what_the_report_does_not_tell_is_unknown(api):
-    measures = only(api.ask(Question(*MONTH))).measures
+    measures = only(api.ask(ApiQuery(*MONTH))).measures
     unknown = {name for name in MEASURES if getattr(measures, name) is None}
     assert unknown == set(MEASURES) - api.capabilities.measures - {"unpriced_count"}
     assert measures.unpriced_count == 0
 
 
 def test_own_keys_are_charged_nothing_and_shown_at_market(api, server):
-    buckets = {bucket.key[0]: bucket.measures for bucket in api.ask(Question(*MONTH, "credential_type")).buckets}
+    buckets = {bucket.key[0]: bucket.measures for bucket in api.ask(ApiQuery(*MONTH, "credential_type")).buckets}
     assert buckets["byok"].total_cost == 0
     assert buckets["byok"].market_cost == our_sum(r for r in server.requests if r.credential_type == "byok")[1] > 0
-    assert any("BYOK" in note for note in api.ask(Question(*MONTH, "credential_type")).notes)
-    assert not api.ask(Question(*MONTH, "credential_type", where=parse_filter("credential_type:system"))).notes
+    assert any("BYOK" in note for note in api.ask(ApiQuery(*MONTH, "credential_type")).notes)
+    assert not api.ask(ApiQuery(*MONTH, "credential_type", where=parse_filter("credential_type:system"))).notes
 
 
 # -- periods
@@ -177,7 +176,7 @@ def test_a_period_is_cut_exactly(api, server, start, end, grain, dates):
     server.requests += [SpentRequest(start - HOUR / 2, Decimal(1)), SpentRequest(start, Decimal(2))]
     server.requests += [SpentRequest(end - HOUR / 2, Decimal(4)), SpentRequest(end, Decimal(8))]
     server.requests = [request for request in server.requests if request.time <= NOW]
-    answer = api.ask(Question(start, end, grain=grain))
+    answer = api.ask(ApiQuery(start, end, grain=grain))
     ((_, asked),) = server.asked
     assert asked["start_date"] == f"2026-11-{first}"
     assert asked["end_date"] == f"2026-11-{last}"
@@ -190,15 +189,15 @@ def test_a_period_is_cut_exactly(api, server, start, end, grain, dates):
 
 
 def test_a_period_that_has_not_begun_is_not_asked(api, server):
-    assert api.ask(Question(MONTH[1], MONTH[1] + DAY)).buckets == ()
-    assert api.ask(Question(MONTH[0], MONTH[0])).buckets == ()
+    assert api.ask(ApiQuery(MONTH[1], MONTH[1] + DAY)).buckets == ()
+    assert api.ask(ApiQuery(MONTH[0], MONTH[0])).buckets == ()
     assert server.asked == []
 
 
 def test_an_empty_period_has_no_buckets(api, server):
     server.requests.clear()
-    assert api.ask(Question(*MONTH, "model")).buckets == ()
-    assert api.ask(Question(*MONTH, grain="day")).buckets == ()
+    assert api.ask(ApiQuery(*MONTH, "model")).buckets == ()
+    assert api.ask(ApiQuery(*MONTH, grain="day")).buckets == ()
 
 
 @pytest.mark.parametrize(
@@ -211,12 +210,12 @@ def test_an_empty_period_has_no_buckets(api, server):
 )  # fmt: skip
 def test_hours_are_read_however_they_are_spelled(api, server, text, hour):
     server.edit = lambda _: {"results": [{"hour": text, "total_cost": 1}]}
-    (bucket,) = api.ask(Question(*MONTH, grain="hour")).buckets
+    (bucket,) = api.ask(ApiQuery(*MONTH, grain="hour")).buckets
     assert bucket.start == datetime(2026, 11, 24, hour, tzinfo=UTC)
     server.edit = lambda _: {"results": [{"day": text, "total_cost": 1}]}
-    (bucket,) = api.ask(Question(*MONTH, grain="hour")).buckets
+    (bucket,) = api.ask(ApiQuery(*MONTH, grain="hour")).buckets
     assert bucket.start == datetime(2026, 11, 24, hour, tzinfo=UTC)
-    (bucket,) = api.ask(Question(*MONTH, grain="day")).buckets
+    (bucket,) = api.ask(ApiQuery(*MONTH, grain="day")).buckets
     assert bucket.start == datetime(2026, 11, 24, tzinfo=UTC)
 
 
@@ -224,12 +223,12 @@ def test_hours_are_read_however_they_are_spelled(api, server, text, hour):
 def test_an_hour_that_is_none_is_an_error_not_a_guess(api, server, text):
     server.edit = lambda _: {"results": [{"hour": text, "total_cost": 1}]}
     with pytest.raises(SourceError, match=r"/v1/report has changed: a row has no usable hour"):
-        api.ask(Question(*MONTH, grain="hour"))
+        api.ask(ApiQuery(*MONTH, grain="hour"))
 
 
 def test_days_that_were_not_asked_for_are_left_out_and_told(api, server):
     server.edit = lambda _: {"results": [{"day": day, "total_cost": 1} for day in ("2025-01-01", "2026-11-24")]}
-    assert len(api.ask(Question(*MONTH, grain="day")).buckets) == 1
+    assert len(api.ask(ApiQuery(*MONTH, grain="day")).buckets) == 1
     assert any("not asked for" in line for line in api.drift())
 
 
@@ -256,7 +255,7 @@ FILTERS = [
 
 @pytest.mark.parametrize(("text", "parameters", "matches"), FILTERS)
 def test_a_filter_becomes_parameters(api, server, text, parameters, matches):
-    answer = api.ask(Question(*MONTH, where=parse_filter(text)))
+    answer = api.ask(ApiQuery(*MONTH, where=parse_filter(text)))
     ((_, asked),) = server.asked
     fixed = {"start_date", "end_date", "group_by", "date_part"}
     assert {name: value for name, value in asked.items() if name not in fixed} == parameters
@@ -275,28 +274,28 @@ def test_a_filter_becomes_parameters(api, server, text, parameters, matches):
 )  # fmt: skip
 def test_a_filter_that_cannot_be_said_is_refused_and_named(api, server, text):
     for dimension in (None, "model"):
-        reason = api.refuses(Question(*MONTH, dimension, where=parse_filter(f"provider:openai {text}")))
+        reason = api.refuses(ApiQuery(*MONTH, dimension, where=parse_filter(f"provider:openai {text}")))
         assert reason is not None
         assert reason.isprintable()
         assert str(parse_filter(text)).split()[0] in reason
     with pytest.raises(CannotAnswer):
-        api.ask(Question(*MONTH, where=parse_filter(text)))
+        api.ask(ApiQuery(*MONTH, where=parse_filter(text)))
     assert server.asked == []
 
 
 @pytest.mark.parametrize(
     ("question", "said"),
     [
-        (Question(*MONTH, "endpoint"), "endpoints"),
-        (Question(*MONTH, "team"), "team"),
-        (Question(*MONTH, "status"), "status"),
-        (Question(*MONTH, "moon"), "moon"),
-        (Question(*MONTH, "model", "day"), "both at once"),
-        (Question(*MONTH, grain="minute"), "hours at the finest"),
-        (Question(MONTH[0] + HOUR, MONTH[1], "model"), "whole days"),
-        (Question(MONTH[0], MONTH[0] + DAY + HOUR, "model"), "whole days"),
-        (Question(MONTH[0] + HOUR / 2, MONTH[1]), "whole hours"),
-        (Question(MONTH[0], MONTH[0] + HOUR / 2), "whole hours"),
+        (ApiQuery(*MONTH, "endpoint"), "endpoints"),
+        (ApiQuery(*MONTH, "team"), "team"),
+        (ApiQuery(*MONTH, "status"), "status"),
+        (ApiQuery(*MONTH, "moon"), "moon"),
+        (ApiQuery(*MONTH, "model", "day"), "both at once"),
+        (ApiQuery(*MONTH, grain="minute"), "hours at the finest"),
+        (ApiQuery(MONTH[0] + HOUR, MONTH[1], "model"), "whole days"),
+        (ApiQuery(MONTH[0], MONTH[0] + DAY + HOUR, "model"), "whole days"),
+        (ApiQuery(MONTH[0] + HOUR / 2, MONTH[1]), "whole hours"),
+        (ApiQuery(MONTH[0], MONTH[0] + HOUR / 2), "whole hours"),
     ],
 )
 def test_what_the_report_cannot_answer_is_refused(api, question, said):
@@ -306,10 +305,10 @@ def test_what_the_report_cannot_answer_is_refused(api, question, said):
 def test_what_the_report_can_answer_is_not_refused(api):
     for dimension, grain in api.capabilities.dimensions.items():
         assert grain == "day"
-        assert api.refuses(Question(*MONTH, dimension)) is None
-        assert api.refuses(Question(MONTH[0], NOW + HOUR / 3, dimension)) is None
+        assert api.refuses(ApiQuery(*MONTH, dimension)) is None
+        assert api.refuses(ApiQuery(MONTH[0], NOW + HOUR / 3, dimension)) is None
     for grain in ("day", "hour", None):
-        assert api.refuses(Question(MONTH[0] + HOUR, NOW + HOUR, grain=grain)) is None
+        assert api.refuses(ApiQuery(MONTH[0] + HOUR, NOW + HOUR, grain=grain)) is None
 
 
 # -- lenient reading
@@ -321,7 +320,7 @@ def row(**changed):
 
 def test_missing_figures_are_unknown_and_told(api, server):
     server.edit = lambda _: {"results": [{"model": "a/b", "total_cost": Decimal("0.1")}]}
-    measures = only(api.ask(Question(*MONTH, "model"))).measures
+    measures = only(api.ask(ApiQuery(*MONTH, "model"))).measures
     assert figures(measures) == (pico("0.1"), *[None] * 7)
     assert any("no market_cost" in line for line in api.drift())
     assert any("no request_count" in line for line in api.drift())
@@ -332,7 +331,7 @@ def test_a_row_without_a_usable_total_is_an_error(api, server, value):
     for edited in ({"results": [row(total_cost=value)]}, {"results": [row(), {"model": "x"}]}):
         server.edit = lambda _, edited=edited: edited
         with pytest.raises(SourceError, match="total_cost"):
-            api.ask(Question(*MONTH, "model"))
+            api.ask(ApiQuery(*MONTH, "model"))
 
 
 @pytest.mark.parametrize(
@@ -356,20 +355,20 @@ def test_a_row_without_a_usable_total_is_an_error(api, server, value):
 )
 def test_figures_are_read_leniently(api, server, changed, name, value):
     server.edit = lambda _: {"results": [row(**changed)]}
-    assert getattr(only(api.ask(Question(*MONTH, "model"))).measures, name) == value
+    assert getattr(only(api.ask(ApiQuery(*MONTH, "model"))).measures, name) == value
     if value is None:
         assert any(name in line for line in api.drift())
 
 
 def test_a_refund_is_kept_and_told(api, server):
     server.edit = lambda _: {"results": [row(total_cost=Decimal("-0.5"))]}
-    assert only(api.ask(Question(*MONTH, "model"))).measures.total_cost == -pico("0.5")
+    assert only(api.ask(ApiQuery(*MONTH, "model"))).measures.total_cost == -pico("0.5")
     assert any("negative total_cost" in line for line in api.drift())
 
 
 def test_values_without_a_name_are_one_group(api, server):
     server.edit = lambda _: {"results": [row(model=None), row(model=""), {"total_cost": 1}, row(model="x")]}
-    buckets = {bucket.key: bucket.measures.total_cost for bucket in api.ask(Question(*MONTH, "model")).buckets}
+    buckets = {bucket.key: bucket.measures.total_cost for bucket in api.ask(ApiQuery(*MONTH, "model")).buckets}
     assert buckets == {(None,): pico("1.2"), ("x",): pico("0.1")}
     assert any("several rows of one model" in line for line in api.drift())
 
@@ -377,26 +376,26 @@ def test_values_without_a_name_are_one_group(api, server):
 def test_rows_of_one_hour_are_added_and_told(api, server):
     rows = [{"hour": "2026-11-24T09", "total_cost": 1}, {"hour": "2026-11-24T09:00:00Z", "total_cost": 2}]
     server.edit = lambda _: {"results": rows}
-    (bucket,) = api.ask(Question(*MONTH, grain="hour")).buckets
+    (bucket,) = api.ask(ApiQuery(*MONTH, grain="hour")).buckets
     assert bucket.measures.total_cost == 3 * 10**12
     assert any("several rows of one hour" in line for line in api.drift())
 
 
 def test_names_are_cleaned(api, server):
     server.edit = lambda _: {"results": [row(model="a\x1b[2J\u202eb\r\n")]}
-    assert only(api.ask(Question(*MONTH, "model"))).key == ("a[2Jb",)
+    assert only(api.ask(ApiQuery(*MONTH, "model"))).key == ("a[2Jb",)
 
 
 def test_unknown_fields_are_tolerated_and_told_once(api, server):
     server.edit = lambda answer: {**answer, "results": [{**row, "carbon\x1b": 1} for row in answer["results"]]}
     for _ in range(3):
-        assert figures(only(api.ask(Question(*MONTH))).measures) == our_sum(server.requests)
+        assert figures(only(api.ask(ApiQuery(*MONTH))).measures) == our_sum(server.requests)
     assert [line for line in api.drift() if "carbon" in line] == ["vercel: /v1/report: unknown field carbon"]
 
 
 def test_a_grouping_that_was_ignored_is_told(api, server):
     server.edit = lambda _: {"results": [{"day": "2026-11-24", "total_cost": 1}]}
-    assert only(api.ask(Question(*MONTH, "user"))).key == (None,)
+    assert only(api.ask(ApiQuery(*MONTH, "user"))).key == (None,)
     assert any("no row has it" in line for line in api.drift())
 
 
@@ -404,7 +403,7 @@ def test_a_grouping_that_was_ignored_is_told(api, server):
 def test_an_answer_that_is_no_report_is_an_error(api, server, body):
     server.edit = lambda _: body
     with pytest.raises(SourceError, match="has changed"):
-        api.ask(Question(*MONTH))
+        api.ask(ApiQuery(*MONTH))
 
 
 # -- credits, keys, failures
@@ -459,7 +458,7 @@ def test_opening_checks_the_key_for_free(server):
 def test_a_plan_without_reports_is_told(api, server):
     server.has_reports = False
     with pytest.raises(SourceDenied, match="Pro or Enterprise"):
-        api.ask(Question(*MONTH))
+        api.ask(ApiQuery(*MONTH))
     assert server.queries == 0
 
 
@@ -478,18 +477,18 @@ def test_a_plan_without_reports_is_told(api, server):
 def test_failures_are_the_clients(api, server, failure, kind):
     server.failures.append(failure)
     with pytest.raises(kind) as caught:
-        api.ask(Question(*MONTH))
+        api.ask(ApiQuery(*MONTH))
     assert type(caught.value) is kind
-    assert figures(only(api.ask(Question(*MONTH))).measures) == our_sum(server.requests)
+    assert figures(only(api.ask(ApiQuery(*MONTH))).measures) == our_sum(server.requests)
 
 
 def test_a_host_that_went_away_comes_back(api, server):
-    api.ask(Question(*MONTH))
+    api.ask(ApiQuery(*MONTH))
     server.stop()
     with pytest.raises(SourceError):
-        api.ask(Question(*MONTH))
+        api.ask(ApiQuery(*MONTH))
     server.start()
-    assert figures(only(api.ask(Question(*MONTH))).measures) == our_sum(server.requests)
+    assert figures(only(api.ask(ApiQuery(*MONTH))).measures) == our_sum(server.requests)
 
 
 def test_identity_is_of_address_and_key_and_holds_no_key(server):
@@ -507,7 +506,7 @@ def test_identity_is_of_address_and_key_and_holds_no_key(server):
 @pytest.mark.parametrize("suffix", ["/", "/v1", "/v4/ai", "/v4/ai/"])
 def test_the_address_of_a_model_client_will_do(server, suffix):
     api = VercelApi(server.url + suffix, server.key, clock=lambda: NOW)
-    assert api.ask(Question(*MONTH)).buckets
+    assert api.ask(ApiQuery(*MONTH)).buckets
     api.close()
 
 

@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import simplejson
 
+from support.http_answer import send_answer
+
 Parameters = list[tuple[str, str]]
 WIDTHS = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -115,14 +117,7 @@ def _handler(owner: AdminServer) -> type[BaseHTTPRequestHandler]:
                     body = owner.spoil(url.path, body)
             except Refusal as refusal:
                 status, body, headers = refusal.status, refusal.body, refusal.headers
-            content = simplejson.dumps(body, use_decimal=True).encode()
-            self.send_response(status)
-            for name, text in headers.items():
-                self.send_header(name, text)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            send_answer(self, status, simplejson.dumps(body, use_decimal=True).encode(), headers)
 
         def log_message(self, *_: object) -> None:
             """No lines on stderr."""

@@ -15,6 +15,7 @@ from cost_top.model.errors import UserError
 from cost_top.model.snapshot import Snapshot
 from cost_top.model.view import View
 from cost_top.model.wire import snapshot_to_json, view_from_json
+from support.http_answer import send_answer
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,9 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
         """A whole answer; texts go as they are."""
         content = value.encode() if isinstance(value, str) else json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/html" if isinstance(value, str) else "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        for name, text in (headers or {}).items():
-            self.send_header(name.replace("_", "-"), text)
-        self.end_headers()
-        self.wfile.write(content)
+        kind = "text/html" if isinstance(value, str) else "application/json"
+        named = {name.replace("_", "-"): text for name, text in (headers or {}).items()}
+        send_answer(self, status, content, {"Content-Type": kind, **named})
 
     def _live(self, body: Any) -> None:
         serve, stream = self.serve, Stream(self)

@@ -21,7 +21,7 @@ _PATIENCE = 180.0
 
 
 def litellm_python() -> str:
-    """The Python that has LiteLLM's proxy: this one, or that of `COST_TOP_LITELLM_PYTHON`."""
+    """The Python that has LiteLLM: this one, or that of `COST_TOP_LITELLM_PYTHON` (LiteLLM pins its neighbours)."""
     if given := os.environ.get("COST_TOP_LITELLM_PYTHON"):
         return given
     if importlib.util.find_spec("litellm") is None:
@@ -74,10 +74,10 @@ class LiteLLMProxy:
     def close(self) -> None:
         self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(90)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(20)
+            self._process.wait(90)
         for stream in (self._process.stdin, self._process.stdout, self._log):
             if stream is not None:
                 stream.close()

@@ -110,8 +110,9 @@ class Table:
         self._name = name
 
     async def find_many(
-        self, where: Any = None, order: Any = None, take: int | None = None, skip: int | None = None, **_: Any
-    ) -> list[Model]:
+        self, where: Any = None, order: Any = None, take: int | None = None, skip: int | None = None,
+        include: Any = None, **_: Any,
+    ) -> list[Model]:  # fmt: skip
         values: list[Any] = []
         tail = _where(where, values)
         for item in order if isinstance(order, list) else [order] if order else []:
@@ -120,10 +121,15 @@ class Table:
             )
         tail += f" LIMIT {int(take)}" if take is not None else ""
         tail += f" OFFSET {int(skip)}" if skip else ""
-        return await self._engine.find(self._name, tail, values)
+        rows = await self._engine.find(self._name, tail, values)
+        if include and include.get("litellm_budget_table"):
+            for row in rows:
+                found = await self._engine.find("litellm_budgettable", 'WHERE "budget_id" = $1', [row.budget_id])
+                row.litellm_budget_table = found[0] if found else None
+        return rows
 
     async def find_first(self, where: Any = None, **more: Any) -> Model | None:
-        rows = await self.find_many(where=where, take=1, order=more.get("order"))
+        rows = await self.find_many(where=where, take=1, order=more.get("order"), include=more.get("include"))
         return rows[0] if rows else None
 
     find_unique = find_first

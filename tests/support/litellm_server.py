@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from support.http_answer import send_answer
+
 KEY = "sk-admin-Ab3dEf6hIj9kLm"
 V2, UI, OLD = "/spend/logs/v2", "/spend/logs/ui", "/spend/logs"
 PAGE_LIMITS = {V2: 1000, UI: 100}
@@ -83,7 +85,7 @@ class LiteLLMServer:
         self.gate.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(90)
 
     def answer(self, path: str, asked: dict[str, str], key: str) -> tuple[int, Any, dict[str, str]]:
         """Status, body and headers."""
@@ -170,12 +172,7 @@ class LiteLLMServer:
                     key = self.headers.get("Authorization", "").removeprefix("Bearer ")
                     status, body, headers = server.answer(address.path, asked, key)
                     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/json", **headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                send_answer(self, status, content, headers)
 
             def log_message(self, *_: Any) -> None:
                 pass

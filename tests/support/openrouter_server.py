@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import simplejson
 
+from support.http_answer import send_answer
+
 MANAGEMENT, ORDINARY = "sk-or-v1-management-0123456789", "sk-or-v1-ordinary-0123456789"
 HASHES = {"web": "a" * 64, "batch": "b" * 64, "twin-1": "c" * 64, "twin-2": "d" * 64}
 NAMES = {"web": "Web key", "batch": "Batch key", "twin-1": "Twin", "twin-2": "Twin"}  # what answers call the keys
@@ -71,6 +73,7 @@ class OpenRouterServer:
     calls: list[Call] = field(default_factory=list)
     credits: tuple[str, str] = ("100.5", "25.75")
     key_limit: tuple[str, str] | None = None  # (limit, remaining) of the ordinary key
+    limits: dict[str, dict[str, Any]] = field(default_factory=dict)  # what /keys says of limits, by key
     analytics: int = 200  # or the status with which it is closed
     keys_status: int = 200
     activity_until: timedelta = timedelta(0)  # how far beyond midnight /activity reaches
@@ -119,12 +122,7 @@ class OpenRouterServer:
         except Refusal as refusal:
             status, value = refusal.status, {"error": {"code": refusal.status, "message": str(refusal)}}
             headers = {"Retry-After": "7"} if status == 429 else {}
-        content = simplejson.dumps(value, use_decimal=True).encode()
-        handler.send_response(status)
-        for name, text in {**headers, "Content-Type": "application/json", "Content-Length": str(len(content))}.items():
-            handler.send_header(name, text)
-        handler.end_headers()
-        handler.wfile.write(content)
+        send_answer(handler, status, simplejson.dumps(value, use_decimal=True).encode(), headers)
 
     def _route(self, handler: BaseHTTPRequestHandler, body: Any) -> Any:
         parts = urlsplit(handler.path)
@@ -181,7 +179,7 @@ class OpenRouterServer:
             raise Refusal(self.keys_status, NO_MANAGEMENT)
         listed = [
             {"hash": found, "name": NAMES[key], "label": f"sk-or-v1-{key}", "disabled": False,
-             **self._used([call for call in self.calls if call.api_key_id == key])}
+             **self._used([call for call in self.calls if call.api_key_id == key]), **self.limits.get(key, {})}
             for key, found in HASHES.items()
         ]  # fmt: skip
         return listed[offset : offset + self.page]

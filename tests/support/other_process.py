@@ -45,4 +45,4 @@ def holding(path: Path, *statements: str) -> Iterator[None]:
             yield
         finally:
             process.stdin.close()
-            process.wait(10)
+            process.wait(90)

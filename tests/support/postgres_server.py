@@ -32,18 +32,22 @@ class NoServer(Exception):
 
 
 class PostgresServer:
-    """A running server of our own; `password` is the superuser's."""
+    """A running server of our own; `password` is the superuser's. With a `primary` it is a hot standby of that."""
 
-    def __init__(self) -> None:
-        self.password = secrets.token_urlsafe(12)
+    def __init__(self, primary: PostgresServer | None = None) -> None:
+        self.password = primary.password if primary else secrets.token_urlsafe(12)
         self.home = Path(tempfile.mkdtemp(prefix="cost-top-pg-"))
         self.port = _free_port()
         try:
             self._owner = _owner()
             if self._owner is not None:
                 os.chown(self.home, self._owner.pw_uid, self._owner.pw_gid)
-            self._bin = self._usable_bin()
-            self._start()
+            self._bin = primary._bin if primary else self._usable_bin()
+            if primary:
+                self._copy(primary)
+            else:
+                self._start()
+            self._launch()
         except BaseException:
             shutil.rmtree(self.home, ignore_errors=True)
             raise
@@ -66,7 +70,18 @@ class PostgresServer:
     def stop(self, quick: bool = True) -> None:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGQUIT if quick else signal.SIGINT)
-            self._process.wait(20)
+            self._process.wait(90)
+
+    def catch_up(self, primary: PostgresServer) -> None:
+        """Wait until this standby has all that the primary has."""
+        with psycopg.connect(primary.url()) as there, psycopg.connect(self.url(), autocommit=True) as here:
+            (written,) = there.execute("SELECT pg_current_wal_flush_lsn()").fetchone() or ("",)
+            there.execute("SELECT pg_switch_wal()")  # what is left in the primary's buffers goes out too
+            deadline = time.monotonic() + 60
+            while here.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (written,)).fetchone() != (True,):
+                if time.monotonic() > deadline:
+                    raise NoServer("the standby does not follow")
+                time.sleep(0.02)
 
     def restart(self) -> None:
         self.stop(quick=False)
@@ -85,7 +100,10 @@ class PostgresServer:
             "--no-locale", "--no-sync", f"--pwfile={secret}",
         )  # fmt: skip
         secret.unlink()
-        self._launch()
+
+    def _copy(self, primary: PostgresServer) -> None:
+        backup = ("-D", self.home / "data", "-d", primary.url(), "-c", "fast", "-X", "stream", "--no-sync", "-R")
+        self._call(self._bin / "pg_basebackup", *backup)
 
     def _launch(self) -> None:
         options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
@@ -96,7 +114,7 @@ class PostgresServer:
         ]  # fmt: skip
         with log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **self._as_owner())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while True:
             try:
                 psycopg.connect(self.url(), connect_timeout=2).close()

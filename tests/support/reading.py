@@ -39,8 +39,12 @@ def normal(reader: LogReader, stream: Any) -> list[dict[str, Any]]:
 
 
 def fingerprints(source: LogSource, start: datetime = LONG_AGO) -> dict[str, tuple[datetime, int]]:
-    """Time and fingerprint by id."""
+    """Time and fingerprint by id: each row's key is the one that the stream of rows gives it."""
+    with source.connect() as reader, reader.rows(start, None, True) as stream, duckdb.connect() as duck:
+        rows = duck.execute(f"SELECT key, id, fingerprint FROM ({reader.taken_sql('stream')})").fetchall()
+    ids = {key: identity for key, identity, _ in rows}
     with source.connect() as reader, reader.fingerprints(start, None) as stream, duckdb.connect() as duck:
-        found = duck.execute(f"SELECT id, time, fingerprint FROM ({reader.fingerprint_sql('stream')})").fetchall()
+        found = duck.execute(f"SELECT key, time, fingerprint FROM ({reader.fingerprint_sql('stream')})").fetchall()
     assert stream is not None
-    return {identity: (moment, figure) for identity, moment, figure in found}
+    assert {(key, figure) for key, _, figure in found} == {(key, figure) for key, _, figure in rows}
+    return {ids[key]: (moment, figure) for key, moment, figure in found}

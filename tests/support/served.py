@@ -20,8 +20,8 @@ import httpx
 
 from support.native_log import NativeLog
 
-START_SECONDS = 60
-END_SECONDS = 20
+START_SECONDS = 120
+END_SECONDS = 90
 
 
 class Served:

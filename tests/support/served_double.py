@@ -11,15 +11,16 @@ from typing import Any
 
 import uvicorn
 
-from cost_top.model.answers import Health, Position, RequestPage
+from cost_top.model.answers import Health
 from cost_top.model.credits import Credits
+from cost_top.model.engine import Knows, Position, RequestPage
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import Measures, Report, ReportQuery, key_columns
 from cost_top.model.snapshot import Burn, Live, Snapshot, Spend
 from cost_top.model.view import View
 from cost_top.model.windows import Period
+from cost_top.serve.admission import Admission
 from cost_top.serve.app import create_app
-from cost_top.serve.guard import Guard
 from cost_top.serve.serving import Settings
 from cost_top.serve.tokens import Token
 
@@ -31,7 +32,7 @@ def snapshot_of(view: View, cost: int = 0, **more: Any) -> Snapshot:
 
 
 @dataclass
-class WatchDouble:
+class SubscriptionDouble:
     view: View
     publish: Callable[[Snapshot], None]
     closed: bool = False
@@ -53,11 +54,11 @@ class HubDouble:
     known_credits: Credits | None = None
     state: Health = field(default_factory=lambda: Health(True, Live(NOW), NOW, None))
     asked: list[ReportQuery] = field(default_factory=list)
-    watches: list[WatchDouble] = field(default_factory=list)
+    subscriptions: list[SubscriptionDouble] = field(default_factory=list)
     replies: bool = True
     interval: float = 0.0
-    on_demand: bool = False
-    question_seconds: float = 0.0
+    knows: Knows = field(default_factory=Knows)
+    repeat_seconds: float = 0.0
     intervals: tuple[float, ...] = (1.0,)
 
     def report(self, query: ReportQuery) -> Report:
@@ -81,18 +82,21 @@ class HubDouble:
     def refuses(self, view: View) -> str | None:
         return None
 
-    def watch(
+    def subscribe(
         self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None],
         on_error: Callable[[Exception], None] | None = None,
-    ) -> WatchDouble:  # fmt: skip
-        self.watches.append(WatchDouble(view, publish))
-        return self.watches[-1]
+    ) -> SubscriptionDouble:  # fmt: skip
+        self.subscriptions.append(SubscriptionDouble(view, publish))
+        return self.subscriptions[-1]
 
     def find(
         self, view: View, zone: tzinfo, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]
     ) -> None:
         if self.replies:
             reply((Found(text, None, 1, 1),))
+
+    def list_requests(self, query: ReportQuery, after: Position | None, reply: Callable[[RequestPage], None]) -> None:
+        reply(self.requests(query, after))
 
     def find_unpriced(self, view: View, zone: tzinfo, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
         if self.replies:
@@ -105,7 +109,7 @@ class HubDouble:
 
 
 def app_of(hub: HubDouble, tokens: tuple[Token, ...] = (), rate: int = 100_000, **settings: Any) -> Any:
-    return create_app(hub, Guard(tokens, rate, ("testserver",)), Settings(**settings))
+    return create_app(hub, Admission(tokens, rate, ("testserver",)), Settings(**settings))
 
 
 @contextmanager
@@ -124,10 +128,10 @@ def in_thread(hub: HubDouble, tokens: tuple[Token, ...] = (), rate: int = 100_00
     server.startup = startup  # type: ignore[method-assign]
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(90)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(90)

@@ -24,6 +24,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import simplejson
 
+from support.http_answer import send_answer
+
 _COUNTS = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_creation_input_tokens", "reasoning_tokens")
 _GROUPS: dict[str, Callable[[SpentRequest], Iterable[str | None]]] = {
     "user": lambda request: [request.user],
@@ -86,6 +88,8 @@ class VercelServer:
         self.requests = list(requests)
         self.key = key
         self.credits: dict[str, Any] | None = {"balance": "95.50", "total_used": "4.50"}  # None: 404
+        self.access_token = "vercel-access-token-0123456789"  # of Vercel's own API, where budgets are told
+        self.budgets: dict[str, list[dict[str, Any]]] = {}  # by scope; one that is not there is refused
         self.has_reports = True  # False: the plan does not include them, 403
         self.failures: deque[Failure] = deque()  # taken one by one, before anything else
         self.edit: Callable[[dict[str, Any]], Any] = lambda answer: answer  # the last word on a report: schema drift
@@ -134,6 +138,12 @@ class VercelServer:
             failure = self.failures.popleft()
             body = failure.body if failure.body is not None else _error(failure.status, failure.message)
             return failure.status, body, failure.headers
+        if path == "/ai-gateway/budgets/list":
+            if authorization != f"Bearer {self.access_token}":
+                return 403, _error(403, "Not authorized"), {}
+            scope = dict(pairs).get("scopeType", "")
+            known = {"budgets": self.budgets[scope]} if scope in self.budgets else _error(400, "Invalid scope")
+            return (200 if scope in self.budgets else 400), known, {}
         if authorization != f"Bearer {self.key}":
             return 401, _error(401, "Invalid API key"), {}
         if path == "/v1/credits":
@@ -187,12 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         status, body, headers = self.vercel.answer(parts.path, pairs, self.headers.get("authorization", ""))
         content = body if isinstance(body, bytes) else simplejson.dumps(body, use_decimal=True).encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        send_answer(self, status, content, headers)
 
     def log_message(self, *arguments: object) -> None:
         pass

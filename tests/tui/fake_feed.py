@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from snapshots import USD, VALUES, snapshot
+from snapshots import USD, VALUES, request_rows, snapshot
 
+from cost_top.model.answers import Answers
+from cost_top.model.engine import Position, RequestPage, page_of
 from cost_top.model.feed import Found, UnpricedModel
-from cost_top.model.snapshot import Snapshot
+from cost_top.model.query import ReportQuery
+from cost_top.model.snapshot import RequestRow, Snapshot
 from cost_top.model.view import View
+from cost_top.model.watched import BudgetRow, IncidentRow
 
 UNPRICED = (
     UnpricedModel("ollama", "qwen3-coder:30b", 312, 820_000, 41_000, '[prices."qwen3-coder:30b"]\ninput = "0.10"\n'),
@@ -26,7 +31,10 @@ class FakeFeed:
         self.publish: Callable[[Snapshot], None] = lambda snapshot: None
         self.interval = 2.0
         self.intervals = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-        self.on_demand = False
+        self.listed: tuple[RequestRow, ...] | None = None  # the requests behind every view
+        self.answers: Answers | None = None  # whom questions of several parts are put to
+        self.found: tuple[IncidentRow, ...] | None = None
+        self.standing: tuple[BudgetRow, ...] | None = None
         self.refuses: Callable[[View], str | None] = lambda view: None
 
     @property
@@ -60,9 +68,32 @@ class FakeFeed:
             )
         )
 
+    def requests(self, query: ReportQuery, after: Position | None, reply: Callable[[RequestPage], None]) -> None:
+        self.calls.append(f"requests {query.sort} {query.limit} {after.id if after else None}")
+        rows = self.listed if self.listed is not None else request_rows(60, query.sort, 7)
+        first = next((place + 1 for place, row in enumerate(rows) if after is not None and row.id == after.id), 0)
+        reply(page_of(rows[first : first + (query.limit or 200) + 1], query.limit or 200))
+
     def unpriced(self, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
         self.calls.append("unpriced")
         reply(UNPRICED)
+
+    def ask(
+        self, question: Callable[[Answers], Any], reply: Callable[[Any], None], refuse: Callable[[str], None]
+    ) -> None:  # fmt: skip
+        self.calls.append("ask")
+        if self.answers is None:
+            refuse("the source tells no such thing")
+        else:
+            reply(question(self.answers))
+
+    def incidents(self, reply: Callable[[Any], None], refuse: Callable[[str], None]) -> None:
+        self.calls.append("incidents")
+        reply(self.found) if self.found is not None else refuse("no request log")
+
+    def budgets(self, reply: Callable[[Any], None], refuse: Callable[[str], None]) -> None:
+        self.calls.append("budgets")
+        reply(self.standing) if self.standing is not None else refuse("no budgets")
 
     def stop(self) -> None:
         self.calls.append("stop")

@@ -12,7 +12,7 @@ import time
 
 import pyte
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 # What would speak for another terminal than this one.
 _UNWANTED = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
 

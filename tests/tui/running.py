@@ -59,11 +59,11 @@ def make_app(
 
 @asynccontextmanager
 async def running(
-    *, size: tuple[int, int] = (120, 36), answer: Answer = snapshot, **options: Any
+    *, size: tuple[int, int] = (120, 36), answer: Answer = snapshot, shows_toasts: bool = False, **options: Any
 ) -> AsyncIterator[tuple[Any, FakeFeed, Pilot[int]]]:
     feed = FakeFeed(answer)
     app = make_app(feed, **options)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=shows_toasts) as pilot:
         await pilot.pause()
         await pilot.pause()  # what the first snapshot made is drawn as well
         yield app, feed, pilot

@@ -6,10 +6,10 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cost_top.model.query import Measures, Report, ReportRow
-from cost_top.model.snapshot import Burn, Lens, Live, RequestRow, Snapshot, Spend, TimeBar, Trust, Watching
+from cost_top.model.query import MEASURES, Measures, Report, ReportRow, figure
+from cost_top.model.snapshot import Burn, Lens, Live, Load, RequestRow, Snapshot, Spend, TimeBar, Trust
 from cost_top.model.view import View
-from cost_top.model.windows import Period, window_named, window_period
+from cost_top.model.windows import Period, window_period
 
 USD = 10**12
 NOW = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
@@ -34,9 +34,10 @@ USERS = ("acme-corp", "globex", "initech", "umbrella", "hooli", None, "stark-ind
 TAGS = ("prod", "plan:pro", "feature:chat", "plan:free", "feature:search", "batch", "experiment-17")
 TEAMS = ("support", "growth", "data-platform", None)
 CREDENTIALS = ("system", "byok", None)
+OWNERS = ("ann", "bob", None)
 VALUES: dict[str, tuple[object, ...]] = {
     "provider": PROVIDERS, "model": MODELS, "endpoint": ENDPOINTS, "token": TOKENS, "user": USERS, "tag": TAGS,
-    "team": TEAMS, "credential_type": CREDENTIALS,
+    "team": TEAMS, "credential_type": CREDENTIALS, "owner": OWNERS,
 }  # fmt: skip
 SHARES = (76, 17, 4, 1.2, 0.9, 0.5, 0.3, 0.08, 0.015, 0.004, 0.0009, 0.0002)
 
@@ -74,7 +75,8 @@ def lens(dimension: str, total: int, view: View, seed: int, period: Period) -> L
         cost = int(total * share / 100) + random_.randrange(10**9)
         rows.append(ReportRow(key, measures(cost, random_)))
     measure, descending = view.sort_of(dimension)
-    rows.sort(key=lambda row: getattr(row.measures, measure) or 0, reverse=descending)
+    figures = (*MEASURES, "tokens")
+    rows.sort(key=lambda row: (figure(row.measures, measure) if measure in figures else 0) or 0, reverse=descending)
     report = Report(columns, tuple(rows), measures(total, random_), len(rows), NOW)
     trends = tuple(tuple(random_.randrange(1, 9) * USD for _ in range(30)) for _ in rows) * (dimension == "provider")
     previous = tuple(int(row.measures.total_cost * random_.uniform(0.7, 1.2)) for row in rows)
@@ -82,7 +84,7 @@ def lens(dimension: str, total: int, view: View, seed: int, period: Period) -> L
     return Lens(dimension, period, report, trends, previous, marked)
 
 
-def bars(period: Period, random_: random.Random) -> tuple[TimeBar, ...]:
+def bars(period: Period, random_: random.Random, measure: str = "") -> tuple[TimeBar, ...]:
     """Thirty days, the last one partial."""
     out = []
     for index in range(30):
@@ -92,12 +94,12 @@ def bars(period: Period, random_: random.Random) -> tuple[TimeBar, ...]:
         cost = cost * 6 // 10 if last else cost
         out.append(
             TimeBar(start, start + timedelta(days=1), f"{start:%a} {start.day} {start:%b}", cost, cost // (USD // 40),
-                    cost // 10, partial=last)
+                    cost // 10, partial=last, value=cost // 10**9 if measure else None)
         )  # fmt: skip
     return tuple(out)
 
 
-def request_rows(count: int, view: View, seed: int) -> tuple[RequestRow, ...]:
+def request_rows(count: int, order: str, seed: int) -> tuple[RequestRow, ...]:
     """Single requests, newest first or dearest first."""
     random_ = random.Random(f"{seed}requests")
     rows = []
@@ -118,7 +120,7 @@ def request_rows(count: int, view: View, seed: int) -> tuple[RequestRow, ...]:
                 user_agent="litellm/1.80", matched_model="claude-sonnet-4-6 (dated name)",
             )
         )  # fmt: skip
-    if view.requests_sort == "cost":
+    if order == "cost":
         rows.sort(key=lambda row: row.cost or 0, reverse=True)
     return tuple(rows)
 
@@ -127,7 +129,8 @@ def snapshot(view: View | None = None, seed: int = 7, *, scale: float = 1.0, now
     """The whole overview for a view; `scale` multiplies the money (a later moment)."""
     view = view or View()
     random_ = random.Random(seed)
-    period = window_period(window_named(view.window), view.end or now, UTC)
+    end = view.end or now
+    period = window_period(view.window_at(end), end, UTC)
     total = int(1847.2 * USD * scale * 0.4 ** len(view.where.terms))
     mark = measures(total // 400, random_) if view.mark else None
     spend = Spend(
@@ -142,11 +145,11 @@ def snapshot(view: View | None = None, seed: int = 7, *, scale: float = 1.0, now
         with_tag=total * 71 // 100, with_token=total,
     )  # fmt: skip
     return Snapshot(
-        view=view, source="litellm@prod-db", period=period, spend=spend, burn=burn, chart=bars(period, random_),
+        view=view, source="litellm@prod-db", period=period, spend=spend, burn=burn,
+        chart=bars(period, random_, view.measure),
         lenses=tuple(lens(name, total, view, seed, period) for name in view.lenses), trust=trust, state=Live(now),
         newest=now - timedelta(seconds=2), lateness=timedelta(seconds=4), log_rows=60123, rates_date=now.date(),
-        requests=request_rows(60, view, seed) if view.requests_open else (),
-        watching=Watching(128, 341.5, 3_400_000, 60123),
+        load=Load(128, 341.5, 3_400_000, 60123),
     )  # fmt: skip
 
 

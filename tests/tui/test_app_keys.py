@@ -1,18 +1,24 @@
 """Every key does its work; `test_every_binding_has_a_test` keeps this file complete."""
 
 import re
-from datetime import timedelta
+import shlex
+from dataclasses import replace
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
-from running import running, screen_text, toasts
-from snapshots import NOW, USD, snapshot
+from fake_answers import FakeAnswers, measures
+from running import recorded, running, screen_text, toasts
+from snapshots import NOW, USD, request_rows, snapshot
 from textual.widgets import Input
 
-from cost_top.model.filter import Term
+from cost_top.cli.app import view_of
+from cost_top.model.filter import Filter, Term, parse_filter
+from cost_top.model.money import usd_text
 from cost_top.model.view import View
 from cost_top.tui import keys
 from cost_top.tui.panels.lens import LensTable
+from cost_top.tui.screens.lines import DIMENSIONS
 from cost_top.tui.theme import DARK, LIGHT
 
 TESTED: set[str] = set()
@@ -42,10 +48,9 @@ async def test_enter_drills_and_escape_goes_back_and_never_quits():
 
 @of_keys("row.open")
 async def test_enter_where_nothing_is_left_to_drill_lists_the_requests():
-    async with running() as (app, feed, pilot):
+    async with running() as (app, _, pilot):
         await pilot.press("enter")
         await pilot.press("enter")
-        assert feed.view.requests_open
         assert "Requests · newest first" in screen_text(app)
 
 
@@ -67,22 +72,160 @@ async def test_the_cursor_moves():
             assert rows.index == index, press
 
 
+@of_keys("why")
+async def test_w_says_why():
+    async with running() as (app, feed, pilot):
+        await pilot.press("w")
+        await pilot.pause()
+        assert feed.calls[-1] == "ask"
+        assert "the source tells no such thing" in screen_text(app)
+
+
+@of_keys("measure")
+async def test_v_goes_through_the_measures_and_titles_say_which():
+    async with running(size=(160, 42)) as (app, feed, pilot):
+        await pilot.press("v")
+        assert (feed.view.measure, feed.view.sort_of("provider")[0]) == ("tokens", "tokens")
+        text = screen_text(app)
+        assert "9 Tokens · 30 d" in text
+        assert "1 Providers · 30 d by tokens" in text
+        rows = table(app).lens.report.rows
+        figures = [row.measures.input_tokens + row.measures.output_tokens for row in rows]
+        assert figures == sorted(figures, reverse=True)
+        assert "change" not in [column.key for column in table(app).columns]
+        await pilot.press("y")
+        assert f" tokens\t${usd_text(rows[0].measures.total_cost)}" in app.clipboard
+        await pilot.press("v", "v", "v")
+        assert feed.view.measure == "p95"
+        assert "share" not in [column.key for column in table(app).columns]
+        await pilot.press("v", "v")
+        assert feed.view == View(lenses=feed.view.lenses)
+
+
+@of_keys("prompt.complete")
+async def test_tab_completes_the_filter_from_what_is_on_the_screen():
+    async with running() as (app, feed, pilot):
+        await pilot.press("slash", *"pro", "tab")
+        prompt = app.screen.query_one(Input)
+        assert prompt.value == "provider:"
+        assert "provider:  prompt:" in str(app.screen.query_one(".prompt").border_subtitle)
+        await pilot.press("tab")
+        assert prompt.value == "prompt:"
+        await pilot.press("ctrl+u", *"provider:op", "tab")
+        assert prompt.value == "provider:openai"
+        await pilot.press("space", *"endpoint:", "tab")
+        first = prompt.value
+        await pilot.press("tab")
+        assert first.startswith("provider:openai endpoint:/")
+        assert prompt.value != first, "one after another"
+        await pilot.press("enter")
+        assert str(feed.view.where) == prompt.value
+
+
+@of_keys("prompt.older", "prompt.newer")
+async def test_filters_that_were_used_come_back_in_the_next_run_and_keys_do_not(tmp_path):
+    kept = tmp_path / "state" / "filters.json"
+    async with running(history=kept) as (_, _, pilot):
+        for text in ("tag:prod", "user:acme", "token:sk-1234", "-token:corpkey7,*"):
+            await pilot.press("slash", "end", "ctrl+u", *text, "enter")
+    assert kept.stat().st_mode & 0o077 == 0
+    assert "token" not in kept.read_text(), "what may be a key, whatever it looks like"
+    async with running(history=kept) as (app, _, pilot):
+        await pilot.press("slash", *"cost", "up")
+        prompt = app.screen.query_one(Input)
+        assert prompt.value == "user:acme"
+        await pilot.press("up", "up")
+        assert prompt.value == "tag:prod"
+        await pilot.press("down", "down")
+        assert prompt.value == "cost", "what was typed"
+
+
+async def test_filters_that_cannot_be_read_are_set_aside_and_told(tmp_path, capfd):
+    kept = tmp_path / "state" / "filters.json"
+    kept.parent.mkdir()
+    kept.write_text("{damaged")
+    async with running(history=kept) as (app, _, pilot):
+        await pilot.press("slash", "up")
+        await pilot.pause()
+        assert f"not readable and are now {kept.with_suffix('.broken.json')}" in toasts(app)
+        await pilot.press(*"tag:prod", "enter")
+    assert "tag:prod" in kept.read_text()
+    assert capfd.readouterr().err == ""
+
+
+@of_keys("help.find")
+async def test_a_word_is_found_in_the_help():
+    async with running() as (app, _, pilot):
+        await pilot.press("question_mark", "slash", *"clipboard")
+        await pilot.pause()
+        assert "nothing here holds clipboard" in screen_text(app)
+        await pilot.press("ctrl+u", *"ssh", "enter")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "works over ssh" in text
+        assert "budgets" not in text.split("Take away")[0]
+        await pilot.press("escape", "escape")
+        assert app.screen.id != "help"
+        assert "1 Providers" in screen_text(app)
+
+
+@of_keys("incidents", "budgets")
+async def test_a_and_b_list_incidents_and_budgets():
+    async with running() as (_, feed, pilot):
+        await pilot.press("a", "escape", "b")
+        assert feed.calls[-2:] == ["incidents", "budgets"]
+
+
+@of_keys("savings", "savings.left", "savings.right")
+async def test_dollar_asks_for_savings_by_what_the_arrows_choose():
+    async with running() as (app, feed, pilot):
+        await pilot.press("dollar_sign", "right", "left", "left")
+        await pilot.pause()
+        assert feed.calls[-4:] == ["ask"] * 4
+        assert "by key provider model date [waste]" in screen_text(app)
+
+
+@of_keys("unusual.look")
+async def test_enter_in_the_line_of_what_is_unusual_looks_at_it():
+    from test_unusual_line import LEAKS, burning, told
+
+    async with running(answer=burning) as (app, feed, pilot):
+        await told(app, feed, pilot, (LEAKS,))
+        app.screen.query_one("#unusual").focus()
+        await pilot.press("enter")
+        assert str(feed.view.where) == "token:pg_agent"
+
+
+@of_keys("row.exclude")
+async def test_a_row_is_left_out_and_escape_takes_it_back():
+    async with running() as (app, feed, pilot):
+        await pilot.press("down", "exclamation_mark")
+        assert str(feed.view.where) == "-provider:openai"
+        await pilot.press("5", "end", "exclamation_mark")
+        rows = table(app, "#tabs")
+        assert str(feed.view.where) == f"-provider:openai -user:{rows.keys[rows.index][0]}"
+        app.filter_by(Filter())
+        rows.move_to(rows.keys.index((None,)))
+        await pilot.press("exclamation_mark")
+        assert str(feed.view.where) == "user:*", "without those that carry none"
+        await pilot.press("escape")
+        assert str(feed.view.where) == ""
+
+
 @of_keys("requests.open", "requests.back", "requests.order")
 async def test_the_log_of_requests():
     async with running() as (app, feed, pilot):
         await pilot.press("l")
-        assert feed.view.requests_open
         text = screen_text(app)
         assert "Requests · newest first · 60 of 92.4k" in text
-        assert "saved by prompt cache" in text
+        assert "credential type" in text
         assert "req_7_00000" in text
         await pilot.press("down")
         assert "req_7_00001" in screen_text(app)
         await pilot.press("o")
-        assert feed.view.requests_sort == "cost"
+        assert feed.calls[-1] == "requests cost 200 None"
         assert "dearest first" in screen_text(app)
         await pilot.press("escape")
-        assert not feed.view.requests_open
         assert "Top endpoints" in screen_text(app)
 
 
@@ -101,30 +244,50 @@ async def test_enter_shows_all_of_one_request_even_on_a_small_screen():
 
 @of_keys("panel.maximise")
 async def test_one_panel_alone():
-    async with running() as (app, _, pilot):
+    async with running() as (app, feed, pilot):
         await pilot.press("z")
+        await pilot.pause()
         assert app.screen.maximized is table(app)
+        assert feed.view.timed == ("provider",)
+        assert {"input_tokens", "latency_p95"} <= {column.measure for column in table(app).columns}
+        for _ in range(20):
+            await pilot.press("greater_than_sign")
+            seen = feed.view.sort_of("provider")[0]
+            assert seen in {column.measure for column in table(app).columns}, "what it is sorted by has a place"
+            if seen == "cache_creation_input_tokens":
+                break
+        assert seen == "cache_creation_input_tokens", "every measure is reached"
         assert "Top endpoints" not in screen_text(app)
         await pilot.press("z")
+        await pilot.pause()
         assert app.screen.maximized is None
+        assert feed.view.timed == ()
         await pilot.press("z", "escape")
         assert app.screen.maximized is None
 
 
-@of_keys(*(f"panel.{number}" for number in range(1, 10)))
+@of_keys(*(f"panel.{number}" for number in range(10)))
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (80, 40), (200, 50)])
 async def test_numbers_focus_the_panels(size):
     async with running(size=size) as (app, feed, pilot):
         for number, lens in enumerate(
-            ("provider", "endpoint", "token", "model", "user", "tag", "team", "credential_type"), 1
+            ("provider", "endpoint", "token", "model", "user", "tag", "team", "credential_type", None, "owner"), 1
         ):
-            await pilot.press(str(number))
+            if lens is None:
+                continue
+            await pilot.press(str(number % 10))
             assert app.screen.focused.dimension == lens
             assert lens in feed.view.lenses
             assert app.screen.focused.lens.dimension == lens
-        if size != (80, 24):
-            await pilot.press("9")
-            assert app.screen.focused.id == "chart"
+        await pilot.press("9")
+        assert app.screen.focused.id == "chart"
+        assert "9 Spend · 30 d" in screen_text(app)
+        assert (app.screen.maximized is not None) == (size == (80, 24))
+        await pilot.press("left")
+        assert "Sat 21 Nov" in screen_text(app)
+        await pilot.press("1")
+        assert "1 Providers" in screen_text(app)
+        assert app.screen.maximized is None
 
 
 @of_keys("panel.next", "panel.previous")
@@ -145,7 +308,7 @@ async def test_sorting():
     async with running() as (app, feed, pilot):
         await pilot.press("4", "greater_than_sign")
         await pilot.press("greater_than_sign")
-        assert feed.view.sort_of("model")[0] in ("total_cost", "request_count")
+        assert feed.view.sort_of("model")[0] in ("total_cost", "change", "request_count")
         columns = [column.measure for column in table(app, "#tabs").columns if column.measure]
         assert len(set(columns)) >= 1
         await pilot.press("i")
@@ -156,6 +319,19 @@ async def test_sorting():
         await pilot.press("less_than_sign")
         assert feed.view.sort_of("provider") == ("request_count", True)
         assert "req▾" in screen_text(app)
+
+
+@pytest.mark.parametrize("size", [(100, 30), (120, 36), (200, 50)])
+async def test_every_table_in_sight_tells_the_change_and_can_be_sorted_by_it(size):
+    async with running(size=size) as (app, feed, pilot):
+        tables = [each for each in app.screen.query(LensTable) if each.region.area and each.keys]
+        assert len(tables) >= 4
+        for each in tables:
+            assert "change" in [column.measure for column in each.columns], each.dimension
+        await pilot.press("greater_than_sign")
+        assert feed.view.sort_of("provider") == ("change", True)
+        assert "chang▾" not in screen_text(app)
+        assert "change▾" in screen_text(app)
 
 
 async def test_a_click_on_a_title_sorts():
@@ -174,7 +350,62 @@ async def test_the_chart_names_a_bar_and_zooms_into_it():
         await pilot.press("9", "left", "left")
         assert "Fri 20 Nov" in screen_text(app)
         await pilot.press("left", "right", "enter")
-        assert (feed.view.window, feed.view.end) == ("24h", NOW.replace(hour=0, minute=0, second=0))
+        today = NOW.replace(hour=0, minute=0, second=0)
+        assert (feed.view.start, feed.view.end) == (today - timedelta(days=1), today)
+        assert "all requests › time Fri 20 Nov" in screen_text(app)
+        assert "2026-11-20" in screen_text(app).splitlines()[0]
+        await pilot.press("escape")
+        assert feed.view.time == ("30d", None, None)
+
+
+@of_keys("bar.lines", "lines.left", "lines.right")
+async def test_d_on_the_chart_draws_lines_by_what_the_arrows_choose():
+    async with running() as (app, feed, pilot):
+        feed.answers = FakeAnswers(traffic)
+        await pilot.press("9", "z", "d")
+        await pilot.pause()
+        screen = screen_text(app)
+        assert "Spend by provider" in screen
+        assert "acme" in screen, "the names of the lines"
+        assert "$" in screen, "an axis of amounts"
+        assert "\x1b" not in screen
+        query = feed.answers.queries[-1]
+        assert (query.start, query.end) == (app.shown.period.start, app.shown.period.end)
+        assert query.group_by == ("day", "provider")
+        await pilot.press("right", "left", "left")
+        await pilot.pause()
+        assert [query.group_by[1] for query in feed.answers.queries] == [
+            "provider",
+            "endpoint",
+            "provider",
+            DIMENSIONS[-1],
+        ]
+        feed.answers = None
+        await pilot.press("right")
+        await pilot.pause()
+        assert "the source tells no such thing" in screen_text(app)
+        await pilot.press("escape")
+        assert "Spend by" not in screen_text(app)
+
+
+async def test_lines_are_drawn_in_ascii_where_the_terminal_has_no_more():
+    async with running(ascii_only=True) as (app, feed, pilot):
+        feed.answers = FakeAnswers(traffic)
+        await pilot.press("9", "d")
+        await pilot.pause()
+        drawn = app.screen.query_one("#drawn").text
+        assert "acme" in drawn
+        assert len(drawn.splitlines()) > 20, "as high as there is room"
+        assert drawn.isascii()
+
+
+def traffic(query):
+    """Two providers over the days of the window."""
+    days = [str((NOW - timedelta(days=back)).date()) for back in range(20)]
+    return [
+        ({"day": day, "provider": name, "endpoint": name}, measures(3 + number * place % 7, 1))
+        for number, day in enumerate(days) for place, name in enumerate(("acme", "globex"))
+    ]  # fmt: skip
 
 
 async def test_pointing_at_a_bar_names_it():
@@ -194,11 +425,10 @@ async def test_the_trust_line_opens_what_is_behind_it():
     async with running() as (app, feed, pilot):
         app.screen.query_one("#trust").focus()
         await pilot.press("right", "left", "left", "right", "enter")
-        assert feed.view.requests_open
+        assert "Requests" in screen_text(app)
         assert str(feed.view.where) == "price_status:reported,cache_hit"
         await pilot.press("escape")
         assert str(feed.view.where) == ""
-        assert not feed.view.requests_open
 
 
 async def test_a_click_on_a_part_of_the_trust_line_opens_it():
@@ -320,6 +550,21 @@ async def test_time_travel():
         assert "the window ends" not in screen_text(app)
 
 
+@of_keys("time.go")
+async def test_going_to_a_date():
+    async with running() as (app, feed, pilot):
+        await pilot.press("g", *"2026-13-01", "enter")
+        assert "2026-13-01' is no time" in screen_text(app)
+        app.screen.query_one(Input).value = "2026-11-01..2026-11-15"
+        await pilot.press("enter")
+        assert (feed.view.start, feed.view.end) == (
+            NOW.replace(day=1, hour=0, minute=0, second=0), NOW.replace(day=16, hour=0, minute=0, second=0),
+        )  # fmt: skip
+        assert "2026-11-01 to 2026-11-15" in screen_text(app).splitlines()[0]
+        await pilot.press("n")
+        assert feed.view.time == ("30d", None, None)
+
+
 @of_keys("mark.set", "mark.clear")
 async def test_marking_a_moment():
     async with running() as (app, feed, pilot):
@@ -372,7 +617,8 @@ async def test_copying_says_what_it_copied():
     async with running() as (app, _, pilot):
         await pilot.press("down", "y")
         assert app.clipboard.split("\t")[0] == "openai"
-        assert "$314.02" in app.clipboard
+        cost = table(app).lens.report.rows[1].measures.total_cost
+        assert app.clipboard == f"openai\t${usd_text(cost)}"
         assert "copied openai" in toasts(app)
         app.screen.query_one("#spend").focus()
         await pilot.press("y")
@@ -382,6 +628,56 @@ async def test_copying_says_what_it_copied():
         await pilot.press("l", "y")
         await pilot.pause()
         assert "request\treq_7_00000" in app.clipboard
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 50)])
+async def test_what_is_copied_is_whole_at_every_size(size):
+    def answer(view):
+        full = snapshot(view)
+        if (lens := full.lens("token")) is None:
+            return full
+        row = replace(lens.report.rows[0], key=("pg_live_xy7k2mq9", "harbor-health integration, night batches"))
+        row = replace(row, measures=replace(row.measures, total_cost=105_491_234_000_001, unpriced_count=2))
+        rows = (row, *lens.report.rows[1:])
+        lens = replace(lens, report=replace(lens.report, rows=rows))
+        return replace(full, lenses=tuple(lens if each.dimension == "token" else each for each in full.lenses))
+
+    async with running(size=size, answer=answer) as (app, _, pilot):
+        await pilot.press("3", "y")
+        assert app.clipboard == "pg_live_xy7k2mq9\tharbor-health integration, night batches\t≥ $105.491234000001"
+        for card in ("#spend", "#burn", "#saved", "#trust"):
+            app.screen.query_one(card).focus()
+            await pilot.press("y")
+            assert not set(app.clipboard) & set("…▁▂▃▄▅▆▇█░"), card
+        assert "with key" in app.clipboard, "also what has no place on the screen"
+
+
+async def test_no_control_character_reaches_the_clipboard(monkeypatch):
+    """Names are cleaned where they are read; what is pasted into a shell has a second lock."""
+    async with running() as (app, _, pilot):
+        monkeypatch.setattr(type(table(app)), "copied", lambda self: ("a row", "a\x1b]52;c;x\x07\tb\rc\u202ed\ne"))
+        await pilot.press("y")
+        assert app.clipboard == "a ]52;c;x \tb c d\ne"
+
+
+@of_keys("copy.command")
+async def test_the_command_line_of_the_screen_is_copied():
+    async with running(command=("cost-top", "my log.db")) as (app, feed, pilot):
+        await pilot.press("Y")
+        assert app.clipboard == "cost-top 'my log.db' --window 30d"
+        await pilot.press("down", "enter", "g", *"2026-11-01..2026-11-15", "enter")
+        await pilot.press("Y")
+        assert app.clipboard == (
+            "cost-top 'my log.db' --since 2026-11-01T00:00:00+00:00 --until 2026-11-16T00:00:00+00:00 "
+            "--where provider:openai"
+        )
+        words = shlex.split(app.clipboard)
+        reproduced = view_of(View(filter=parse_filter(words[-1])), words[3], words[5], UTC)
+        assert (reproduced.start, reproduced.end) == (feed.view.start, feed.view.end)
+        assert reproduced.where == feed.view.where
+        await pilot.press("n", "comma", "Y")
+        start = app.shown.period.start
+        assert f"--since {start.isoformat()} --until {feed.view.end.isoformat()}" in app.clipboard
 
 
 @of_keys("export", "export.csv", "export.json")
@@ -472,13 +768,34 @@ async def test_quitting_stops_the_monitor(press):
     assert feed.calls[-1] == "stop"
 
 
+async def test_the_list_of_requests_has_no_end_but_the_last_request():
+    async with running() as (app, feed, pilot):
+        feed.listed = request_rows(950, "time", 7)
+        await pilot.press("l")
+        rows = app.screen.focused
+        assert len(rows.keys) == 200
+        for known in (400, 600, 800, 950, 950):
+            await pilot.press("end")
+            await pilot.pause()
+            assert len(rows.keys) == known
+        assert len(set(rows.keys)) == 950
+        assert rows.row.id == feed.listed[-1].id
+        # What is new comes on top; the cursor stays on its request, and nothing that was read is lost.
+        feed.listed = (replace(feed.listed[0], id="req_new"), *feed.listed)
+        feed.publish(snapshot(feed.view, scale=1.01))
+        await pilot.pause()
+        assert len(rows.keys) == 951
+        assert rows.listing.rows[0].id == "req_new"
+        assert rows.row.id == feed.listed[-1].id
+
+
 async def test_the_keys_work_in_the_log_too():
-    async with running() as (_, feed, pilot):
+    async with running() as (app, feed, pilot):
         await pilot.press("l", "left_square_bracket", "comma", "m")
         assert feed.view.window == "7d"
         assert feed.view.end is not None
         assert feed.view.mark == NOW
-        assert feed.view.requests_open
+        assert "Requests" in screen_text(app)
 
 
 async def test_a_click_on_the_key_line_does_what_the_key_does():
@@ -486,14 +803,14 @@ async def test_a_click_on_the_key_line_does_what_the_key_does():
         line = screen_text(app).splitlines()[-1]
         await pilot.click("#keys", offset=(line.index("help"), 0))
         await pilot.pause()
-        assert "What watching has cost" in screen_text(app)
+        assert "cost-top: keys and figures" in screen_text(app)
 
 
 async def test_a_click_on_a_tab_shows_it():
     async with running() as (app, feed, pilot):
-        line = next(line for line in screen_text(app).splitlines() if "Users" in line)
+        line = next(line for line in screen_text(app).splitlines() if "4 Models 5 6" in line)
         rows = table(app, "#tabs")
-        await pilot.click(rows, offset=(line.index("Users") - rows.region.x, 0))
+        await pilot.click(rows, offset=(line.index("5 6 7") - rows.region.x, 0))
         assert feed.view.tab == "user"
         assert "user" in feed.view.lenses
 
@@ -506,6 +823,29 @@ async def test_a_double_click_drills():
         assert str(feed.view.where) == "provider:openai"
 
 
+@of_keys("redraw")
+async def test_control_l_sends_the_whole_screen_again():
+    async def script(app, _, pilot):
+        before = app.written.bytes
+        await pilot.press("ctrl+l")
+        for _ in range(100):
+            await pilot.pause(0.05)
+            if app.written.bytes - before > 5000:
+                break
+        assert "1 Providers" in "".join(app.recorded)[-app.written.bytes + before :]
+
+    await recorded(script)
+
+
+@of_keys("suspend")
+async def test_control_z_stops_the_process_where_a_shell_can_wake_it(monkeypatch):
+    async with running() as (app, _, pilot):
+        stopped = []
+        monkeypatch.setattr(app, "action_suspend_process", lambda: stopped.append(True))
+        await pilot.press("ctrl+z")
+        assert stopped == [True]
+
+
 def test_every_binding_has_a_test():
     tables = (value for name, value in vars(keys).items() if name.endswith("_BINDINGS"))
     names = [binding.id for bindings in tables for binding in bindings]
@@ -513,9 +853,75 @@ def test_every_binding_has_a_test():
     assert len(names) == len(set(names))
 
 
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36)])
+async def test_the_key_line_is_of_what_has_the_focus_and_always_ends_with_help_and_quit(size):
+    async with running(size=size) as (app, _, pilot):
+
+        def line():
+            return screen_text(app).splitlines()[-1]
+
+        assert "⏎ drill" in line()
+        assert line().rstrip().endswith("? help  q quit")
+        await pilot.press("9")
+        await pilot.pause()
+        assert "⏎ zoom" in line()
+        assert "drill" not in line()
+        for card in ("#spend", "#burn"):
+            app.screen.minimize()
+            app.screen.query_one(card).focus()
+            await pilot.pause()
+            assert "⏎" not in line()
+            assert line().rstrip().endswith("? help  q quit")
+
+
+@of_keys("tab.left", "tab.right")
+async def test_arrows_go_through_the_tabs():
+    async with running() as (_, feed, pilot):
+        await pilot.press("4", "right")
+        assert feed.view.tab == "user"
+        await pilot.press("left", "left")
+        assert feed.view.tab == "owner"
+        await pilot.press("1", "right")
+        assert feed.view.tab == "owner", "a panel without tabs has none"
+
+
+async def test_titles_name_the_key_that_goes_there():
+    async with running(size=(100, 30)) as (app, _, pilot):
+        text = screen_text(app)
+        assert "1 Providers · 30 d" in text
+        assert "3 Top tokens · 30 d" in text
+        assert "4 Models 5 6 7 8 0 · 30 d" in text
+        await pilot.press("6")
+        assert "4 5 6 Tags 7 8 0 · 30 d" in screen_text(app)
+        await pilot.resize_terminal(120, 36)
+        await pilot.press("4")
+        await pilot.pause()
+        assert "4 Models 5 6 7 8 0 · 30 d" in screen_text(app)
+        await pilot.resize_terminal(150, 36)
+        await pilot.pause()
+        assert "4 Models 5Use 6Tag 7Tea 8Cre 0Own · 30 d" in screen_text(app)
+        await pilot.press("z")
+        await pilot.pause()
+        assert "4 Models 5 Users 6 Tags 7 Teams 8 Creds 0 Owners · 30 d" in screen_text(app)
+
+
+@of_keys("help.leave")
+@pytest.mark.parametrize("key", ["q", "question_mark", "escape"])
+async def test_the_help_begins_with_the_keys_of_the_focus_and_is_left_by_the_key_that_opened_it(key):
+    async with running() as (app, _, pilot):
+        await pilot.press("9", "question_mark")
+        await pilot.pause()
+        lines = screen_text(app).splitlines()
+        assert "Here" in lines[2]
+        assert "pick a bar" in lines[3]
+        await pilot.press(key)
+        assert app.is_running
+        assert "cost-top: keys and figures" not in screen_text(app)
+
+
 def test_every_hint_is_a_binding():
     names = {binding.id for name, value in vars(keys).items() if name.endswith("_BINDINGS") for binding in value}
-    assert set(keys.HINTS) <= names
+    assert {*keys.HINTS, *keys.LAST_HINTS, *keys.PAIRED} <= names
 
 
 def test_the_fake_money_is_what_the_tests_take_it_for():

@@ -1,5 +1,6 @@
 """The app on a real pseudo-terminal, decoded by an emulator: it draws, answers, leaves, tidies up."""
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("termios", reason="needs a pseudo-terminal")
-from pseudo_terminal import Terminal
+from pseudo_terminal import PATIENCE, Terminal
 
 PROGRAM = str(Path(__file__).with_name("pty_program.py"))
 
@@ -54,6 +55,10 @@ def test_the_help_counts_what_was_written_to_the_terminal(terminal):
     shown = terminal()
     shown.until("claude-sonnet-4.6")
     shown.press("?")
+    shown.until("cost-top: keys and figures")
+    for _ in range(20):  # page by page to the end
+        shown.press("\x1b[6~")
+        shown.read(0.3)
     shown.until("kB written")
     shown.press("\x1b")
     shown.until("trend")
@@ -77,11 +82,47 @@ def test_no_color_writes_no_colour(terminal):
 def test_an_idle_screen_writes_nothing(terminal):
     shown = terminal()
     shown.until("claude-sonnet-4.6")
-    end = time.monotonic() + 1.0
-    while time.monotonic() < end:
+    deadline, before, since = time.monotonic() + PATIENCE, -1, 0.0
+    while time.monotonic() < since + 3.0 or before < 0:
         shown.read(0.1)
+        if len(shown.output) != before:
+            before, since = len(shown.output), time.monotonic()
+            assert since < deadline, "it never came to rest"
+
+
+@pytest.mark.parametrize("typed", ["/tag:prod\r", "/tag:prod\r" * 2])
+def test_a_filter_that_comes_in_one_packet_with_its_enter_arrives(terminal, typed):
+    shown = terminal()
+    shown.until("claude-sonnet-4.6")
+    shown.press(typed)
+    shown.until(re.compile(r"litellm@prod-db.*tag:prod"))
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "crumb"),
+    [("u", "acme", "user acme-corp"), ("t", "batch", "tag batch"), ("K", "mob", "token mobile app")],
+)
+def test_a_picker_waits_for_the_answer_to_what_was_typed_ahead(terminal, key, text, crumb):
+    shown = terminal(size=(120, 36))
+    shown.until("claude-sonnet-4.6")
+    shown.press(f"{key}{text}\r")
+    shown.until(f"all requests › {crumb}")
+
+
+def test_control_z_suspends_and_fg_restores(terminal):
+    shown = terminal()
+    shown.until("claude-sonnet-4.6")
+    shown.press("\x1a")
+    deadline = time.monotonic() + 90
+    while Path(f"/proc/{shown.child.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        shown.read(0.1)
+        assert time.monotonic() < deadline, "it never stopped"
+    assert b"\x1b[?1049l" in shown.output, "the shell's screen is back"
     before = len(shown.output)
-    end = time.monotonic() + 3.0
-    while time.monotonic() < end:
-        shown.read(0.1)
-    assert len(shown.output) == before
+    shown.child.send_signal(signal.SIGCONT)
+    shown.until("claude-sonnet-4.6")
+    while b"claude-sonnet-4.6" not in shown.output[before:]:
+        shown.read(0.2)
+        assert time.monotonic() < deadline + 20
+    shown.press("q")
+    assert shown.wait() == 0

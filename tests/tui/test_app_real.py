@@ -89,7 +89,7 @@ def test_figures_filter_drill_and_quit(cost_top, log):
     shown.until(spent(log))
     shown.until("gateway.db  last 30 days")
     for provider in ("openai", "anthropic"):
-        shown.until(re.compile(rf"│ {provider} +{re.escape(spent(log, of(provider)))}"))
+        shown.until(re.compile(rf"│ {provider}[ █▏▎▍▌▋▊▉]+{re.escape(spent(log, of(provider)))}"))
     shown.press("/")
     shown.until("Filter")
     shown.press("model:claude* -user:*")

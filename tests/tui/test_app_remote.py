@@ -18,10 +18,10 @@ from cost_top.model.filter import parse_filter
 from cost_top.model.snapshot import Stale
 from cost_top.model.view import View
 from cost_top.monitor.remote import RemoteFeed
-from cost_top.sources.apis.cost_top import CostTopClient
+from cost_top.sources.cost_top.client import CostTopClient
 from support.cost_top_server import FakeServe, Stream, serving
 
-PATIENCE = 15.0
+PATIENCE = 120.0
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import pytest
 from fake_feed import FakeFeed
 from running import make_app, running, screen_text
 from snapshots import NOW, empty, snapshot
+from textual.widgets._toast import Toast
 
 from cost_top.model.errors import UserError
 from cost_top.model.filter import Term
@@ -42,9 +43,38 @@ async def test_every_size_shows_something_and_survives_every_key(size, answer):
         assert app.is_running
 
 
+@pytest.mark.parametrize("size", SIZES[:4])
+async def test_a_toast_leaves_the_trust_line_and_the_keys_free(size):
+    async with running(size=size, shows_toasts=True) as (app, _, pilot):
+        app.tell_user("copied")
+        for _ in range(100):
+            await pilot.pause()
+            if [toast for toast in app.screen.query(Toast) if toast.region.height]:
+                break
+        (toast,) = app.screen.query(Toast)
+        assert toast.region.height
+        for covered in ("#trust", "#keys"):
+            assert not toast.region.overlaps(app.screen.query_one(covered).region)
+
+
 async def test_an_empty_log_says_so():
     async with running(answer=empty) as (app, _, __):
         assert "the log is empty" in screen_text(app)
+
+
+async def test_a_log_that_ends_before_the_window_names_its_last_day_and_the_key_that_goes_there():
+    newest = NOW - timedelta(days=93)
+
+    def answer(view):
+        return replace(empty(view), newest=newest) if view.start is None else snapshot(view, now=newest)
+
+    async with running(answer=answer) as (app, feed, pilot):
+        text = screen_text(app)
+        assert "the log is empty" not in text
+        assert "no requests in this time; the newest is of 2026-08-20 · g goes there" in text
+        await pilot.press("g", "enter")
+        assert feed.view.start == newest.replace(hour=0, minute=0, second=0)
+        assert "no requests in this time" not in screen_text(app)
 
 
 async def test_a_filter_that_matches_nothing_says_so():
@@ -73,8 +103,7 @@ def stale(view: View, denied: bool = False) -> Snapshot:
 async def test_a_stale_source_keeps_the_last_figures_dimmed_with_reason_and_next_try():
     async with running(answer=stale) as (app, feed, pilot):
         text = screen_text(app)
-        assert "no data for 40 s: connection refused" in text
-        assert "next try 14:03:30" in text
+        assert "no data for 40 s · next try 14:03:30, r tries at once · connection refused" in text
         assert "$1,847.20" in text
         assert app.screen.query_one("#spend", Card).styles.text_style.dim
         feed.publish(snapshot(feed.view))
@@ -135,7 +164,7 @@ async def test_lenses_asked_for_are_those_on_the_screen():
     for size, lenses in (
         ((80, 24), ("provider", "model")),
         ((120, 36), ("provider", "endpoint", "token", "model")),
-        ((200, 50), ("provider", "endpoint", "token", "model", "user", "tag", "team", "credential_type")),
+        ((200, 50), ("provider", "endpoint", "token", "model", "user", "tag", "team", "credential_type", "owner")),
     ):
         async with running(size=size) as (_, feed, __):
             assert feed.view.lenses == lenses
@@ -145,21 +174,12 @@ async def test_resizing_rearranges():
     async with running(size=(80, 24)) as (app, feed, pilot):
         await pilot.resize_terminal(200, 50)
         await pilot.pause()
-        assert len(feed.view.lenses) == 8
+        assert len(feed.view.lenses) == 9
         assert "Credentials · 30 d" in screen_text(app)
+        assert "Owners · 30 d" in screen_text(app)
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert len(feed.view.lenses) == 2
-
-
-async def test_it_leaves_when_the_terminal_is_gone(monkeypatch):
-    async with running() as (app, _, pilot):
-        with open("/dev/null", encoding="utf-8") as nothing:
-            monkeypatch.setattr("sys.__stdin__", nothing)
-            app._watch_terminal()
-            await pilot.pause()
-        assert not app.is_running
-        assert app.return_value == 129
 
 
 def test_an_unknown_theme_is_named():

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from running import recorded, running, screen_text
-from snapshots import NOW, snapshot
+from snapshots import NOW, request_rows, snapshot
 
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import ReportRow
@@ -28,16 +28,19 @@ def hostile(view: View):
         measures = lens.report.rows[0].measures
         rows = tuple(ReportRow((name,) * width, measures) for name in NAMES)
         lenses.append(replace(lens, report=replace(lens.report, rows=rows), trends=((1,),) * len(rows)))
-    requests = tuple(
+    bars = tuple(replace(bar, label=NAMES[0]) for bar in shown.chart)
+    return replace(shown, source=NAMES[0] + NAMES[1], lenses=tuple(lenses), chart=bars)
+
+
+def hostile_requests():
+    return tuple(
         replace(
             row, id=name + str(number), provider=name, model=name, endpoint=name, token=name, token_name=name,
             user=name, owner=name, team=name, tags=(name, name), credential_type=name, client_ip=name, user_agent=name,
             matched_model=name, price_status=name,
         )
-        for number, (row, name) in enumerate(zip(shown.requests, NAMES, strict=False))
+        for number, (row, name) in enumerate(zip(request_rows(60, "time", 7), NAMES, strict=False))
     )  # fmt: skip
-    bars = tuple(replace(bar, label=NAMES[0]) for bar in shown.chart)
-    return replace(shown, source=NAMES[0] + NAMES[1], lenses=tuple(lenses), requests=requests, chart=bars)
 
 
 def strangers(output: str) -> list[str]:
@@ -50,6 +53,7 @@ def strangers(output: str) -> list[str]:
 async def test_hostile_names_reach_no_terminal(size, tmp_path):
     async def script(app, feed, pilot):
         feed.find = lambda dimension, text, reply: reply(tuple(Found(name, name, 1, 1) for name in NAMES))
+        feed.listed = hostile_requests()
         feed.unpriced = lambda reply: reply(tuple(UnpricedModel(name, name, 1, 1, 1, name) for name in NAMES))
         await pilot.press(*"12345678", *["down"] * 5, "y", "s", "end", "9", "left", "tab")
         await pilot.press("l", "down", "y", "e", "c", "enter", "escape", "escape", "u", "down", "escape", "t", "escape")
@@ -128,7 +132,7 @@ async def test_one_changed_figure_writes_little():
         feed.publish(replace(shown, lenses=lenses))
         await pilot.pause()
         wrote = app.written.bytes - whole
-        assert "$74.89" in app.output
+        assert "$74.89" in screen_text(app)
         assert 0 < wrote < 600, wrote
 
     await recorded(script)
@@ -138,9 +142,9 @@ async def test_a_new_request_in_the_log_moves_no_cursor():
     async def script(app, feed, pilot):
         await pilot.press("l", "down", "down")
         key = app.screen.focused.current_key
-        shown = snapshot(feed.view)
-        fresh = replace(shown.requests[0], id="req_new")
-        feed.publish(replace(shown, requests=(fresh, *shown.requests)))
+        rows = request_rows(60, "time", 7)
+        feed.listed = (replace(rows[0], id="req_new"), *rows)
+        feed.publish(snapshot(feed.view, scale=1.01))
         await pilot.pause()
         assert app.screen.focused.current_key == key
         assert app.screen.focused.index == 3

@@ -6,11 +6,10 @@ from datetime import UTC
 from decimal import Decimal
 
 import pytest
-from snapshots import NOW, snapshot
+from snapshots import NOW, request_rows, snapshot
 
 from cost_top.model.query import MEASURES, ReportRow
 from cost_top.model.tables import as_csv, as_json
-from cost_top.model.view import View
 from cost_top.tui.export import lens_export, request_export, write_private
 
 
@@ -60,13 +59,13 @@ def test_csv_keeps_quotes_commas_and_unknown():
 
 
 def test_requests_with_every_column():
-    shown = snapshot(View(requests_open=True))
-    rows = json.loads(as_json(request_export(shown, UTC).table))["results"]
+    listed = request_rows(60, "time", 7)
+    rows = json.loads(as_json(request_export(snapshot(), listed, UTC).table))["results"]
     assert len(rows) == 60
     assert rows[0]["tags"] == "prod,plan:pro"
     assert rows[0]["reasoning_tokens"] is None
     assert rows[0]["cache_hit"] is False
-    assert Decimal(rows[0]["cost"]) * 10**12 == shown.requests[0].cost
+    assert Decimal(rows[0]["cost"]) * 10**12 == listed[0].cost
 
 
 def test_files_are_private_and_never_overwrite(tmp_path):

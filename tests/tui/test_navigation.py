@@ -3,8 +3,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cost_top.model.errors import UserError
 from cost_top.model.filter import parse_filter
 from cost_top.model.view import View
+from cost_top.model.windows import WINDOW_NAMES
 from cost_top.tui import navigation
 
 NOW = datetime(2026, 11, 21, 14, 3, 22, tzinfo=UTC)
@@ -35,8 +37,8 @@ def test_back_leaves_the_filter_last():
 def test_windows_stop_at_both_ends():
     view = View(window="1h")
     assert navigation.other_window(view, -1) == view
-    assert [navigation.other_window(View(window=name), 1).window for name in ("1h", "24h", "7d", "30d", "mtd")] == [
-        "24h", "7d", "30d", "mtd", "mtd",
+    assert [navigation.other_window(View(window=name), 1).window for name in WINDOW_NAMES] == [
+        "24h", "7d", "30d", "mtd", "90d", "12mo", "12mo",
     ]  # fmt: skip
 
 
@@ -75,13 +77,53 @@ def test_hours_are_cut_on_the_local_clock():
     assert view.end.astimezone(kolkata).strftime("%H:%M:%S") == "12:00:00"
 
 
-def test_zoom_into_a_day_and_into_the_running_hour():
+def test_a_zoomed_bar_is_a_step_that_leads_back_to_the_window_it_was_seen_in():
     day = datetime(2026, 11, 7, tzinfo=UTC)
-    assert navigation.zoomed(View(), day, day + timedelta(days=1), NOW) == View(
-        window="24h", end=day + timedelta(days=1)
-    )
+    seen = navigation.drill(View(), "model", "gpt-5", "gpt-5")
+    zoomed = navigation.zoomed(seen, day, day + timedelta(days=1), NOW, "Nov 7")
+    assert (zoomed.start, zoomed.end) == (day, day + timedelta(days=1))
+    assert [crumb.label for crumb in zoomed.crumbs] == ["gpt-5", "Nov 7"]
+    assert zoomed.where == seen.where
     hour = NOW.replace(minute=0, second=0)
-    assert navigation.zoomed(View(window="24h"), hour, hour + timedelta(hours=1), NOW) == View(window="1h", end=None)
+    deeper = navigation.zoomed(zoomed, hour, hour + timedelta(hours=1), NOW, "14h")
+    assert (deeper.start, deeper.end) == (hour, None), "what reaches past now stays live"
+    assert navigation.back(deeper) == zoomed
+    assert navigation.back(zoomed) == seen
+    assert navigation.at_time(deeper, None, None) == seen, "another time leaves the steps into bars"
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("2026-11-01", "2026-11-01", "2026-11-02"),
+        ("2026-11-01..2026-11-15", "2026-11-01", "2026-11-16"),
+        ("yesterday", "2026-11-20", "2026-11-21"),
+        ("2026-11-01T14:00", "2026-11-01T14:00", "2026-11-01T15:00"),
+        ("2026-11-01T14:00..2026-11-01T16:30", "2026-11-01T14:00", "2026-11-01T16:30"),
+        ("2026-11-01..", "2026-11-01", None),
+        ("2026-11-01..2026-11-21", "2026-11-01", None),
+    ],
+)
+def test_going_to_a_date(text, start, end):
+    def at(word):
+        return datetime.fromisoformat(word).replace(tzinfo=UTC) if word else None
+
+    view = navigation.gone_to(View(window="7d"), text, NOW, UTC)
+    assert (view.start, view.end) == (at(start), at(end))
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "2027-01-01", "2026-11-15..2026-11-01", "..2026-11-01"])
+def test_a_date_that_is_none_is_told(text):
+    with pytest.raises(UserError):
+        navigation.gone_to(View(), text, NOW, UTC)
+
+
+def test_a_stretch_of_days_is_stepped_by_a_quarter_and_a_window_ends_it():
+    view = navigation.gone_to(View(window="7d"), "2026-11-01..2026-11-08", NOW, UTC)
+    earlier = navigation.travelled(view, -1, NOW, UTC)
+    assert (earlier.start, earlier.end) == (datetime(2026, 10, 30, tzinfo=UTC), datetime(2026, 11, 7, tzinfo=UTC))
+    windowed = navigation.other_window(view, 1)
+    assert (windowed.window, windowed.start, windowed.end) == ("7d", None, view.end)
 
 
 def test_sorting_by_the_same_measure_turns_the_order_round():

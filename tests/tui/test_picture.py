@@ -35,4 +35,4 @@ async def test_the_picture_of_the_overview():
         for found in TEXT.finditer(picture)
         if found[4] in ("76.0\xa0%", "17.0\xa0%", "4.0\xa0%")
     }
-    assert len(ends) == 2, "the shares of providers and of models each end below one another"
+    assert len(ends) == 1, "the shares of providers end below one another"

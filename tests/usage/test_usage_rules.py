@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cost_top.usage import read_usage, usage_status
+from cost_top.usage import Usage, read_usage, usage_status
+from cost_top.usage.anthropic import plain_counts, read_messages
 
 
 def chat(model="m", details=None, out_details=None, **usage):
@@ -52,7 +56,7 @@ def test_counts(case):
     [
         ("openai.chat", {**chat(**CHAT_3_2), "service_tier": "flex"}, "flex"),
         ("openai.chat", {**chat(**CHAT_3_2), "service_tier": "default"}, "standard"),
-        ("openai.chat", {**chat(**CHAT_3_2), "service_tier": "scale"}, None),
+        ("openai.chat", {**chat(**CHAT_3_2), "service_tier": "scale"}, "scale"),
         ("openai.chat", {"custom_id": "a", "response": {"body": chat(**CHAT_3_2)}}, "batch"),
         (
             "openai.responses",
@@ -138,3 +142,43 @@ def test_the_parts_of_a_bedrock_clients_stream():
     metrics = {"inputTokenCount": 5, "outputTokenCount": 3}
     body = json.dumps({"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics}).encode()
     assert read_usage("bedrock.invoke", [{"chunk": {"bytes": body}}]).output_tokens == 3
+
+
+_FIGURES = st.one_of(st.integers(0, 50), st.sampled_from([None, -1, True, 2**60, "7", 1.0]))
+
+
+@given(
+    usage=st.fixed_dictionaries(
+        {"input_tokens": _FIGURES, "output_tokens": _FIGURES},
+        optional={
+            "cache_read_input_tokens": _FIGURES, "cache_creation_input_tokens": _FIGURES,
+            "service_tier": st.sampled_from(["standard", "priority", None]),
+            "cache_creation": st.one_of(
+                st.none(), st.dictionaries(st.sampled_from(["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"]),
+                                           _FIGURES)
+            ),
+            "server_tool_use": st.just({"web_search_requests": 1}), "speed": st.just("fast"),
+        },
+    ),
+    kind=st.sampled_from(["message", "message_start", None]),
+)  # fmt: skip
+def test_the_short_way_of_usual_counts_is_the_long_one(usage, kind):
+    body = {"type": kind, "model": "claude", "usage": usage}
+    short, whole = plain_counts(body), read_messages([body])
+    if short is not None:
+        assert short == (
+            whole.input_tokens, whole.cached_input_tokens, whole.cache_creation_input_tokens,
+            whole.cache_creation_1h_tokens, whole.output_tokens,
+        )  # fmt: skip
+        assert replace(whole, model=None, input_tokens=None, output_tokens=None, cached_input_tokens=0,
+                       cache_creation_input_tokens=0, cache_creation_1h_tokens=0) == Usage(
+            mode="standard", status="complete"
+        )  # fmt: skip
+
+
+def test_the_short_way_takes_the_usual_counts():
+    usage = {
+        "input_tokens": 3, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 9, "output_tokens": 2,
+        "cache_creation": {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 4}, "service_tier": "standard",
+    }  # fmt: skip
+    assert plain_counts({"type": "message", "usage": usage}) == (17, 5, 9, 4, 2)

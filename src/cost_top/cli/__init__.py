@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
+import traceback
+from typing import NoReturn
 
 import click
 
@@ -14,12 +17,21 @@ from cost_top.model.errors import UserError, one_line
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("cost_top.cli.demo", "Open the app on a believable month of traffic, with more coming."),
     "report": ("cost_top.cli.report", "Spend by any dimension, as a table, JSON or CSV."),
+    "watch": ("cost_top.cli.watch", "Incidents: what is unusual, since when, and who is behind it."),
+    "why": ("cost_top.cli.why", "What is behind a change of spend: factors, and who."),
+    "bench": ("cost_top.cli.bench", "The public benchmark of alarms."),
+    "budgets": ("cost_top.cli.budgets", "How much of each budget is used, and when it will be used up."),
+    "requests": ("cost_top.cli.requests", "Single requests, newest or dearest first, or as they come."),
     "serve": ("cost_top.cli.serve", "Reports, requests, metrics and live screens over HTTP."),
     "mcp": ("cost_top.cli.mcp", "The same questions as tools for an assistant, over stdin and stdout."),
     "price": ("cost_top.cli.price", "What a request costs, and at which rate."),
     "doctor": ("cost_top.cli.doctor", "What was found at a source, and what is wrong with it."),
+    "config": ("cost_top.cli.config", "Where the config file is, and what is wrong with it."),
+    "help": ("cost_top.cli.help", "The manual, topic by topic."),
 }
-_DEFAULT = "watch"
+_DEFAULT = "app"
+# They end in good order themselves when Ctrl-C is pressed.
+_OWN_INTERRUPTS = ("demo", "serve", "mcp", "watch")
 
 
 class Commands(click.Group):
@@ -31,7 +43,7 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command now."""
-        module = "cost_top.cli.watch" if cmd_name == _DEFAULT else COMMANDS.get(cmd_name, ("", ""))[0]
+        module = "cost_top.cli.screen" if cmd_name == _DEFAULT else COMMANDS.get(cmd_name, ("", ""))[0]
         if not module:
             return None
         command: click.Command = importlib.import_module(module).command
@@ -79,30 +91,59 @@ def group() -> None:
 
 def main() -> None:
     """Run; bad input is one line on stderr and exit code 2."""
+    from cost_top.cli.process import degrade_gracefully, end, end_on_interrupt, end_when_asked, say
+
     hide_secrets(sys.argv)
+    degrade_gracefully()
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS and sys.argv[1] not in _OWN_INTERRUPTS:
+        end_on_interrupt()
+    if sys.argv[1:2] in (["serve"], ["watch"]):
+        end_when_asked()
+    code, line = _run()
+    if line:
+        say(line)
+    end(code)
+
+
+def _run() -> tuple[int, str]:
+    """The exit code, and what is wrong in one line."""
     try:
         code = group.main(standalone_mode=False, prog_name="cost-top")
-    except UserError as error:
-        fail(one_line(error, 2000))
-    except click.exceptions.Abort:
-        leave_interrupted()
-    except click.UsageError as error:
-        where = error.ctx.command_path.removesuffix(f" {_DEFAULT}") if error.ctx else "cost-top"
-        fail(f"{one_line(error.format_message(), 500)} (see {where} --help)")
-    except click.ClickException as error:
-        fail(one_line(error.format_message(), 500))
-    except KeyboardInterrupt:
-        leave_interrupted()
+        return (code if isinstance(code, int) else 0), ""
+    except SystemExit as error:
+        if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):  # how click notes that the reader went away
+            return 141, ""
+        return (error.code, "") if isinstance(error.code, int) else (1 if error.code else 0, str(error.code or ""))
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 130, ""
     except BrokenPipeError:
-        sys.stderr.close()
-        raise SystemExit(141) from None
-    except OSError as error:
-        fail(one_line(error, 500))
-    except RuntimeError as error:
-        if "interrupt" not in str(error).lower():
-            raise
-        leave_interrupted()
-    raise SystemExit(code if isinstance(code, int) else 0)
+        return 141, ""
+    except Exception as error:
+        interrupted = isinstance(error, RuntimeError) and "interrupt" in str(error).lower()
+        return (130, "") if interrupted else (2, _told(error))
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, UserError):
+        line = one_line(error, 2000)
+    elif isinstance(error, click.UsageError):
+        where = error.ctx.command_path.removesuffix(f" {_DEFAULT}") if error.ctx else "cost-top"
+        line = f"{one_line(error.format_message(), 500)} (see {where} --help)"
+    elif isinstance(error, click.ClickException):
+        line = one_line(error.format_message(), 500)
+    elif isinstance(error, OSError):
+        full = error.errno == errno.ENOSPC and error.filename is None
+        line = f"the output cannot be written: {error.strerror}" if full else one_line(error, 500)
+    else:
+        line = _broken(error)
+    return line
+
+
+def _broken(error: Exception) -> str:
+    """A defect of ours: where it is, without a value of the user's."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{last.filename.rpartition('cost_top')[2].lstrip('/')}:{last.lineno}"
+    return f"failed: {type(error).__name__}: {one_line(error, 200)} (at {place}); please report it"
 
 
 def leave_interrupted() -> None:
@@ -112,10 +153,9 @@ def leave_interrupted() -> None:
     os._exit(130)
 
 
-def fail(line: str) -> None:
+def fail(line: str) -> NoReturn:
     """Say what is wrong and leave."""
-    click.echo(f"cost-top: {line}", err=True)
-    raise SystemExit(2)
+    raise UserError(line)
 
 
 def hide_secrets(arguments: list[str]) -> None:
@@ -124,7 +164,8 @@ def hide_secrets(arguments: list[str]) -> None:
     if hidden != arguments:
         from setproctitle import setproctitle
 
-        setproctitle(" ".join(hidden))
+        # An argument may be no text in the terminal's encoding.
+        setproctitle(" ".join(hidden).encode("utf-8", "replace").decode())
 
 
 def without_secrets(text: str) -> str:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from cost_top.cli.late import LateFeed
 from cost_top.cli.options import Resolved, resolve
 from cost_top.model.errors import SourceError, UserError, one_line
-from cost_top.model.filter import Filter, parse_filter
+from cost_top.model.filter import parse_filter
 from cost_top.model.view import View
-from cost_top.model.windows import window_named
+from cost_top.model.windows import LONGEST, asked_period, parse_instant, window_named
 
+if TYPE_CHECKING:
+    from cost_top.model.feed import Feed
+    from cost_top.rules import Rules
+
+WEEKLY = ("endpoint", "token")  # panels of the printed overview that look back a week
 PRINT_SECONDS = 120.0  # a source that is asked for sums has so long to answer, where there is no terminal
 
 
@@ -36,29 +43,59 @@ def open_app(
     tz: str | None = None,
     no_cache: bool = False,
     cache_folder: Path | None = None,
+    rules: Rules | None = None,
     config_file: Path | None = None,
     where: str = "",
     window: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
     interval: float | None = None,
     theme: str | None = None,
     mouse: bool | None = None,
 ) -> None:
     """Run until the person leaves; raises `UserError` when the source cannot be opened.
 
-    `cache_folder` takes the place of the user's.
+    `cache_folder` takes the place of the user's, `rules` that of the rules and budgets in the config file.
     """
     settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
     if cache_folder is not None:
         settings = replace(settings, cache=cache_folder)
+    if rules is not None:
+        settings = replace(settings, config=replace(settings.config, rules=rules))
     view = View(window=window_named(window or settings.config.window or "30d").name, filter=parse_filter(where))
+    if since is not None or until is not None:
+        if window is not None:
+            raise UserError("--window is a time too: leave it out, or --since and --until")
+        view = view_of(view, since, until, settings.zone)
     if not is_terminal():
-        if settings.where().kind == "database":
-            print_overview(settings, view.filter, label)
+        if settings.known_place().kind in ("database", "files") and not settings.no_mirror:
+            print_overview(settings, view if view.start or view.end else replace(view, window="30d"), label)
         else:
-            print_watched(settings, replace(view, window="30d"))
+            print_watched(settings, replace(view, window="30d" if not view.end else view.window, weekly=WEEKLY))
         return
+    gc.disable()  # a sixth of the time to the first frame; the app turns it on again after it
+    try:
+        keeps = settings.cache is not None and cache_folder is None
+        _run_app(settings, view, source, label, mapping, overrides, tz, config_file, interval, theme, mouse, keeps)
+    finally:
+        gc.enable()
+
+
+def _run_app(
+    settings: Resolved, view: View, source: str, label: str | None, mapping: Path | None, overrides: Path | None,
+    tz: str | None, config_file: Path | None, interval: float | None, theme: str | None, mouse: bool | None,
+    keeps: bool,
+) -> None:  # fmt: skip
+    from cost_top.tui.leaving import watch_terminal
+
+    watch_terminal()
     check_path(settings)
-    feed = settings.open_feed(interval)
+    from cost_top.cli import without_secrets
+
+    feed = cast("Feed", LateFeed(lambda: settings.open_feed(interval)))
+    files = (("--mapping", mapping), ("--overrides", overrides), ("--config", config_file))
+    given = (*((without_secrets(source),) if source else ()),
+             *(word for name, file in files if file is not None for word in (name, str(file))))  # fmt: skip
     options: dict[str, Any] = {
         "view": view,
         "interval": feed.interval,
@@ -66,6 +103,9 @@ def open_app(
         "source_label": label or "",
         "theme": theme or settings.config.theme,
         "mouse": settings.config.mouse if mouse is None else mouse,
+        "command": ("cost-top", *given, *(("--tz", tz) if tz else ())),
+        "rings": settings.rings,
+        "keeps": keeps,
         "export_folder": settings.config.export_folder or Path.cwd(),
     }
     from cost_top.tui.app import run_app
@@ -75,9 +115,21 @@ def open_app(
         raise SystemExit(code)
 
 
+def view_of(view: View, since: str | None, until: str | None, zone: tzinfo) -> View:
+    """The view of `--since` and `--until`. One that reaches to now is live; `until` alone ends the window there."""
+    now = datetime.now(UTC)
+    end = parse_instant(until, now, zone, "--until") if until is not None else now
+    start = asked_period(since, until or "now", now, zone).start if since is not None else None
+    if (start or end - timedelta(1)) >= now or (start is not None and end - start > LONGEST):
+        raise UserError("--since lies in the future, or more than ten years before --until")
+    return replace(view, start=start, end=None if end >= now else end)
+
+
 def check_path(settings: Resolved) -> None:
     """Say at once that a file or a key is not there, before the screen is taken over."""
-    place = settings.where()
+    place = settings.known_place()
+    if place.kind == "files":
+        return
     if place.kind != "database":
         place.key()
     elif "://" not in place.url and not Path(place.url).expanduser().is_file():
@@ -99,7 +151,8 @@ def print_watched(settings: Resolved, view: View) -> None:
 
     def show(snapshot: Snapshot) -> None:
         snapshots.append(snapshot)
-        if snapshot.state is not None and (snapshot.filling is None or isinstance(snapshot.state, Stale)):
+        whole = snapshot.filling is None and not snapshot.incomplete
+        if snapshot.state is not None and (whole or isinstance(snapshot.state, Stale)):
             ended.set()
 
     def fail(error: UserError) -> None:
@@ -113,41 +166,25 @@ def print_watched(settings: Resolved, view: View) -> None:
     if failures:
         raise failures[0]
     last = snapshots[-1] if snapshots else None
-    if last is not None and isinstance(last.state, Stale) and not last.log_rows:
+    if last is not None and isinstance(last.state, Stale) and not last.has_figures:
         raise UserError(f"{last.source}: {last.state.error}")
     if last is None or last.state is None:
-        raise UserError(f"{settings.where().kind} did not answer within {PRINT_SECONDS:.0f} s; try again")
+        raise UserError(f"{settings.known_place().kind} did not answer within {PRINT_SECONDS:.0f} s; try again")
     click.echo(overview_text(last, settings.zone))
 
 
-def print_overview(settings: Resolved, where: Filter, label: str | None) -> None:
-    """The overview of the last 30 days as text, once."""
+def print_overview(settings: Resolved, view: View, label: str | None) -> None:
+    """The overview of a view's time as text, once."""
     from cost_top.cli.overview import overview_text
-    from cost_top.model.snapshot import Live
-    from cost_top.model.windows import Period, previous_period, window_period
-    from cost_top.monitor.compose import Composer
-    from cost_top.monitor.once import read_period
+    from cost_top.monitor.log.once import once_snapshot
 
-    now = datetime.now(UTC)
-    view = View(window="30d", filter=where)
     log = settings.open_source()
     try:
-        shown = window_period(window_named(view.window), now, settings.zone)
-        before = previous_period(window_named(view.window), shown, settings.zone)
-        whole = Period(before.start.replace(second=0, microsecond=0) - timedelta(minutes=1), now)
-        mirror = read_period(log, settings.load_book(), settings.cache, whole)
-        with log.connect() as reader:
-            oldest = reader.oldest()
+        snapshot = once_snapshot(log, settings.load_book(), settings.cache, replace(view, weekly=WEEKLY), settings.zone)
     except SourceError as error:
         raise UserError(f"{log.label}: {one_line(error)}") from error
-    try:
-        composer = Composer(mirror, settings.zone)
-        composer.plan.build(view, now, float("inf"))
-        reaches = max(whole.start, oldest).replace(tzinfo=None) if oldest else None
-        snapshot = composer.compose(view, now, label or log.label, reaches)
-        snapshot = replace(snapshot, state=Live(now), newest=mirror.newest(), log_rows=mirror.row_count())
-    finally:
-        mirror.close()
+    if label:
+        snapshot = replace(snapshot, source=label)
     click.echo(overview_text(snapshot, settings.zone))
     for note in log.notes:
         click.echo(f"note: {note}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import click
 
 if TYPE_CHECKING:
     from cost_top.demo.live import LiveTraffic
+    from cost_top.rules import Rules
 
 
 @click.command(
@@ -47,9 +50,11 @@ Examples:
 @click.option("--no-app", is_flag=True, help="Only write traffic, until Ctrl-C; with --rate 0 only the history.")
 @click.option("--tz", metavar="ZONE", help="Time zone that days are cut in, for instance Europe/Berlin.")
 @click.option("--while-input-open", is_flag=True, hidden=True)
+@click.option("--remove-folder", is_flag=True, hidden=True)
 def command(
-    *, seed: int, days: int, rate: float | None, db: Path | None, no_app: bool, tz: str | None, while_input_open: bool
-) -> None:
+    *, seed: int, days: int, rate: float | None, db: Path | None, no_app: bool, tz: str | None, while_input_open: bool,
+    remove_folder: bool,
+) -> None:  # fmt: skip
     """Open the app on a believable month of invented traffic.
 
     Writes 30 days of requests to eight providers into a SQLite log, keeps live traffic coming, and opens the app
@@ -58,11 +63,23 @@ def command(
     from cost_top.config import parse_zone
     from cost_top.demo.live import LiveTraffic
     from cost_top.demo.log import count_rows
+    from cost_top.tui.leaving import before_a_hard_end, signals_lead_to, watch_terminal
 
     if tz is not None:
         parse_zone(tz)
     with ExitStack() as stack:
-        path = db or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cost-top-demo-"))) / "demo.db"
+        folder = None if db else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cost-top-demo-")))
+        path = db or Path(folder or "") / "demo.db"
+        if remove_folder:
+            stack.callback(_remove, path.parent)
+        removal = stack.enter_context(ExitStack())
+        if not while_input_open:
+            watch_terminal()
+            stack.enter_context(signals_lead_to(_leave))
+            if folder is not None:
+                removal.enter_context(before_a_hard_end(lambda: _remove(path.parent)))
+        if not while_input_open and sys.stderr.isatty():
+            click.echo(f"writing {2 * days} days of invented requests ...", err=True)
         _write_history(path, seed, days)
         if no_app:
             live = LiveTraffic(path, seed, rate)
@@ -78,15 +95,41 @@ def command(
             return
         from cost_top.cli.app import open_app
 
-        stack.enter_context(_gateway(path, seed, rate))
+        stack.enter_context(_gateway(path, seed, rate, remove_folder=db is None))
+        removal.close()  # the gateway does it from now on, and keeps nobody waiting
         # What is removed at the end must leave nothing in the user's cache folder either.
-        open_app(str(path.absolute()), label="demo", tz=tz, cache_folder=path.parent / "cache" if db is None else None)
+        cache = path.parent / "cache" if db is None else None
+        open_app(str(path.absolute()), label="demo", tz=tz, cache_folder=cache, rules=demo_rules())
+
+
+def demo_rules() -> Rules:
+    """The budgets of the demo's company."""
+    import tomllib
+    from importlib import resources
+
+    from cost_top.config import parse_zone
+    from cost_top.model.toml_file import TomlFile
+    from cost_top.rules import read_rules
+
+    text = resources.files("cost_top.demo").joinpath("rules.toml").read_text("utf-8")
+    return read_rules(TomlFile("the demo's rules", text, tomllib.loads(text)), parse_zone)
+
+
+def _leave(code: int) -> None:
+    raise SystemExit(code)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a demo's temporary folder; no other one."""
+    if folder.name.startswith("cost-top-demo-"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _gateway(path: Path, seed: int, rate: float | None) -> Iterator[None]:
+def _gateway(path: Path, seed: int, rate: float | None, *, remove_folder: bool) -> Iterator[None]:
     """Live traffic from a process of its own, as from a real gateway: two SQLite libraries in one process would
-    take each other's file locks away. It ends when its input does, however this process ends.
+    take each other's file locks away. It ends when its input does, however this process ends, and removes the
+    temporary folder then.
     """
     import subprocess
     import sys
@@ -94,6 +137,7 @@ def _gateway(path: Path, seed: int, rate: float | None) -> Iterator[None]:
     command = [sys.executable, "-m", "cost_top", "demo", "--no-app", "--while-input-open"]
     command += ["--db", str(path.absolute()), "--seed", str(seed)]
     command += [] if rate is None else ["--rate", str(rate)]
+    command += ["--remove-folder"] if remove_folder else []
     process = subprocess.Popen(  # noqa: S603
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )

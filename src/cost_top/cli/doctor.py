@@ -10,25 +10,36 @@ import click
 
 from cost_top.cli.options import THREE_WAYS, Resolved, resolve, source_options
 from cost_top.model.errors import SourceError, UserError, one_line
+from cost_top.model.format import counted
 from cost_top.model.money import display_usd
 from cost_top.model.query import ReportQuery
+from cost_top.model.snapshot import QUIET
 
 if TYPE_CHECKING:
-    from cost_top.sources.inspect import Inspection, ModelCount
+    from cost_top.sources.sql.inspect import Inspection, ModelCount
 
 _NEEDED = ("model", "input_tokens", "output_tokens")
-_QUIET = timedelta(days=1)
 _AHEAD = timedelta(minutes=5)
 _SHOWN_MODELS = 8
+# Rows of a log from which on a copy takes longer to make than most will wait.
+_NO_MIRROR_ROWS = 50_000_000
 Lines = list[tuple[str, str]]
 
 
 @click.command("doctor")
 @source_options
 @click.option("--plan", "show_plan", is_flag=True, help="Also print the database's plan for the tail.")
+@click.option(
+    "--write-mapping",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Propose a mapping for a table cost-top does not know, and write it.",
+)
+@click.option("--check-mapping", is_flag=True, help="Read 1,000 rows through the mapping and say what fell out.")
+@click.option("--drift", is_flag=True, help="Compare LiteLLM's log with its own daily rollups.")
 def command(
     source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
-    config_file: Path | None, show_plan: bool,
+    config_file: Path | None, show_plan: bool, write_mapping: Path | None, check_mapping: bool, drift: bool,
 ) -> None:  # fmt: skip
     """What was found at a source, and what is wrong with it.
 
@@ -39,10 +50,16 @@ def command(
       cost-top doctor gateway.db
       cost-top doctor postgresql://reader@db.example.com/litellm --plan
       cost-top doctor vercel
+      cost-top doctor own.db --write-mapping own.toml
+      cost-top doctor own.db --mapping own.toml --check-mapping
+      cost-top doctor postgresql://reader@db.example.com/litellm --drift
     """
     settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
     if settings.url is None:
         raise UserError(THREE_WAYS.splitlines()[0] + " give a database URL, a SQLite file or a name from the config")
+    if write_mapping is not None or check_mapping or drift:
+        _special(settings, write_mapping, check_mapping)
+        return
     facts, problems, plan = _examine(settings)
     for name, text in facts:
         click.echo(f"{name:<13}{text}")
@@ -58,9 +75,20 @@ def command(
     click.echo("healthy: nothing to mend")
 
 
+def _special(settings: Resolved, write: Path | None, check: bool) -> None:
+    from cost_top.cli import doctor_mapping
+
+    if write is not None:
+        doctor_mapping.write_mapping(settings, write)
+        return
+    found = doctor_mapping.check_mapping(settings) if check else doctor_mapping.show_drift(settings)
+    if found:
+        raise click.exceptions.Exit(1)
+
+
 def _examine(settings: Resolved) -> tuple[Lines, Lines, str]:
     """Facts, problems with their advice, and the plan of the tail where there is one."""
-    place = settings.where()
+    place = settings.known_place()
     if place.is_report_api:
         from cost_top.cli.doctor_api import doctor_report_api
 
@@ -71,12 +99,16 @@ def _examine(settings: Resolved) -> tuple[Lines, Lines, str]:
     if place.kind == "litellm":
         return (*_proxy(settings, now), "")
     found = _inspect(settings)
-    return _facts(found, now), [*_problems(found, now), *_unpriced(settings, found)], found.plan
+    from cost_top.cli.doctor_ledger import examine_ledger
+
+    credits_, wrong = examine_ledger(settings, now)
+    problems = [*_problems(found, now), *_damaged(settings), *_unpriced(settings, found), *wrong]
+    return [*_facts(found, now), *credits_], problems, found.plan
 
 
 def _remote(settings: Resolved) -> tuple[Lines, Lines]:
     """Another cost-top: whether it answers, and for which source."""
-    client = settings.where().cost_top()
+    client = settings.known_place().cost_top()
     now = datetime.now(UTC)
     try:
         report = client.report(ReportQuery(now - timedelta(days=1), now))
@@ -95,10 +127,14 @@ def _remote(settings: Resolved) -> tuple[Lines, Lines]:
 
 def _proxy(settings: Resolved, now: datetime) -> tuple[Lines, Lines]:
     """A LiteLLM proxy: which of its APIs answers, and how fresh its rows are."""
+    from cost_top.cli.doctor_api import drift_lines
+    from cost_top.sources.litellm.log import LiteLLMApi
+
     log = settings.open_source()
     try:
         with log.connect() as reader:
             newest, oldest = reader.newest(), reader.oldest()
+        drift = log.drift() if isinstance(log, LiteLLMApi) else ()
     except SourceError as error:
         raise UserError(f"{log.label}: {one_line(error)}") from None
     facts = [
@@ -111,14 +147,14 @@ def _proxy(settings: Resolved, now: datetime) -> tuple[Lines, Lines]:
     problems = []
     if newest is None:
         problems.append(("the proxy has no rows", "LiteLLM writes none with disable_spend_logs: true"))
-    elif now - newest > _QUIET:
+    elif now - newest > QUIET:
         problems.append((f"no row for {_span(now - newest)}", "check that the proxy still logs its calls"))
-    return facts, problems
+    return facts, [*problems, *drift_lines(drift)]
 
 
 def _inspect(settings: Resolved) -> Inspection:
-    from cost_top.sources.inspect import inspect
-    from cost_top.sources.sql_log import SqlLog
+    from cost_top.sources.sql.inspect import inspect
+    from cost_top.sources.sql.log import SqlLog
 
     log = settings.open_source()
     if not isinstance(log, SqlLog):
@@ -139,15 +175,33 @@ def _facts(found: Inspection, now: datetime) -> list[tuple[str, str]]:
         ("table", f"{found.table}, time from {found.time}"),
         ("mapped", ", ".join(name for name, _ in found.mapped)),
         ("missing", ", ".join(found.missing) or "nothing"),
-        ("read late", ", ".join(found.costly) or "nothing"),
+        *([] if found.limits else [("read late", ", ".join(found.costly) or "nothing")]),
+        *(
+            [("compared", f"these once in about {_span(timedelta(seconds=found.costly_round))}, the others in minutes")]
+            if found.costly_round is not None
+            else []
+        ),
+        ("row key", found.key or "NONE"),
         ("names from", ", ".join(found.names) or "the rows only"),
         ("read-only", "yes, the session is" if found.read_only else "NO"),
         ("tail index", "yes" if found.uses_index else "NO"),
         ("newest row", newest),
         ("oldest row", f"{found.oldest:%Y-%m-%d %H:%M:%S} UTC" if found.oldest else "none"),
         ("rows", rows),
+        *_advised(found),
     ]
+    facts += [("limits" if not place else "", text) for place, text in enumerate(found.limits)]
+    facts += [("cannot tell" if not place else "", text) for place, text in enumerate(found.cannot_tell)]
     return facts + [("needs" if not place else "", grant) for place, grant in enumerate(found.grants)]
+
+
+def _advised(found: Inspection) -> list[tuple[str, str]]:
+    """From which size on a log in PostgreSQL is better answered there."""
+    if not found.database.startswith("PostgreSQL"):
+        return []
+    large = found.row_estimate is not None and found.row_estimate >= _NO_MIRROR_ROWS
+    told = "advised for so many rows" if large else f"advised from {_NO_MIRROR_ROWS:,} rows on"
+    return [("--no-mirror", f"{told}: the database itself then answers, nothing is copied")]
 
 
 def _problems(found: Inspection, now: datetime) -> list[tuple[str, str]]:
@@ -158,6 +212,11 @@ def _problems(found: Inspection, now: datetime) -> list[tuple[str, str]]:
         column = found.time.split(" ", 1)[0]
         advice = found.advice.get("index", f"create an index on {column}, then on {column} and the id")
         problems.append(("no index serves the tail, every poll reads the table", advice))
+    if not found.key:
+        problems.append(
+            ("nothing in the table is unique: every row counts, also where an id repeats",
+             "create a primary key or a unique index that tells a request from its copy")
+        )  # fmt: skip
     if found.newest is None:
         problems.append(
             ("the log has no rows", found.advice.get("empty", "check that the gateway writes to this table"))
@@ -166,13 +225,18 @@ def _problems(found: Inspection, now: datetime) -> list[tuple[str, str]]:
         problems.append(
             ("the newest row is from the future", "check the gateway's clock, and time.unit of the mapping")
         )
-    elif now - found.newest > _QUIET:
+    elif now - found.newest > QUIET:
         problems.append(
             (f"no row for {_span(now - found.newest)}", "check that the gateway still writes to this table")
         )
     if found.untimed:
         advice = "check time.unit of the mapping; these rows are in no period and no total"
-        problems.append((f"{found.untimed:,} rows have no usable time", advice))
+        problems.append(
+            (
+                f"{counted(found.untimed, 'row', whole=True)} {'has' if found.untimed == 1 else 'have'} no usable time",
+                advice,
+            )
+        )
     mapped = {name for name, _ in found.mapped}
     lacking = [name for name in _NEEDED if name not in mapped]
     if lacking:
@@ -181,6 +245,20 @@ def _problems(found: Inspection, now: datetime) -> list[tuple[str, str]]:
         tables = ", ".join(found.no_names)
         problems.append((f"names cannot be read from {tables}", "grant SELECT on it; ids are shown until then"))
     return problems
+
+
+def _damaged(settings: Resolved) -> list[tuple[str, str]]:
+    """Kept files that do not hold what was written."""
+    from cost_top.mirror.kept import damaged
+
+    found = damaged(settings.cache) if settings.cache is not None else []
+    if not found:
+        return []
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return [
+        (f"kept files are damaged: {one_line(found[0], 200)}{more}",
+         "they are not used and are read again from the log; remove them, and check the disk")
+    ]  # fmt: skip
 
 
 def _unpriced(settings: Resolved, found: Inspection) -> list[tuple[str, str]]:
@@ -197,7 +275,11 @@ def _unpriced(settings: Resolved, found: Inspection) -> list[tuple[str, str]]:
     more = f" and {len(lacking) - _SHOWN_MODELS} more" if len(lacking) > _SHOWN_MODELS else ""
     total = sum(item.without_cost for item in lacking)
     return [
-        (f"{total:,} requests of the last 7 days are unpriced: {shown}{more}", "give their prices with --overrides")
+        (
+            f"{counted(total, 'request', whole=True)} of the last 7 days {'is' if total == 1 else 'are'} unpriced: "
+            f"{shown}{more}",
+            "give their prices with --overrides",
+        )
     ]
 
 

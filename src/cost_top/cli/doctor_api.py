@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cost_top.model.errors import SourceError, UserError, named, one_line
+from cost_top.model.errors import SourceDenied, SourceError, SourceRefused, SourceThrottled, UserError, named, one_line
 from cost_top.model.format import duration_ms
 from cost_top.model.money import display_usd
 from cost_top.model.query import added
 from cost_top.model.windows import month_start
-from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
-from cost_top.sources.report_api import Question
+from cost_top.sources.report_api import ApiQuery
 
 if TYPE_CHECKING:
     from cost_top.sources.report_api import Answer, Capabilities, ReportApi
@@ -56,7 +55,7 @@ def _examine(api: ReportApi, key_from: str, now: datetime) -> tuple[Lines, Lines
     except SourceError as error:
         # The first question of an API may be where a plan or a role shows.
         problems.append((f"a question is not answered: {one_line(error)}", _advice(error)))
-    return facts, [*problems, *_drift(api.drift())]
+    return facts, [*problems, *drift_lines(api.drift())]
 
 
 def _offered(offered: Capabilities) -> Iterator[tuple[str, str]]:
@@ -77,7 +76,7 @@ def _offered(offered: Capabilities) -> Iterator[tuple[str, str]]:
 def _price(price: int) -> str:
     if not price:
         return "questions are free"
-    from cost_top.monitor.polled_pace import MONTHLY_BUDGET
+    from cost_top.monitor.api.pace import MONTHLY_BUDGET
 
     each = f"{display_usd(price)} a question, {display_usd(1000 * price)} for 1,000"
     return f"{each}; the screen stays below {display_usd(MONTHLY_BUDGET)} a month unless told otherwise"
@@ -110,7 +109,7 @@ def _probe(api: ReportApi, offered: Capabilities, now: datetime, problems: Lines
         problems.append((f"no spend in the last {days} d", advice))
 
 
-def _cheapest(api: ReportApi, offered: Capabilities, now: datetime) -> tuple[Question | None, list[str]]:
+def _cheapest(api: ReportApi, offered: Capabilities, now: datetime) -> tuple[ApiQuery | None, list[str]]:
     """The first of a few simple questions that the API does not refuse, and why it refused those before."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     periods = ((today - 6 * _DAY, today + _DAY), (month_start(now, UTC), today + _DAY), (today, today + _DAY),
@@ -118,7 +117,7 @@ def _cheapest(api: ReportApi, offered: Capabilities, now: datetime) -> tuple[Que
     reasons: list[str] = []
     for dimension in (None, *offered.dimensions):
         for start, end in periods:
-            question = Question(start, end, dimension)
+            question = ApiQuery(start, end, dimension)
             reason = api.refuses(question)
             if reason is None:
                 return question, reasons
@@ -145,7 +144,8 @@ def _is_spend(answer: Answer) -> Iterator[bool]:
         yield bool(bucket.measures.total_cost or bucket.measures.market_cost or bucket.measures.request_count)
 
 
-def _drift(lines: tuple[str, ...]) -> Lines:
+def drift_lines(lines: tuple[str, ...]) -> Lines:
+    """What an API answers otherwise than documented, each with what that means."""
     advice = "figures are of what could be read; a newer cost-top may know more"
     shown = [(f"otherwise than documented: {one_line(line)}", advice) for line in lines[:_SHOWN_DRIFT]]
     rest = len(lines) - len(shown)

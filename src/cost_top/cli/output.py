@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import click
 
+from cost_top.cli.process import write_data
 from cost_top.model import tables
 from cost_top.model.query import Report, ReportQuery
+
+
+def title_of(query: ReportQuery, source: str) -> str:
+    """What a table needs to mean something elsewhere: source, period, zone, and the filter."""
+    since, until = (moment.astimezone(query.zone) for moment in (query.start, query.end))
+    zone = getattr(query.zone, "key", None) or f"{since:%Z}"
+    parts = [source, f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} {zone}"]
+    return "   ".join((*parts, *([str(query.where)] if query.where else [])))
 
 
 def write_report(report: Report, query: ReportQuery, notes: tuple[str, ...], source: str, form: str) -> None:
@@ -13,11 +22,11 @@ def write_report(report: Report, query: ReportQuery, notes: tuple[str, ...], sou
     if form == "table":
         from cost_top.cli.overview import report_table
 
-        click.echo(report_table(report))
+        click.echo(report_table(report, title_of(query, source)))
     else:
         since, until = query.start.astimezone(query.zone), query.end.astimezone(query.zone)
         table = tables.report_table(report, source, since, until, notes)
-        click.echo(tables.as_json(table) if form == "json" else tables.as_csv(table), nl=False)
+        write_data(tables.as_json(table) if form == "json" else tables.as_csv(table))
     if form != "json":
         for note in notes:
             click.echo(f"note: {note}", err=form == "csv")

@@ -5,38 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
+from cost_top.model.dimensions import dimension_named, none_text
 from cost_top.model.format import (
     UNKNOWN,
     Align,
     cells,
     change,
     count,
+    counted,
     duration_ms,
     elide,
     lower_bound,
     money_fixed,
     pad,
     percent,
+    share,
 )
 from cost_top.model.money import display_usd
 from cost_top.model.query import Measures, Report, added
 from cost_top.model.snapshot import Filling, Lens, Snapshot, Stale
 from cost_top.model.text import clean
+from cost_top.model.view import FIXED_LENSES
 from cost_top.model.windows import zone_name
 
 _ROWS = 10
 _NAME_CELLS = 48
 _GAP = "  "
-_TITLES = {"provider": "By provider", "endpoint": "Top endpoints", "token": "Top tokens"}
 
 
 def overview_text(snapshot: Snapshot, zone: tzinfo, width: int = 80) -> str:
     """The window's spend, savings and leaders as lines of at most `width` cells (no less than 60)."""
     width = max(width, 60)
     parts = [_head(snapshot, zone, width), _summary(snapshot)]
-    parts += [_lens_table(lens, width) for lens in snapshot.lenses if lens.dimension in _TITLES and lens.report.rows]
+    leaders = [lens for lens in snapshot.lenses if lens.dimension in FIXED_LENSES and lens.report.rows]
+    parts += [_lens_table(lens, width, "last " if snapshot.view.end is None else "") for lens in leaders]
     if snapshot.spend.measures.request_count == 0:
-        parts.append([_nothing(snapshot)])
+        parts.append(_nothing(snapshot, zone))
     notes = [f"note: {note}" for note in _notes(snapshot)]
     if notes:
         parts.append([line for note in notes for line in _wrapped(note, width)])
@@ -61,10 +65,17 @@ def _summary(snapshot: Snapshot) -> list[str]:
     spend, total = snapshot.spend, snapshot.spend.measures
     span = _span(snapshot.period.length.total_seconds())
     told = change(total.total_cost, spend.previous_cost)
-    against = f"{told} vs {span} before" if told else f"the {span} before are not known"
+    against = (
+        ""
+        if total.request_count == 0 and not spend.previous_cost
+        else f"{told} vs {span} before"
+        if told
+        else f"the {span} before are not known"
+    )
     rows = [
-        ("spend", lower_bound(display_usd(total.total_cost), total.unpriced_count), against),
-        ("today", display_usd(spend.today), f"month so far {display_usd(spend.month)}"),
+        ("spend", _so_far(snapshot, "total", total.total_cost, total.unpriced_count), against),
+        ("today", _so_far(snapshot, "today", spend.today),
+         f"month so far {_so_far(snapshot, 'month', spend.month)}"),
         ("saved by cache", *_saved(total.saved_by_cache, total.total_cost)),
         ("saved by prompt cache", *_saved(total.prompt_cache_savings, total.total_cost)),
         ("below market", display_usd(spend.below_market),
@@ -80,6 +91,11 @@ def _summary(snapshot: Snapshot) -> list[str]:
     return [f"{name:<21}{_GAP}{pad(money, width, 'right')}{_GAP}{told}" for name, money, told in rows]
 
 
+def _so_far(snapshot: Snapshot, figure: str, amount: int | None, unpriced: int = 0) -> str:
+    """Money, a lower bound where a part of it has no price or is not summed yet."""
+    return lower_bound(display_usd(amount), unpriced or (amount is not None and not snapshot.is_settled(figure)))
+
+
 def _saved(amount: int | None, paid: int) -> tuple[str, str]:
     return display_usd(amount), _share_of(amount, added((paid, amount)), "what it would have cost without")
 
@@ -89,8 +105,10 @@ def _less(whole: int | None, part: int | None) -> int | None:
 
 
 def _share_of(part: int | None, whole: int | None, of: str) -> str:
-    share = percent(part, whole) if whole is not None and whole > 0 else None
-    return f"{share} of {of}" if share else ""
+    told = percent(abs(part), whole) if part is not None and whole is not None and whole > 0 else None
+    if not told:
+        return ""
+    return f"{told} of {of}" if part is not None and part >= 0 else f"{told} more than {of}"
 
 
 def _span(seconds: float) -> str:
@@ -98,7 +116,7 @@ def _span(seconds: float) -> str:
     return f"{round(hours / 24)} days" if hours > 48 else f"{hours} hours" if hours != 1 else "hour"
 
 
-def _lens_table(lens: Lens, width: int) -> list[str]:
+def _lens_table(lens: Lens, width: int, last: str) -> list[str]:
     span = _span(lens.period.length.total_seconds())
     total = lens.report.totals.total_cost
     rows = [
@@ -118,31 +136,39 @@ def _lens_table(lens: Lens, width: int) -> list[str]:
             lens.report.totals.request_count, added(row.measures.request_count for row in lens.report.rows[:_ROWS])
         )
         unpriced = lens.report.totals.unpriced_count - sum(r.measures.unpriced_count for r in lens.report.rows[:_ROWS])
-        rows.append((f"{count(rest)} more", money_fixed(left, 13, unpriced), percent(left, total) or UNKNOWN,
+        rows.append((f"{count(rest)} more", money_fixed(left, 13, unpriced), share(left, total) or UNKNOWN,
                      count(requests)))  # fmt: skip
-    titles = (f"{_TITLES[lens.dimension]}, last {span}", "cost  ", "share", "requests")
+    titles = (f"{_title(lens.dimension)}, {last}{span}", "cost  ", "share", "requests")
     return _table(titles, rows, ("left", "right", "right", "right"), name_cells=max(20, width - 36), fill=True)
+
+
+def _title(dimension: str) -> str:
+    declared = dimension_named(dimension)
+    return declared.title if declared.title.startswith("Top") else f"By {declared.noun}"
 
 
 def _row_name(columns: Sequence[str], key: Sequence[str | None]) -> str:
     """A row's name; a token's display name stands after its id."""
     value = key[0]
-    shown = clean(value) if value is not None else f"(no {'key' if columns[0] == 'token' else columns[0]})"
-    if columns[0] == "token" and len(key) > 1 and key[1] and key[1] != value:
+    shown = _key_text(columns[0], value)
+    if dimension_named(columns[0]).name_field and len(key) > 1 and key[1] and key[1] != value:
         return f"{elide(shown, 24)}{_GAP}{clean(key[1])}" if value is not None else clean(key[1])
-    return shown or "(empty)"
+    return shown
 
 
 def _share(measures: Measures, total: int) -> str:
     if measures.unpriced_count and not measures.total_cost:
         return UNKNOWN
-    return percent(measures.total_cost, total) or UNKNOWN
+    return share(measures.total_cost, total) or UNKNOWN
 
 
-def _nothing(snapshot: Snapshot) -> str:
+def _nothing(snapshot: Snapshot, zone: tzinfo) -> list[str]:
+    if snapshot.newest is not None and snapshot.newest < snapshot.period.start:
+        day = snapshot.newest.astimezone(zone).date()
+        return [f"No request in this window; the newest is of {day}.", f"cost-top report --since {day} shows it."]
     if snapshot.log_rows == 0:
-        return "The log is empty."
-    return "No request matches the filter." if snapshot.view.where else "No request in this window."
+        return ["The log is empty."]
+    return ["No request matches the filter." if snapshot.view.where else "No request in this window."]
 
 
 def _notes(snapshot: Snapshot) -> list[str]:
@@ -155,14 +181,31 @@ def _notes(snapshot: Snapshot) -> list[str]:
             f"{requests}{models if trust.unpriced_models else ''} unpriced; the spend is a lower bound (≥). "
             "cost-top report --group-by model --where unpriced:yes lists them"
         )
+    if trust.unrated_count:
+        notes.append(
+            f"{count(trust.unrated_count)} of them in a mode, a region or with a kind of usage that has no rate "
+            "(cost-top report names them in its notes)"
+        )
+    if trust.doubtful_count:
+        notes.append(f"{count(trust.doubtful_count)} with a reported cost beyond belief (--where doubt:cost)")
+    if trust.refund_count:
+        back, rows = display_usd(trust.refunded_cost), f"row{'s' if trust.refund_count != 1 else ''}"
+        notes.append(
+            f"refunds or corrections in {count(trust.refund_count)} {rows} took {back} off cost and market cost"
+        )
     if trust.zero_cost_count:
-        notes.append(f"{count(trust.zero_cost_count)} requests have tokens but a cost of $0 (--where zero_cost:yes)")
+        one = trust.zero_cost_count == 1
+        told = f"{counted(trust.zero_cost_count, 'request')} {'has' if one else 'have'} tokens but a cost of $0"
+        notes.append(f"{told} (--where zero_cost:yes)")
+    if trust.drift_days:
+        money, days = display_usd(abs(trust.drift)), f"{trust.drift_days} day{'s' if trust.drift_days != 1 else ''}"
+        lacking = "log lacks {} of the rollups" if trust.drift >= 0 else "rollups lack {} of the log"
+        notes.append(f"the {lacking.format(money)} on {days} (cost-top doctor SOURCE --drift)")
     if snapshot.filling is not None:
         notes.append(_unfilled(snapshot.filling))
     if isinstance(snapshot.state, Stale):
         notes.append(f"the source does not answer: {clean(snapshot.state.error)}")
-    if snapshot.polling is not None:
-        notes += snapshot.polling.notes
+    notes += snapshot.notes
     if any(lens.dimension == "tag" for lens in snapshot.lenses):
         notes.append("a request counts once for each of its tags; the rows of tags add up to more than the total")
     return notes
@@ -190,7 +233,7 @@ def report_table(report: Report, title: str = "") -> str:
     """A report as an aligned table with its totals below: money rounded for eyes, counts in full."""
     kinds = _report_columns(report)
     rows = [
-        (*(_key_text(value) for value in row.key), *_measure_cells(row.measures, report.totals, kinds))
+        (*map(_key_text, report.columns, row.key), *_measure_cells(row.measures, report.totals, kinds))
         for row in report.rows
     ]
     label = ("total", *[""] * (len(report.columns) - 1))[: len(report.columns)]
@@ -203,6 +246,15 @@ def report_table(report: Report, title: str = "") -> str:
     if title:
         lines.insert(0, clean(title))
     return "\n".join(line.rstrip() for line in lines)
+
+
+def aligned(titles: Sequence[str], rows: Sequence[Sequence[str]], names: int, title: str) -> str:
+    """A table whose first `names` columns are texts and the others figures, a rule above the last row."""
+    aligns: list[Align] = [*["left"] * names, *["right"] * (len(titles) - names)]  # type: ignore[list-item]
+    lines = _table(titles, rows, aligns, name_cells=_NAME_CELLS)
+    if names:
+        lines.insert(len(lines) - 1, "-" * max(cells(line) for line in lines))
+    return "\n".join(line.rstrip() for line in (clean(title), *lines))
 
 
 def _report_columns(report: Report) -> tuple[str, ...]:
@@ -234,8 +286,8 @@ def _measure_cells(measures: Measures, totals: Measures, kinds: Sequence[str]) -
     return [figures[kind] for kind in kinds]
 
 
-def _key_text(value: str | None) -> str:
-    return "(none)" if value is None else clean(value) or "(empty)"
+def _key_text(column: str, value: str | None) -> str:
+    return none_text(column) if value is None else clean(value) or "(empty)"
 
 
 def _table(

@@ -14,8 +14,9 @@ import click
 from cost_top.model.errors import UserError
 
 if TYPE_CHECKING:
+    from cost_top.pricing.amount import Request
     from cost_top.pricing.book import RateBook
-    from cost_top.pricing.cost import Priced, Request
+    from cost_top.pricing.cost import Priced
 
 _MODES = ("standard", "batch", "flex", "priority", "fast")
 _COUNT = click.IntRange(min=0)
@@ -37,6 +38,11 @@ def _count(flag: str, name: str, text: str) -> Callable[[_Command], _Command]:
 @_count("--cache-creation-1h", "cache_creation_1h_tokens", "Of those, kept for one hour: --cache-creation-1h 500.")
 @_count("--output", "output_tokens", "All output tokens, reasoning included: --output 642.")
 @_count("--reasoning", "reasoning_tokens", "Of these, reasoning: --reasoning 200.")
+@_count("--audio-input", "audio_input_tokens", "Of the input, audio: --audio-input 600.")
+@_count("--audio-output", "audio_output_tokens", "Of the output, audio: --audio-output 900.")
+@_count("--image-output", "image_output_tokens", "Of the output, images: --image-output 1290.")
+@_count("--web-searches", "web_search_count", "Searches by the provider's own tool: --web-searches 5.")
+@click.option("--region", metavar="NAME", help="Where inference was kept to: --region us.")
 @click.option("--mode", type=click.Choice(_MODES), default="standard", help="How it was processed: --mode batch.")
 @click.option("--at", metavar="TIME", help="When, by default now and in UTC: --at 2025-01-15T12:00:00Z.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="--format json.")
@@ -53,6 +59,7 @@ def command(
     provider: str | None,
     model: str | None,
     mode: str,
+    region: str | None,
     at: str | None,
     form: str,
     batch: str | None,
@@ -70,10 +77,12 @@ def command(
       cost-top price --models sonnet
 
     A file for --batch has a first line that names its columns: provider, model, ts_utc, input_tokens,
-    cached_input_tokens, cache_creation_input_tokens, cache_creation_1h_tokens, output_tokens, reasoning_tokens, mode,
-    gateway_cache_hit. Only model is needed; an empty cell is unknown; other columns are carried through. The result
-    has status, cost_usd, cost_pico_usd, market_cost_usd, saved_by_cache_usd, prompt_cache_savings_usd, matched_model
-    and rate_source added. A cell that a spreadsheet would take for a formula gets a quote in front.
+    cached_input_tokens, cache_creation_input_tokens, cache_creation_1h_tokens, output_tokens, reasoning_tokens,
+    audio_input_tokens, audio_output_tokens, image_output_tokens, web_search_count, mode, region, gateway_cache_hit.
+    Only model is needed; an empty cell is unknown; other columns are carried through. The result
+    has status, cost_usd, cost_pico_usd, market_cost_usd, saved_by_cache_usd, prompt_cache_savings_usd, matched_model,
+    rate_source and doubt (why it is unpriced) added. A cell that a spreadsheet would take for a formula gets a quote
+    in front.
     """
     from cost_top.pricing.batch import parse_time
 
@@ -88,7 +97,11 @@ def command(
     else:
         if not model:
             raise UserError("--model: which one? see price --help, or price --models for the names")
-        _price_one(book, provider, model, moment, mode, form, tokens)
+        # Nobody who asks for a price means "unknown" by leaving a part out.
+        counts: dict[str, Any] = {name: count or 0 for name, count in tokens.items()}
+        from cost_top.pricing.amount import Request
+
+        _price_one(book, Request(provider, model, moment, mode=mode, region=region, **counts), form)
 
 
 def _book(overrides: Path | None) -> RateBook:
@@ -102,6 +115,9 @@ def _book(overrides: Path | None) -> RateBook:
 def _price_file(book: RateBook, name: str) -> None:
     from cost_top.pricing.batch import price_csv
 
+    for stream in (sys.stdin, sys.stdout):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8")
     if name == "-":
         price_csv(book, sys.stdin, sys.stdout, "stdin")
         return
@@ -114,21 +130,10 @@ def _price_file(book: RateBook, name: str) -> None:
         raise UserError(f"{name}: cannot be read ({error.strerror}); check --batch") from error
 
 
-def _price_one(
-    book: RateBook,
-    provider: str | None,
-    model: str,
-    moment: datetime,
-    mode: str,
-    form: str,
-    tokens: dict[str, Any],
-) -> None:
-    from cost_top.pricing.cost import Request, price
+def _price_one(book: RateBook, request: Request, form: str) -> None:
+    from cost_top.pricing.cost import price
     from cost_top.pricing.document import price_document
 
-    # Nobody who asks for a price means "unknown" by leaving a part out.
-    counts: dict[str, Any] = {name: count or 0 for name, count in tokens.items()}
-    request = Request(provider, model, moment, mode=mode, **counts)
     priced = price(book, request)
     if form == "json":
         click.echo(json.dumps(price_document(book, request, priced), indent=2))
@@ -137,34 +142,53 @@ def _price_one(
 
 
 def _as_text(book: RateBook, request: Request, priced: Priced) -> Iterator[str]:
+    from cost_top.model.doubts import words
     from cost_top.model.text import clean
     from cost_top.pricing.batch import usd
     from cost_top.pricing.document import per_million
-    from cost_top.pricing.unpriced import toml_lines
 
     at = request.time.strftime("%Y-%m-%d %H:%M:%S UTC") if request.time else ""
     if priced.match is None or priced.cost is None:
-        name = "/".join(clean(part) for part in (request.provider, request.model) if part)
-        yield f"unpriced   {name}   {at}"
-        if priced.match is not None:
-            yield f"{priced.match.id} has no price per token at this time, or the amount is out of range."
-        else:
-            yield "No rate is known."
-        yield "In the overrides file this would price it:"
-        yield ""
-        yield from toml_lines(book, request.provider, request.model)
+        yield from _unpriced(book, request, priced, at)
         return
-    yield f"{usd(priced.cost)} USD   {priced.match.id}   {request.mode}   {at}"
+    where = f"   {clean(request.region)}" if request.region else ""
+    bound = "at least " if priced.status == "unpriced" else ""
+    yield f"{bound}{usd(priced.cost)} USD   {priced.match.id}   {request.mode}{where}   {at}"
+    if bound:
+        yield f"{words(priced.doubt)[:1].upper()}{words(priced.doubt)[1:]}."
     if priced.cost != priced.market_cost:
         yield f"{usd(priced.market_cost)} USD at market price"
     width = max((len(usd(part.amount)) for part in priced.parts), default=0)
     for part in priced.parts:
-        count = f"{part.tokens:,} x ${per_million(part.rate)}/M"
-        yield f"  {part.name:<18} {count:>28}  {usd(part.amount):>{width}}"
+        one = part.name in ("web search", "request")
+        each = "no rate" if part.rate is None else f"${usd(part.rate) if one else f'{per_million(part.rate)}/M'}"
+        amount = "" if part.rate is None else usd(part.amount)
+        yield f"  {part.name:<18} {f'{part.tokens:,} x {each}':>28}  {amount:>{width}}".rstrip()
     if priced.prompt_cache_savings:
         yield f"  prompt cache saved {usd(priced.prompt_cache_savings)} USD"
     yield f"rate      {priced.rate_source}; rates of {book.date}"
     yield f"matched   {priced.match.text}"
+
+
+def _unpriced(book: RateBook, request: Request, priced: Priced, at: str) -> Iterator[str]:
+    """Why there is no price, and the lines that would give one."""
+    from cost_top.model.doubts import words
+    from cost_top.model.text import clean
+    from cost_top.pricing.unpriced import toml_lines
+
+    name = "/".join(clean(part) for part in (request.provider, request.model) if part)
+    told = words(priced.doubt)
+    if priced.match is None:
+        yield f"unpriced   {name}   {at}"
+        yield "No rate is known."
+    else:
+        asked = " ".join(clean(part) for part in (request.mode, request.region) if part)
+        yield f"unpriced   {name}   {asked}   {at}"
+        yield f"{priced.match.id}: {told}."
+        yield f"matched   {priced.match.text}"
+    yield "In the overrides file this would price it:"
+    yield ""
+    yield from toml_lines(book, request.provider, request.model, priced.doubt)
 
 
 def _list_models(book: RateBook, wanted: str, moment: datetime, form: str) -> None:

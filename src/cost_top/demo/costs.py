@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from functools import cache
 
 from cost_top.demo.world import Route
+from cost_top.model.modes import STANDARD
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.rates import STANDARD, Quote, Timeline
+from cost_top.pricing.rates import Quote, Timeline
 
 # Tokens: input, cached, created, created for an hour, output, reasoning; parts inside their wholes.
 Usage = tuple[int, int, int, int, int, int]

@@ -12,7 +12,7 @@ from typing import Any
 from cost_top.demo.costs import Prices
 from cost_top.demo.pools import HIT, OK, Caller, Mix, Pools, homes_of_users, make_caller, make_pools
 from cost_top.demo.rhythm import DAY_MS, HOUR_MS, day_weights, level
-from cost_top.demo.world import Route, World, load_world
+from cost_top.demo.world import Change, Route, World, load_world
 from cost_top.model.native import COLUMNS
 
 Row = tuple[Any, ...]
@@ -54,13 +54,15 @@ class Traffic:
         plan = [(route, *self._daily_counts(route, end_ms, days)) for route in self.world.routes]
         started_ms = loop_start(self.world, end_ms)
         looped = self.loop_calls(started_ms, max(started_ms, end_ms - covered * DAY_MS), end_ms)
+        extra = [*looped, *self.leaked_calls(end_ms)]
+        changes = changes_before(self.world, end_ms)
         for day in range(covered, 0, -1):
             start_ms = end_ms - day * DAY_MS
             mood = self.random.gauss(1, _DAILY_NOISE)
-            rows = [row for row in looped if 0 <= row[TIME] - start_ms < DAY_MS]
+            rows = [row for row in extra if 0 <= row[TIME] - start_ms < DAY_MS]
             for route, counts, hours in plan:
                 count = int(counts[day] * mood + self.random.random())
-                rows += self.requests(route, self._start_times(start_ms, hours[day], count))
+                rows += self._changing(route, self._start_times(start_ms, hours[day], count), changes)
             rows.sort(key=itemgetter(TIME, 0))
             yield from (row for row in rows if row[TIME] + row[LATENCY] <= end_ms)
 
@@ -164,6 +166,30 @@ class Traffic:
             rows.append(self._row(self._loop_route, started, self._loop_caller, call))
         return rows
 
+    def _changing(self, route: Route, times: list[int], changes: list[tuple[int, int, Change]]) -> list[Row]:
+        """The requests of a route, those that start while something is different as they are then."""
+        rows = []
+        for start_ms, end_ms, change in changes:
+            if change.endpoint == route.endpoint:
+                inside = [time_ms for time_ms in times if start_ms <= time_ms < end_ms]
+                times = [time_ms for time_ms in times if not start_ms <= time_ms < end_ms]
+                rows += self.requests(change.of(route), inside) if inside else []
+        return rows + self.requests(route, times)
+
+    def leaked_calls(self, end_ms: int) -> list[Row]:
+        """What strangers sent with a key of the company."""
+        leak, random = self.world.leak, self.random
+        route = Route(leak.endpoint, leak.provider, leak.model, 0, leak.input, leak.output, 900, 14)
+        caller = make_caller(self.world, route, self.world.token(leak.token), None)
+        caller = replace(caller, origin=(leak.client_ip, leak.agent))
+        start_ms = at_of_day(end_ms, 1, leak.starts)
+        times = sorted(start_ms + int(random.random() * leak.hours * HOUR_MS) for _ in range(leak.requests))
+        return [
+            self._row(route, time_ms, caller, (int(leak.input * random.uniform(0.4, 1.6)),
+                      int(leak.output * random.uniform(0.5, 1.5)), (0, 0, 0, 0), random.uniform(0.8, 1.4), OK))
+            for time_ms in times
+        ]  # fmt: skip
+
     def live_route(self) -> Route:
         """The route of the next live request."""
         routes = self.world.routes
@@ -177,9 +203,21 @@ class Traffic:
 
 def loop_start(world: World, end_ms: int) -> int:
     """When the agent began to loop: yesterday evening, seen from `end_ms`."""
-    yesterday = datetime.fromtimestamp(end_ms / 1000, UTC).date() - timedelta(days=1)
-    started = datetime.combine(yesterday, time.fromisoformat(world.loop.starts), UTC)
-    return int(started.timestamp()) * 1000
+    return at_of_day(end_ms, 1, world.loop.starts)
+
+
+def changes_before(world: World, end_ms: int) -> list[tuple[int, int, Change]]:
+    """Where each change begins and ends: on the last working day before that of `end_ms`."""
+    weekday = datetime.fromtimestamp(end_ms / 1000, UTC).weekday()
+    days = 1 if 1 <= weekday <= 5 else 3 if weekday == 0 else 2
+    starts = [(at_of_day(end_ms, days, change.starts), change) for change in world.changes]
+    return [(start, start + int(change.hours * HOUR_MS), change) for start, change in starts]
+
+
+def at_of_day(end_ms: int, days_before: int, at: str) -> int:
+    """A time of the day (UTC) so many days before that of `end_ms`, in milliseconds."""
+    day = datetime.fromtimestamp(end_ms / 1000, UTC).date() - timedelta(days=days_before)
+    return int(datetime.combine(day, time.fromisoformat(at), UTC).timestamp()) * 1000
 
 
 def _covered(days: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -87,6 +87,43 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What is different for some hours, from `starts` (UTC) on, in the requests of an endpoint; None: as always."""
+
+    endpoint: str
+    starts: str
+    hours: float
+    provider: str | None = None
+    model: str | None = None
+    cached: float | None = None
+
+    def of(self, route: Route) -> Route:
+        """The route as it is meanwhile."""
+        cached = route.cached if self.cached is None else self.cached
+        return replace(
+            route, provider=self.provider or route.provider, model=self.model or route.model, cached=cached,
+            created=route.created if cached else 0.0, mode=None if self.model else route.mode,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Requests that strangers sent with a key, in some hours from `starts` (UTC) on."""
+
+    token: str
+    endpoint: str
+    provider: str
+    model: str
+    starts: str
+    hours: float
+    requests: int
+    input: int
+    output: int
+    agent: str
+    client_ip: str
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """The rhythm of a kind of traffic: a weight per hour of the day (UTC) and one for weekend days."""
 
@@ -107,6 +144,8 @@ class World:
     endpoints: dict[str, Endpoint]
     routes: tuple[Route, ...]
     loop: Loop
+    changes: tuple[Change, ...]
+    leak: Leak
     users: tuple[str, ...]
 
     def token(self, token_id: str) -> Token:
@@ -130,6 +169,8 @@ def load_world() -> World:
         endpoints={path: Endpoint(**entry) for path, entry in data["endpoints"].items()},
         routes=tuple(Route(**entry) for entry in data["routes"]),
         loop=Loop(**data["loop"]),
+        changes=tuple(Change(**entry) for entry in data["changes"]),
+        leak=Leak(**data["leak"]),
         users=_names(data["people"]),
     )
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, cast, column, func, literal_column, table
-from sqlalchemy import Text as SqlText
+from sqlalchemy import ColumnElement, FromClause, column, func, literal_column, table
 from sqlalchemy.sql import quoted_name
 
-from cost_top.gateways.dialects.base import UNKNOWN_MONEY, Cell, Dialect, TimeColumn, constant, number
+from cost_top.gateways.detect import UniqueKey
+from cost_top.gateways.dialects.base import UNKNOWN_MONEY, Cell, Dialect, TimeColumn, number
+from cost_top.gateways.fitted import fitted
+from cost_top.gateways.joined import named_joins, newest_rows
 from cost_top.gateways.preset import PATH_IN_SQL, Expression, Preset, json_paths
+from cost_top.gateways.secrets import key_fields
+from cost_top.gateways.times import any_unit_at, any_unit_within, expressed, of_any_unit
 from cost_top.model.errors import UserError
 from cost_top.model.record import FIELDS
+from cost_top.model.secret import RULES
 
 _KINDS = {"VARCHAR": "text", "BIGINT": "integer", "INTEGER": "integer", "BOOLEAN": "boolean", "VARCHAR[]": "tags"}
-# What may change after a row was first seen, and is read cheaply.
-_FINGERPRINT_FIELDS = ("input_tokens", "output_tokens", "reported_cost", "status", "cache_hit")
+# A row without an id is known by these.
+_IDENTITY_FIELDS = ("input_tokens", "output_tokens", "reported_cost", "status", "cache_hit")
 # Amounts that no row has, by the kind of the cost column.
 _NO_MONEY = {"integer": str(UNKNOWN_MONEY), "double": "9e99", "text": "''"}
 
@@ -29,40 +35,64 @@ class RawShape:
     """What the normal form must know of a raw stream."""
 
     fields: tuple[str, ...]  # in the stream; the others are unknown
-    fingerprint_fields: tuple[str, ...]
-    identity_fields: tuple[str, ...]  # of these, those that are equal in every stream of a row
+    plain: tuple[str, ...]  # raw columns that follow every change of a cheap column, equal in every stream of a row
+    identity_fields: tuple[str, ...]  # what a row without an id is known by
     time_kind: str  # micros, timestamp or iso
     text_is_blob: bool
     cost_kind: str  # integer, double or text
     pico_per_unit: tuple[int, int]
     input_includes_cache: bool | None  # None: the stream says it row by row
     user_agent_tag: str | None
+    keys: tuple[tuple[str, str], ...] = ()  # fields that may hold raw keys, each with the pattern of what is none
+    key: str = "id"  # what tells rows apart: `id`, id and `time`, id and `columns`, or `none`
+    key_columns: tuple[str, ...] = ()  # raw columns that tell rows apart, together with the id
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """Measures that no column tells."""
+        return frozenset() if "status" in self.fields else frozenset({"error_count"})
+
+
+# The raw column of a row's hash, where the database makes one.
+ROW_HASH = "row_hash"
 
 
 def field_kind(name: str) -> str:
-    """How a field is read: text, integer, boolean, tags or money."""
-    return "money" if name == "reported_cost" else _KINDS[dict(FIELDS)[name]]
+    """How a field is read: text, integer, boolean, tags, money, or an amount in its unit as decimal text."""
+    special = {"reported_cost": "money", "reported_market_cost": "amount"}
+    return special.get(name) or _KINDS[dict(FIELDS)[name]]
 
 
 class LogColumns:
     """The columns of one log. Building fails with `UserError` when the table lacks what nothing goes without."""
 
-    def __init__(self, preset: Preset, columns: Mapping[str, str], dialect: Dialect, schema: str | None = None) -> None:
-        """`columns` are those that may be read, with their declared types."""
+    def __init__(
+        self, preset: Preset, columns: Mapping[str, str], dialect: Dialect, schema: str | None = None,
+        keys: Sequence[UniqueKey] = (),
+    ) -> None:  # fmt: skip
+        """`columns` are those that may be read, with their declared types; `keys` are the table's own."""
+        preset = fitted(preset, columns, dialect)
         self.preset = preset
         self.columns = columns
         self.dialect = dialect
         self.schema = schema or preset.schema
         self._require()
-        self.table = self.named(preset.table)
-        self.time = TimeColumn(self.column(preset.time_column), columns[preset.time_column], preset.time_unit)
-        self.time_kind = self._fitting_time()
+        # Qualified, a name that is gone is an error: SQLite takes a quoted name alone for a text.
+        self.table: Any = table(
+            _quoted(preset.table), *(column(_quoted(name)) for name in columns),
+            schema=_quoted(self.schema) if self.schema else None,
+        )  # fmt: skip
+        self.key = _key(preset, keys, columns)
         self._json = self._json_sources()
+        self.time = self._time()
+        self.time_kind = self._fitting_time()
         self._usable = {name: self._known(items) for name, items in preset.fields.items()}
         self.mapped = tuple(name for name, _ in FIELDS if self._usable.get(name))
         self.missing = tuple(name for name in preset.fields if not self._usable[name])
         self._costly = tuple(name for name in self.mapped if any(item.costly for item in self._usable[name]))
-        self.fingerprint_fields = tuple(name for name in _FINGERPRINT_FIELDS if self.cells(name, details=False))
+        self.plain_fields = tuple(name for name in self.mapped if self.cells(name, details=False))
+        values = [self.raw(name, details=False) for name in self.plain_fields]
+        self.row_hash = dialect.row_hash([self.identity, dialect.time(self.time), *values])
 
     @property
     def shape(self) -> RawShape:
@@ -70,20 +100,50 @@ class LogColumns:
         includes = self.preset.input_includes_cache
         return RawShape(
             fields=self.mapped,
-            fingerprint_fields=self.fingerprint_fields,
-            identity_fields=tuple(name for name in self.fingerprint_fields if name not in self._costly),
+            plain=tuple(name for name, _ in self.plain),
+            identity_fields=tuple(
+                name for name in _IDENTITY_FIELDS if name in self.plain_fields and name not in self._costly
+            ),
             time_kind=self.time_kind,
             text_is_blob=self.dialect.text_is_blob,
             cost_kind=self.cost_kind,
             pico_per_unit=self.preset.pico_per_unit,
             input_includes_cache=includes if isinstance(includes, bool) else None,
             user_agent_tag=self.preset.user_agent_tag,
+            keys=key_fields(self.preset, self.mapped),
+            key="none" if self.key is None else "columns" if self.key else "id",
+            key_columns=tuple(f"key {place}" for place in range(len(self.key or ()))),
         )
+
+    @property
+    def identity(self) -> ColumnElement[Any]:
+        """The raw id."""
+        cell = self.cell(self.preset.id)
+        return self.dialect.finish_text(self.dialect.only_text(cell) if cell else None)
+
+    @property
+    def plain(self) -> list[tuple[str, ColumnElement[Any]]]:
+        """The raw columns that follow every change of a cheap column, by name."""
+        if self.row_hash is not None:
+            return [(ROW_HASH, self.row_hash)]
+        # Where costly columns come first the stream has both forms.
+        return [
+            (f"plain {name}" if name in self._costly else name, self.raw(name, details=False))
+            for name in self.plain_fields
+        ]
+
+    @property
+    def key_values(self) -> list[tuple[str, ColumnElement[Any]]]:
+        """The raw columns that tell rows of one id apart."""
+        cells = [Cell(self.column(name), self.columns[name]) for name in self.key or ()]
+        return [
+            (f"key {place}", self.dialect.finish_text(self.dialect.only_text(cell))) for place, cell in enumerate(cells)
+        ]
 
     @property
     def version(self) -> str:
         """Hash of the preset and of what was found of it."""
-        found = f"{self.preset.digest()}|{self.mapped}|{self.dialect.name}|{self.shape}"
+        found = f"{self.preset.digest()}|{self.mapped}|{self.dialect.name}|{self.shape}|{RULES}"
         return hashlib.sha256(found.encode()).hexdigest()[:16]
 
     @property
@@ -91,8 +151,10 @@ class LogColumns:
         """Every column of the table that any statement names."""
         preset = self.preset
         items = [preset.id, *(item for items in self._usable.values() for item in items)]
-        items += [item for item in (preset.row_filter, preset.input_includes_cache) if isinstance(item, Expression)]
-        named = {preset.time_column, *(name for item in items for name in item.columns)}
+        more = (preset.row_filter, preset.input_includes_cache, preset.time_sql)
+        items += [item for item in more if isinstance(item, Expression)]
+        named = {preset.time_column, *(self.key or ()), *(name for join in preset.joins for name in join.on.values())}
+        named |= {*(name for item in items for name in item.columns)}
         spelled = " ".join(sql for item in items for sql in item.sql.values())
         return tuple(name for name in self.columns if name in named or re.search(rf"\b{re.escape(name)}\b", spelled))
 
@@ -114,17 +176,13 @@ class LogColumns:
         return tuple(self._usable.get(name) or ())
 
     def column(self, name: str) -> ColumnElement[Any]:
-        """A column by its exact name."""
-        return column(quoted_name(name, quote=True))
-
-    def named(self, name: str) -> Any:
-        """A table by its exact name, in the log's schema."""
-        return table(_quoted(name), schema=_quoted(self.schema) if self.schema else None)
+        """A column of the log by its exact name."""
+        return self.table.c[name] if name in self.table.c else column(_quoted(name))
 
     def cell(self, item: Expression) -> Cell | None:
         """What an expression reads; None where this database has no word for it."""
         if item.value is not None:
-            return Cell(cast(constant(item.value), SqlText), "text")
+            return Cell(self.dialect.as_text(self.dialect.literal(item.value)), "text")
         if item.sql:
             spelled = self._with_paths(item.sql.get(self.dialect.name, ""))
             return Cell(literal_column(f"({spelled})"), typed=item.typed) if spelled else None
@@ -144,6 +202,8 @@ class LogColumns:
         kind, dialect = field_kind(name), self.dialect
         if kind == "money":
             return self._money(cells)[0]
+        if kind == "amount":
+            return func.coalesce(*map(dialect.money_text, cells), dialect.literal(""))
         text = dialect.only_text if len(cells) == 1 else dialect.text
         read = {"text": text, "tags": dialect.tags, "integer": dialect.integer, "boolean": dialect.boolean}[kind]
         values = [read(cell) for cell in cells]
@@ -160,27 +220,61 @@ class LogColumns:
         """The SQL of what a raw column of that kind holds where nothing is known."""
         if kind == "money":
             return _NO_MONEY[self.cost_kind]
+        if kind == "amount":
+            return "''"
         return "-1" if kind in ("integer", "boolean") else self.dialect.spell(self.dialect.finish_text(None))
 
-    def source(self, details: bool) -> Any:
-        """What to select from: the table, with its JSON unpacked where that is read."""
+    def source(self, details: bool, names: Collection[str] | None = None) -> Any:
+        """What to select from: the table, with its JSON unpacked and others joined where they are read.
+
+        `names` are the fields that are, all of them where it is None.
+        """
         source = self.table
-        read = [item for items in self._usable.values() for item in items if details or not item.costly]
-        wanted = {name for item in read for name, _ in json_paths(item)}
+        wanted_items = (items for name, items in self._usable.items() if names is None or name in names)
+        read = [item for items in wanted_items for item in items if details or not item.costly]
+        # Whatever is read of a row, its time is, and whether it counts.
+        always = (self.preset.row_filter, self.preset.time_sql, self.preset.input_includes_cache)
+        beside = [item for item in always if isinstance(item, Expression)] if names is not None else []
+        wanted = {name for item in (*read, *beside) for name, _ in json_paths(item)}
         for name, relation in self._json.items():
             if name in wanted:
                 source = source.outerjoin(relation, literal_column("true"))
+        for joined in named_joins(self.preset.joins, read, self.dialect.name):
+            source = source.outerjoin(*newest_rows(joined, self.preset.table, self.dialect))
         return source
+
+    def within(self, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
+        """The conditions of `[start, end)`, served by an index on the time's column."""
+        if self.preset.time_unit == "epoch_any":
+            return [any_unit_within(self.column(self.preset.time_column), start, end)]
+        return self.dialect.within(self.time, start, end)
+
+    def at(self, times: Sequence[datetime]) -> ColumnElement[bool]:
+        """Rows at any of these times; rows next to them may be among them."""
+        if self.preset.time_unit == "epoch_any":
+            return any_unit_at(self.column(self.preset.time_column), times)
+        return self.dialect.at(self.time, times)
 
     def filter(self) -> list[ColumnElement[bool]]:
         """The preset's own condition on rows."""
         sql = self.preset.row_filter.sql.get(self.dialect.name) if self.preset.row_filter else None
-        return [literal_column(f"({sql})")] if sql else []
+        return [literal_column(f"({self._with_paths(sql)})")] if sql else []
 
     def _money(self, cells: Sequence[Cell]) -> tuple[ColumnElement[Any], str]:
         if len(cells) == 1:
             return self.dialect.money(cells[0], whole=self.preset.cost_unit != "usd")
-        return func.coalesce(*map(self.dialect.money_text, cells), constant("")), "text"
+        return func.coalesce(*map(self.dialect.money_text, cells), self.dialect.literal("")), "text"
+
+    def _time(self) -> TimeColumn:
+        preset = self.preset
+        if preset.time_sql is not None:
+            sql = preset.time_sql.sql.get(self.dialect.name)
+            if sql is None:
+                raise UserError(f"mapping {preset.origin}: time.sql has no text for {self.dialect.name}")
+            return expressed(self._with_paths(sql), preset.time_unit, self.dialect.name)
+        if preset.time_unit == "epoch_any":
+            return of_any_unit(self.column(preset.time_column))
+        return TimeColumn(self.column(preset.time_column), self.columns[preset.time_column], preset.time_unit)
 
     def _fitting_time(self) -> str:
         kind = self.dialect.time_kind(self.time)
@@ -188,14 +282,14 @@ class LogColumns:
             preset, declared = self.preset, self.time.declared
             raise UserError(
                 f"mapping {preset.origin}: time.unit {preset.time_unit} does not fit the column "
-                f"{preset.time_column!r} of type {declared}; change the unit or the column"
+                f"{preset.time_column or 'expression'!r} of type {declared}; change the unit or the column"
             )
         return kind
 
     def _require(self) -> None:
         preset = self.preset
-        always = [preset.time_column, *preset.id.columns, *preset.recognised_by]
-        for item in (preset.row_filter, preset.input_includes_cache):
+        always = [*filter(None, [preset.time_column]), *preset.id.columns, *preset.recognised_by]
+        for item in (preset.row_filter, preset.input_includes_cache, preset.time_sql):
             always += item.columns if isinstance(item, Expression) else ()
         missing = sorted({name for name in always if name not in self.columns})
         if missing:
@@ -218,25 +312,60 @@ class LogColumns:
         return self.dialect.json(Cell(source.c[f"{name}.{path[0]}"], "jsonb"), path[1:])
 
     def _with_paths(self, sql: str) -> str:
-        """The SQL of a preset with each `${column.key.key}` replaced by the text at that path; '' if it has none."""
+        """The SQL of a preset with each `${…}` replaced by what it stands for in this database; '' if it has none."""
 
         def spelled(match: re.Match[str]) -> str:
-            name, *path = match[1].split(".")
-            value = self._at_path(name, path)
-            return "NULL" if value is None else self.dialect.spell(value)
+            name, *path = match[2].split(".")
+            if name not in self.columns:
+                return "NULL"
+            cell = Cell(self.column(name), self.columns[name])
+            if path:
+                value = self._at_path(name, path)
+                if value is None:
+                    return "NULL"
+                cell = Cell(value)
+            return f"({self.dialect.spell(self._cast(match[1], cell))})"
 
         return PATH_IN_SQL.sub(spelled, sql)
+
+    def _cast(self, kind: str | None, cell: Cell) -> ColumnElement[Any]:
+        """What a `${kind column.key}` of a preset's SQL reads: never an error, NULL where it is none."""
+        if kind is None:
+            return cell.value
+        cast = {"int": self.dialect.integer, "bool": self.dialect.boolean, "decimal": self.dialect.decimal}[kind]
+        return cast(cell)
 
     def _json_sources(self) -> dict[str, FromClause]:
         """One relation for each JSON column that is read at paths, where the database wants one."""
         keys: dict[str, list[str]] = {}
-        for item in (item for items in self.preset.fields.values() for item in items):
+        preset = self.preset
+        items = [item for items in preset.fields.values() for item in items]
+        more = (preset.row_filter, preset.input_includes_cache, preset.time_sql)
+        for item in (*items, *(item for item in more if isinstance(item, Expression))):
             for name, path in json_paths(item):
                 if name in self.columns and path[0] not in keys.setdefault(name, []):
                     keys[name].append(path[0])
         cells = {name: Cell(self.column(name), self.columns[name]) for name in keys}
         found = {name: self.dialect.json_source(cells[name], keys[name], name) for name in keys}
         return {name: source for name, source in found.items() if source is not None}
+
+
+def _key(preset: Preset, keys: Sequence[UniqueKey], columns: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The columns that, with the id, tell every row from every other; none where the id does; None where nothing does.
+
+    The smallest key that holds the id is taken, then the smallest of all.
+    """
+    identity = preset.id.column if not preset.id.path else None
+    # Rows without an id are known by their figures, so an id alone may be NULL.
+    usable = [
+        key.columns
+        for key in keys
+        if set(key.columns) <= set(columns) and (not key.nullable or key.columns == (identity,))
+    ]
+    if not usable:
+        return None
+    best = min(usable, key=lambda key: (identity not in key, len(key)))
+    return tuple(name for name in best if name != identity)
 
 
 def first(values: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:

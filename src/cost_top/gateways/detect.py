@@ -26,6 +26,14 @@ class FoundTable:
     columns: Mapping[str, str]  # that may be read: name to declared type
 
 
+@dataclass(frozen=True, slots=True)
+class UniqueKey:
+    """Columns that together tell every row of a table from every other; `nullable`: rows with a NULL apart."""
+
+    columns: tuple[str, ...]
+    nullable: bool = False
+
+
 def recognise(presets: Sequence[Preset], tables: Iterable[FoundTable], database: str) -> list[Candidate]:
     """Every preset and table that belong together, presets in their order."""
     found = list(tables)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, cast, func, literal_column, select
-from sqlalchemy import Text as SqlText
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select
 
-from cost_top.gateways.columns import LogColumns, field_kind, first
-from cost_top.gateways.dialects.base import USABLE_FROM, USABLE_UNTIL, Cell, constant, number
-from cost_top.gateways.preset import Expression, LookupTable
+from cost_top.gateways.columns import ROW_HASH, LogColumns, field_kind, first
+from cost_top.gateways.dialects.base import USABLE_FROM, USABLE_UNTIL, number
+from cost_top.gateways.joined import WITHIN
+from cost_top.gateways.preset import Expression
 
 
 class LogStatements:
@@ -26,19 +26,49 @@ class LogStatements:
         """The raw rows of a period."""
         return self._joined(self._rows_head(details), self._within(start, end))
 
+    def narrow(self, fields: Collection[str], periods: Sequence[tuple[datetime, datetime | None]]) -> str:
+        """As `rows` with details, of some fields alone and of several periods, which do not overlap."""
+        wanted = tuple(name for name in self.columns.mapped if name in fields)
+        key = f"narrow {wanted}"
+        if key not in self._heads:
+            self._heads[key] = self._render(
+                self._select([*self._fields(wanted, True), *self._inclusive()], True, wanted)
+            )
+        within = [and_(*self._times(start, end)) for start, end in periods]
+        return self._joined(self._heads[key], [or_(*within), *self.columns.filter()])
+
+    def count(self, periods: Sequence[tuple[datetime, datetime | None]]) -> str:
+        """One row: how many rows some periods have, which do not overlap."""
+        within = or_(*(and_(*self._times(start, end)) for start, end in periods))
+        counted = select(self._dialect.integer_sum(func.count()).label("n")).select_from(self.columns.source(True, ()))
+        return self._render(counted.where(within, *self.columns.filter()))
+
     def rows_at(self, times: Sequence[datetime], details: bool) -> str:
         """The raw rows at some times."""
-        return self._joined(
-            self._rows_head(details), [self._dialect.at(self.columns.time, times), *self.columns.filter()]
-        )
+        return self._joined(self._rows_head(details), [self.columns.at(times), *self.columns.filter()])
 
     def fingerprints(self, start: datetime, end: datetime | None) -> str:
-        """Ids, times and changeable figures of a period, from cheap columns."""
+        """Ids, times and what follows every change of a row, from cheap columns."""
         if "fingerprints" not in self._heads:
-            figures = [self.columns.raw(name, details=False).label(name) for name in self.columns.fingerprint_fields]
+            columns = self.columns
+            plain = dict(columns.plain)
+            # What a row without an id is known by.
+            plain |= {name: columns.raw(name, details=False) for name in columns.shape.identity_fields}
+            figures = [value.label(name) for name, value in (*plain.items(), *columns.key_values)]
             head = self._render(self._select(figures, details=False))
-            self._heads["fingerprints"] = self._witnessed(self._raw_kinds(self.columns.fingerprint_fields), head)
+            kinds = self._raw_kinds([*plain, *columns.shape.key_columns])
+            self._heads["fingerprints"] = self._witnessed(kinds, head)
         return self._joined(self._heads["fingerprints"], self._within(start, end))
+
+    def digest(self, start: datetime, end: datetime | None) -> str | None:
+        """One row: count and sum of the rows' hashes; None where the database makes none."""
+        if self.columns.row_hash is None:
+            return None
+        if "digest" not in self._heads:
+            total = self._dialect.as_text(func.coalesce(func.sum(self.columns.row_hash), number(0)))
+            digest = select(func.count().label("rows"), total.label("digest"))
+            self._heads["digest"] = self._render(digest.select_from(self.columns.source(details=False)))
+        return self._joined(self._heads["digest"], self._within(start, end))
 
     def models(self, start: datetime, end: datetime) -> str:
         """Providers and models of a period: rows of each, and how many of them lack a reported cost."""
@@ -73,10 +103,11 @@ class LogStatements:
         """One row: count and the check text of a UTC day."""
         start = datetime.combine(day, time(), UTC)
         parts = [self._sum(name) for name in ("input_tokens", "output_tokens", "reported_cost")]
-        check: ColumnElement[Any] = constant("")
-        for part in parts:
-            check = check.op("||")(constant("/")).op("||")(func.coalesce(part, constant("")))
-        counted = select(func.count().label("rows"), cast(check, SqlText).label("check_text")).select_from(
+        literal = self._dialect.literal
+        check = self._dialect.concatenated(
+            [piece for part in parts for piece in (literal("/"), func.coalesce(part, literal("")))]
+        )
+        counted = select(func.count().label("rows"), self._dialect.as_text(check).label("check_text")).select_from(
             self.columns.source(False)
         )
         return self._render(counted.where(*self._within(start, start + timedelta(days=1))))
@@ -93,17 +124,6 @@ class LogStatements:
             total = total + count
         return self._render(select(total.label("rows")))
 
-    def lookup(self, lookup: LookupTable) -> str:
-        """Ids and names of a table beside the log, where both are known."""
-        key, name = self.columns.column(lookup.id), self.columns.column(lookup.name)
-        texts = [self._dialect.finish_text(self._dialect.only_text(Cell(value))) for value in (key, name)]
-        found = (
-            select(texts[0].label("id"), texts[1].label("name"))
-            .select_from(self.columns.named(lookup.table))
-            .where(key.is_not(None), name.is_not(None))
-        )
-        return self._witnessed({"id": "text", "name": "text"}, self._render(found))
-
     def expression_probe(self, name: str, expression: Expression) -> str | None:
         """A statement that fails when a mapping's own SQL is wrong, and reads nothing; None where there is none."""
         if not expression.sql:
@@ -111,14 +131,14 @@ class LogStatements:
         cell = self.columns.cell(expression)
         if cell is None:
             return None
-        probe = select(self.columns.read(name, [cell]).label("probe")).select_from(self.columns.source(details=True))
-        return self._render(probe.limit(literal_column("0")))
+        probe = select(self.columns.read(name, [cell]).label("probe")).select_from(self.columns.source(True, (name,)))
+        return self._render(probe.limit(literal_column("0"))).replace(WITHIN, "1 = 0")
 
     def _rows_head(self, details: bool) -> str:
         """Everything before WHERE; it never changes, and compiling it takes longer than a poll may."""
         key = f"rows {details}"
         if key not in self._heads:
-            kinds = self._raw_kinds(self.columns.mapped)
+            kinds = self._raw_kinds([*self.columns.mapped, *self._also()])
             if isinstance(self.columns.preset.input_includes_cache, Expression):
                 kinds["input_includes_cache"] = "boolean"
             self._heads[key] = self._witnessed(kinds, self._render(self._rows(details)))
@@ -127,7 +147,12 @@ class LogStatements:
     def _raw_kinds(self, fields: Sequence[str]) -> dict[str, str]:
         """The names and kinds of a stream's columns: id, time, then these fields."""
         time = "iso" if self.columns.time_kind == "iso" else "integer"
-        return {"id": "text", "time": time, **{name: field_kind(name) for name in fields}}
+        return {"id": "text", "time": time, **{name: _raw_kind(name) for name in fields}}
+
+    def _also(self) -> dict[str, ColumnElement[Any]]:
+        """What a stream of rows holds beside the fields: what rows are told apart by and their changes known by."""
+        beside = (*self.columns.plain, *self.columns.key_values)
+        return {name: value for name, value in beside if name not in self.columns.mapped}
 
     def _witnessed(self, kinds: Mapping[str, str], statement: str) -> str:
         """The statement behind one row of the right types that stands for nothing: no id, and no time.
@@ -137,30 +162,37 @@ class LogStatements:
         if not self._dialect.types_from_rows:
             return statement
         blanks = {kind: "''" if kind == "iso" else self.columns.blank(kind) for kind in kinds.values()}
-        columns = ", ".join(f'{blanks[kind]} AS "{name}"' for name, kind in kinds.items())
+        columns = ", ".join(f"{blanks[kind]} AS {self._dialect.quoted(name)}" for name, kind in kinds.items())
         return f"SELECT {columns} UNION ALL {statement}"
 
     def _joined(self, head: str, conditions: Sequence[ColumnElement[bool]]) -> str:
-        return f"{head} WHERE " + " AND ".join(f"({self._dialect.spell(condition)})" for condition in conditions)
+        spelled = " AND ".join(f"({self._dialect.spell(condition)})" for condition in conditions)
+        return f"{head.replace(WITHIN, spelled)} WHERE {spelled}"
 
     def _rows(self, details: bool) -> Select[Any]:
-        extra = []
+        also = [value.label(name) for name, value in self._also().items()]
+        return self._select([*self._fields(self.columns.mapped, details), *also, *self._inclusive()], details)
+
+    def _fields(self, names: Sequence[str], details: bool) -> list[ColumnElement[Any]]:
+        return [self.columns.raw(name, details).label(name) for name in names]
+
+    def _inclusive(self) -> list[ColumnElement[Any]]:
+        """Whether input holds its cached parts, where that differs from row to row."""
         includes = self.columns.preset.input_includes_cache
         if isinstance(includes, Expression) and (cell := self.columns.cell(includes)) is not None:
-            extra = [func.coalesce(self._dialect.boolean(cell), number(-1)).label("input_includes_cache")]
-        return self._select(
-            [*(self.columns.raw(name, details).label(name) for name in self.columns.mapped), *extra], details
-        )
+            return [func.coalesce(self._dialect.boolean(cell), number(-1)).label("input_includes_cache")]
+        return []
 
-    def _select(self, figures: Sequence[ColumnElement[Any]], details: bool) -> Select[Any]:
-        cell = self.columns.cell(self.columns.preset.id)
-        identity = self._dialect.finish_text(self._dialect.only_text(cell) if cell else None)
+    def _select(
+        self, figures: Sequence[ColumnElement[Any]], details: bool, names: Collection[str] | None = None
+    ) -> Select[Any]:
         moment = self._dialect.time(self.columns.time)
-        return select(identity.label("id"), moment.label("time"), *figures).select_from(self.columns.source(details))
+        read = select(self.columns.identity.label("id"), moment.label("time"), *figures)
+        return read.select_from(self.columns.source(details, names))
 
     def _sum(self, name: str) -> ColumnElement[Any]:
         cells = self.columns.cells(name, details=False)
-        return self._dialect.total(cells[0]) if cells else constant("")
+        return self._dialect.total(cells[0]) if cells else self._dialect.literal("")
 
     def _edge(self, order: ColumnElement[Any]) -> str:
         moment = self._dialect.time(self.columns.time).label("time")
@@ -173,12 +205,22 @@ class LogStatements:
         )
 
     def _within(self, start: datetime, end: datetime | None) -> list[ColumnElement[bool]]:
+        return [*self._times(start, end), *self.columns.filter()]
+
+    def _times(self, start: datetime, end: datetime | None) -> list[ColumnElement[bool]]:
         first = min(max(start, USABLE_FROM), USABLE_UNTIL)
         last = min(end or USABLE_UNTIL, USABLE_UNTIL)
-        return [*self._dialect.within(self.columns.time, first, last), *self.columns.filter()]
+        return self.columns.within(first, last)
 
     def _usable_time(self) -> list[ColumnElement[bool]]:
         return self._within(USABLE_FROM, None)
 
     def _render(self, statement: Select[*tuple[Any, ...]]) -> str:
         return self._dialect.render(statement)
+
+
+def _raw_kind(name: str) -> str:
+    """The kind of a raw column: a field's, of its plain form too; a key is text."""
+    if name == ROW_HASH:
+        return "integer"
+    return "text" if name.startswith("key ") else field_kind(name.removeprefix("plain "))

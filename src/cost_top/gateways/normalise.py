@@ -6,9 +6,13 @@ zero), and no text holds a control character.
 
 from __future__ import annotations
 
-from cost_top.gateways.columns import RawShape, field_kind
-from cost_top.gateways.dialects.base import INTEGER_LIMIT, UNKNOWN_MONEY
-from cost_top.model.record import FIELDS
+from collections.abc import Sequence
+
+from cost_top.gateways.columns import ROW_HASH, RawShape, field_kind
+from cost_top.gateways.dialects.base import INTEGER_LIMIT, UNKNOWN_MONEY, Dialect
+from cost_top.gateways.secrets import is_key_sql, public_key_sql, public_text_sql
+from cost_top.model.record import FIELDS, WITNESSES
+from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2
 
 _TOKENS = (
@@ -17,36 +21,100 @@ _TOKENS = (
 )  # fmt: skip
 # A separator that makes one search over all texts of a row see the edges of each.
 _EDGE = "|"
-_DIRTY = f"{UNSAFE_RE2[:-1]}|^ | $| [{_EDGE}]|[{_EDGE}] "
-_MODES = "'standard', 'batch', 'flex', 'priority'"
+_DIRTY = f"{UNSAFE_RE2[:-1]}|^ | $| [{_EDGE}]|[{_EDGE}] |{MAYBE_KEY_RE2}"
 
 
-def normalise_select(shape: RawShape, relation: str) -> str:
-    """SELECT over `relation`, a raw stream or table of that shape, scanned once."""
-    columns = ", ".join(f'CAST({_final(name, shape)} AS {kind}) AS "{name}"' for name, kind in FIELDS)
+def normalise_select(shape: RawShape, relation: str, witnesses: bool = False) -> str:
+    """SELECT over `relation`, a raw stream or table of that shape, scanned once; with `WITNESSES` where asked."""
+    if witnesses:
+        relation = f"(SELECT *, {_witness(shape)} FROM {relation})"
+    kinds = (*FIELDS, *(WITNESSES if witnesses else ()))
+    columns = ", ".join(f'CAST({_final(name, shape)} AS {kind}) AS "{name}"' for name, kind in kinds)
     cleaned = f"({_cleaned(shape, _decoded(shape, relation))})"
     if "tags" not in shape.fields:
-        return f"SELECT {columns} FROM ({_typed(shape, cleaned)})"
+        return f"SELECT {columns} FROM ({_typed(shape, cleaned, witnesses)})"
     # Few tag lists are many rows': each is parsed once.
     return (
-        f"WITH cleaned AS MATERIALIZED {cleaned}, parsed AS (SELECT *, {_tags(shape)} AS final_tags FROM "
-        f"(SELECT tags, {_tag_list()} AS all_tags FROM (SELECT DISTINCT tags FROM cleaned WHERE tags IS NOT NULL))) "
-        f"SELECT {columns} FROM ({_typed(shape, 'cleaned LEFT JOIN parsed USING (tags)')})"
+        f"WITH cleaned AS MATERIALIZED {cleaned}, parsed AS "
+        f"({tag_lists_select(shape, '(SELECT DISTINCT tags FROM cleaned WHERE tags IS NOT NULL)')}) "
+        f"SELECT {columns} FROM ({_typed(shape, 'cleaned LEFT JOIN parsed USING (tags)', witnesses)})"
+    )
+
+
+def tag_lists_select(shape: RawShape, relation: str) -> str:
+    """`tags, all_tags, final_tags` of the raw texts `tags` of a relation: the list in each, and what of it are tags."""
+    return (
+        f"SELECT *, {_tags(shape)} AS final_tags FROM (SELECT tags, {_tag_list()} AS all_tags "
+        f"FROM (SELECT tags, {_said_tags()} AS said_tags FROM {relation}))"
     )
 
 
 def fingerprint_select(shape: RawShape, relation: str) -> str:
-    """`id, time, fingerprint` of a stream of fingerprints."""
+    """`key, time, fingerprint` of a stream of fingerprints."""
     identity = _decode(_quoted("id")) if shape.text_is_blob else "id"
-    figures = ", ".join(f'CAST("{name}" AS VARCHAR)' for name in shape.fingerprint_fields) or "''"
+    # The key is made of the final id, as it is in the normal form.
+    known = f"SELECT * REPLACE ({_identity(shape, 'safe')} AS id) FROM (SELECT *, {_safe('id')} AS safe FROM "
     return (
-        f"SELECT {_identity(shape, 'safe')} AS id, {time_select(shape.time_kind)} AS time, "
-        f"hash(concat_ws('{_EDGE}', {figures})) AS fingerprint FROM (SELECT *, {_safe('id')} AS safe "
-        f"FROM (SELECT * REPLACE ({identity} AS id) FROM {relation} WHERE {_real(shape)}))"
+        f"SELECT {_key(shape)} AS key, {time_select(shape.time_kind)} AS time, fingerprint FROM ({known}"
+        f"(SELECT * REPLACE ({identity} AS id), {_fingerprint(shape)} AS fingerprint, {_rest_of_key(shape)} AS "
+        f"rest_of_key FROM {relation} WHERE {_real(shape)})))"
     )
 
 
-def text_select(shape: RawShape, names: tuple[str, ...]) -> str:
+def witnessed_select(shape: RawShape, relation: str, names: Sequence[str]) -> str:
+    """Raw columns of a stream as they are, then `fingerprint` and `content` as `normalise_select` gives them."""
+    columns = ", ".join(map(_quoted, names))
+    witnesses = f"{_fingerprint(shape)} AS fingerprint, {_content(shape)} AS content"
+    return f"SELECT {columns}, {witnesses} FROM {relation} WHERE {_real(shape)}"
+
+
+def bare_fingerprint_select(shape: RawShape, relation: str) -> str:
+    """Raw id and time of a stream of fingerprints, and `fingerprint`."""
+    return f"SELECT id, time, {_fingerprint(shape)} AS fingerprint FROM {relation} WHERE {_real(shape)}"
+
+
+def _witness(shape: RawShape) -> str:
+    """The columns added to a raw stream, of its raw values."""
+    return f"{_fingerprint(shape)} AS fingerprint, {_rest_of_key(shape)} AS rest_of_key, {_content(shape)} AS content"
+
+
+def _content(shape: RawShape) -> str:
+    every = ["id", "time", *shape.fields, *shape.key_columns]
+    if shape.input_includes_cache is None:
+        every.append("input_includes_cache")
+    return _positive(f"hash({', '.join(map(_quoted, every))})")
+
+
+def _fingerprint(shape: RawShape) -> str:
+    if shape.plain == (ROW_HASH,):
+        return _quoted(ROW_HASH)
+    return _positive(f"hash({', '.join(map(_quoted, ('id', 'time', *shape.plain)))})")
+
+
+def _positive(value: str) -> str:
+    return f"CAST({value} >> 1 AS BIGINT)"
+
+
+def _rest_of_key(shape: RawShape) -> str:
+    """What tells rows of one id apart, as text; lengths keep values apart."""
+    if shape.key == "time":
+        return f"CAST({_quoted('time')} AS VARCHAR)"
+    if shape.key == "none":
+        return f"concat_ws('~', CAST({_quoted('time')} AS VARCHAR), CAST({_fingerprint(shape)} AS VARCHAR))"
+    texts = [_decode(_quoted(name)) if shape.text_is_blob else _quoted(name) for name in shape.key_columns]
+    return " || ".join(f"concat(length({text}), ':', {text})" for text in texts) or "''"
+
+
+def _key(shape: RawShape) -> str:
+    return "id" if shape.key == "id" else "concat(length(id), ':', id, rest_of_key)"
+
+
+def content_select(shape: RawShape, relation: str) -> str:
+    """`content` alone of a raw stream of rows, as `normalise_select` gives it."""
+    return f"SELECT {_content(shape)} AS content FROM {relation} WHERE {_real(shape)}"
+
+
+def text_select(shape: RawShape | Dialect, names: tuple[str, ...]) -> str:
     """Raw text columns as VARCHAR, not cleaned."""
     return ", ".join(f"{_decode(_quoted(name)) if shape.text_is_blob else _quoted(name)} AS {name}" for name in names)
 
@@ -61,7 +129,11 @@ def _identity(shape: RawShape, safe: str) -> str:
 
 
 def _safe(column: str) -> str:
-    return f"trim(left(regexp_replace({column}, '{UNSAFE_RE2}', '', 'g'), {TEXT_LIMIT}))"
+    return f"trim(left({public_text_sql(_printable(column))}, {TEXT_LIMIT}))"
+
+
+def _printable(column: str) -> str:
+    return f"regexp_replace({column}, '{UNSAFE_RE2}', '', 'g')"
 
 
 def _texts(shape: RawShape) -> list[str]:
@@ -94,7 +166,8 @@ def _cleaned(shape: RawShape, decoded: str) -> str:
     every = ", ".join(_quoted(name) for name in texts)
     dirty = f"strlen(every_text) > {TEXT_LIMIT} OR regexp_matches(every_text, '{_DIRTY}')"
     joined = f"SELECT *, concat_ws('{_EDGE}', {every}) AS every_text FROM ({decoded})"
-    flagged = f"SELECT * EXCLUDE (every_text), {dirty} AS dirty FROM ({joined})"
+    keys = "".join(f", {is_key_sql(_quoted(name), public)} AS key_{name}" for name, public in shape.keys)
+    flagged = f"SELECT * EXCLUDE (every_text), {dirty} AS dirty{keys} FROM ({joined})"
     safe = f"SELECT *, CASE WHEN dirty THEN list_transform([{every}], lambda text: {_safe('text')}) END AS safe "
     columns = [f"{_clean(name, place, shape)} AS {_quoted(name)}" for place, name in enumerate(texts, 1)]
     if "tags" in shape.fields:
@@ -106,27 +179,43 @@ def _cleaned(shape: RawShape, decoded: str) -> str:
 def _clean(name: str, place: int, shape: RawShape) -> str:
     if name == "id":
         return f"CASE WHEN dirty OR id = '' THEN {_identity(shape, f'safe[{place}]')} ELSE id END"
-    return f"nullif(CASE WHEN dirty THEN safe[{place}] ELSE {_quoted(name)} END, '')"
+    shown = f"CASE WHEN dirty THEN safe[{place}] ELSE {_quoted(name)} END"
+    if name in dict(shape.keys):
+        shown = f"CASE WHEN key_{name} THEN {public_key_sql(_printable(_quoted(name)))} ELSE {shown} END"
+    return f"nullif({shown}, '')"
 
 
-def _typed(shape: RawShape, cleaned: str) -> str:
+def _typed(shape: RawShape, cleaned: str, witnesses: bool) -> str:
     """Every column in its own type; figures that cannot be are NULL."""
     columns = ["id", f"{time_select(shape.time_kind)} AS time"]
     columns += [
-        "all_tags, final_tags" if name == "tags" else f'{_value(name, shape)} AS "{name}"' for name in shape.fields
+        "all_tags, final_tags" if name == "tags" else f'{value_sql(name, shape)} AS "{name}"' for name in shape.fields
     ]
     if shape.input_includes_cache is None:
         columns.append("CASE input_includes_cache WHEN 1 THEN true WHEN 0 THEN false END AS inclusive")
+    if witnesses:
+        columns.append("fingerprint, content, rest_of_key")
     return f"SELECT {', '.join(columns)} FROM {cleaned}"
 
 
-def _value(name: str, shape: RawShape) -> str:
+def value_sql(name: str, shape: RawShape) -> str:
+    """A raw column in the type of its field; NULL where it is none."""
     column, kind = _quoted(name), field_kind(name)
     if kind == "integer":
         return f"CASE WHEN {column} >= 0 AND {column} < {INTEGER_LIMIT} THEN {column} END"
     if kind == "boolean":
-        return f"CASE {column} WHEN 1 THEN true WHEN 0 THEN false END"
+        return f"CASE WHEN {column} = 1 THEN true WHEN {column} = 0 THEN false END"
+    if kind == "amount":
+        return _amount(shape, column)
     return _money(shape) if kind == "money" else column
+
+
+def _amount(shape: RawShape, column: str) -> str:
+    """Decimal text in the cost's unit as pico-dollars; what a division left over is rounded away."""
+    numerator, denominator = shape.pico_per_unit
+    if (numerator, denominator) == (10**12, 1):
+        return f"TRY_CAST(TRY_CAST({column} AS DECIMAL(20, 12)) * CAST(1000000000000 AS DECIMAL(13, 0)) AS BIGINT)"
+    return f"TRY_CAST(round(TRY_CAST({column} AS DOUBLE) * {numerator} / {denominator}) AS BIGINT)"
 
 
 def _money(shape: RawShape) -> str:
@@ -144,9 +233,19 @@ def _money(shape: RawShape) -> str:
     return f"TRY_CAST(sign({whole}) * {scaled} AS BIGINT)"
 
 
+def _said_tags() -> str:
+    """A list that was encoded twice is the list inside the text."""
+    said = _quoted("tags")
+    inside = f"CAST({said} AS JSON) ->> '$'"
+    return (
+        f"CASE WHEN starts_with({said}, '\"') AND json_valid({said}) AND json_valid({inside}) "
+        f"AND json_type({inside}) = 'ARRAY' THEN {inside} ELSE {said} END"
+    )
+
+
 def _tag_list() -> str:
     """The texts of a JSON array; of an object `key:value`; other text is a list with commas. Cleaned, no repeats."""
-    column = _quoted("tags")
+    column = "said_tags"
     keys = (
         f"list_transform(json_keys({column}), lambda key: concat_ws(':', key, "
         f"CAST({column} AS JSON) ->> ('$.\"' || replace(key, '\"', '\\\"') || '\"')))"
@@ -163,25 +262,36 @@ def _tag_list() -> str:
 
 def _final(name: str, shape: RawShape) -> str:
     """One field over the typed columns, where fields depend on each other."""
-    column = _quoted(name) if name in ("id", "time", *shape.fields) else "NULL"
+    if name == "key":
+        return _key(shape)
+    column = _quoted(name) if name in ("id", "time", "fingerprint", "content", *shape.fields) else "NULL"
     if name == "user_agent" and shape.user_agent_tag and "tags" in shape.fields:
-        return f"coalesce({column}, {_agent_from_tags(shape.user_agent_tag)})"
+        return f"coalesce({column}, {agent_from_tags(shape.user_agent_tag)})"
     if name == "counted":
-        return f"coalesce({column}, true)"
+        return f"coalesce({column}, {is_request_sql(shape)})"
     if column == "NULL":
         return column
     special = {
-        "input_tokens": _input_tokens(shape),
+        "input_tokens": input_tokens_sql(shape),
         "provider": f"lower({column})",
         "credential_type": f"lower({column})",
-        "mode": f"CASE WHEN lower({column}) IN ({_MODES}) THEN lower({column}) END",
+        "mode": f"lower({column})",
+        "region": f"lower({column})",
         "status": f"CASE WHEN {column} < 1000 THEN {column} END",
         "tags": "final_tags",
     }
     return special.get(name, column)
 
 
-def _input_tokens(shape: RawShape) -> str:
+def is_request_sql(shape: RawShape) -> str:
+    """Money that comes back without any time spent is a refund or a correction, not a request."""
+    if "reported_cost" not in shape.fields:
+        return "true"
+    instant = "coalesce(latency_ms, 0) = 0" if "latency_ms" in shape.fields else "true"
+    return f"NOT coalesce(reported_cost < 0 AND {instant}, false)"
+
+
+def input_tokens_sql(shape: RawShape) -> str:
     """All input with its cached parts inside; where they cannot be inside, the source left them out."""
     parts = [f"coalesce({_quoted(name)}, 0)" for name in _TOKENS[1:3] if name in shape.fields]
     column = _quoted("input_tokens")
@@ -204,7 +314,8 @@ def _tags(shape: RawShape) -> str:
     return f"CASE WHEN len({tags}) > 0 THEN list_sort(list_distinct({tags})) END"
 
 
-def _agent_from_tags(prefix: str) -> str:
+def agent_from_tags(prefix: str) -> str:
+    """The user agent among `all_tags`, of `tag_lists_select`."""
     literal = _literal(prefix)
     # The most specific one comes last.
     agents = f"list_filter(all_tags, lambda tag: starts_with(tag, {literal}))"

@@ -18,6 +18,17 @@ def runway(balance: int | None, daily_costs: Sequence[int]) -> timedelta | None:
     return timedelta(hours=min(hours, 24 * 36_500))
 
 
+def runway_at(balance: int | None, hourly: int | None) -> timedelta | None:
+    """The balance over a cost an hour; None when either is unknown or nothing is burnt.
+
+    >>> runway_at(30, 10), runway_at(30, 0), runway_at(None, 1)
+    (datetime.timedelta(seconds=10800), None, None)
+    """
+    if balance is None or not hourly or hourly < 0:
+        return None
+    return timedelta(hours=min(max(balance, 0) // hourly, 24 * 36_500))
+
+
 def question_interval(price: int, monthly_budget: int) -> int:
     """Seconds between billed questions of `price` so that a month of 30 days stays within a budget, in whole minutes.
 

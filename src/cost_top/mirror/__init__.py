@@ -1,1 +1,1 @@
-
+"""The copy of a log's window: rows, days and sums. Only `Mirror` is for other rooms."""

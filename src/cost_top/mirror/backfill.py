@@ -6,7 +6,8 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import IntEnum
@@ -14,12 +15,17 @@ from enum import IntEnum
 import duckdb
 
 from cost_top.mirror.database import Database
-from cost_top.mirror.days import ClosedDay, Days
-from cost_top.model.errors import SourceError, one_line
-from cost_top.sources.base import LogReader, LogSource, SourceDenied, Statistics
+from cost_top.mirror.days import ClosedDay, Days, Rung
+from cost_top.model.errors import SourceDenied, SourceError, one_line
+from cost_top.sources.base import LogReader, LogSource, Statistics
 
 READERS = 2
 _DAY = timedelta(days=1)
+_IDLE_SECONDS = 3.0  # a reader without work keeps its connection and memory so long
+# Days are read together up to so many rows, and so many days: the screen fills day by day.
+_ROWS_TOGETHER = 100_000
+_MOST_DAYS = 8
+_ALWAYS_THOROUGH = 50_000  # rows
 _TRIES = 3  # where one answer is waited for
 _RETRY_SECONDS = (0.2, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
@@ -34,15 +40,16 @@ class Work(IntEnum):
 
 
 # Rest after a piece of work, as a multiple of the time it took: history must not crowd out the gateway.
-_REST = {Work.READ: 0.0, Work.READ_OLDER: 0.5, Work.DETAILS: 1.0, Work.VERIFY: 4.0}
+_REST = {Work.READ: 0.0, Work.READ_OLDER: 0.5, Work.DETAILS: 1.0, Work.VERIFY: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A day that is ready, or was found unchanged (`day` None)."""
+    """A day that is ready; `anew`: it was read, otherwise it was found to be what it was."""
 
     work: Work
-    day: ClosedDay | None
+    day: ClosedDay
+    anew: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,14 @@ class Failed:
     """A day that could not be read now; it is tried again."""
 
     error: SourceError
+
+
+# Where every day read is a scan of the whole table.
+_REST_UNINDEXED = 9.0
+
+# (work, newest first, order, day, the day as it is held, what it is compared by)
+_Item = tuple[Work, int, int, date, ClosedDay | None, Rung]
+_END: _Item = (Work.READ, -(10**9), -1, date.min, None, Rung.WRITTEN)
 
 
 class Backfill:
@@ -62,25 +77,33 @@ class Backfill:
         self._database = database
         self._days = days
         self._patient = patient
-        self._queue: queue.PriorityQueue[tuple[Work, int, int, date, ClosedDay | None]] = queue.PriorityQueue()
+        self._queue: queue.PriorityQueue[_Item] = queue.PriorityQueue()
         self._order = itertools.count()
         self._stopping = threading.Event()
-        self._readers: list[LogReader] = []
+        self._readers: set[LogReader] = set()
+        self._closed = Statistics()  # what readers have cost that are closed again
+        self._rows_a_day: int | None = None  # of the last day that was read
         self._threads: list[threading.Thread] = []
         self.costly = bool(source.costly)
+        # From this monotonic second on, days are compared by their sums only, except for the first few rows.
+        self.thorough_until = float("inf")
+        self.doubting = False  # what a log tells of itself only seconds after a write proves nothing
+        self._compared_rows = 0
         self._pending = 0
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
+        self._at_work: set[date] = set()
+        self._days_free = threading.Condition(self._lock)
 
     def ask(self, work: Work, days: Iterable[date]) -> None:
         """Queue days, newest first."""
-        self._put((work, -day.toordinal(), next(self._order), day, None) for day in days)
+        self._put((work, -day.toordinal(), next(self._order), day, None, Rung.ALL) for day in days)
 
-    def verify(self, kept: Iterable[ClosedDay]) -> None:
+    def verify(self, kept: Iterable[ClosedDay], rung: Rung) -> None:
         """Queue kept days to be held against the log."""
-        self._put((Work.VERIFY, -day.day.toordinal(), next(self._order), day.day, day) for day in kept)
+        self._put((Work.VERIFY, -day.day.toordinal(), next(self._order), day.day, day, rung) for day in kept)
 
-    def _put(self, items: Iterable[tuple[Work, int, int, date, ClosedDay | None]]) -> None:
+    def _put(self, items: Iterable[_Item]) -> None:
         with self._lock:
             for item in items:
                 self._pending += 1
@@ -94,11 +117,12 @@ class Backfill:
     @property
     def statistics(self) -> tuple[Statistics, ...]:
         """What each reader has cost."""
-        return tuple(reader.statistics for reader in self._readers)
+        with self._lock:
+            return (self._closed, *(reader.statistics for reader in self._readers))
 
     def start(self) -> None:
         """Begin reading."""
-        for number in range(READERS):
+        for number in range(READERS if self._source.indexed else 1):
             thread = threading.Thread(target=self._run, name=f"backfill-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -111,8 +135,12 @@ class Backfill:
     def stop(self) -> None:
         """Break off and end the threads."""
         self._stopping.set()
-        for reader in self._readers:
+        with self._lock:
+            self._days_free.notify_all()
+        for reader in tuple(self._readers):
             reader.cancel()
+        for _ in self._threads:
+            self._queue.put(_END)
         for thread in self._threads:
             thread.join(timeout=2)
 
@@ -120,24 +148,28 @@ class Backfill:
         connection = self._database.cursor()
         reader: LogReader | None = None
         failures = 0
-        while not self._stopping.is_set():
-            try:
-                item = self._queue.get(timeout=0.2)
-            except queue.Empty:
+        while (item := self._next(reader)) is not _END:
+            if item is None:
+                self._close(reader)
+                reader = None
                 continue
-            began = time.monotonic()
+            began, items = time.monotonic(), self._together(item)
             try:
                 if reader is None:
                     reader = self._source.connect()
-                    self._readers.append(reader)
-                self.results.put(self._work(connection, reader, *item))
+                    with self._lock:
+                        self._readers.add(reader)
+                with self._alone(items):
+                    for done in self._work(connection, reader, items):
+                        self.results.put(done)
                 failures = 0
-                self._finished()
+                self._finished(len(items))
             except (SourceError, duckdb.Error, OSError) as error:
                 if self._stopping.is_set():
                     break
                 failed = error if isinstance(error, SourceError) else SourceError(one_line(error))
-                self._queue.put(item)
+                for one in items:
+                    self._queue.put(one)
                 if not self._patient and (failures >= _TRIES or isinstance(failed, SourceDenied)):
                     self.results.put(Failed(failed))
                     self._give_up()
@@ -148,31 +180,75 @@ class Backfill:
                 failures += 1
                 continue
             if self._patient:
-                self._stopping.wait((time.monotonic() - began) * _REST[item[0]])
-        if reader is not None:
-            reader.close()
+                rest = _REST[item[0]] if self._source.indexed else max(_REST[item[0]], _REST_UNINDEXED)
+                self._stopping.wait((time.monotonic() - began) * rest)
+        self._close(reader)
         connection.close()
 
-    def _work(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        reader: LogReader,
-        work: Work,
-        _place: int,
-        _order: int,
-        day: date,
-        kept: ClosedDay | None,
-    ) -> Done:
-        if work is Work.VERIFY and kept is not None:
-            if self._days.still_true(reader, kept):
-                return Done(work, None)
-            return Done(work, self._days.read(connection, reader, day, kept.details))
-        details = work is Work.DETAILS or not self.costly
-        return Done(work, self._days.read(connection, reader, day, details))
+    def _next(self, reader: LogReader | None) -> _Item | None:
+        """The next piece of work; None when an open reader is not wanted any more, `_END` at the end."""
+        try:
+            item = self._queue.get(timeout=_IDLE_SECONDS if reader is not None else None)
+        except queue.Empty:
+            return None
+        return _END if self._stopping.is_set() else item
 
-    def _finished(self) -> None:
+    def _close(self, reader: LogReader | None) -> None:
+        """Give back a connection and its memory; what it has cost stays known."""
+        if reader is None:
+            return
+        reader.close()
+        with self._lock:
+            self._readers.discard(reader)
+            for name in ("queries", "database_ms", "rows_read", "bytes_read"):
+                setattr(self._closed, name, getattr(self._closed, name) + getattr(reader.statistics, name))
+
+    def _together(self, first: _Item) -> list[_Item]:
+        """A piece of work with those that follow it day by day, where days are so small that most of it is overhead."""
+        items = [first]
+        if first[0] is Work.VERIFY or self._rows_a_day is None or self._source.reads_whole:
+            return items
+        while len(items) < _MOST_DAYS and (len(items) + 1) * self._rows_a_day <= _ROWS_TOGETHER:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item[0] is not first[0] or item[3] != items[-1][3] - _DAY:
+                self._queue.put(item)
+                break
+            items.append(item)
+        return items
+
+    def _work(self, connection: duckdb.DuckDBPyConnection, reader: LogReader, items: list[_Item]) -> list[Done]:
+        work, _, _, _, kept, rung = items[0]
+        if work is Work.VERIFY and kept is not None:
+            self._compared_rows += kept.row_count
+            if time.monotonic() >= self.thorough_until and self._compared_rows > _ALWAYS_THOROUGH:
+                rung = min(rung, Rung.SUMS)
+            return [Done(work, *self._days.compare(connection, reader, kept, rung, doubting=self.doubting))]
+        details = work is Work.DETAILS or not self.costly
+        read = self._days.read(connection, reader, [item[3] for item in items], details)
+        self._rows_a_day = max(day.row_count for day in read)
+        return [Done(work, day) for day in read]
+
+    @contextmanager
+    def _alone(self, items: list[_Item]) -> Iterator[None]:
+        """Wait until nobody else is at work on these days: what was asked of a day later ends later."""
+        days = {item[3] for item in items}
+        with self._lock:
+            self._days_free.wait_for(lambda: self._stopping.is_set() or not days & self._at_work)
+            mine = days - self._at_work
+            self._at_work |= mine
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work -= mine
+                self._days_free.notify_all()
+
+    def _finished(self, pieces: int) -> None:
         with self._idle:
-            self._pending -= 1
+            self._pending -= pieces
             if self._pending == 0:
                 self._idle.notify_all()
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import duckdb
 
-from cost_top.mirror.schema import QUARTER, create_table, first_row
+from cost_top.mirror.names import Names, is_naming
+from cost_top.mirror.schema import COLUMNS, QUARTER, create_table, first_row
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.rate_join import RateJoin
 from cost_top.sources.base import LogReader, Lookup
@@ -26,6 +27,7 @@ class Database:
             ":memory:",
             config={
                 "threads": THREADS,
+                "async_threads": 0,
                 "temp_directory": "",
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
@@ -40,6 +42,7 @@ class Database:
         self._lock = threading.Lock()
         self._threads = THREADS
         self._lookups: tuple[Lookup, ...] = ()
+        self.names = Names(self.connection)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection to the same data for another thread."""
@@ -61,26 +64,38 @@ class Database:
             self.connection.execute("CHECKPOINT")
 
     @contextmanager
+    def incoming(
+        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, answer: AbstractContextManager[Any]
+    ) -> Iterator[str]:
+        """A temporary table of the normal form and witnesses from a raw stream, ready to be priced.
+
+        Every row of the log is a row of it. The statement on the log has ended when the table is there.
+        """
+        take(connection, reader, answer, f"incoming AS SELECT * FROM ({reader.taken_sql('log_stream')})")
+        try:
+            self._name(connection)
+            self.names.learn(connection, "incoming")
+            self.prepare(connection, "incoming")
+            yield "incoming"
+        finally:
+            connection.execute("DROP TABLE IF EXISTS incoming")
+
+    @contextmanager
     def ingested(
         self, connection: duckdb.DuckDBPyConnection, reader: LogReader, answer: AbstractContextManager[Any]
     ) -> Iterator[str]:
-        """A temporary table of the mirror's columns from a raw stream: normalised, one row per id, priced.
-
-        The statement on the log has ended when the table is there.
-        """
-        take(connection, reader, answer, f"incoming AS SELECT * FROM ({reader.normalise_sql('log_stream')})")
+        """As `incoming`, of the mirror's columns and witnesses: priced."""
         try:
-            self._one_row_per_id(connection)
-            self._name(connection)
-            self.price(connection, "incoming", "priced_rows")
-            connection.execute("DROP TABLE incoming")
+            with self.incoming(connection, reader, answer) as rows:
+                self.price(connection, rows)
             yield "priced_rows"
         finally:
-            connection.execute("DROP TABLE IF EXISTS incoming; DROP TABLE IF EXISTS priced_rows")
+            connection.execute("DROP TABLE IF EXISTS priced_rows")
 
-    def set_lookups(self, lookups: tuple[Lookup, ...]) -> None:
-        """The names kept beside the log's rows: rows read from now on carry them."""
-        self._lookups = lookups
+    def set_lookups(self, lookups: tuple[Lookup, ...]) -> bool:
+        """The names kept beside the log's rows: rows read from now on carry them. Whether any is new."""
+        self._lookups = tuple(lookup for lookup in lookups if not is_naming(lookup))
+        return self.names.set_lookups(self.connection.cursor(), lookups)
 
     def _name(self, connection: duckdb.DuckDBPyConnection) -> None:
         for lookup in self._lookups:
@@ -92,25 +107,46 @@ class Database:
                     {"keys": list(lookup.names.keys()), "names": list(lookup.names.values())},
                 )
 
-    def price(self, connection: duckdb.DuckDBPyConnection, relation: str, target: str) -> None:
-        """Make the temporary table `target` of the mirror's columns from rows of the normal form."""
+    def fill(self, row: dict[str, Any]) -> None:
+        """Give one row of the normal form the names that are kept beside the log, as rows that are read get them."""
+        for lookup in self._lookups:
+            row[lookup.field] = lookup.names.get(row[lookup.by], row[lookup.field])
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection, relation: str) -> None:
+        """Have the rates ready of the models of rows of the normal form."""
         pairs = connection.execute(f"SELECT DISTINCT provider, model FROM {relation}").fetchall()
         with self._lock:
             self.rates.prepare(connection, pairs)
-        connection.execute(create_table(target).replace("CREATE OR REPLACE TABLE", "CREATE OR REPLACE TEMP TABLE"))
+
+    def priced(self, relation: str) -> str:
+        """A SELECT of the mirror's columns over rows of the normal form whose rates are ready."""
+        columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in COLUMNS)
+        rates = self.rates.select(relation)
+        return f"SELECT {columns} FROM (SELECT *, FALSE AS late, {QUARTER} AS quarter FROM ({rates}))"
+
+    def price(self, connection: duckdb.DuckDBPyConnection, relation: str) -> None:
+        """Make the temporary table `priced_rows` from rows of the normal form and witnesses whose rates are ready."""
+        connection.execute(create_table("priced_rows").replace("REPLACE TABLE", "REPLACE TEMP TABLE"))
         connection.execute(
-            f"INSERT INTO {target} BY NAME SELECT *, FALSE AS late, {QUARTER} AS quarter "
+            f"INSERT INTO priced_rows BY NAME SELECT *, FALSE AS late, {QUARTER} AS quarter "
             f"FROM ({self.rates.select(relation)})"
         )
 
-    @staticmethod
-    def _one_row_per_id(connection: duckdb.DuckDBPyConnection) -> None:
-        """A log without a unique id may repeat one; its newest row counts."""
-        if _count(connection, "SELECT count(*) - count(DISTINCT id) FROM incoming"):
-            connection.execute(
-                "CREATE OR REPLACE TEMP TABLE incoming AS SELECT * FROM incoming "
-                "QUALIFY row_number() OVER (PARTITION BY id ORDER BY time DESC) = 1"
-            )
+
+def number_twins(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Give rows that share a key, in a log where nothing is unique, keys of their own; whether there were any.
+
+    Twins are of one instant, so they come together. A further twin changes the keys of all.
+    """
+    if not _count(connection, f"SELECT count(*) - count(DISTINCT key) FROM {table}"):
+        return False
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * EXCLUDE (twin, twins) "
+        "REPLACE (CASE WHEN twins > 1 THEN concat(key, '#', twin, '/', twins) ELSE key END AS key) "
+        "FROM (SELECT *, row_number() OVER (PARTITION BY key ORDER BY fingerprint) AS twin, "
+        f"count(*) OVER (PARTITION BY key) AS twins FROM {table})"
+    )
+    return True
 
 
 def take(

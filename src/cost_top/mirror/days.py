@@ -1,48 +1,80 @@
 """Closed days: a Parquet file a day in the user's cache folder, or a table in memory where nothing may be kept.
 
-A file is written beside its name and renamed, so a reader sees a whole file or none, and two instances may share a
-folder. What the log said of the day when it was read is kept with it; a day is used only while the log still says so.
+Beside each day stands what proves it: what the log said of itself when the day was read, and digests of its rows. A day
+is held against the log by the cheapest of these that will do.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from cost_top.mirror.database import Database
+from cost_top.mirror.database import Database, take
+from cost_top.mirror.held import HeldFiles
+from cost_top.mirror.kept import KeptFiles, is_whole, scan, stamp
 from cost_top.mirror.schema import SCHEMA_VERSION, first_row, quoted
-from cost_top.model.errors import UserError
-from cost_top.model.files import replace_private
+from cost_top.model.files import cache_folder
 from cost_top.model.record import FIELD_NAMES
-from cost_top.sources.base import LogReader, LogSource
+from cost_top.sources.base import Evidence, LogReader, LogSource
 
 _DAY = timedelta(days=1)
-_STALE = 7 * 86400  # files of other rates are kept this long for an instance that still uses them
+# Days of so many rows are priced where they are written: planning that costs less than a table of all their rows.
+_PRICED_BY_THEMSELVES = 25_000
+_NOTE_SECONDS = 60.0  # a proof is noted on disk when it is so much newer
+
+
+class Rung(IntEnum):
+    """What a day is compared by, cheapest first. Each finds what the ones before it find, and more."""
+
+    WRITTEN = 1  # nothing was written to the table since
+    SUMS = 2  # the count, and sums of tokens and cost
+    PLAIN = 3  # a digest of every cheap column that is shown or priced
+    ALL = 4  # a digest of the costly ones too
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedDay:
-    """One UTC day of the log as a relation. `check` is what the log said of it when it was read."""
+    """One UTC day of the log as a relation, and what proves it."""
 
     day: date
     relation: str  # SQL: a file scan or a table
     row_count: int
     details: bool  # costly columns are read as well
-    check: str
+    check: str  # the sums of rung 2; '' where the log has none
+    plain: str = ""  # the digest of rung 3
+    content: str = ""  # the digest of rung 4; '' without details
+    compared: datetime = datetime(2000, 1, 1, tzinfo=UTC)  # when its cheap columns last were those of the log
+    evidence: Evidence | None = None  # what the log said of itself before all of it was read or compared
     path: Path | None = None
+    held: Path | None = field(default=None, compare=False)  # the file under a name that nobody else removes
+    stamp: tuple[int, int, int] | None = field(default=None, compare=False)  # of `held`
     start: datetime = field(init=False)  # its first instant, naive UTC
 
     def __post_init__(self) -> None:
         """Set what follows from the day."""
         object.__setattr__(self, "start", datetime(self.day.year, self.day.month, self.day.day))
+
+    @property
+    def reading(self) -> str:
+        """A short text for what was read: other rows, another text."""
+        said = f"{self.row_count} {self.check} {self.plain} {self.content}"
+        return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+    def is_damaged(self, thorough: bool) -> bool:
+        """Whether its file is gone or no longer what was written; `thorough` reads it, otherwise only if touched."""
+        if self.path is None or self.held is None:
+            return False
+        if not thorough and stamp(self.path) == stamp(self.held) == self.stamp:
+            return False
+        return stamp(self.held) != self.stamp or not is_whole(self.path)
 
 
 class Days:
@@ -51,153 +83,218 @@ class Days:
     def __init__(self, folder: Path | None, source: LogSource, database: Database) -> None:
         """Make the folder, private to the user."""
         self._database = database
-        self._rates = database.book.version[:12]
-        self._folder: Path | None = None
+        self._costly = bool(source.costly)
+        self.files: KeptFiles | None = None
+        self._held: HeldFiles | None = None
         if folder is not None:
             key = f"{source.identity[:24]}-{source.preset.name}-{source.preset.version[:12]}-{SCHEMA_VERSION}"
-            self._folder = folder / key
-            try:
-                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._prune()
-            except OSError as error:
-                raise UserError(
-                    f"cache folder {self._folder}: {error.strerror or error}; use --no-cache or set XDG_CACHE_HOME"
-                ) from error
+            cache_folder(folder / key, folder)
+            self.files = KeptFiles(folder / key, source.place, database.book.version[:12])
+            self._held = HeldFiles(folder / key)
+
+    def close(self) -> None:
+        """Have done with every file."""
+        if self._held is not None:
+            self._held.close()
+
+    def release(self, day: ClosedDay) -> None:
+        """Have done with a day's file: nobody reads it any more."""
+        if self._held is not None and day.held is not None:
+            self._held.release(day.held)
+
+    def is_noted(self, day: ClosedDay) -> bool:
+        """Whether a reading is still the one that is kept: of another nothing may be written any more."""
+        noted = _from_note(day.day, self.files.note(day.day)) if self.files is not None else None
+        return noted is not None and noted.reading == day.reading
 
     def known(self, connection: duckdb.DuckDBPyConnection, days: Iterable[date]) -> list[ClosedDay]:
         """The days kept from an earlier run, priced with the present rates; damaged ones are dropped."""
-        if self._folder is None:
+        if self.files is None:
             return []
-        found = []
-        for day in days:
-            note = self._read_note(day)
-            if note is None:
-                continue
-            path = self._path(day, note["details"])
-            closed = ClosedDay(day, scan(path), note["row_count"], note["details"], note["check"], path)
-            if self._is_whole(connection, closed) or self._price_again(connection, closed):
-                found.append(closed)
-        return found
+        noted = (_from_note(day, self.files.note(day)) for day in days)
+        found = (self._found(connection, day) for day in noted if day is not None)
+        return [day for day in found if day is not None]
 
-    def read(self, connection: duckdb.DuckDBPyConnection, reader: LogReader, day: date, details: bool) -> ClosedDay:
-        """Read a day from the log and keep it. The log is asked for its check first: a change in between shows."""
-        check = self._check(reader, day)
-        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        answer = reader.rows(start, start + _DAY, details)
-        with self._database.ingested(connection, reader, answer) as rows:
-            return self._keep(connection, day, rows, details, check)
+    def read(
+        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, days: Sequence[date], details: bool
+    ) -> list[ClosedDay]:
+        """Read days that follow each other and keep them. The log's word is taken first: a change in between shows."""
+        now, evidence = datetime.now(UTC), reader.evidence()
+        checks = {day: _check(reader, day) for day in days}
+        complete = details or not self._costly
+        answer = reader.rows(_midnight(min(days)), _midnight(max(days)) + _DAY, details)
+        with self._database.incoming(connection, reader, answer) as rows:
+            sums = connection.execute(
+                f"SELECT CAST(time AS DATE), count(*), sum(fingerprint), sum(content) FROM {rows} GROUP BY 1"
+            ).fetchall()
+            digests = {day: (f"{count} {plain}", f"{count} {content}") for day, count, plain, content in sums}
+            found = []
+            with self._rows_of_days(connection, rows, sum(count for _, count, *_ in sums) // len(days)) as select:
+                for day in days:
+                    plain, content = digests.get(day, ("0 0", "0 0"))
+                    closed = ClosedDay(
+                        day, "", int(plain.split(" ", 1)[0]), details, checks[day], plain, content if complete else "",
+                        now, evidence if complete else None,
+                    )  # fmt: skip
+                    found.append(self._keep(connection, closed, select(closed)))
+            return found
 
-    def still_true(self, reader: LogReader, closed: ClosedDay) -> bool:
-        """Whether the log still says of the day what it said when it was read."""
-        return self._check(reader, closed.day) == closed.check
+    @contextmanager
+    def _rows_of_days(
+        self, connection: duckdb.DuckDBPyConnection, incoming: str, rows_a_day: int
+    ) -> Iterator[Callable[[ClosedDay], str]]:
+        """How the priced rows of one of several days are selected."""
 
-    @staticmethod
-    def _check(reader: LogReader, day: date) -> str:
-        return next((f"{count.row_count} {count.check}" for count in reader.day_counts(day, day + _DAY)), "")
+        def within(day: ClosedDay) -> str:
+            return f"time >= TIMESTAMP '{day.start}' AND time < TIMESTAMP '{day.start + _DAY}'"
 
-    def _keep(
-        self, connection: duckdb.DuckDBPyConnection, day: date, rows: str, details: bool, check: str
-    ) -> ClosedDay:
-        row_count = int(first_row(connection, f"SELECT count(*) FROM {rows}")[0])
-        if self._folder is not None:
-            path = self._path(day, details)
+        if rows_a_day >= _PRICED_BY_THEMSELVES:
+            yield lambda day: self._database.priced(f"(SELECT * FROM {incoming} WHERE {within(day)})")
+            return
+        try:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE priced_days AS {self._database.priced(incoming)}")
+            yield lambda day: f"SELECT * FROM priced_days WHERE {within(day)}"
+        finally:
+            connection.execute("DROP TABLE IF EXISTS priced_days")
+
+    def compare(
+        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, day: ClosedDay, rung: Rung, *, doubting: bool
+    ) -> tuple[ClosedDay, bool]:
+        """Hold a day against the log by a rung; the day as it is then, and whether it had to be read again.
+
+        Where `doubting`, what a log tells of itself only seconds after a write proves nothing.
+        """
+        now, evidence = datetime.now(UTC), reader.evidence()
+        told = evidence.changes is not None and (evidence.at_once or not doubting)
+        unchanged = day.evidence is not None and told and (
+            (evidence.place, evidence.changes) == (day.evidence.place, day.evidence.changes)
+        )  # fmt: skip
+        if unchanged and evidence == day.evidence:
+            return self._proven(day, now, evidence), False
+        if rung <= Rung.WRITTEN:
+            return day, False
+        if rung is Rung.SUMS:
+            if _check(reader, day.day) == day.check:
+                return day, False
+        elif rung is Rung.ALL and self._costly and not unchanged:
+            if day.content and self._content(connection, reader, day.day) == day.content:
+                return self._proven(day, now, evidence), False
+        elif _digest(connection, reader, day.day) == day.plain:
+            # Where no row was changed, the costly columns were not either.
+            complete = unchanged or not self._costly
+            return self._proven(day, now, evidence if complete else day.evidence), False
+        return self.read(connection, reader, [day.day], day.details or rung is Rung.ALL)[0], True
+
+    def _content(self, connection: duckdb.DuckDBPyConnection, reader: LogReader, day: date) -> str:
+        sums = f"SELECT count(*) AS n, coalesce(sum(content), 0) AS digest FROM ({reader.content_sql('log_stream')})"
+        return _summed(connection, reader, reader.rows(_midnight(day), _midnight(day) + _DAY, True), sums)
+
+    def _proven(self, day: ClosedDay, now: datetime, evidence: Evidence | None) -> ClosedDay:
+        proven = replace(day, compared=now, evidence=evidence)
+        newer = (now - day.compared).total_seconds() > _NOTE_SECONDS
+        if self.files is not None and day.path is not None and (newer or evidence != day.evidence):
             try:
-                self.write(connection, f"SELECT * FROM {rows}", path)
-                closed = ClosedDay(day, scan(path), row_count, details, check, path)
-                self._write_note(closed)
-                return closed
-            except (OSError, duckdb.IOException):
-                self._folder = None  # a full or read-only disk: from here on days are kept in memory
-        return self._in_memory(connection, day, rows, row_count, details, check)
+                self.files.write_note(day.day, _note(proven))
+            except OSError:
+                self.files = None  # a full or read-only disk: from here on days are kept in memory
+        return proven
 
-    @staticmethod
-    def _in_memory(
-        connection: duckdb.DuckDBPyConnection, day: date, rows: str, row_count: int, details: bool, check: str
-    ) -> ClosedDay:
-        name = f"day_{day:%Y%m%d}_{'details' if details else 'plain'}"
-        connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {rows}")
-        return ClosedDay(day, name, row_count, details, check)
-
-    def _price_again(self, connection: duckdb.DuckDBPyConnection, closed: ClosedDay) -> bool:
-        """Make the file for the present rates from one of other rates, without asking the log."""
-        assert self._folder is not None
-        kind = "details" if closed.details else "plain"
-        for other in sorted(self._folder.glob(f"{closed.day}.{kind}.*.parquet"), key=_age):
-            old = ClosedDay(closed.day, scan(other), closed.row_count, closed.details, closed.check, other)
-            if closed.path is None or not self._is_whole(connection, old):
-                continue
-            connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE unpriced_rows AS SELECT {quoted(FIELD_NAMES)} FROM {old.relation}"
-            )
-            self._database.price(connection, "unpriced_rows", "priced_rows")
+    def _keep(self, connection: duckdb.DuckDBPyConnection, closed: ClosedDay, select: str) -> ClosedDay:
+        if self.files is not None:
             try:
-                self.write(connection, "SELECT * FROM priced_rows", closed.path)
+                path = self.files.write(connection, select, self._name(closed), ".parquet")
+                self.files.write_note(closed.day, _note(closed))
+                self.files.forget_others(closed.day, closed.reading)
+                if (day := self._hold(closed, path)) is not None:
+                    return day
             except (OSError, duckdb.IOException):
-                return False
-            finally:
-                connection.execute("DROP TABLE unpriced_rows; DROP TABLE priced_rows")
-            return True
-        return False
+                self.files = None
+        name = f"day_{closed.day:%Y%m%d}_{'details' if closed.details else 'plain'}_{closed.reading}"
+        connection.execute(f"CREATE OR REPLACE TABLE {name} AS {select}")
+        return replace(closed, relation=name)
 
-    @staticmethod
-    def _is_whole(connection: duckdb.DuckDBPyConnection, closed: ClosedDay) -> bool:
-        if closed.path is None or not closed.path.exists():
-            return False
-        try:
-            return int(first_row(connection, f"SELECT count(*) FROM {closed.relation}")[0]) == closed.row_count
-        except duckdb.Error:
-            return False
+    def _found(self, connection: duckdb.DuckDBPyConnection, noted: ClosedDay) -> ClosedDay | None:
+        assert self.files is not None
+        path = self.files.find(self._name(noted), ".parquet") or self._price_again(connection, noted)
+        return self._hold(noted, path) if path is not None else None
 
-    def _path(self, day: date, details: bool) -> Path:
-        assert self._folder is not None
-        return self._folder / f"{day}.{'details' if details else 'plain'}.{self._rates}.parquet"
-
-    def write(self, connection: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
-        """Make a private file of a statement's rows, whole or not at all."""
-        assert self._folder is not None
-        handle, name = tempfile.mkstemp(prefix=".new-", suffix=".parquet", dir=self._folder)  # mode 0600
-        os.close(handle)
-        try:
-            connection.execute(f"COPY ({select}) TO {_literal(name)} (FORMAT parquet, COMPRESSION zstd)")
-            Path(name).chmod(0o600)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-
-    def _note_path(self, day: date) -> Path:
-        assert self._folder is not None
-        return self._folder / f"{day}.json"
-
-    def _write_note(self, closed: ClosedDay) -> None:
-        note = {key: value for key, value in asdict(closed).items() if key in ("row_count", "details", "check")}
-        replace_private(self._note_path(closed.day), json.dumps(note))
-
-    def _read_note(self, day: date) -> dict[str, Any] | None:
-        try:
-            note = json.loads(self._note_path(day).read_text())
-            return {
-                "row_count": int(note["row_count"]),
-                "details": bool(note["details"]),
-                "check": str(note["check"]),
-            }
-        except (OSError, ValueError, KeyError, TypeError):
+    def _hold(self, day: ClosedDay, path: Path) -> ClosedDay | None:
+        """The day read from a file; None where another process has removed it meanwhile."""
+        assert self._held is not None
+        held = self._held.hold(path)
+        if held is None:
             return None
+        return replace(day, relation=scan(held), path=path, held=held, stamp=stamp(held))
 
-    def _prune(self) -> None:
-        assert self._folder is not None
-        now = datetime.now(UTC).timestamp()
-        for path in (*self._folder.glob("*.parquet"), *self._folder.glob("*.sums")):
-            if self._rates not in path.name and now - _age(path) > _STALE:
-                path.unlink(missing_ok=True)
-        for path in self._folder.glob(".new-*"):
-            if now - _age(path) > 3600:
-                path.unlink(missing_ok=True)
+    def _price_again(self, connection: duckdb.DuckDBPyConnection, noted: ClosedDay) -> Path | None:
+        """Make the file for the present rates from one of other rates, without asking the log."""
+        assert self.files is not None
+        for other in self.files.of_other_rates(_name(noted, "{rates}"), ".parquet"):
+            unpriced = f"(SELECT {quoted(FIELD_NAMES)} FROM {scan(other)})"
+            try:
+                self._database.prepare(connection, unpriced)
+            except duckdb.IOException:  # gone meanwhile
+                continue
+            try:
+                return self.files.write(connection, self._database.priced(unpriced), self._name(noted), ".parquet")
+            except (OSError, duckdb.IOException):
+                return None
+        return None
+
+    def _name(self, day: ClosedDay) -> str:
+        assert self.files is not None
+        return _name(day, self.files.rates)
 
 
-def scan(path: Path) -> str:
-    """The relation of one day's file."""
-    return f"read_parquet({_literal(str(path))})"
+def _name(day: ClosedDay, rates: str) -> str:
+    return f"{day.day}.{'details' if day.details else 'plain'}.{rates}.{day.reading}"
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _check(reader: LogReader, day: date) -> str:
+    return next((f"{count.row_count} {count.check}" for count in reader.day_counts(day, day + _DAY)), "")
+
+
+def _digest(connection: duckdb.DuckDBPyConnection, reader: LogReader, day: date) -> str:
+    """The digest of a day's cheap columns, made by the log's database or here."""
+    start = _midnight(day)
+    made = reader.digest(start, start + _DAY)
+    if made is not None:
+        return made
+    found = reader.fingerprint_sql("log_stream")
+    sums = f"SELECT count(*) AS n, coalesce(sum(fingerprint), 0) AS digest FROM ({found})"
+    return _summed(connection, reader, reader.fingerprints(start, start + _DAY), sums)
+
+
+def _summed(connection: duckdb.DuckDBPyConnection, reader: LogReader, answer: Any, sums: str) -> str:
+    take(connection, reader, answer, f"summed AS {sums}")
+    count, digest = first_row(connection, "SELECT n, digest FROM summed")
+    reader.took(max(0, int(count) - 1))  # one row was taken of what they made
+    return f"{count} {digest}"
+
+
+def _note(day: ClosedDay) -> dict[str, Any]:
+    evidence = day.evidence
+    return {
+        "row_count": day.row_count, "details": day.details, "check": day.check, "plain": day.plain,
+        "content": day.content, "compared": day.compared.isoformat(),
+        "evidence": asdict(evidence) if evidence is not None else None,
+    }  # fmt: skip
+
+
+def _from_note(day: date, note: dict[str, Any]) -> ClosedDay | None:
+    try:
+        evidence = note["evidence"]
+        return ClosedDay(
+            day, "", int(note["row_count"]), bool(note["details"]), str(note["check"]), str(note["plain"]),
+            str(note["content"]), datetime.fromisoformat(note["compared"]),
+            Evidence(**evidence) if evidence is not None else None,
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def union(relations: Iterable[str]) -> str:
@@ -214,14 +311,3 @@ def union(relations: Iterable[str]) -> str:
     if len(parts) == 1:
         return parts[0]
     return "(" + " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in parts) + ")"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _age(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0

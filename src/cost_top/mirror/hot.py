@@ -1,16 +1,22 @@
-"""The hot end of the log: the rows that may still change, in memory, changed by id."""
+"""The hot end of the log: the rows that may still change, in memory, changed by their key."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 
-from cost_top.mirror.schema import COLUMN_NAMES, create_table, first_row, quoted
+from cost_top.mirror.added import COLUMNS_SQL, SummedRow, rows_of
+from cost_top.mirror.schema import WITNESSED, create_table, first_row
 
-TABLE = "hot"
+_TABLE = "hot"
 _HOUR = timedelta(hours=1)
+_FEW = 500  # rows that are told one by one
+_MOST_WAITING = 1000  # rows
+_SAMPLE = 100  # of the newest new rows, to tell how late rows come
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,80 +27,178 @@ class Upserted:
     repeated: int
     late: int
     hours: frozenset[datetime]
-
-
-NOTHING = Upserted(0, 0, 0, frozenset())
+    newest: Sequence[datetime] = ()  # times of some of the new rows
+    # The rows as they were and as they are, where there are few; None: sums of the hours are to be made anew.
+    gone: Sequence[SummedRow] | None = None
+    come: Sequence[SummedRow] = ()
 
 
 class Hot:
-    """The table `hot` and what is known of each of its rows' state in the log (`seen`)."""
+    """The table `hot`: rows by `key`, each with what shows its changes in the log."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the tables."""
+        """Make the table."""
         self._connection = connection
         self._newest: datetime | None = None
         self._newest_known = True
-        connection.execute(create_table(TABLE))
-        connection.execute("CREATE TABLE seen (id VARCHAR, time TIMESTAMP, fingerprint UBIGINT)")
+        self._count: int | None = 0
+        # New rows by key that the table does not hold yet: many are put into it in little more time than few.
+        self._waiting: dict[str, Mapping[str, Any]] = {}
+        connection.execute(create_table(_TABLE))
 
     def upsert(self, relation: str, passed: datetime | None) -> Upserted:
-        """Take over rows by id. A new row older than `passed` (naive UTC) came late."""
+        """Take over rows by key. A new row older than `passed` (naive UTC) came late."""
         connection = self._connection
-        known = f"SELECT id, late FROM {TABLE} WHERE id IN (SELECT id FROM {relation})"
+        known = f"SELECT key, late FROM {self.table} WHERE key IN (SELECT key FROM {relation})"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE known AS {known}")
         late = "FALSE" if passed is None else f"(i.time < TIMESTAMP '{passed}')"
-        new, repeated, late_count = first_row(
+        new, repeated, late_count, newest = first_row(
             connection,
-            f"SELECT count(*) FILTER (k.id IS NULL), count(k.id), count(*) FILTER (k.id IS NULL AND {late}) "
-            f"FROM {relation} i LEFT JOIN known k ON k.id = i.id",
+            f"SELECT count(*) FILTER (k.key IS NULL), count(k.key), count(*) FILTER (k.key IS NULL AND {late}), "
+            f"max(i.time, {_SAMPLE}) FILTER (k.key IS NULL) FROM {relation} i LEFT JOIN known k ON k.key = i.key",
         )
-        hours = self._hours(f"SELECT quarter FROM {relation} UNION SELECT quarter FROM {TABLE} "
-                            "WHERE id IN (SELECT id FROM known)")  # fmt: skip
+        of_known = "WHERE key IN (SELECT key FROM known)"
+        hours: frozenset[datetime] = frozenset()
+        gone, come = None, []
+        if few := new + repeated <= _FEW:
+            come = self._told(relation)
+            gone = self._told(f"{self.table} {of_known}") if repeated else []
+            hours = frozenset(hour_of(row.time) for row in (*gone, *come))
+        else:
+            hours = self._hours(f"SELECT quarter FROM {relation} UNION SELECT quarter FROM {self.table} {of_known}")
+        self._changed(few and not repeated, come)
         if repeated:
-            connection.execute(f"DELETE FROM {TABLE} WHERE id IN (SELECT id FROM known)")
-        names = quoted(tuple(name for name in COLUMN_NAMES if name != "late"))
+            connection.execute(f"DELETE FROM {self.table} {of_known}")
+        names = ", ".join(f'i."{name}"' for name, _ in WITNESSED if name != "late")
         connection.execute(
-            f"INSERT INTO {TABLE} BY NAME SELECT {', '.join(f'i.{name}' for name in names.split(', '))}, "
-            f"coalesce(k.late, {late}) AS late FROM {relation} i LEFT JOIN known k ON k.id = i.id"
+            f"INSERT INTO {self.table} BY NAME SELECT {names}, coalesce(k.late, {late}) AS late "
+            f"FROM {relation} i LEFT JOIN known k ON k.key = i.key"
         )
-        return Upserted(int(new), int(repeated), int(late_count), hours)
+        return Upserted(int(new), int(repeated), int(late_count), hours, newest or (), gone, come)
+
+    @property
+    def table(self) -> str:
+        """The table's name, for a statement that reads it: every row is in it then."""
+        if self._waiting:
+            rows = list(self._waiting.values())
+            # A column that no row knows is left out: planning and binding each takes longer than the rows do.
+            columns = [(name, kind) for name, kind in WITNESSED if any(row[name] is not None for row in rows)]
+            unnested = ", ".join(f'unnest(${n}::{kind}[]) AS "{name}"' for n, (name, kind) in enumerate(columns, 1))
+            self._connection.execute(
+                f"INSERT INTO {_TABLE} BY NAME SELECT {unnested}", [[row[name] for row in rows] for name, _ in columns]
+            )
+            self._waiting = {}
+        return _TABLE
+
+    def add(self, rows: Sequence[Mapping[str, Any]], come: Sequence[SummedRow]) -> None:
+        """Take in new rows by the names of `WITNESSED`, `come` as sums follow them; no key may be held yet."""
+        self._waiting.update((row["key"], row) for row in rows)
+        self._changed(True, come)
+        if len(self._waiting) >= _MOST_WAITING:
+            assert self.table
+
+    def take_out(self, keys: Sequence[str]) -> dict[str, tuple[bool, SummedRow]]:
+        """Remove the rows of these keys, which are about to come again, and tell them: late or not, and as summed."""
+        if not keys:
+            return {}
+        of_keys = "WHERE key IN (SELECT unnest($1::VARCHAR[]))"
+        found = self._connection.execute(
+            f"SELECT key, late, {COLUMNS_SQL} FROM {self.table} {of_keys}", [keys]
+        ).fetchall()
+        self._connection.execute(f"DELETE FROM {self.table} {of_keys}", [keys])
+        self._changed(False, ())
+        return {key: (late, row) for (key, late, *_), row in zip(found, rows_of(f[2:] for f in found), strict=True)}
+
+    def witnesses(self, keys: Sequence[str]) -> dict[str, tuple[datetime, int]]:
+        """Time and fingerprint of the rows of these keys that are held."""
+        waiting = {
+            key: (row["time"], row["fingerprint"]) for key in keys if (row := self._waiting.get(key)) is not None
+        }
+        rest = [key for key in keys if key not in waiting]
+        return waiting | self._witnesses(_TABLE, "key IN (SELECT unnest($1::VARCHAR[]))", [rest]) if rest else waiting
+
+    def witnesses_within(self, start: datetime, end: datetime | None) -> dict[str, tuple[datetime, int]]:
+        """Time and fingerprint of the rows of `[start, end)` by their keys."""
+        return self._witnesses(self.table, span(start, end), [])
+
+    def _witnesses(self, table: str, condition: str, parameters: list[object]) -> dict[str, tuple[datetime, int]]:
+        found = self._connection.execute(
+            f"SELECT key, time, fingerprint FROM {table} WHERE {condition}", parameters
+        ).fetchall()
+        return {key: (time, fingerprint) for key, time, fingerprint in found}
+
+    def _told(self, relation: str) -> list[SummedRow]:
+        return rows_of(self._connection.execute(f"SELECT {COLUMNS_SQL} FROM {relation}").fetchall())
+
+    def _changed(self, only_new: bool, come: Sequence[SummedRow]) -> None:
+        """Keep what is known of the table, where rows only came, or forget it."""
+        if not only_new:
+            self._newest_known, self._count = False, None
+            return
+        if self._count is not None:
+            self._count += len(come)
+        if self._newest_known and come:
+            newest = max(row.time for row in come)
+            self._newest = newest if self._newest is None else max(self._newest, newest)
 
     def replace(self, relation: str, start: datetime, end: datetime | None) -> frozenset[datetime]:
         """Make the rows of `[start, end)` those of `relation`; the hours that held or hold rows there."""
-        upper = f" AND time < TIMESTAMP '{end}'" if end else ""
-        span = f"time >= TIMESTAMP '{start}'{upper}"
-        hours = self._hours(f"SELECT quarter FROM {relation} UNION SELECT quarter FROM {TABLE} WHERE {span} "
-                            f"OR id IN (SELECT id FROM {relation})")  # fmt: skip
-        self._connection.execute(f"DELETE FROM {TABLE} WHERE ({span}) OR id IN (SELECT id FROM {relation})")
-        self._connection.execute(f"INSERT INTO {TABLE} BY NAME SELECT * FROM {relation}")
+        within = span(start, end)
+        hours = self._hours(f"SELECT quarter FROM {relation} UNION SELECT quarter FROM {self.table} WHERE {within} "
+                            f"OR key IN (SELECT key FROM {relation})")  # fmt: skip
+        self._connection.execute(f"DELETE FROM {self.table} WHERE ({within}) OR key IN (SELECT key FROM {relation})")
+        self._connection.execute(f"INSERT INTO {self.table} BY NAME SELECT * FROM {relation}")
         return hours
 
-    def remove(self, ids_sql: str) -> frozenset[datetime]:
-        """Drop the rows whose id the statement yields: the log no longer has them."""
-        hours = self._hours(f"SELECT quarter FROM {TABLE} WHERE id IN ({ids_sql})")
+    def remove(self, keys_sql: str) -> frozenset[datetime]:
+        """Drop the rows whose key the statement yields: the log no longer has them."""
+        hours = self._hours(f"SELECT quarter FROM {self.table} WHERE key IN ({keys_sql})")
         if hours:
-            self._connection.execute(f"DELETE FROM {TABLE} WHERE id IN ({ids_sql})")
+            self._connection.execute(f"DELETE FROM {self.table} WHERE key IN ({keys_sql})")
         return hours
+
+    def digest(self, start: datetime, end: datetime | None) -> str:
+        """Count and sum of the fingerprints of `[start, end)`, as `LogReader.digest` gives them."""
+        count, total = first_row(
+            self._connection,
+            f"SELECT count(*), coalesce(sum(fingerprint), 0) FROM {_TABLE} WHERE {span(start, end)}",
+        )
+        for row in self._waiting.values():
+            if start <= row["time"] and (end is None or row["time"] < end):
+                count, total = count + 1, total + row["fingerprint"]
+        return f"{count} {total}"
 
     def drop_before(self, start: datetime) -> None:
         """Forget rows older than `start`: a closed day holds them now."""
-        self._newest_known = False
-        self._connection.execute(f"DELETE FROM {TABLE} WHERE time < TIMESTAMP '{start}'")
-        self._connection.execute(f"DELETE FROM seen WHERE time < TIMESTAMP '{start}'")
+        self._changed(False, ())
+        self._connection.execute(f"DELETE FROM {self.table} WHERE time < TIMESTAMP '{start}'")
 
     def newest(self) -> datetime | None:
         """Time of the newest row, naive UTC."""
         if not self._newest_known:
-            self._newest = first_row(self._connection, f"SELECT max(time) FROM {TABLE}")[0]
+            self._newest = first_row(self._connection, f"SELECT max(time) FROM {self.table}")[0]
             self._newest_known = True
         return self._newest
 
     def count(self) -> int:
         """Rows held."""
-        return int(first_row(self._connection, f"SELECT count(*) FROM {TABLE}")[0])
+        if self._count is None:
+            self._count = int(first_row(self._connection, f"SELECT count(*) FROM {self.table}")[0])
+        return self._count
 
     def _hours(self, sql: str) -> frozenset[datetime]:
         """The hours of rows that are about to change."""
-        self._newest_known = False
+        self._changed(False, ())
         rows = self._connection.execute(f"SELECT DISTINCT quarter // 4 FROM ({sql})").fetchall()
         return frozenset(datetime(1970, 1, 1) + int(hour) * _HOUR for (hour,) in rows if hour is not None)
+
+
+def hour_of(time: datetime) -> datetime:
+    """The hour an instant is in."""
+    return time.replace(minute=0, second=0, microsecond=0)
+
+
+def span(start: datetime, end: datetime | None) -> str:
+    """The condition of `[start, end)` (naive UTC) on the hot table."""
+    upper = f" AND time < TIMESTAMP '{end}'" if end else ""
+    return f"time >= TIMESTAMP '{start}'{upper}"

@@ -6,27 +6,32 @@ from collections.abc import Sequence
 
 from cost_top.model.query import COUNT_MEASURES, MONEY_MEASURES, Measures
 
-_SENT = "FILTER (cache_hit IS NOT TRUE)"
+_SENT = "cache_hit IS NOT TRUE"
 _COUNTED = "counted IS NOT FALSE"
 
 # A request whose cost is not known. A response-cache hit cost nothing, whatever its model would have.
 UNPRICED = "price_status = 'unpriced' AND cache_hit IS NOT TRUE"
 
+# What each row adds ('' one), and of which rows ('' of every).
+_ADDS: dict[str, tuple[str, str]] = {
+    "total_cost": ("cost", ""),
+    "market_cost": ("market_cost", _SENT),
+    "saved_by_cache": ("saved_by_cache", ""),
+    "prompt_cache_savings": ("prompt_cache_savings", ""),
+    "input_tokens": ("input_tokens", _SENT),
+    "output_tokens": ("output_tokens", _SENT),
+    "cached_input_tokens": ("cached_input_tokens", _SENT),
+    "cache_creation_input_tokens": ("cache_creation_input_tokens", _SENT),
+    "reasoning_tokens": ("reasoning_tokens", _SENT),
+    "request_count": ("", _COUNTED),
+    "cache_hit_count": ("", f"cache_hit AND {_COUNTED}"),
+    "error_count": ("", f"status >= 400 AND {_COUNTED}"),
+    "unpriced_count": ("", UNPRICED),
+}
 # Sums over rows; each may be summed again over disjoint parts.
 ADDITIVE: dict[str, str] = {
-    "total_cost": "sum(cost)",
-    "market_cost": f"sum(market_cost) {_SENT}",
-    "saved_by_cache": "sum(saved_by_cache)",
-    "prompt_cache_savings": "sum(prompt_cache_savings)",
-    "input_tokens": f"sum(input_tokens) {_SENT}",
-    "output_tokens": f"sum(output_tokens) {_SENT}",
-    "cached_input_tokens": f"sum(cached_input_tokens) {_SENT}",
-    "cache_creation_input_tokens": f"sum(cache_creation_input_tokens) {_SENT}",
-    "reasoning_tokens": f"sum(reasoning_tokens) {_SENT}",
-    "request_count": f"count(*) FILTER ({_COUNTED})",
-    "cache_hit_count": f"count(*) FILTER (cache_hit AND {_COUNTED})",
-    "error_count": f"count(*) FILTER (status >= 400 AND {_COUNTED})",
-    "unpriced_count": f"count(*) FILTER ({UNPRICED})",
+    name: (f"sum({value})" if value else "count(*)") + (f" FILTER ({of})" if of else "")
+    for name, (value, of) in _ADDS.items()
 }
 ADDITIVE_NAMES = tuple(ADDITIVE)
 assert set(ADDITIVE) == {*MONEY_MEASURES, *COUNT_MEASURES}
@@ -46,9 +51,16 @@ TRUST: dict[str, str] = {
     "with_tag": "sum(cost) FILTER (len(tags) > 0)",
     "with_token": "sum(cost) FILTER (token IS NOT NULL)",
     "below_market": "sum(market_cost - cost) FILTER (cache_hit IS NOT TRUE AND price_status IN ('reported', 'priced') "
-    "AND credential_type IS DISTINCT FROM 'byok')",
+    "AND credential_type IS DISTINCT FROM 'byok' AND doubt IS NULL)",
+    "unrated_count": f"count(*) FILTER ({UNPRICED} AND doubt NOT IN ('model', 'zero'))",
+    "doubtful_count": "count(*) FILTER (doubt = 'cost')",
+    "refund_count": "count(*) FILTER (cost < 0)",
+    "refunded_cost": "sum(-cost) FILTER (cost < 0)",
     "byok_market_cost": "sum(market_cost) FILTER (cache_hit IS NOT TRUE AND credential_type = 'byok' AND cost = 0)",
 }
+
+# Both are kept in columns of the same number.
+assert len(TRUST) <= len(ADDITIVE)
 
 
 def row_sums(latency: bool = False) -> str:
@@ -56,6 +68,17 @@ def row_sums(latency: bool = False) -> str:
     expressions = {**ADDITIVE, **(LATENCY if latency else {})}
     return ", ".join(f"coalesce({sql}, 0) AS {name}" if name in ADDITIVE else f"{sql} AS {name}"
                      for name, sql in expressions.items())  # fmt: skip
+
+
+def row_parts() -> str:
+    """What a row adds to each additive measure, for `part_sums`; NULL where nothing.
+
+    Where rows are grouped in many ways at once this is half the work of sums that choose their rows by themselves.
+    """
+    return ", ".join(
+        f"CASE WHEN {of} THEN {value or 1} END AS {name}" if of else f"{value or 1} AS {name}"
+        for name, (value, of) in _ADDS.items()
+    )
 
 
 def part_sums() -> str:
@@ -70,3 +93,9 @@ def measures_of(values: Sequence[int | None], latency: bool = False) -> Measures
         return Measures(**named)
     p50, p95 = values[len(ADDITIVE_NAMES) :]
     return Measures(**named, latency_p50=p50, latency_p95=p95)
+
+
+def order_sql(place: str, descending: bool, keys: Sequence[str]) -> str:
+    """The order of groups as `model.query.in_order` has it."""
+    direction = "DESC" if descending else "ASC"
+    return ", ".join([f"{place} {direction} NULLS LAST", *(f"{key} NULLS LAST" for key in keys)])

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime
 
 import duckdb
 
-from cost_top.mirror.measures import ADDITIVE_NAMES, LATENCY, measures_of, row_sums
+from cost_top.mirror.local_time import LocalTime
+from cost_top.mirror.measures import ADDITIVE_NAMES, LATENCY, measures_of, order_sql, part_sums, row_sums
 from cost_top.mirror.schema import first_row, quoted
 from cost_top.mirror.where import condition
-from cost_top.model.answers import Position
+from cost_top.model.engine import Position
 from cost_top.model.query import (
-    MEASURES,
     TIME_DIMENSIONS,
+    TOKENS,
+    Measures,
     Report,
     ReportQuery,
     ReportRow,
     key_columns,
 )
+from cost_top.model.request_fields import REQUEST_FIELDS
 from cost_top.model.snapshot import RequestRow
 
-_QUARTER = timedelta(minutes=15)
-_EPOCH = datetime(1970, 1, 1)
+_MOST_ROWS = 2**62  # what LIMIT takes
 
 
 def naive(instant: datetime) -> datetime:
@@ -32,96 +34,80 @@ def naive(instant: datetime) -> datetime:
 def answer(
     connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQuery, as_of: datetime, notes: tuple[str, ...]
 ) -> Report:
-    """Group the rows of `relation` as asked. Ties are in the order of their keys."""
-    sql, parameters = condition(query.where)
-    bounds = [naive(query.start), naive(query.end)]
-    rows = f"(SELECT * FROM {relation} WHERE time >= ? AND time < ? AND {sql})"
-    if "tag" in query.group_by:
-        tagged = f"(SELECT *, unnest(CASE WHEN len(tags) > 0 THEN tags ELSE [NULL] END) AS tag FROM {rows})"
-    else:
-        tagged = rows
-    totals = first_row(connection, f"SELECT {row_sums(latency=True)} FROM {rows}", [*bounds, *parameters])
-    columns = key_columns(query.group_by)
-    if not query.group_by:
-        measures = measures_of(totals, latency=True)
-        return Report((), (ReportRow((), measures),), measures, 1, as_of, notes)
-    _zone_table(connection, query, f"SELECT min(quarter), max(quarter) FROM {rows}", [*bounds, *parameters])
-    keys = {name: _key(name) for name in query.group_by}
-    selected = ", ".join(
-        "CAST(arg_max(token_name, time) AS VARCHAR)" if name not in keys else f"CAST({keys[name]} AS VARCHAR)"
-        for name in columns
-    )
-    join = " JOIN zone_quarters z ON z.quarter = r.quarter" if set(TIME_DIMENSIONS) & set(keys) else ""
-    grouped = f"SELECT {selected}, {row_sums(latency=True)} FROM {tagged} r{join} GROUP BY {', '.join(keys.values())}"
-    names = [f"k{index}" for index in range(len(columns))]
-    order = _order(query, names, columns)
-    limit = "" if query.limit is None else f" LIMIT {int(query.limit)}"
-    found = connection.execute(
-        f"SELECT *, count(*) OVER () FROM ({grouped}) AS g({', '.join([*names, *ADDITIVE_NAMES, *LATENCY])}) "
-        f"ORDER BY {order}{limit}",
-        [*bounds, *parameters],
-    ).fetchall()
-    width = len(columns)
-    report_rows = tuple(ReportRow(tuple(row[:width]), measures_of(row[width:-1], latency=True)) for row in found)
-    count = int(found[0][-1]) if found else 0
-    return Report(columns, report_rows, measures_of(totals, latency=True), count, as_of, notes)
+    """Group the rows of `relation` as asked. Ties are in the order of their keys.
 
-
-def _key(name: str) -> str:
-    if name == "day":
-        return "z.local_day"
-    if name == "hour":
-        return "z.local_hour"
-    if name == "minute":
-        return "strftime(date_trunc('minute', r.time + to_seconds(z.shift)), '%Y-%m-%dT%H:%M:%S') || z.zone"
-    return f'r."{name}"'
-
-
-def _order(query: ReportQuery, names: list[str], columns: tuple[str, ...]) -> str:
-    direction = "DESC" if query.descending else "ASC"
-    if query.sort in MEASURES:
-        first = query.sort
-    elif query.sort in columns:
-        first = names[columns.index(query.sort)]
-    else:
-        first, direction = "total_cost", "DESC"
-    return ", ".join([f"{first} {direction} NULLS LAST", *(f"{name} NULLS LAST" for name in names)])
-
-
-def _zone_table(
-    connection: duckdb.DuckDBPyConnection, query: ReportQuery, range_sql: str, parameters: list[object]
-) -> None:
-    """A row for each quarter of an hour between the first and the last request, with its local time."""
-    if not set(TIME_DIMENSIONS) & set(query.group_by):
-        return
-    first, last = first_row(connection, range_sql, parameters)
-    rows = zone_quarters(first or 0, (last or 0) + 1, query.zone)
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE zone_quarters AS SELECT unnest($quarters) AS quarter, "
-        "unnest($days) AS local_day, unnest($hours) AS local_hour, unnest($shifts) AS shift, unnest($offsets) AS zone",
-        {
-            name: [row[place] for row in rows]
-            for place, name in enumerate(("quarters", "days", "hours", "shifts", "offsets"))
-        },
-    )
-
-
-def zone_quarters(first: int, last: int, zone: tzinfo) -> list[tuple[int, str, str, int, str]]:
-    """(quarter since 1970, local day, local hour, seconds east of UTC, offset as text) for `[first, last)`.
-
-    >>> zone_quarters(0, 1, UTC)
-    [(0, '1970-01-01', '1970-01-01T00:00:00+00:00', 0, '+00:00')]
+    One pass over the rows; a second one for all of them where groups do not add up to it: tags overlap, and so do
+    quantiles.
     """
-    rows = []
-    for quarter in range(first, last):
-        local = (_EPOCH + quarter * _QUARTER).replace(tzinfo=UTC).astimezone(zone)
-        hour = local.replace(minute=0, second=0, microsecond=0).isoformat()
-        shift = int((local.utcoffset() or timedelta()).total_seconds())
-        rows.append((quarter, str(local.date()), hour, shift, hour[19:]))
-    return rows
+    sql, parameters = condition(query.where)
+    values = [naive(query.start), naive(query.end), *parameters]
+    rows = f"(SELECT * FROM {relation} WHERE time >= ? AND time < ? AND {sql})"
+    latency = query.latency
+    totals: Measures | None = None
+    if not query.group_by or latency or "tag" in query.group_by:
+        totals = measures_of(first_row(connection, f"SELECT {row_sums(latency)} FROM {rows}", values), latency)
+    if not query.group_by:
+        assert totals is not None
+        return Report((), (ReportRow((), totals),), totals, 1, as_of, notes)
+    local: LocalTime | None = None
+    if set(TIME_DIMENSIONS) & set(query.group_by):
+        span = f"SELECT min(quarter), max(quarter) FROM {relation} WHERE time >= ? AND time < ?"
+        first, last = first_row(connection, span, values[:2])
+        local = LocalTime(first or 0, (last or 0) + 1, query.zone)
+    if "tag" in query.group_by:
+        rows = f"(SELECT *, unnest(CASE WHEN len(tags) > 0 THEN tags ELSE [NULL] END) AS tag FROM {rows})"
+    grouped = f"SELECT {{}}, {row_sums(latency)} FROM {rows} GROUP BY {{}}".format(*keys_of(query.group_by, local))
+    return ordered(connection, grouped, values, query, as_of, notes, totals)
 
 
-_REQUEST_COLUMNS = tuple(name for name in RequestRow.__dataclass_fields__ if name != "matched_model")
+def ordered(
+    connection: duckdb.DuckDBPyConnection, grouped: str, values: list[object], query: ReportQuery, as_of: datetime,
+    notes: tuple[str, ...], totals: Measures | None,
+) -> Report:  # fmt: skip
+    """The report of a statement that gives the key columns and the measures of each group.
+
+    `totals` are the sum of the groups where they are not given.
+    """
+    columns, latency = key_columns(query.group_by), query.latency
+    names = [f"k{index}" for index in range(len(columns))]
+    measures = [*ADDITIVE_NAMES, *(LATENCY if latency else ())]
+    groups = f"(FROM ({grouped}) AS g({', '.join([*names, *measures])}))"
+    if totals is None:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE report_groups AS {groups}", values)
+        groups, values = "report_groups", []
+        totals = measures_of(first_row(connection, f"SELECT {part_sums()} FROM {groups}"))
+    sort, descending = query.order
+    place = names[columns.index(sort)] if sort in columns else sort
+    order = order_sql("input_tokens + output_tokens" if sort == TOKENS else place, descending, names)
+    limit = "" if query.limit is None else f" LIMIT {min(query.limit, _MOST_ROWS)}"
+    found = connection.execute(f"SELECT *, count(*) OVER () FROM {groups} ORDER BY {order}{limit}", values).fetchall()
+    width = len(columns)
+    rows = tuple(ReportRow(tuple(row[:width]), measures_of(row[width:-1], latency)) for row in found)
+    return Report(columns, rows, totals, int(found[0][-1]) if found else 0, as_of, notes)
+
+
+def keys_of(
+    group_by: tuple[str, ...], local: LocalTime | None, name: str = "arg_max(token_name, time)"
+) -> tuple[str, str]:  # fmt: skip
+    """The key columns of a grouping as texts, and what to group by; `name` is the display name of a group of keys."""
+    selected: list[str] = []
+    grouped: list[str] = []
+    for dimension in key_columns(group_by):
+        if dimension not in group_by:
+            selected.append(f"CAST({name} AS VARCHAR)")
+        elif dimension in TIME_DIMENSIONS:
+            assert local is not None
+            selected.append(local.text(dimension))
+            grouped += local.groups(dimension)
+        else:
+            selected.append(f'CAST("{dimension}" AS VARCHAR)')
+            grouped.append(f'"{dimension}"')
+    return ", ".join(selected), ", ".join(grouped)
+
+
+_REQUEST_COLUMNS = tuple(name for name in REQUEST_FIELDS if name != "matched_model")
+# Requests of one instant stand in the same order on each page: those that are equal in all of these are alike.
+_TIES = quoted(("id", *(name for name in _REQUEST_COLUMNS if name not in ("id", "time"))))
 
 
 def requests(
@@ -131,16 +117,29 @@ def requests(
     dearest_first: bool = False,
     after: Position | None = None,
 ) -> list[RequestRow]:
-    """Single requests of the period, newest (or dearest) first, at most `query.limit`; the newest also `after` one."""
+    """Single requests of the period, newest or dearest first, at most `query.limit`, from `after` on.
+
+    `relation` holds every row of the period.
+    """
     sql, parameters = condition(query.where)
+    skipped, of_place = "0", list[object]()
     if after is not None:
-        sql = f"{sql} AND (time < ? OR time = ? AND id > ?)"
-        parameters = [*parameters, naive(after.time), naive(after.time), after.id]
-    order = "cost DESC NULLS LAST, time DESC" if dearest_first else "time DESC, id"
+        older, place = "(time < ? OR time = ? AND id >= ?)", [naive(after.time), naive(after.time), after.id]
+        # Of those that stand at the place: a row that is gone meanwhile is none to be skipped.
+        same = "time = ? AND id = ?" + (" AND cost IS NOT DISTINCT FROM ?" if dearest_first else "")
+        skipped = f"(SELECT least(?, count(*)) FROM {relation} WHERE {sql} AND {same} AND time >= ? AND time < ?)"
+        of_place = [after.told, *parameters, naive(after.time), after.id, *([after.cost] if dearest_first else []),
+                    naive(query.start), naive(query.end)]  # fmt: skip
+        if dearest_first and after.cost is None:
+            older = f"(cost IS NULL AND {older})"
+        elif dearest_first:
+            older, place = f"(cost < ? OR cost IS NULL OR cost = ? AND {older})", [after.cost, after.cost, *place]
+        sql, parameters = f"{sql} AND {older}", [*parameters, *place]
+    order = f"{'cost DESC NULLS LAST, ' if dearest_first else ''}time DESC, {_TIES}"
     found = connection.execute(
-        f"SELECT {quoted(_REQUEST_COLUMNS)} FROM {relation} "
-        f"WHERE time >= ? AND time < ? AND {sql} ORDER BY {order} LIMIT {int(query.limit or 200)}",
-        [naive(query.start), naive(query.end), *parameters],
+        f"SELECT {quoted(_REQUEST_COLUMNS)} FROM {relation} WHERE time >= ? AND time < ? AND {sql} "
+        f"ORDER BY {order} LIMIT {min(query.limit or 200, _MOST_ROWS)} OFFSET {skipped}",
+        [naive(query.start), naive(query.end), *parameters, *of_place],
     ).fetchall()
     rows = []
     for values in found:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 
-from cost_top.model.record import FIELDS, PRICED_FIELDS
+from cost_top.model.record import FIELDS, PRICED_FIELDS, WITNESSES
 
 # Quarters of an hour since 1970: days of any zone are cut from them without a conversion per row.
 TAIL_FIELDS = (("late", "BOOLEAN"), ("quarter", "INTEGER"))
 COLUMNS = (*FIELDS, *PRICED_FIELDS, *TAIL_FIELDS)
 COLUMN_NAMES = tuple(name for name, _ in COLUMNS)
+# Rows that were just read, and those of the hot end, also know what tells them apart and shows their changes.
+WITNESSED = (*COLUMNS, *WITNESSES)
 QUARTER = "CAST(epoch_ms(time) // 900000 AS INTEGER)"
-# Part of the cache key: raise it when the columns or their meaning change.
-SCHEMA_VERSION = 1
+# Part of the cache key, with the columns themselves: raise the number when their meaning changes.
+SCHEMA_VERSION = f"3-{hashlib.sha256(repr(COLUMNS).encode()).hexdigest()[:8]}"
 
 
 def quoted(names: tuple[str, ...]) -> str:
@@ -28,8 +31,8 @@ def quoted(names: tuple[str, ...]) -> str:
 
 
 def create_table(name: str) -> str:
-    """The statement that makes an empty table of the mirror's columns."""
-    columns = ", ".join(f'"{column}" {kind}' for column, kind in COLUMNS)
+    """The statement that makes an empty table of the mirror's columns and witnesses."""
+    columns = ", ".join(f'"{column}" {kind}' for column, kind in WITNESSED)
     return f"CREATE OR REPLACE TABLE {name} ({columns})"
 
 

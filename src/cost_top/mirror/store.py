@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days, union
-from cost_top.mirror.hot import TABLE as HOT
-from cost_top.mirror.hot import Hot
-from cost_top.mirror.kept_sums import keep, sums_path, take_over
-from cost_top.mirror.measures import UNPRICED
-from cost_top.mirror.report import answer, naive, requests
-from cost_top.mirror.rollups import Rollups, Slice
+from cost_top.mirror.engine import Sums
+from cost_top.mirror.features import features, keep_features
+from cost_top.mirror.hot import Hot, Upserted
+from cost_top.mirror.kept_sums import keep, take_over
+from cost_top.mirror.minutes import Minutes
+from cost_top.mirror.report import answer, naive
+from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS
+from cost_top.mirror.rollups import Rollups
+from cost_top.mirror.rows import Rows
 from cost_top.mirror.schema import first_row
-from cost_top.mirror.where import condition
-from cost_top.model.answers import Position
+from cost_top.mirror.slices import Slice, hours_of
+from cost_top.mirror.waste import waste
+from cost_top.model.engine import Need, Replies
+from cost_top.model.features import Features
 from cost_top.model.filter import Filter
-from cost_top.model.query import Report, ReportQuery
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.query import Report, ReportQuery, TrustSums, without_untold
+from cost_top.model.waste import Waste
 from cost_top.pricing.book import RateBook
 from cost_top.sources.base import LogSource
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
+_KEPT_FILTERS = 6
 # A day is closed this long after it ended, or after the log's overlap where that is longer.
 _CLOSING = timedelta(hours=1)
+# A log without a row for so long is idle, and its days close by the clock.
+_IDLE = timedelta(hours=36)
 
 
 class Mirror:
@@ -40,70 +47,142 @@ class Mirror:
         self.days = Days(cache, source, self.database)
         self.rollups = Rollups(self.database.connection, self._relation_of)
         self.closed: dict[date, ClosedDay] = {}
+        self.costly = bool(source.costly)
+        self.untold = source.untold
         self._closing = max(_CLOSING, source.overlap * 2)
         self.hot_start = naive(datetime.now(UTC))  # the hot table is complete from here on
-        self._sums_kept: set[date] = set()  # days whose sums are on disk
+        self.is_begun = False  # the log has been looked at: `oldest` is known
+        self.oldest: datetime | None = None  # time (naive UTC) of the log's first row, None of an empty log
+        self.log_newest: datetime | None = None  # time (UTC) of the log's last row when it was first looked at
+        self._summed = Sums(self)
+        self._sums_kept: dict[date, frozenset[str]] = {}  # the lenses of days whose sums are on disk
+        self._looked_at = -1  # so many times days were summed when none was left to keep
+        self._hour: datetime | None = None  # of the newest row
+        self.rows = Rows(self)
+        self.minutes = Minutes(self.rows.minutes)
         self._slices: dict[tuple[datetime, datetime | None, datetime], list[Slice]] = {}
 
     def close(self) -> None:
         """Free the memory."""
         self.database.close()
+        self.days.close()
 
-    def first_hot_day(self, now: datetime) -> date:
-        """The oldest UTC day that is not closed yet at `now`."""
+    def first_hot_day(self, now: datetime, newest: datetime | None = None) -> date:
+        """The oldest UTC day that is not closed yet at `now`.
+
+        A clock that is ahead of the log's closes nothing: where rows still come, the `newest` one is what tells.
+        """
+        if newest is not None and now - _IDLE < newest < now:
+            now = newest
         return (naive(now) - self._closing).date()
 
-    def adopt(self, day: ClosedDay) -> None:
+    def compared(self, start: datetime, end: datetime) -> datetime | None:
+        """Since when every closed day of `[start, end)` (naive UTC) is known to be what the log says; None of none."""
+        days = (day for day in self.closed.values() if day.start < end and day.start + _DAY > start)
+        return min((day.compared for day in days), default=None)
+
+    def confirm(self, day: ClosedDay) -> None:
+        """Note a newer proof of a day that is held as it is."""
+        held = self.closed.get(day.day)
+        if held is not None and held.relation == day.relation:
+            self.closed[day.day] = day
+
+    def adopt_kept(self, days: Sequence[ClosedDay]) -> None:
+        """Take over the days that an earlier run kept."""
+        for day in days:
+            self.adopt(day, learn=False)
+        if days:
+            self.database.names.learn(self.database.connection, union(day.relation for day in days))
+
+    def adopt(self, day: ClosedDay, learn: bool = True) -> None:
         """Take over a closed day that was read; sums over an earlier reading of it are dropped."""
         old = self.closed.get(day.day)
         self.closed[day.day] = day
-        self._sums_kept.discard(day.day)
+        self._sums_kept.pop(day.day, None)
         self._slices.clear()
+        self.minutes.forget()
+        if learn and day.path is not None:
+            self.database.names.learn(self.database.connection, day.relation)
         start, end = day.start, day.start + _DAY
         self.rollups.forget(lambda part: part.start < end and part.end > start)
-        if old is not None and old.path is None and old.relation != day.relation:
-            self.database.connection.execute(f"DROP TABLE IF EXISTS {old.relation}")
+        if old is not None and old.relation != day.relation:
+            if old.path is None:
+                self.database.connection.execute(f"DROP TABLE IF EXISTS {old.relation}")
+            self.days.release(old)
 
-    def take_over_sums(self) -> None:
-        """Load the kept sums of the closed days."""
-        days = [(day, Slice(day.start, day.start + _DAY)) for day in self.closed.values()]
-        take_over(self.database.connection, self.rollups, days)
-        self._sums_kept = {day.day for day, _ in days if (path := sums_path(day)) is not None and path.exists()}
+    def lend(self, days: Iterable[date]) -> None:
+        """Hold those days before the hot end that an earlier run kept and that are not held, as they were then."""
+        wanted = [day for day in days if day < self.hot_start.date() and day not in self.closed]
+        kept = self.days.known(self.database.connection, wanted)
+        self.closed.update((day.day, day) for day in kept)
+        self._slices.clear()
+
+    def take_over_sums(self, lenses: Collection[str] = tuple(LENSES)) -> None:
+        """Load the kept sums of the closed days that are not summed yet, by these lenses."""
+        parts = ((day, Slice(day.start, day.start + _DAY)) for day in self.closed.values())
+        days = [(day, part) for day, part in parts if self.rollups.missing(Filter(), lenses, (part,))]
+        self._sums_kept.update(take_over(self.database.connection, self.rollups, self.days, days, lenses))
+
+    def take_over_sums_of(self, query: ReportQuery) -> None:
+        """As `take_over_sums`, of what a report of this query is made of, and its notes."""
+        if not query.where:
+            grouped = () if query.latency else query.group_by
+            self.take_over_sums([lens for lens in LENSES if lens in ("provider", TRUST_LENS, *grouped)])
 
     def keep_sums(self) -> bool:
-        """Keep the sums of one more closed day; whether there was one to keep."""
+        """Keep the sums of one more closed day, where there are more than are kept; whether there was one to keep."""
+        if self._looked_at == self.rollups.days_summed:
+            return False
         for day in self.closed.values():
             part = Slice(day.start, day.start + _DAY)
-            if day.day in self._sums_kept or self.rollups.number(Filter(), "provider", part) is None:
+            lenses = frozenset(lens for lens in LENSES if self.rollups.number(Filter(), lens, part) is not None)
+            if "provider" not in lenses or not lenses > self._sums_kept.get(day.day, frozenset()):
                 continue
-            self._sums_kept.add(day.day)
+            self._sums_kept[day.day] = lenses
             keep(self.database.connection, self.rollups, self.days, day, part)
             return True
+        self._looked_at = self.rollups.days_summed
         return False
 
     def lose(self, day: date) -> None:
         """Forget a closed day whose rows are gone."""
         lost = self.closed.pop(day)
+        self.days.release(lost)
         self._slices.clear()
+        self.minutes.forget()
         start, end = lost.start, lost.start + _DAY
         self.rollups.forget(lambda part: part.start < end and part.end > start)
 
     def newest(self) -> datetime | None:
-        """Time (UTC) of the newest row held."""
+        """Time (UTC) of the newest row held; where none is, of the newest that the log had at the beginning."""
         newest = self.hot.newest()
         if newest is None:
             for _, day in sorted(self.closed.items(), reverse=True):
                 if day.row_count:
                     newest = first_row(self.database.connection, f"SELECT max(time) FROM {day.relation}")[0]
                     break
-        return newest.replace(tzinfo=UTC) if newest else None
+        return newest.replace(tzinfo=UTC) if newest else self.log_newest
 
     def touched(self, hours: Iterable[datetime]) -> None:
         """Rows of these hours of the hot end changed: their sums are dropped."""
         self._slices.clear()
         changed = tuple(hours)
         if changed:
+            self.minutes.forget()
             self.rollups.forget(lambda part: any(part.start < hour + _HOUR and part.end > hour for hour in changed))
+
+    def upserted(self, result: Upserted) -> None:
+        """Rows of the hot end came or changed: sums follow them."""
+        if result.gone is None:
+            self.touched(result.hours)
+            return
+        self._slices.clear()
+        self.minutes.change(result.gone, result.come)
+        self.rollups.change(result.gone, result.come)
+        newest = self.hot.newest()
+        if newest is not None and newest.replace(minute=0, second=0, microsecond=0) != self._hour:
+            self._hour = newest.replace(minute=0, second=0, microsecond=0)
+            self.rollups.settle(self._hour - _HOUR)
 
     def complete_from(self) -> datetime:
         """The instant (naive UTC) from which on the mirror misses nothing the log had when it was read."""
@@ -125,123 +204,80 @@ class Mirror:
 
     def _cut(self, start: datetime, end: datetime | None) -> list[Slice]:
         found = list(self._closed_slices(start, end))
-        hour = self.hot_start
-        last = end if end is not None else (self.hot.newest() or hour) + _HOUR
-        while hour < last:
-            following = hour.replace(minute=0, second=0, microsecond=0) + _HOUR
-            cut_start = max(hour, start)
-            cut_end = following if end is None else min(following, end)
-            if cut_start < cut_end:
-                found.append(Slice(cut_start, cut_end))
-            hour = following
-        return found
+        newest = self.hot.newest()
+        until = (newest or self.hot_start) + _HOUR if end is None else end
+        if end is None or newest is None or newest < end:
+            # No row is later: the whole hour holds what the part of it does, whenever the period ends.
+            until = -(-(until - datetime.min) // _HOUR) * _HOUR + datetime.min
+        return [*found, *hours_of(max(self.hot_start, start), until)]
 
     def _closed_slices(self, start: datetime, end: datetime | None) -> Iterator[Slice]:
+        """Days, and of a day that is cut the hours: as the edge moves, only the cut hour is summed again."""
         for day in self.closed.values():
             cut_start = max(day.start, start)
             cut_end = day.start + _DAY if end is None else min(day.start + _DAY, end)
             if cut_start < cut_end and day.start < self.hot_start:
-                yield Slice(cut_start, cut_end)
+                whole = Slice(cut_start, cut_end)
+                yield from (whole,) if whole.is_whole else hours_of(cut_start, cut_end)
 
     def _relation_of(self, slices: Sequence[Slice]) -> str:
-        return self._relation(min(part.start for part in slices), max(part.end for part in slices))
+        return self.relation(min(part.start for part in slices), max(part.end for part in slices))
 
-    def _relation(self, start: datetime, end: datetime) -> str:
+    def relation(self, start: datetime, end: datetime) -> str:
+        """SQL of the rows of all days that `[start, end)` (naive UTC) touches, in no order."""
         closed = [
             day.relation
             for _, day in sorted(self.closed.items())
             if day.start < min(end, self.hot_start) and day.start + _DAY > start
         ]
-        return union([*closed, HOT] if end > self.hot_start or not closed else closed)
+        return union([*closed, self.hot.table] if end > self.hot_start or not closed else closed)
+
+    def begin(self, oldest: datetime | None) -> None:
+        """The log goes back to `oldest` (naive UTC); None: it is empty."""
+        self.is_begun, self.oldest = True, oldest
+
+    def reports(self, needs: Sequence[Need], until: float, as_of: datetime, filters: int = 1) -> Replies:
+        """A reply for each need, in few passes; sums are built until the monotonic clock passes `until`.
+
+        `filters` is how many are looked at beside one another: their sums are kept.
+        """
+        self._summed.kept_filters = _KEPT_FILTERS + filters
+        return self._summed.answers(needs, until, as_of)
+
+    def forget_all_but(self, needs: Sequence[Need]) -> None:
+        """Drop what was summed for the cut edges of other needs than these."""
+        self._summed.forget_all_but(needs)
 
     def report(self, query: ReportQuery, as_of: datetime, notes: tuple[str, ...] = ()) -> Report:
-        """The exact answer from the rows themselves, latency included."""
-        relation = self._relation(naive(query.start), naive(query.end))
-        return answer(self.database.connection, relation, query, as_of, notes)
+        """The exact answer: from the sums where it is made of them, else from the rows."""
+        if (summed := self._summed.report(query, as_of, notes)) is not None:
+            return without_untold(summed, self.untold)
+        relation, names = self.relation(naive(query.start), naive(query.end)), self.database.names
+        if "token_name" in (*query.group_by, query.sort):
+            relation = names.with_key_names(relation)
+        found = names.named(answer(self.database.connection, relation, query, as_of, notes))
+        return without_untold(found, self.untold)
 
-    def requests(
-        self, query: ReportQuery, dearest_first: bool = False, after: Position | None = None
-    ) -> list[RequestRow]:
-        """Single requests, newest or dearest first; the newest are looked for in the newest days first.
+    def trust(self, query: ReportQuery) -> TrustSums | None:
+        """How the cost of a query's requests is known; None where it was not summed for a report of the same query."""
+        return self._summed.trust(query)
 
-        `after` (newest first only) continues a list behind its last request.
-        """
-        if after is not None and after.time < query.end:
-            query = replace(query, end=after.time + timedelta(microseconds=1))
-        start, end = naive(query.start), naive(query.end)
-        limit = query.limit or 200
-        if dearest_first:
-            relation = self._relation(start, end)
-            return self._matched(requests(self.database.connection, relation, query, dearest_first=True))
-        rows = requests(self.database.connection, HOT, query, after=after)
-        for day in sorted(self.closed, reverse=True):
-            closed = self.closed[day]
-            if len(rows) >= limit or closed.start + _DAY <= start:
-                break
-            if closed.start < end and closed.start < self.hot_start:
-                rows += requests(self.database.connection, closed.relation, query, after=after)
-        return self._matched(rows[:limit])
+    def features(self, query: ReportQuery, dimensions: Sequence[str] = ()) -> Features:
+        """What the rules of `insight` look at: of closed days as it is kept, of others from the rows themselves."""
+        return features(self, query, dimensions)
 
-    def _matched(self, rows: list[RequestRow]) -> list[RequestRow]:
-        """With the rate each row's model is known by, and how its name led there."""
-        book = self.database.book
-        matches = {pair: book.match(*pair) for pair in {(row.provider, row.model) for row in rows}}
-        return [
-            replace(row, matched_model=match.text) if (match := matches[row.provider, row.model]) else row
-            for row in rows
-        ]
+    def keep_features(self, query: ReportQuery) -> bool:
+        """Keep what the rules look at of one more closed day of a period; whether there was one to keep."""
+        return keep_features(self, query)
+
+    def waste(self, query: ReportQuery) -> Waste:
+        """What was wasted on what, from the rows themselves."""
+        relation = self.relation(naive(query.start), naive(query.end))
+        return waste(self.database.connection, relation, query, self.database.book)
 
     def holds(self, instant: datetime) -> bool:
         """Whether the mirror has read the log at an instant (naive UTC)."""
         return instant >= self.hot_start or instant.date() in self.closed
-
-    def minutes(
-        self, where: Filter, start: datetime, end: datetime
-    ) -> tuple[list[tuple[int, int, int, int]], int | None]:
-        """`(minute, cost, requests, errors)` for each minute from `start` with traffic, and the p95 latency in ms."""
-        sql, parameters = condition(where)
-        rows = f"{self._relation(start, end)} WHERE time >= ? AND time < ? AND {sql}"
-        found = self.database.connection.execute(
-            "SELECT date_diff('minute', CAST(? AS TIMESTAMP), time), coalesce(sum(cost), 0), "
-            "count(*) FILTER (counted IS NOT FALSE), count(*) FILTER (status >= 400 AND counted IS NOT FALSE), "
-            f"list(latency_ms) FILTER (latency_ms IS NOT NULL) FROM {rows} GROUP BY 1",
-            [start, start, end, *parameters],
-        ).fetchall()
-        latencies = sorted(value for row in found for value in row[4] or ())
-        p95 = latencies[max(0, -(-len(latencies) * 95 // 100) - 1)] if latencies else None
-        return [(int(row[0]), int(row[1]), int(row[2]), int(row[3])) for row in found], p95
-
-    def minute_bars(
-        self, where: Filter, start: datetime, end: datetime, origin: datetime
-    ) -> list[tuple[int, int, int, int, int]]:
-        """`(minutes since origin, cost, requests, saved by cache, unpriced)` of the rows in `[start, end)`."""
-        sql, parameters = condition(where)
-        return self.database.connection.execute(
-            "SELECT date_diff('minute', CAST(? AS TIMESTAMP), time), coalesce(sum(cost), 0), "
-            "count(*) FILTER (counted IS NOT FALSE), coalesce(sum(saved_by_cache), 0), "
-            f"count(*) FILTER ({UNPRICED}) FROM {self._relation(start, end)} "
-            f"WHERE time >= ? AND time < ? AND {sql} GROUP BY 1",
-            [origin, start, end, *parameters],
-        ).fetchall()
-
-    def without_usage(self, query: ReportQuery) -> int:
-        """Requests of the query that carry neither tokens nor a cost."""
-        return self._sums(query, "count(*) FILTER (price_status = 'no_usage')")[0]
-
-    def avoided_tokens(self, query: ReportQuery) -> tuple[int, int]:
-        """(input, output) tokens that response-cache hits did not send."""
-        found = self._sums(query, "sum(input_tokens) FILTER (cache_hit), sum(output_tokens) FILTER (cache_hit)")
-        return found[0], found[1]
-
-    def _sums(self, query: ReportQuery, expressions: str) -> tuple[int, ...]:
-        sql, parameters = condition(query.where)
-        start, end = naive(query.start), naive(query.end)
-        row = first_row(
-            self.database.connection,
-            f"SELECT {expressions} FROM {self._relation(start, end)} WHERE time >= ? AND time < ? AND {sql}",
-            [start, end, *parameters],
-        )
-        return tuple(int(value or 0) for value in row)
 
     def row_count(self) -> int:
         """Rows held."""

@@ -1,22 +1,30 @@
-"""The hot end followed: overlap and upsert by id, and a rolling second look at what the overlap no longer covers."""
+"""The hot end followed: overlap and upsert by key, and a rolling second look at what the overlap no longer covers."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from cost_top.mirror.database import take
-from cost_top.mirror.hot import NOTHING
+from cost_top.mirror.audit import GREATEST_SHARE, Audit
+from cost_top.mirror.database import number_twins, take
+from cost_top.mirror.hot import Upserted, span
+from cost_top.mirror.newest import Newest
 from cost_top.mirror.report import naive
 from cost_top.mirror.schema import first_row
 from cost_top.mirror.store import Mirror
-from cost_top.sources.base import LogReader
+from cost_top.sources.base import Evidence, LogReader
 
-_AUDIT_SHARE = 0.005
+# All of the hot end is looked at again once in so many seconds, unless that takes more than a share of the time.
+HOT_SECONDS = 20.0
+_HOT_LIMIT = 24.0
+_AUDIT_SHARE = 0.02
+_COSTLY_SHARE = 0.0025
 _MANY = 300  # changed rows at more times than this are read as one period
 _LATE = timedelta(minutes=1)
-_HOUR = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -46,74 +54,163 @@ class Tail:
         self._overlap = overlap
         self._overlap_share = overlap_share
         self._connection = mirror.database.connection
-        self._digest: tuple[datetime, int, int] | None = None  # of the last look at the end of the log
+        self._newest = Newest(mirror.database, mirror.hot, reader, mirror.costly)
+        # Of the last look of each kind at the end of the log: what it looked at and what it saw.
+        self._digests: dict[bool, tuple[datetime, int, int]] = {}
         self._overlap_due = 0.0
-        self._audit_due = 0.0
-        self._audited: datetime | None = None
+        self._again = Audit(HOT_SECONDS, _AUDIT_SHARE, _HOT_LIMIT)
+        self._costly = Audit(HOT_SECONDS, _COSTLY_SHARE)
+        self._evidence: Evidence | None = None
+        self._just_noted = False  # since the last look
+        self._newest_since = False  # the newest rows were looked at since the evidence changed
+        self._whole_since = False  # all of the overlap was looked at since the evidence changed
+        self._rounds_wanted = 0
+        self._costly_wanted = 0
         self.arrivals = Arrivals()
+
+    def note(self, evidence: Evidence) -> None:
+        """What the log says of itself now, before it is looked at."""
+        self._just_noted = True
+        if evidence != self._evidence:
+            self._evidence = evidence
+            self._newest_since = self._whole_since = False
+            # The round under way, and a whole one.
+            self._rounds_wanted, self._costly_wanted = self._again.rounds + 2, self._costly.rounds + 2
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether everything was looked at since the log was last written to."""
+        if self._evidence is None or self._evidence.text is None or not self._whole_since:
+            return False
+        costly = not self._mirror.costly or self._costly.rounds >= self._costly_wanted
+        return costly and self._again.rounds >= self._rounds_wanted
+
+    def _is_told(self, whole: bool) -> bool:
+        """Whether the log itself said just now that nothing was written since it was looked at like this."""
+        evidence, just_noted = self._evidence, self._just_noted
+        self._just_noted = False
+        if evidence is None or not evidence.at_once or evidence.text is None or not just_noted:
+            return False
+        return self._newest_since and (self._whole_since or not whole)
 
     def fill(self, start: datetime, end: datetime | None) -> int:
         """Read `[start, end)` (naive UTC) whole into the hot table; the rows' number. Newest periods come first."""
-        self._look(start, end)
-        answer = self._reader.rows(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else None, True)
-        with self._mirror.database.ingested(self._connection, self._reader, answer) as rows:
-            # What came between the two statements is left to the next poll, which then knows it as new.
-            self._connection.execute(f"DELETE FROM {rows} WHERE id NOT IN (SELECT id FROM looked)")
+        with self._ingested(self._rows(start, end)) as rows:
             self._mirror.touched(self._mirror.hot.replace(rows, start, end))
             count = int(first_row(self._connection, f"SELECT count(*) FROM {rows}")[0])
-        self._remember(start, end)
+        self._digests.clear()
+        self._newest.forget()
         self._mirror.hot_start = min(self._mirror.hot_start, start)
         return count
 
     def poll(self, now: datetime, clock: float) -> bool:
         """Look for new, late and changed rows; whether anything changed. `clock` is monotonic seconds."""
+        if self.is_proven and self._evidence is not None and self._evidence.at_once:
+            return False
         newest = self._mirror.hot.newest()
         if newest is not None:
             newest = min(newest, naive(now))  # a row stamped in the future must not hide what comes before it
         if newest is None:
             start, whole = self._mirror.hot_start, True
         else:
-            whole = clock >= self._overlap_due
+            whole = clock >= self._overlap_due and not self.is_proven
             start = max(newest - self._overlap, self._mirror.hot_start) if whole else newest
+        if self._is_told(whole):
+            return False
         before = self._reader.statistics.database_ms
-        changed = self._catch_up(start, None, now, newest, whole)
+        changed = False
+        if newest is None or not self._newest.is_plain:
+            changed = self._catch_up(start, None, now, newest, whole)
+        else:
+            changed = self._follow(start, now, newest, whole)
+        self._newest_since = True
         if whole:
+            self._whole_since = True
             spent = (self._reader.statistics.database_ms - before) / 1000
-            self._overlap_due = clock + min(spent / self._overlap_share, self._overlap.total_seconds() / 3)
+            rest = min(spent / self._overlap_share, self._overlap.total_seconds() / 3, _HOT_LIMIT)
+            self._overlap_due = clock + max(rest, spent / GREATEST_SHARE)
         return changed
 
-    def audit(self, now: datetime, clock: float) -> bool:
-        """Look once more at one older hour of the hot end; whether it had changed."""
+    def _follow(self, overlap: datetime, now: datetime, newest: datetime, whole: bool) -> bool:
+        """Take over what came or changed of the newest rows, and of all since `overlap` where the `whole` is due."""
+        start = self._newest.start(newest, max(newest - self._overlap, self._mirror.hot_start))
+        changed = self._upserted(self._newest.take(start, newest - _LATE), now, newest)
+        if changed is None:
+            changed = self._catch_up(start, None, now, newest, False)
+            self._newest.taken()
+        if whole and self._newest.digest(overlap, None) != self._mirror.hot.digest(overlap, None):
+            found = self._upserted(self._newest.compare(overlap, None, newest - _LATE), now, newest)
+            changed |= self._catch_up(overlap, None, now, newest, True) if found is None else found
+        return changed
+
+    def _upserted(self, result: Upserted | None, now: datetime, newest: datetime) -> bool | None:
+        """Follow what was taken over, whether there was any; None of None."""
+        if result is not None and (result.new or result.repeated):
+            self._mirror.upserted(result)
+            self._digests.clear()
+            self._arrived(result, now, newest)
+        return bool(result.new or result.repeated) if result is not None else None
+
+    def look_again(self, now: datetime, clock: float) -> bool:
+        """Look once more at what the overlap does not cover, as much as is due; whether it had changed."""
         newest = self._mirror.hot.newest()
-        if clock < self._audit_due or newest is None:
+        if newest is None or self.is_proven:
             return False
-        limit = newest - self._overlap
-        start = self._audited if self._audited is not None and self._audited < limit else self._mirror.hot_start
-        if start >= limit:
-            return False
-        end = min(start.replace(minute=0, second=0, microsecond=0) + _HOUR, limit)
-        before = self._reader.statistics.database_ms
-        changed = self._catch_up(start, end, now, newest, True)
-        spent = (self._reader.statistics.database_ms - before) / 1000
-        self._audit_due = clock + spent / _AUDIT_SHARE
-        self._audited = end
+        first, rows = self._mirror.hot_start, self._mirror.hot.count()
+        changed = self._look_at_older(first, newest - self._overlap, rows, now, clock)
+        end = newest + timedelta(microseconds=1)
+        if self._mirror.costly and (period := self._costly.due(first, end, clock, rows)) is not None:
+            before = self._reader.statistics.database_ms
+            changed |= self._compare_costly(*period)
+            self._costly.looked(period, end, clock, self._reader.statistics.database_ms - before)
         return changed
 
-    def _look(self, start: datetime, end: datetime | None) -> tuple[int, int]:
-        """Fetch the fingerprints of a period into `looked`; their number and digest."""
-        answer = self._reader.fingerprints(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else None)
-        select = f"SELECT id, time, fingerprint FROM ({self._reader.fingerprint_sql('log_stream')})"
-        take(self._connection, self._reader, answer, f"looked AS {select}")
-        count, digest = first_row(
-            self._connection, "SELECT count(*), coalesce(bit_xor(hash(id, fingerprint)), 0) FROM looked"
-        )
-        return count, digest
+    def _look_at_older(self, first: datetime, last: datetime, rows: int, now: datetime, clock: float) -> bool:
+        """Hours before the overlap."""
+        if first >= last:
+            self._rounds_wanted = self._again.rounds  # there are none
+        changed = False
+        while (period := self._again.due(first, last, clock, rows)) is not None:
+            before = self._reader.statistics.database_ms
+            digest = self._reader.digest(period[0].replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+            if digest is not None:  # the database makes one of all hours in one go
+                period = period[0], last
+            elif self._newest.is_plain:
+                digest = self._newest.digest(*period)
+            if digest is None or digest != self._mirror.hot.digest(*period):
+                changed |= self._catch_up(*period, now, self._mirror.hot.newest(), True)
+            self._again.looked(period, last, clock, self._reader.statistics.database_ms - before)
+        return changed
 
-    def _remember(self, start: datetime, end: datetime | None) -> None:
-        span = _span(start, end)
-        self._connection.execute(f"DELETE FROM seen WHERE {span}")
-        self._connection.execute("DELETE FROM seen WHERE id IN (SELECT id FROM looked)")
-        self._connection.execute("INSERT INTO seen SELECT id, time, fingerprint FROM looked")
+    def _compare_costly(self, start: datetime, end: datetime) -> bool:
+        """Read a period again with its costly columns, which no fingerprint follows."""
+        hot = self._mirror.hot.table
+        with self._ingested(self._rows(start, end)) as rows:
+            self._connection.execute(
+                f"DELETE FROM {rows} WHERE (key, content) IN (SELECT key, content FROM {hot} WHERE {span(start, end)})"
+            )
+            result = self._mirror.hot.upsert(rows, None)
+        self.arrivals.repeated += result.repeated
+        self._mirror.upserted(result)
+        return bool(result.hours)
+
+    def _rows(self, start: datetime, end: datetime | None) -> AbstractContextManager[Any]:
+        return self._reader.rows(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else None, True)
+
+    @contextmanager
+    def _ingested(self, answer: AbstractContextManager[Any]) -> Iterator[str]:
+        with self._mirror.database.ingested(self._connection, self._reader, answer) as rows:
+            number_twins(self._connection, rows)
+            yield rows
+
+    def _look(self, start: datetime, end: datetime | None) -> tuple[bool, int, int]:
+        """Fetch the fingerprints of a period into `looked`; whether some are twins, their number and digest."""
+        answer = self._reader.fingerprints(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else None)
+        select = f"SELECT key, time, fingerprint FROM ({self._reader.fingerprint_sql('log_stream')})"
+        take(self._connection, self._reader, answer, f"looked AS {select}")
+        twins = number_twins(self._connection, "looked")
+        count, digest = first_row(self._connection, "SELECT count(*), coalesce(bit_xor(hash(looked)), 0) FROM looked")
+        return twins, count, digest
 
     def _catch_up(
         self, start: datetime, end: datetime | None, now: datetime, newest: datetime | None, whole: bool
@@ -121,51 +218,48 @@ class Tail:
         """Make the hot table equal to a period of the log. What a `whole` look does not find is gone from it;
         from a narrow look a row may be missing because it moved.
         """
-        digest = (start, *self._look(start, end))
-        if digest == self._digest:
+        twins, count, hashes = self._look(start, end)
+        digest = (start, count, hashes)
+        if end is None and digest == self._digests.get(whole):
             return False
-        if end is None:
-            self._digest = digest
+        within, hot = span(start, end), self._mirror.hot.table
         self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE changed AS SELECT id, time FROM looked l WHERE NOT EXISTS "
-            "(SELECT 1 FROM seen s WHERE s.id = l.id AND s.fingerprint = l.fingerprint)"
+            f"CREATE OR REPLACE TEMP TABLE changed AS SELECT key, time FROM looked l WHERE NOT EXISTS (SELECT 1 FROM "
+            f"(SELECT key, time, fingerprint FROM {hot} WHERE {within}) h "
+            "WHERE h.key = l.key AND h.fingerprint = l.fingerprint AND h.time = l.time)"
         )
         found = self._connection.execute("SELECT DISTINCT time FROM changed ORDER BY time").fetchall()
         times = [time for (time,) in found]
         removed: frozenset[datetime] = frozenset()
-        if whole:
-            gone = f"SELECT id FROM seen WHERE {_span(start, end)} AND id NOT IN (SELECT id FROM looked)"
+        if whole or twins:
+            of_twins = "" if whole else " AND time IN (SELECT time FROM changed)"
+            gone = f"SELECT key FROM {hot} WHERE {within}{of_twins} AND key NOT IN (SELECT key FROM looked)"
             removed = self._mirror.hot.remove(gone)
-        done = self._read_changed(times, end, now, newest) if times else NOTHING.hours
-        self._remember(start, end)
-        self._mirror.touched(removed | done)
+            self._mirror.touched(removed)
+        if times:
+            self._mirror.upserted(self._read_changed(times, end, now, newest))
+        if times or removed:
+            self._digests.clear()
+            self._newest.forget()
+        if end is None:
+            self._digests[whole] = digest
         return bool(times or removed)
 
     def _read_changed(
         self, times: list[datetime], end: datetime | None, now: datetime, newest: datetime | None
-    ) -> frozenset[datetime]:
-        if len(times) > _MANY:
-            answer = self._reader.rows(times[0].replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end else None, True)
-        else:
-            answer = self._reader.rows_at(times)
-        with self._mirror.database.ingested(self._connection, self._reader, answer) as rows:
-            self._connection.execute(f"DELETE FROM {rows} WHERE id NOT IN (SELECT id FROM changed)")
+    ) -> Upserted:
+        many = len(times) > _MANY
+        answer = self._rows(times[0], end) if many else self._reader.rows_at(times)
+        with self._ingested(answer) as rows:
+            self._connection.execute(f"DELETE FROM {rows} WHERE key NOT IN (SELECT key FROM changed)")
             result = self._mirror.hot.upsert(rows, newest - _LATE if newest else None)
-            if newest is not None:
-                self._note_delays(rows, now)
+        self._arrived(result, now, newest)
+        return result
+
+    def _arrived(self, result: Upserted, now: datetime, newest: datetime | None) -> None:
+        if newest is not None:
+            instant = naive(now)
+            self.arrivals.delays.extend(max(0.0, (instant - time).total_seconds()) for time in result.newest)
         self.arrivals.new += result.new
         self.arrivals.late += result.late
         self.arrivals.repeated += result.repeated
-        return result.hours
-
-    def _note_delays(self, rows: str, now: datetime) -> None:
-        instant = naive(now)
-        found = self._connection.execute(
-            f"SELECT time FROM {rows} WHERE id NOT IN (SELECT id FROM seen) ORDER BY time DESC LIMIT 100"
-        ).fetchall()
-        self.arrivals.delays.extend(max(0.0, (instant - time).total_seconds()) for (time,) in found)
-
-
-def _span(start: datetime, end: datetime | None) -> str:
-    upper = f" AND time < TIMESTAMP '{end}'" if end else ""
-    return f"time >= TIMESTAMP '{start}'{upper}"

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from cost_top.mirror.measures import UNPRICED
+from cost_top.mirror.names import NAMED, TABLE
+from cost_top.model.dimensions import EVERY_DIMENSION
 from cost_top.model.filter import FILTER_FIELDS, MONEY, NUMBER, TEXT, Filter, Term, pattern
 from cost_top.model.money import pico
+from cost_top.model.secret import key_forms
 
 # A bare word is looked for in these.
-_NAMES = ("provider", "model", "endpoint", "token", "token_name", "user", "owner", "team")
+SEARCHED = tuple(
+    name
+    for each in EVERY_DIMENSION
+    if each.searched and each.kind == "text"
+    for name in (each.field, each.name_field)
+    if name
+)
 _YES = {
     "unpriced": UNPRICED,
     "cache_hit": "cache_hit",
@@ -19,25 +30,37 @@ _YES = {
     "late": "late",
 }
 _NUMBER_COLUMNS = {"latency": "latency_ms"}
+# Makes the test of a column.
+_Test = Callable[[str], tuple[str, list[object]]]
 
 
-def condition(where: Filter) -> tuple[str, list[object]]:
-    """`where` as (SQL, parameters); `TRUE` for the empty filter. Unknown values match no positive term."""
+def condition(where: Filter, carried: bool = False) -> tuple[str, list[object]]:
+    """`where` as (SQL, parameters); `TRUE` for the empty filter. Unknown values match no positive term.
+
+    With `carried`, rows carry the names that keys have by now; otherwise those of when they were read.
+    """
     parts: list[str] = []
     parameters: list[object] = []
     for term in where.terms:
-        sql, values = _term(term)
+        sql, values = _term(term, carried)
         parts.append(f"NOT coalesce({sql}, FALSE)" if term.negated else f"coalesce({sql}, FALSE)")
         parameters += values
     return " AND ".join(parts) or "TRUE", parameters
 
 
-def _term(term: Term) -> tuple[str, list[object]]:
+def asks_for_names(where: Filter) -> bool:
+    """Whether what matches depends on what people call keys, teams, users and owners by now."""
+    return any(term.field is None or term.field in (*NAMED, "token_name") for term in where.terms)
+
+
+def _term(term: Term, carried: bool) -> tuple[str, list[object]]:
     if term.field is None:
-        return _word(term.values[0])
+        return _word(term.values[0], carried)
     kind = FILTER_FIELDS[term.field]
-    if kind == TEXT:
-        pairs = [_tag(value) if term.field == "tag" else _text(f'"{term.field}"', value) for value in term.values]
+    if term.field == "token_name":
+        pairs = [_key_name(partial(_text, value=value), carried) for value in term.values]
+    elif kind == TEXT:
+        pairs = [_named(term.field, value) for value in term.values]
     elif kind in (NUMBER, MONEY):
         column = _NUMBER_COLUMNS.get(term.field, term.field)
         pairs = [(f"{column} {term.operator} ?", [_number(kind, value)]) for value in term.values]
@@ -49,6 +72,35 @@ def _term(term: Term) -> tuple[str, list[object]]:
 
 def _number(kind: str, value: str) -> object:
     return pico(value) if kind == MONEY else Decimal(value)
+
+
+def _named(field: str, value: str) -> tuple[str, list[object]]:
+    if field == "tag":
+        return _tag(value)
+    text, is_pattern = pattern(value)
+    if field in NAMED and text != "%":
+        return _by_id_or_name(field, value)
+    if field != "token" or is_pattern:
+        return _text(f'"{field}"', value)
+    # A raw key is known by its hash, whatever it looks like.
+    forms = key_forms(text)
+    return f"token IN ({', '.join('?' * len(forms))})", [*forms]
+
+
+def _key_name(test: _Test, carried: bool) -> tuple[str, list[object]]:
+    by_row, values = test('"token_name"')
+    if carried:
+        return by_row, values
+    by_now = f"SELECT id FROM {TABLE} WHERE field = 'token'"
+    named = f"coalesce(token IN ({by_now}), FALSE)"
+    return f"(token IN ({by_now} AND {test('name')[0]}) OR NOT {named} AND {by_row})", [*values, *values]
+
+
+def _by_id_or_name(field: str, value: str) -> tuple[str, list[object]]:
+    tests = [_text(column, value) for column in (f'"{field}"', "name", "label")]
+    (by_id, ids), (by_name, names), (by_label, labels) = tests
+    called = f"SELECT id FROM {TABLE} WHERE field = '{field}' AND ({by_name} OR {by_label})"
+    return f'({by_id} OR "{field}" IN ({called}))', [*ids, *names, *labels]
 
 
 def _text(column: str, value: str) -> tuple[str, list[object]]:
@@ -69,11 +121,18 @@ def _tag(value: str) -> tuple[str, list[object]]:
     return "len(list_filter(tags, lambda tag: tag LIKE ? ESCAPE '\\')) > 0", [text]
 
 
-def _word(value: str) -> tuple[str, list[object]]:
+def _word(value: str, carried: bool) -> tuple[str, list[object]]:
     text, is_pattern = pattern(value)
     if not is_pattern:
         text = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     like = f"%{text}%"
-    tests = [f"\"{name}\" ILIKE ? ESCAPE '\\'" for name in _NAMES]
+
+    def contains(column: str) -> tuple[str, list[object]]:
+        return f"{column} ILIKE ? ESCAPE '\\'", [like]
+
+    by_name, values = _key_name(contains, carried)
+    tests = [contains(f'"{name}"')[0] for name in SEARCHED if name != "token_name"]
+    called = f"SELECT id FROM {TABLE} WHERE name ILIKE ? ESCAPE '\\' AND field"
+    tests += [f"\"{name}\" IN ({called} = '{name}')" for name in NAMED]
     tests.append("len(list_filter(tags, lambda tag: tag ILIKE ? ESCAPE '\\')) > 0")
-    return "(" + " OR ".join(tests) + ")", [like] * len(tests)
+    return f"({' OR '.join([*tests, by_name])})", [like] * (len(tests) + len(values))

@@ -8,27 +8,12 @@ from datetime import datetime, tzinfo
 from typing import Protocol
 
 from cost_top.model.credits import Credits
+from cost_top.model.engine import Knows, Position, RequestPage
 from cost_top.model.errors import UserError
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import Report, ReportQuery
-from cost_top.model.snapshot import Filling, Live, RequestRow, Snapshot, Stale
+from cost_top.model.snapshot import Filling, Live, Snapshot, Stale
 from cost_top.model.view import View
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the list of requests: those that come after it are older, or of the same time with a greater id."""
-
-    time: datetime
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class RequestPage:
-    """Single requests, newest first. `following` is where the next page begins, None at the end."""
-
-    rows: tuple[RequestRow, ...]
-    following: Position | None = None
 
 
 class Answers(Protocol):
@@ -45,7 +30,10 @@ class Answers(Protocol):
         """The exact answer, its notes in `Report.notes`."""
 
     def requests(self, query: ReportQuery, after: Position | None = None) -> RequestPage:
-        """At most `query.limit` single requests (200 without one), newest first, from `after` on."""
+        """At most `query.limit` single requests (200 without one) from `after` on.
+
+        Newest first, or dearest first where `query.sort` is "cost".
+        """
 
     def unpriced(self, query: ReportQuery) -> tuple[UnpricedModel, ...]:
         """The models behind the query's unpriced requests, most tokens first."""
@@ -67,7 +55,7 @@ class Health:
     filling: Filling | None  # None when history is complete
 
 
-class Watch(Protocol):
+class Subscription(Protocol):
     """One face's view of a watched source."""
 
     def look(self, view: View) -> None:
@@ -92,20 +80,20 @@ class Hub(Answers, Protocol):
         """Seconds between polls."""
 
     @property
-    def on_demand(self) -> bool:
-        """Whether each view is a question of its own to the source, which may be billed."""
+    def knows(self) -> Knows:
+        """What the source can tell."""
 
     @property
-    def question_seconds(self) -> float:
+    def repeat_seconds(self) -> float:
         """How long repeated questions beside the views should be apart; 0 where they cost nothing."""
 
     def start(self) -> None:
         """Begin to watch the source."""
 
-    def watch(
+    def subscribe(
         self, view: View, zone: tzinfo, publish: Callable[[Snapshot], None],
         on_error: Callable[[Exception], None] | None = None,
-    ) -> Watch:  # fmt: skip
+    ) -> Subscription:  # fmt: skip
         """Publish snapshots of a view, days cut in `zone`, on the monitor's thread whenever they change.
 
         A failure of cost-top's own at this view goes to `on_error` and ends the watch; without it, it ends the hub.
@@ -118,6 +106,9 @@ class Hub(Answers, Protocol):
         self, view: View, zone: tzinfo, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]
     ) -> None:
         """Values of a dimension whose value or name contains `text`, dearest first, in the view's window."""
+
+    def list_requests(self, query: ReportQuery, after: Position | None, reply: Callable[[RequestPage], None]) -> None:
+        """A page of what is read of the log so far; see `Answers.requests`."""
 
     def find_unpriced(self, view: View, zone: tzinfo, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
         """The models behind `unpriced_count` of the view."""

@@ -15,6 +15,37 @@ class SourceError(Exception):
     """A source that cannot answer now (gone, slow, locked); trying again later may help."""
 
 
+class SourceDenied(SourceError):
+    """The log refuses: no permission, or a password that is no longer right. Trying again alone will not help.
+
+    `final`: an HTTP API refused the key, and is not to be asked again and again with it.
+    """
+
+    def __init__(self, message: str, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+class SourceRefused(SourceError):
+    """The source says the question is wrong (400, 404, 422): asking the same again will not help."""
+
+
+class SourceThrottled(SourceError):
+    """The source asks for patience. `wait` is in seconds, None where it named no usable time."""
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class SourceChanged(SourceError):
+    """The log changed under a statement in a way that voids its answer; asking again at once will do."""
+
+
+class SourceReplaced(SourceError):
+    """Another file or table has taken the log's name, or its columns are others: everything read of it is void."""
+
+
 class Broken(SourceError):
     """cost-top itself failed at a question. What it says is for its developers, not for strangers."""
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import UserError
-from cost_top.model.query import Measures
+from cost_top.model.query import Measures, ReportQuery
 from cost_top.model.snapshot import Snapshot
 from cost_top.model.view import View
+
+if TYPE_CHECKING:
+    from cost_top.model.answers import Answers
+    from cost_top.model.watched import BudgetRow, IncidentRow
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +64,6 @@ class Feed(Protocol):
     def intervals(self) -> tuple[float, ...]:
         """Seconds between polls that `+` and `-` step through."""
 
-    @property
-    def on_demand(self) -> bool:
-        """Whether each view is a question of its own to the source, to be asked only when it is meant."""
-
     def refuses(self, view: View) -> str | None:
         """Why the source cannot answer a view, in one line; None when it can."""
 
@@ -79,8 +82,25 @@ class Feed(Protocol):
     def find(self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]) -> None:
         """Values of a dimension whose value or name contains `text`, dearest first, in the view's window."""
 
+    def requests(self, query: ReportQuery, after: Position | None, reply: Callable[[RequestPage], None]) -> None:
+        """A page of at most `query.limit` single requests from `after` on; see `model.engine.Engine.requests`."""
+
     def unpriced(self, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
         """The models behind `unpriced_count` of the current view."""
+
+    def ask(
+        self, question: Callable[[Answers], T], reply: Callable[[T], None], refuse: Callable[[str], None]
+    ) -> None:  # fmt: skip
+        """Put a question that takes several answers to the source, on a thread that may wait.
+
+        `refuse` is told in one line why there is no answer.
+        """
+
+    def incidents(self, reply: Callable[[tuple[IncidentRow, ...]], None], refuse: Callable[[str], None]) -> None:
+        """What is unusual, as `ask` answers."""
+
+    def budgets(self, reply: Callable[[tuple[BudgetRow, ...]], None], refuse: Callable[[str], None]) -> None:
+        """How budgets stand, as `ask` answers."""
 
     def stop(self) -> None:
         """End the thread and close the source; returns within two seconds."""

@@ -11,7 +11,10 @@ import re
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
+from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE
 from cost_top.model.errors import UserError, one_line
+from cost_top.model.nearest import choices, nearest
+from cost_top.model.secret import has_key, key_forms, maybe_key, public_key, public_text
 
 TEXT = "text"
 NUMBER = "number"
@@ -20,12 +23,13 @@ YES_NO = "yes or no"
 
 # What a term may name: the kind of its values decides which operators it takes.
 FILTER_FIELDS: dict[str, str] = {
-    "provider": TEXT, "model": TEXT, "endpoint": TEXT, "token": TEXT, "token_name": TEXT, "user": TEXT,
-    "owner": TEXT, "team": TEXT, "tag": TEXT, "credential_type": TEXT, "mode": TEXT, "price_status": TEXT,
-    "id": TEXT, "client_ip": TEXT, "user_agent": TEXT,
-    "status": NUMBER, "latency": NUMBER, "input_tokens": NUMBER, "output_tokens": NUMBER,
-    "cached_input_tokens": NUMBER, "cache_creation_input_tokens": NUMBER, "reasoning_tokens": NUMBER,
-    "cost": MONEY, "market_cost": MONEY,
+    **{name: TEXT for each in EVERY_DIMENSION if each.kind in ("text", "list")
+       for name in (each.name, each.name_field) if name},
+    "mode": TEXT, "region": TEXT, "price_status": TEXT, "doubt": TEXT, "id": TEXT, "client_ip": TEXT,
+    "user_agent": TEXT,
+    **{each.name: NUMBER for each in EVERY_DIMENSION if each.kind == "number"},
+    "latency": NUMBER,
+    **{each.field: MONEY if each.kind == "money" else NUMBER for each in EVERY_MEASURE if each.field},
     "unpriced": YES_NO, "cache_hit": YES_NO, "error": YES_NO, "streamed": YES_NO, "zero_cost": YES_NO,
     "late": YES_NO,
 }  # fmt: skip
@@ -33,6 +37,7 @@ FIELD_SYNONYMS = {"api_key_name": "token_name", "key": "token", "tags": "tag", "
 _MOST_DIGITS = 20
 _TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z_]+):)?(?P<value>(?:"(?:[^"\\]|\\.)*"|[^\s"])*)')
 _COMPARE = re.compile(r"(>=|<=|>|<|=)?(.+)", re.DOTALL)
+_COMPARISON = re.compile(r"([A-Za-z_]+)(>=|<=|==|>|<|=)([^<>=]*)")
 _PART = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])+')
 
 
@@ -68,9 +73,25 @@ class Filter:
         """This filter and one more condition."""
         return self if term in self.terms else replace(self, terms=(*self.terms, term))
 
+    @property
+    def echo(self) -> str:
+        """As text for a screen: what may be a key, however short, stands there by its kind and hash.
+
+        >>> parse_filter("token:sk-1234 tag:sk-ill").echo
+        'token:…88dc28d0f030 tag:sk-ill'
+        """
+        return str(Filter(tuple(_hidden(term) for term in self.terms)))
+
     def both(self, other: Filter) -> Filter:
         """This filter and another one."""
         return Filter((*self.terms, *(term for term in other.terms if term not in self.terms)))
+
+
+def _hidden(term: Term) -> Term:
+    if term.field not in ("token", None):
+        return term
+    shown = (public_key(value) if maybe_key(value) and "…" not in value else value for value in term.values)
+    return replace(term, values=tuple(shown))
 
 
 def value_term(field: str, value: str | None) -> Term:
@@ -90,6 +111,8 @@ def parse_filter(text: str) -> Filter:
     >>> str(parse_filter('tag:prod -model:gpt-4o* cost:>0.05 "two words"'))
     'tag:prod -model:gpt-4o* cost:>0.05 "two words"'
     """
+    if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise UserError(f"filter: {one_line(text.encode('ascii', 'backslashreplace').decode(), 60)} is not UTF-8 text")
     terms: list[Term] = []
     position = 0
     while position < len(text):
@@ -107,23 +130,39 @@ def parse_filter(text: str) -> Filter:
 def _term(match: re.Match[str]) -> Term:
     spelled, value, negated = match["field"], match["value"], bool(match["minus"])
     if spelled is None:
+        _refuse_comparison(value)
         if not _unquote(value):
             raise UserError(f"filter: {match[0]!r} is empty; write a word or FIELD:VALUE")
-        return Term(None, (_unquote(value),), negated=negated)
+        return Term(None, _without_key(None, _unquote(value)), negated=negated)
     name = FIELD_SYNONYMS.get(spelled.lower(), spelled.lower())
     kind = FILTER_FIELDS.get(name)
     if kind is None:
-        raise UserError(f"filter: unknown field {spelled!r}: choose from {', '.join(sorted(FILTER_FIELDS))}")
+        raise UserError(f"filter: unknown field {spelled!r}: {choices(name, sorted(FILTER_FIELDS))}")
     if not value:
         raise UserError(f"filter: {spelled}: has no value; write {spelled}:VALUE")
     if kind == TEXT:
         parts = tuple(_unquote(part) for part in _PART.findall(value))
         if not all(parts) or not parts:
             raise UserError(f"filter: {spelled}: has an empty name; -{spelled}:* selects the requests without one")
-        return Term(name, parts, negated=negated)
+        return Term(name, tuple(shown for part in parts for shown in _without_key(name, part)), negated=negated)
     if kind == YES_NO:
         return _yes_no(name, value, negated)
     return _number(name, kind, value, negated)
+
+
+def _refuse_comparison(word: str) -> None:
+    """`cost>5` is no word: taken for one, it would find nothing without a sound."""
+    compared = _COMPARISON.match(word)
+    if compared is None:
+        return
+    name = FIELD_SYNONYMS.get(compared[1].lower(), compared[1].lower())
+    if name not in FILTER_FIELDS:
+        meant = nearest(name, FILTER_FIELDS)
+        if meant is None or FILTER_FIELDS[meant] not in (NUMBER, MONEY):
+            return
+        name = meant
+    operator = compared[2] if FILTER_FIELDS[name] in (NUMBER, MONEY) else ""
+    raise UserError(f"filter: {one_line(word, 40)!r} needs a colon: write {name}:{operator.lstrip('=')}{compared[3]}")
 
 
 def _yes_no(name: str, value: str, negated: bool) -> Term:
@@ -149,6 +188,22 @@ def _number(name: str, kind: str, value: str, negated: bool) -> Term:
     if operator != "=" and len(numbers) > 1:
         raise UserError(f"filter: {name}:{one_line(value, 40)}: a comparison takes one number")
     return Term(name, numbers, operator, negated)
+
+
+def _without_key(name: str | None, value: str) -> tuple[str, ...]:
+    """A term's value as logs show it, so that a raw key finds its rows and stands on no screen."""
+    pieces = _pieces(value)
+    if not any(piece and has_key(piece) for piece in pieces):
+        return (value,)
+    if None in pieces:
+        raise UserError(
+            "filter: a part of a key finds nothing: a log's keys are shown by their hash; write the whole key"
+        )
+    public, digest = public_text("".join(piece or "" for piece in pieces)), key_forms(pieces[0] or "")[-1]
+    if name == "token":
+        return (_escape(public), digest)
+    # A word is found in the public form and in a SHA-256 alike.
+    return (_escape(public),) if name else (public.partition("…")[2],)
 
 
 # Inside a term a backslash makes the next character plain, so a name may hold `*`, `"` or a comma.

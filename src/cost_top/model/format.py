@@ -6,6 +6,7 @@ Cells are those of `wcwidth`; a cluster of code points that a terminal draws as 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Literal
 
@@ -17,7 +18,9 @@ _SCALES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
 _EXACT_BELOW = 10_000
 # Two decimals and four line up at the point when the shorter figure is followed by two blanks.
 _POINT_PAD = "  "
-_STEADY_PER_CENT = 2
+# Cells below which a text cut in its middle tells no more than one cut at its end.
+_APART = 8
+_FACTOR = 10  # times the whole: from here on a percentage says less than a factor
 
 
 def count(number: int | None) -> str:
@@ -29,6 +32,16 @@ def count(number: int | None) -> str:
     if number is None:
         return UNKNOWN
     return f"{number:,}" if abs(number) < _EXACT_BELOW else _scaled(number)
+
+
+def counted(number: int | None, noun: str, *, whole: bool = False) -> str:
+    """A count with its noun in the right number, `whole` with every digit.
+
+    >>> counted(1, "request"), counted(18_240, "request"), counted(18_240, "row", whole=True)
+    ('1 request', '18.2k requests', '18,240 rows')
+    """
+    shown = f"{number:,}" if whole and number is not None else count(number)
+    return f"{shown} {noun}{'' if number == 1 else 's'}"
 
 
 def tokens(number: int | None) -> str:
@@ -65,13 +78,18 @@ def percent(part: int | None, whole: int | None, short: bool = False) -> str | N
     ('13.1 %', '<0.1 %', '0 %', '100 %', '>99.9 %')
     >>> percent(-31, 1000), percent(1, 0), percent(9615, 10_000, short=True), percent(999, 1000, short=True)
     ('-3.1 %', None, '96 %', '>99 %')
+
+    From ten times the whole on it is a factor:
+
+    >>> percent(999, 100), percent(122_547, 1000), percent(-4_451_328, 1)
+    ('999.0 %', '123×', '-4,451,328×')
     """
     if part is None or not whole:
         return None
-    if part in (0, whole):
-        return "100 %" if part else "0 %"
     sign = "-" if (part < 0) != (whole < 0) else ""
     size, base = abs(part), abs(whole)
+    if part in (0, whole) or size >= _FACTOR * base:
+        return "0 %" if not part else "100 %" if part == whole else f"{sign}{(2 * size + base) // (2 * base):,}×"
     tenths = (size * 2000 + base) // (2 * base)
     if tenths == 0:
         return ">-0.1 %" if sign else "<0.1 %"
@@ -82,17 +100,19 @@ def percent(part: int | None, whole: int | None, short: bool = False) -> str | N
     return f"{sign}{tenths // 10:,}.{tenths % 10} %"
 
 
-def arrow(now: int, before: int | None) -> str:
-    """Which way a row goes: `▲`, `▼`, `▬` within 2 %, blank when unknown.
+def share(part: int | None, whole: int | None, short: bool = False) -> str | None:
+    """As `percent`, of a part that belongs to the whole: where refunds make it absurd, it is said in words.
 
-    >>> arrow(5, 4), arrow(4, 5), arrow(100, 101), arrow(5, 0), arrow(5, None)
-    ('▲', '▼', '▬', '▲', ' ')
+    >>> share(1, 4), share(-1, 4), share(5, 4), share(5, -4), share(5, 0), share(0, -4)
+    ('25.0 %', 'refund', '>100 %', '>100 %', None, '0 %')
     """
-    if before is None:
-        return " "
-    if abs(now - before) * 100 <= abs(before) * _STEADY_PER_CENT:
-        return "▬"
-    return "▲" if now > before else "▼"
+    if part is None or not whole:
+        return None
+    if part < 0:
+        return "refund"
+    if part and part > whole:
+        return ">100 %"
+    return percent(part, whole, short)
 
 
 def change(now: int, before: int | None) -> str | None:
@@ -102,13 +122,20 @@ def change(now: int, before: int | None) -> str | None:
     ('▲ $214.30 (13.1 %)', '▬ unchanged')
     >>> change(10**12, 2 * 10**12), change(10**12, 0), change(1, None)
     ('▼ $1.00 (50.0 %)', '▲ $1.00 (from $0.00)', None)
+    >>> change(123_547 * 10**9, 10**12), change(10**12, -(10**12))
+    ('▲ $122.55 (124×)', '▲ $2.00 (from -$1.00)')
     """
     if before is None:
         return None
     if now == before:
         return "▬ unchanged"
     mark = "▲" if now > before else "▼"
-    return f"{mark} {display_usd(abs(now - before))} ({percent(abs(now - before), before) or 'from $0.00'})"
+    if before <= 0 or now < 0:
+        told = f"from {display_usd(before)}"
+    else:
+        # Ten times as much is said as that.
+        told = percent(now if now - before >= _FACTOR * before else abs(now - before), before) or ""
+    return f"{mark} {display_usd(abs(now - before))} ({told})"
 
 
 def duration_ms(milliseconds: int | None) -> str:
@@ -224,6 +251,22 @@ def combining(character: str) -> bool:
     from unicodedata import category
 
     return category(character).startswith("M")
+
+
+def elide_apart(text: str, width: int, others: Iterable[str | None]) -> str:
+    """As `elide`, but cut in the middle where another text would look the same cut at its end.
+
+    >>> elide_apart("user_7b_session_1111", 12, ("user_7b_session_2222",)), elide_apart("user_7b_sess", 8, ("ann",))
+    ('user_7…_1111', 'user_7b…')
+    """
+    cut = elide(text, width)
+    head = cut.removesuffix("…")
+    if cut == text or width < _APART or not any(one and one != text and one.startswith(head) for one in others):
+        return cut
+    tail = text[-((width - 1) // 2) :]
+    while cells(tail) > (width - 1) // 2:
+        tail = tail[1:]
+    return elide(text, width - cells(tail)) + tail
 
 
 def elide(text: str, width: int) -> str:

@@ -8,7 +8,11 @@ from datetime import date, datetime, timedelta
 from cost_top.model.credits import Credits
 from cost_top.model.query import Measures, Report
 from cost_top.model.view import View
+from cost_top.model.watched import IncidentRow
 from cost_top.model.windows import Period
+
+# A log whose newest row is older than this may be written to no more.
+QUIET = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,15 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
+class BurnRate:
+    """What is usual of the last so many minutes, by the expectation of the alarms, and what was spent where known."""
+
+    minutes: int
+    spent: int | None
+    usual: int
+
+
+@dataclass(frozen=True, slots=True)
 class Burn:
     """The last hour before the window's end. `minutes` are 60 costs, oldest first.
 
@@ -34,13 +47,27 @@ class Burn:
 
     minutes: tuple[int, ...] = ()
     cost_per_hour: int | None = 0  # of the last 60 minutes
-    usual_per_hour: int | None = None  # median of the same weekday and hour in the weeks before
+    usual_per_hour: int | None = None
     requests_per_minute: float | None = 0.0  # over the last 5 minutes
     error_count: int | None = 0
     request_count: int | None = 0
     latency_p95: int | None = None  # ms
     hours: tuple[int, ...] = ()
     until: datetime | None = None  # where the figures end, if before the window
+    rates: tuple[BurnRate, ...] = ()  # of 5 minutes, an hour and a day, of a view of everything
+    expected: str = ""  # what raises the usual now, by its name in the config
+    expected_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """What whole local days cost, yesterday first, and the share (0 to 1) of a usual day that today still has to come.
+
+    What a month will come to is reckoned from these (`insight.month_end`).
+    """
+
+    costs: tuple[int, ...]
+    left_of_today: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +82,7 @@ class TimeBar:
     saved_by_cache: int | None
     unpriced_count: int = 0
     partial: bool = False
+    value: int | None = None  # of the view's measure, where that is not cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +92,10 @@ class Lens:
     dimension: str
     period: Period = field(compare=False)
     report: Report
-    trends: tuple[tuple[int, ...], ...] = ()  # for the provider lens: cost per bar of the chart, row by row
+    trends: tuple[tuple[int, ...], ...] = ()  # of providers: the view's measure per bar of the chart, row by row
     previous: tuple[int | None, ...] = ()  # cost in the equal period before, row by row
     since_mark: tuple[int, ...] = ()  # cost since the mark, row by row; empty without a mark
+    remark: str = ""  # what its figures are, where that is not what the window's total is
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +108,19 @@ class Trust:
     unpriced_models: int = 0
     zero_cost_count: int = 0  # tokens, no cost, no reason
     no_usage_count: int = 0
+    unrated_count: int = 0  # of the unpriced: a mode, a region, a kind of usage or a name's tail without a rate
+    doubtful_count: int = 0  # a reported cost beyond belief
+    refund_count: int = 0
+    refunded_cost: int = 0
     late_count: int = 0  # rows that came after newer ones, since the start
     repeated_count: int = 0  # rows seen again with other figures, since the start
+    drift: int = 0  # by how much the gateway's own sums of whole days exceed the log's, in pico-dollars
+    drift_days: int = 0  # days on which they differ
     with_user: int = 0  # cost that carries a user
     with_tag: int = 0
     with_token: int = 0
+    rows_unique: bool = True  # False where nothing tells a request from its copy
+    indexed: bool = True  # False where every look reads the whole log, so that it is looked at less often
     cached_share_known: bool = True  # False while the costly columns of history are still being read
 
 
@@ -102,11 +139,12 @@ class Stale:
     error: str
     retry_at: datetime
     denied: bool = False  # no permission: retrying alone will not help
+    remedy: str = "mend the key"  # what helps then
 
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """History still being read. `done` and `total` are days; `oldest` is how far back the mirror reaches."""
+    """What is still being read or asked: `done` of `total` days or answers. `oldest` is how far back days reach."""
 
     done: int
     total: int
@@ -114,41 +152,51 @@ class Filling:
     details_done: int = 0  # days whose costly columns are read as well
     details_total: int = 0
     error: str = ""  # why the last piece of history could not be read; it is tried again
+    unit: str = "days"
 
 
 @dataclass(frozen=True, slots=True)
-class Polling:
-    """A source that is asked for sums: how fresh they are, what asking costs, and what it cannot answer.
+class Asking:
+    """What it costs to ask a source that answers one question at a time. Money in pico-dollars."""
 
-    Money in pico-dollars. `limits` are (panel, why it stays empty); panels are dimensions, "chart", "burn", "saved",
-    "requests".
-    """
-
-    lag: timedelta  # how far its figures are behind
     interval: float  # seconds between rounds of questions
     questions: int = 0  # asked since the start
     cost: int = 0  # of the billed ones among them
     cost_per_month: int = 0  # at this interval; 0 where asking is free
-    credits: Credits | None = None
-    runway: timedelta | None = None  # how long the balance lasts at the burn of the last days
-    metered: int | None = None  # spent while this screen was open, by the source's own meter
-    metered_span: timedelta = timedelta(0)  # the stretch of time, up to an hour, that `metered` is of
-    limits: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def limit(self, panel: str) -> str | None:
-        """Why a panel stays empty."""
-        return dict(self.limits).get(panel)
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
+class Balance:
+    """Money paid in advance, how long it lasts, and what the source's own meter says."""
+
+    credits: Credits | None = None
+    runway: timedelta | None = None  # at the burn of the last days
+    metered: int | None = None  # spent while this screen was open
+    metered_span: timedelta = timedelta(0)  # the stretch of time, up to an hour, that `metered` is of
+    runway_now: timedelta | None = None  # at that of the last hour, or of today where no hour is told
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
     """What watching costs the source and the terminal since the start."""
 
     queries: int = 0
     database_ms: float = 0.0
     bytes_read: int = 0
     rows_read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PricePart:
+    """One line of a request's list price: so many tokens (or searches) of a kind at a rate, in pico-dollars.
+
+    A `rate` of None is not known; such a part is not in the price.
+    """
+
+    name: str
+    count: int
+    rate: int | None
+    amount: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +231,19 @@ class RequestRow:
     streamed: bool | None
     client_ip: str | None
     user_agent: str | None
+    session: str | None = None
+    prompt: str | None = None
+    mode: str | None = None
+    region: str | None = None
+    cache_creation_1h_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    image_output_tokens: int | None = None
+    web_search_count: int | None = None
+    reported_cost: int | None = None
+    doubt: str | None = None  # why it is unpriced or its reported cost not believed: a key of `doubts.WORDS`
     matched_model: str | None = None  # rate that priced it, and how its name matched
+    price_parts: tuple[PricePart, ...] = ()  # the arithmetic of the list price, in short lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +262,30 @@ class Snapshot:
     filling: Filling | None = None  # None when history is complete
     newest: datetime | None = None  # time of the newest row
     lateness: timedelta | None = None  # how late rows arrive: 95th percentile of (first seen - time)
-    log_rows: int = 0  # rows in the mirror, whatever the filter
+    has_figures: bool = True  # the window's total is known, at least in part
+    log_rows: int | None = 0  # rows held of the log, whatever the filter; None where there is none
     rates_date: date | None = None
-    requests: tuple[RequestRow, ...] = ()
-    polling: Polling | None = None  # of a source that is asked for sums
-    watching: Watching = field(default_factory=Watching, compare=False)
+    limits: tuple[tuple[str, str], ...] = ()  # a part of the screen, and why its source leaves it empty; see `limit`
+    notes: tuple[str, ...] = ()  # what the source says of its figures, one line each
+    lag: timedelta = timedelta(0)  # how far the source's figures are behind, by its nature
+    asked_at: datetime | None = None  # when the total was told, of a source that is asked
+    asking: Asking | None = None  # where each view is a question of its own to the source
+    balance: Balance | None = None
+    load: Load = field(default_factory=Load, compare=False)
+    incomplete: tuple[str, ...] = ()  # figures that still change: "total", "today", "before", "panel:user" and the like
+    days: Days | None = None  # of a live view of everything, where the source tells them
+    incidents: tuple[IncidentRow, ...] = ()  # open ones, while more is spent than usual and a face has asked for them
+
+    def is_settled(self, *figures: str) -> bool:
+        """Whether figures are as whole as they will be: "total", "month", "panel:user" …; see `overview.needs`."""
+        return not any(figure in self.incomplete for figure in figures)
+
+    def limit(self, part: str) -> str | None:
+        """Why the source leaves a part of the screen empty.
+
+        Parts are dimensions, "chart", "burn", "usual", "saved", "trust", "window", "mark" and "requests".
+        """
+        return dict(self.limits).get(part)
 
     def lens(self, dimension: str) -> Lens | None:
         """The panel of that dimension, if it was asked for."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from cost_top.model.secret import public_text
+
 # C0 controls, DEL, C1 controls; soft hyphen, zero-width and bidirectional controls; line and paragraph
 # separators; variation selectors, whose width terminals disagree on; the byte-order mark; tag characters.
 UNSAFE_CLASS = (
@@ -18,9 +20,9 @@ TEXT_LIMIT = 512
 
 
 def clean(text: str) -> str:
-    """`text` with control, bidirectional and zero-width characters removed, cut to `TEXT_LIMIT`.
+    """`text` without control, bidirectional and zero-width characters and without keys, cut to `TEXT_LIMIT`.
 
     >>> clean("a\\x1b[31mb\\u202ec")
     'a[31mbc'
     """
-    return _UNSAFE.sub("", text)[:TEXT_LIMIT].strip()
+    return public_text(_UNSAFE.sub("", text))[:TEXT_LIMIT].strip()

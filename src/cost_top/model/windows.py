@@ -27,7 +27,11 @@ WINDOWS: tuple[Window, ...] = (
     Window("7d", "last 7 days", timedelta(days=7)),
     Window("30d", "last 30 days", timedelta(days=30)),
     Window("mtd", "month to date", None),
+    Window("90d", "last 90 days", timedelta(days=90)),
+    Window("12mo", "last 12 months", timedelta(days=365)),
 )
+# A longer stretch than this is no question about a log, and would be cut into days for nothing.
+LONGEST = timedelta(days=3660)
 WINDOW_NAMES = tuple(window.name for window in WINDOWS)
 
 
@@ -107,6 +111,39 @@ def parse_instant(text: str, now: datetime, zone: tzinfo, option: str) -> dateti
         raise UserError(
             f"{option} {one_line(text, 40)!r} is no time: write 7d, 12h, 2026-11-01 or 2026-11-01T09:30"
         ) from None
+
+
+def utc_now() -> datetime:
+    """This instant."""
+    return datetime.now(UTC)
+
+
+def floor(instant: datetime, step: timedelta) -> datetime:
+    """The last whole step (UTC) at or before an instant.
+
+    >>> floor(datetime(2026, 11, 25, 14, 3, tzinfo=UTC), timedelta(hours=1)).isoformat()
+    '2026-11-25T14:00:00+00:00'
+    """
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + (instant - epoch) // step * step
+
+
+def ceiling(instant: datetime, step: timedelta) -> datetime:
+    """The first whole step (UTC) at or after an instant.
+
+    >>> ceiling(datetime(2026, 11, 25, tzinfo=UTC), timedelta(days=1)).isoformat()
+    '2026-11-25T00:00:00+00:00'
+    """
+    down = floor(instant, step)
+    return down if down == instant else down + step
+
+
+def asked_period(since: str, until: str, now: datetime, zone: tzinfo) -> Period:
+    """The period of `--since` and `--until`; `UserError` for one that holds nothing."""
+    period = Period(parse_instant(since, now, zone, "--since"), parse_instant(until, now, zone, "--until"))
+    if period.start >= period.end:
+        raise UserError(f"--since {one_line(since, 40)} is not before --until {one_line(until, 40)}")
+    return period
 
 
 def zone_name(zone: tzinfo) -> str:

@@ -12,20 +12,21 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
 
+from cost_top.model.dimensions import EVERY_DIMENSION
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
-from cost_top.model.query import COUNT_MEASURES, DIMENSIONS, MONEY_MEASURES, TIME_DIMENSIONS
+from cost_top.model.query import MEASURES, TOKENS
+from cost_top.model.shown import SHOWN_NAMES
 from cost_top.model.snapshot import Lens, Snapshot
 from cost_top.model.text import clean
-from cost_top.model.view import View
-from cost_top.model.windows import window_named
+from cost_top.model.view import CHANGE, View
+from cost_top.model.windows import LONGEST, window_named
 
 T = TypeVar("T")
 
 # What a lens may be of, and what it may be sorted by.
-LENS_NAMES = tuple(name for name in DIMENSIONS if name not in TIME_DIMENSIONS)
-LENS_SORTS = (*MONEY_MEASURES, *COUNT_MEASURES, "key", "newest")
-REQUEST_SORTS = ("time", "cost")
+LENS_NAMES = tuple(each.name for each in EVERY_DIMENSION if each.summed and each.kind != "time")
+LENS_SORTS = (*MEASURES, TOKENS, "key", "newest", CHANGE)
 MOST_ROWS = 1000
 _MOST_CRUMBS = 50
 _MOST_LINES = 100
@@ -138,11 +139,11 @@ def _required() -> frozenset[str]:
 def _checked(view: View) -> View:
     """A view that a monitor can answer without asking whether its names are names."""
     window_named(view.window)
-    for name in (view.tab, *view.lenses, *(lens for lens, _, _ in view.sort)):
+    for name in (view.tab, *view.lenses, *view.weekly, *view.timed, *(lens for lens, _, _ in view.sort)):
         _choose("lens", name, LENS_NAMES)
+    _choose("measure", view.measure, SHOWN_NAMES)
     for _, measure, _ in view.sort:
         _choose("sort", measure, LENS_SORTS)
-    _choose("requests_sort", view.requests_sort, REQUEST_SORTS)
     for what, names in (("lenses", view.lenses), ("sort", [lens for lens, _, _ in view.sort])):
         if len(set(names)) < len(names):
             raise UserError(f"view: {what} names a lens twice: name each once")
@@ -152,6 +153,8 @@ def _checked(view: View) -> View:
         raise UserError(f"view: {len(view.crumbs)} crumbs are too many: at most {_MOST_CRUMBS}")
     if view.end is not None and view.end > datetime.now(UTC) + _AHEAD:
         raise UserError("view: end lies in the future: leave it out for a live view")
+    if view.start is not None and not timedelta(0) < (view.end or datetime.now(UTC)) - view.start <= LONGEST:
+        raise UserError("view: start must lie before the end, and at most ten years")
     return view
 
 

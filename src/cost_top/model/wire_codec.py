@@ -1,7 +1,7 @@
 """Dataclasses as JSON by their annotations, and back from strangers: kinds checked, texts cleaned, sizes bounded.
 
 Integers stay integers, instants are ISO 8601 with an offset, lengths of time are seconds, tuples are lists, and where
-one of several classes may stand its object says which in `kind`. Imports cattrs: only what goes over a network does.
+one of several classes may stand its object says which in `kind`. Imports pydantic: only what goes over a network does.
 """
 
 from __future__ import annotations
@@ -9,25 +9,23 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, partial
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import cattrs
-from cattrs import Converter, ForbiddenExtraKeysError
-from cattrs.gen import make_dict_structure_fn
+from pydantic_core import CoreSchema, ErrorDetails, SchemaSerializer, SchemaValidator, ValidationError, core_schema
 
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.filter import FILTER_FIELDS, TEXT, Filter, Term, parse_filter
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_CLASS, clean
 
 T = TypeVar("T")
-Read = Callable[[Any, Any], Any]
 
 # No list of a snapshot is longer, no filter of a person has more.
 _MOST_ITEMS = 10_000
+_TERM = ("field", "values", "operator", "negated")
 _MOST_TERMS = 100
 _MOST_VALUES = 100
 _FILTER_LIMIT = 20_000
@@ -41,18 +39,21 @@ _SURROGATES = re.compile("[\\ud800-\\udfff]")
 
 def encode(value: object) -> Any:
     """A dataclass as a JSON value."""
-    return _converter(False).unstructure(value)
+    kind: Any = type(value)
+    return _serializer(kind).to_python(value, mode="json")
 
 
 def decode(kind: Any, value: object, path: str = "", strict: bool = False) -> Any:
     """The value of that kind; `strict` refuses fields that are unknown. `ValueError` says in one line what is wrong."""
     try:
-        return _converter(strict).structure(value, kind)
-    except Exception as error:
-        # cattrs collects what is wrong as a tree; its first leaf is enough for a person.
-        told, _, place = cattrs.transform_error(error, path or "$", _told)[0].rpartition(" @ ")
-        place = place.removeprefix("$").removeprefix(".")
-        raise ValueError(one_line(f"{place}: {told}" if place else told)) from None
+        return _validator(kind, strict).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place, told = first["loc"], _told(first)
+        if first["type"] in ("missing", "unexpected_keyword_argument"):
+            place = place[:-1]
+        named = ".".join(map(str, (*([path] if path else ()), *place)))
+        raise ValueError(one_line(f"{named}: {told}" if named else told)) from None
 
 
 def decode_list(value: object) -> Sequence[Any]:
@@ -60,45 +61,105 @@ def decode_list(value: object) -> Sequence[Any]:
     return _list(value, _MOST_ITEMS)
 
 
-def _told(error: BaseException, _kind: type | None) -> str:
-    if isinstance(error, KeyError):
-        return f"{one_line(error.args[0], 40)} is missing"
-    if isinstance(error, ForbiddenExtraKeysError):
-        return f"unknown field {one_line(', '.join(sorted(map(str, error.extra_fields))), 80)}"
-    return one_line(error, 200)
+def _told(error: ErrorDetails) -> str:
+    given = error["input"]
+    if error["type"] == "missing":
+        return f"{one_line(error['loc'][-1], 40)} is missing"
+    if error["type"] == "unexpected_keyword_argument":
+        return f"unknown field {one_line(error['loc'][-1], 40)}"
+    if error["type"] in _BELONGS:
+        return f"{_called(given)} where {_BELONGS[error['type']]} belongs"
+    if error["type"] == "too_long":
+        return f"a list of {len(given)}: at most {_MOST_ITEMS} are read"
+    return one_line(error.get("ctx", {}).get("error", error["msg"]), 200)
+
+
+_BELONGS = {"dataclass_type": "an object", "tuple_type": "a list", "bool_type": "true or false"}
 
 
 @cache
-def _converter(strict: bool) -> Converter:
-    converter = Converter()
-    for kind, read in _READ.items():
-        converter.register_structure_hook(kind, partial(_one_argument, read))
-    for kind, write in _WRITTEN.items():
-        converter.register_unstructure_hook(kind, write)
-    converter.register_structure_hook_factory(is_dataclass, lambda kind: _object_reader(kind, converter, strict))
-    converter.register_structure_hook(Filter, lambda value, _: _read_filter(value, strict))
-    converter.register_structure_hook(Term, lambda value, _: _read_term(value, strict))
-    converter.register_structure_hook_factory(_is_tuple, lambda kind: _tuple_reader(kind, converter))
-    converter.register_unstructure_hook_factory(_is_tuple, lambda kind: _tuple_writer(kind, converter))
-    converter.register_structure_hook_factory(_is_choice, lambda kind: _choice_reader(kind, converter))
-    converter.register_unstructure_hook_factory(_is_choice, lambda _: partial(_written_choice, converter))
-    return converter
+def _validator(kind: Any, strict: bool) -> SchemaValidator:
+    return SchemaValidator(_schema(kind, strict))
 
 
-def _one_argument(read: Callable[[object], Any], value: object, _: Any) -> Any:
-    return read(value)
+@cache
+def _serializer(kind: Any) -> SchemaSerializer:
+    return SchemaSerializer(_schema(kind, False))
 
 
-# Objects, lists and choices
+# What pydantic is told of each kind
 
 
-def _object_reader(kind: Any, converter: Converter, strict: bool) -> Read:
-    read = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=strict, _cattrs_detailed_validation=True)
+def _schema(kind: Any, strict: bool) -> CoreSchema:
+    if kind in _READ:
+        written = _WRITTEN.get(kind)
+        serialization = core_schema.plain_serializer_function_ser_schema(written) if written else None
+        return core_schema.no_info_plain_validator_function(_READ[kind], serialization=serialization)
+    if kind is bool:
+        return core_schema.bool_schema(strict=True)
+    if kind in (Filter, Term):
+        read, write = (_read_filter, _written_filter) if kind is Filter else (_read_term, _written_term)
+        return _own(partial(read, strict=strict), write)
+    if get_origin(kind) is tuple:
+        return _tuple_schema(get_args(kind), strict)
+    if get_origin(kind) in (Union, types.UnionType):
+        return _choice_schema(kind, strict)
+    return _object_schema(kind, strict)
 
-    def read_object(value: Any, wanted: Any) -> Any:
-        return read(_object(value), wanted)
 
-    return read_object
+def _own(read: Callable[[Any], Any], write: Callable[[Any], Any]) -> CoreSchema:
+    return core_schema.no_info_plain_validator_function(
+        read, serialization=core_schema.plain_serializer_function_ser_schema(write)
+    )
+
+
+def _object_schema(kind: Any, strict: bool) -> CoreSchema:
+    hints = get_type_hints(kind)
+    parts = []
+    for each in fields(kind):
+        schema = _schema(hints[each.name], strict)
+        if each.default is not MISSING:
+            schema = core_schema.with_default_schema(schema, default=each.default)
+        elif each.default_factory is not MISSING:
+            schema = core_schema.with_default_schema(schema, default_factory=each.default_factory)
+        parts.append(core_schema.dataclass_field(each.name, schema, kw_only=False))
+    arguments = core_schema.dataclass_args_schema(kind.__name__, parts, extra_behavior="forbid" if strict else "ignore")
+    names = [each.name for each in fields(kind)]
+    return core_schema.dataclass_schema(kind, arguments, names, slots=hasattr(kind, "__slots__"), frozen=True)
+
+
+def _tuple_schema(parts: Sequence[Any], strict: bool) -> CoreSchema:
+    if parts[-1] is Ellipsis:
+        return core_schema.tuple_schema(
+            [_schema(parts[0], strict)], variadic_item_index=0, max_length=_MOST_ITEMS, strict=False
+        )
+
+    def of_that_length(value: Any) -> Any:
+        if len(_list(value, _MOST_ITEMS)) != len(parts):
+            raise ValueError(f"a list of {len(value)} where one of {len(parts)} belongs")
+        return value
+
+    exactly = core_schema.tuple_schema([_schema(part, strict) for part in parts])
+    return core_schema.no_info_before_validator_function(of_that_length, exactly)
+
+
+def _choice_schema(kind: Any, strict: bool) -> CoreSchema:
+    choices = [part for part in get_args(kind) if part is not types.NoneType]
+    if len(choices) == 1:
+        return core_schema.nullable_schema(_schema(choices[0], strict))
+    named = {part.__name__.lower(): part for part in choices}
+
+    def read(value: Any) -> Any:
+        chosen = _object(value).get("kind")
+        if not isinstance(chosen, str) or chosen not in named:
+            raise ValueError(f"`kind` is none of {', '.join(named)}")
+        given = {name: each for name, each in value.items() if name != "kind"}
+        return _validator(named[chosen], strict).validate_python(given)
+
+    def write(value: Any) -> Any:
+        return {"kind": type(value).__name__.lower(), **encode(value)}
+
+    return core_schema.nullable_schema(_own(read, write))
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -107,79 +168,12 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _is_tuple(kind: Any) -> bool:
-    return get_origin(kind) is tuple
-
-
-def _tuple_reader(kind: Any, converter: Converter) -> Read:
-    parts = get_args(kind)
-    if parts[-1] is Ellipsis:
-        item = parts[0]
-        read = converter.get_structure_hook(item)
-        return lambda value, _: tuple([read(each, item) for each in _list(value, _MOST_ITEMS)])
-    reads = [(converter.get_structure_hook(part), part) for part in parts]
-
-    def read_exactly(value: Any, _: Any) -> tuple[Any, ...]:
-        if len(_list(value, _MOST_ITEMS)) != len(reads):
-            raise ValueError(f"a list of {len(value)} where one of {len(reads)} belongs")
-        return tuple([one(each, part) for (one, part), each in zip(reads, value, strict=True)])
-
-    return read_exactly
-
-
 def _list(value: Any, limit: int) -> Sequence[Any]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"{_called(value)} where a list belongs")
     if len(value) > limit:
         raise ValueError(f"a list of {len(value)}: at most {limit} are read")
     return value
-
-
-def _tuple_writer(kind: Any, converter: Converter) -> Callable[[Any], list[Any]]:
-    parts = get_args(kind)
-    if all(_is_plain(part) for part in parts):
-        return list
-    if parts[-1] is Ellipsis:
-        write = converter.get_unstructure_hook(parts[0])
-        return lambda value: [write(each) for each in value]
-    writes = [converter.get_unstructure_hook(part) for part in parts]
-    return lambda value: [write(each) for write, each in zip(writes, value, strict=True)]
-
-
-def _is_plain(kind: Any) -> bool:
-    choices = _choices(kind)
-    return kind in (str, int, bool, Ellipsis) or (bool(choices) and all(_is_plain(part) for part in choices))
-
-
-def _choices(kind: Any) -> list[Any]:
-    """The parts of a union but for None."""
-    if get_origin(kind) not in (Union, types.UnionType):
-        return []
-    return [part for part in get_args(kind) if part is not types.NoneType]
-
-
-def _is_choice(kind: Any) -> bool:
-    choices = _choices(kind)
-    return len(choices) > 1 and all(is_dataclass(part) for part in choices)
-
-
-def _choice_reader(kind: Any, converter: Converter) -> Read:
-    named = {part.__name__.lower(): part for part in _choices(kind)}
-    optional = types.NoneType in get_args(kind)
-
-    def read(value: Any, _: Any) -> Any:
-        if value is None and optional:
-            return None
-        chosen = _object(value).get("kind")
-        if not isinstance(chosen, str) or chosen not in named:
-            raise ValueError(f"`kind` is none of {', '.join(named)}")
-        return converter.structure({name: each for name, each in value.items() if name != "kind"}, named[chosen])
-
-    return read
-
-
-def _written_choice(converter: Converter, value: Any) -> Any:
-    return None if value is None else {"kind": type(value).__name__.lower(), **converter.unstructure(value)}
 
 
 # Filters: the one place where a text is taken as it is, for a name in it must be found again exactly
@@ -197,13 +191,21 @@ def _read_filter(value: Any, strict: bool) -> Filter:
 
 def _read_term(value: Any, strict: bool) -> Term:
     given = _object(value)
-    _refuse_unknown(given, ("field", "values", "operator", "negated"), strict)
+    _refuse_unknown(given, _TERM, strict)
     name, operator = given.get("field"), given.get("operator", "=")
     values = tuple(_list(given.get("values"), _MOST_VALUES))
     texts = [each for each in (name, operator, *values) if each is not None or each is not name]
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("a term's field, operator and values are texts")
     return _checked_term(Term(name, values, operator, _read_bool(given.get("negated", False))))
+
+
+def _written_filter(value: Filter) -> dict[str, Any]:
+    return {"terms": [_written_term(term) for term in value.terms]}
+
+
+def _written_term(value: Term) -> dict[str, Any]:
+    return {name: list(value.values) if name == "values" else getattr(value, name) for name in _TERM}
 
 
 def _checked_term(term: Term) -> Term:
@@ -300,7 +302,7 @@ def _read_length(value: object) -> timedelta:
 
 
 _READ: Mapping[Any, Callable[[object], Any]] = {
-    str: _read_text, int: _read_int, float: _read_float, bool: _read_bool, datetime: _read_instant,
+    str: _read_text, int: _read_int, float: _read_float, datetime: _read_instant,
     date: _read_date, timedelta: _read_length,
 }  # fmt: skip
 _WRITTEN: Mapping[Any, Callable[[Any], Any]] = {

@@ -1,34 +1,51 @@
-"""What a face asks besides the snapshot: values for a picker, and the models behind what is unpriced."""
+"""Questions of a face that may wait: put to a source one after another, on a thread of their own."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import queue
+import threading
+from collections.abc import Callable
+from typing import TypeVar
 
-from cost_top.mirror.store import Mirror
-from cost_top.model.feed import Found, UnpricedModel, unpriced_model
-from cost_top.model.query import ReportQuery, unpriced_query
-from cost_top.pricing.unpriced import toml_lines
+from cost_top.model.answers import Answers
+from cost_top.model.errors import SourceError, UserError, one_line
 
-_LIMIT = 100
-
-
-def find(mirror: Mirror, query: ReportQuery, dimension: str, text: str) -> tuple[Found, ...]:
-    """Values of a dimension whose value or display name contains `text`, dearest first."""
-    report = mirror.report(replace(query, group_by=(dimension,), limit=None), query.end)
-    needle = text.casefold()
-    found = []
-    for row in report.rows:
-        value = row.key[0]
-        name = row.key[1] if len(row.key) > 1 else None
-        if needle in (value or "").casefold() or needle in (name or "").casefold():
-            found.append(Found(value, name, row.measures.total_cost, row.measures.request_count))
-    return tuple(found[:_LIMIT])
+T = TypeVar("T")
 
 
-def unpriced_models(mirror: Mirror, query: ReportQuery) -> tuple[UnpricedModel, ...]:
-    """The (provider, model) pairs of unpriced requests, most tokens first."""
-    book = mirror.database.book
-    return tuple(
-        unpriced_model(row.key[0], row.key[1], row.measures, "\n".join(toml_lines(book, *row.key)))
-        for row in mirror.report(unpriced_query(query, _LIMIT), query.end).rows
-    )
+class Questions:
+    """The thread begins with the first question and ends with `close`."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def put(self, question: Callable[[Answers], T], reply: Callable[[T], None], refuse: Callable[[str], None]) -> None:
+        """See `model.feed.Feed.ask`."""
+        self._waiting.put(lambda: answer(self._answers, question, reply, refuse))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="questions", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """No more questions; one that is under way ends with its source."""
+        self._waiting.put(None)
+
+    def _run(self) -> None:
+        while (ask := self._waiting.get()) is not None:
+            ask()
+
+
+def answer(
+    answers: Answers, question: Callable[[Answers], T], reply: Callable[[T], None], refuse: Callable[[str], None]
+) -> None:  # fmt: skip
+    """Put a question, and tell its answer or why there is none; whatever fails, somebody is told."""
+    try:
+        found = question(answers)
+    except (UserError, SourceError) as error:
+        refuse(one_line(error))
+    except Exception as error:
+        refuse(f"cost-top failed: {type(error).__name__}: {one_line(error)}")
+    else:
+        reply(found)

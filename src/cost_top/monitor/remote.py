@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, cast
+from datetime import tzinfo
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from cost_top.model.errors import SourceError, UserError, one_line
+from cost_top.model.engine import Position, RequestPage
+from cost_top.model.errors import (
+    CannotAnswer,
+    SourceDenied,
+    SourceError,
+    SourceRefused,
+    SourceThrottled,
+    UserError,
+    one_line,
+)
 from cost_top.model.feed import Found, UnpricedModel
-from cost_top.model.snapshot import Snapshot, Stale
+from cost_top.model.query import ReportQuery
+from cost_top.model.snapshot import Snapshot
 from cost_top.model.view import View
-from cost_top.monitor.hub import BACKOFF, FINAL_SECONDS, utc_now
-from cost_top.sources.base import SourceDenied, SourceRefused, SourceThrottled
+from cost_top.model.windows import utc_now
+from cost_top.monitor.patience import BACKOFF, Patience
+from cost_top.monitor.questions import answer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from cost_top.sources.apis.cost_top import CostTopClient
+    from cost_top.model.answers import Answers
+    from cost_top.model.watched import BudgetRow, IncidentRow
+    from cost_top.sources.cost_top.client import CostTopClient
 
+T = TypeVar("T")
 _STOP_SECONDS = 1.8
 Question = Callable[["CostTopClient"], None]
 
@@ -46,8 +59,7 @@ class RemoteFeed:
         self._view = View()
         self._publish: Callable[[Snapshot], None] = lambda _: None
         self._shown: Snapshot | None = None
-        self._lost_since: datetime | None = None
-        self._failures = 0
+        self._patience = Patience()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
@@ -66,19 +78,10 @@ class RemoteFeed:
             self._threads.append(thread)
             thread.start()
 
-    @property
-    def on_demand(self) -> bool:
-        """See `Feed`; where the server asks a report API, each view may be a billed question."""
-        return self._shown is not None and self._shown.polling is not None
-
     def refuses(self, view: View) -> str | None:
         """See `Feed`; what only the server knows it says as `Stale`."""
-        polling = self._shown.polling if self._shown is not None else None
-        if polling is not None and view.requests_open:
-            return polling.limit("requests")
-        if polling is not None and view.mark is not None:
-            return "the source tells whole hours or days: a mark needs single requests"
-        return None
+        shown = self._shown
+        return shown.limit("mark") if shown is not None and view.mark is not None else None
 
     def look(self, view: View) -> None:
         """Answer for another view: the stream of the last one is given up."""
@@ -106,10 +109,26 @@ class RemoteFeed:
 
         self._questions.put(ask)
 
+    def requests(self, query: ReportQuery, after: Position | None, reply: Callable[[RequestPage], None]) -> None:
+        """A page of single requests."""
+        self._questions.put(lambda client: reply(client.requests(query, after)))
+
     def unpriced(self, reply: Callable[[tuple[UnpricedModel, ...]], None]) -> None:
         """The models behind what is unpriced."""
         view = self._view
         self._questions.put(lambda client: reply(client.find_unpriced(view, self._zone)))
+
+    def ask(self, question: Callable[[Answers], T], reply: Callable[[T], None], refuse: Callable[[str], None]) -> None:
+        """A question of several parts, each answered by the server."""
+        self._questions.put(lambda client: answer(client, question, reply, refuse))
+
+    def incidents(self, reply: Callable[[tuple[IncidentRow, ...]], None], refuse: Callable[[str], None]) -> None:
+        """By the server's rules."""
+        self._questions.put(lambda client: answer(client, lambda _: client.incidents(), reply, refuse))
+
+    def budgets(self, reply: Callable[[tuple[BudgetRow, ...]], None], refuse: Callable[[str], None]) -> None:
+        """The server's."""
+        self._questions.put(lambda client: answer(client, lambda _: client.budgets(), reply, refuse))
 
     def stop(self) -> None:
         """End the threads and close the connections; returns within two seconds."""
@@ -152,7 +171,7 @@ class RemoteFeed:
                 return
             try:
                 question(client)
-            except SourceError:
+            except (CannotAnswer, SourceError):
                 # No answer rather than an empty one, which would say that there is nothing. The live view tells.
                 continue
 
@@ -186,7 +205,7 @@ class RemoteFeed:
                     snapshot = snapshot_from_json(changed, snapshot)
                 except SourceError as error:
                     raise SourceError(f"{client.place}: {error}") from None
-                self._lost_since, self._failures = None, 0
+                self._patience.answered()
                 # The stream is of the view that was asked for, whatever a token's scope adds to it.
                 self._show(replace(snapshot, view=view, source=client.labelled(snapshot.source)))
         raise SourceError(f"{client.place}: the live view ended")
@@ -199,17 +218,9 @@ class RemoteFeed:
     def _lost(self, error: SourceError) -> float:
         """Say that the last figures are no longer live; the seconds until the next try."""
         now = utc_now()
-        wait = BACKOFF[min(self._failures, len(BACKOFF) - 1)]
-        if isinstance(error, SourceDenied | SourceRefused):
-            wait = FINAL_SECONDS
-        wait *= random.uniform(0.8, 1.2)  # noqa: S311 - many terminals must not come back at once
-        if isinstance(error, SourceThrottled) and error.wait is not None:
-            wait = max(wait, error.wait)
-        self._failures += 1
-        self._lost_since = self._lost_since or now
-        retry = (now + timedelta(seconds=wait)).replace(microsecond=0)
+        wait = self._patience.after(error, BACKOFF, final=isinstance(error, SourceDenied | SourceRefused))
+        state = self._patience.stale(error, now, wait)
         if self._shown is not None:
-            state = Stale(self._lost_since, one_line(error), retry, denied=isinstance(error, SourceDenied))
             self._show(replace(self._shown, state=state))
         return wait
 

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from cost_top.model.doubts import words
 from cost_top.model.errors import UserError, one_line
+from cost_top.model.modes import MODES
 from cost_top.model.money import usd_text
 from cost_top.model.tables import harmless
+from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.cost import Priced, Request, price
-from cost_top.pricing.rates import MODES
+from cost_top.pricing.cost import Priced, price
 
 TOKENS = (
     "input_tokens",
@@ -21,6 +23,10 @@ TOKENS = (
     "cache_creation_1h_tokens",
     "output_tokens",
     "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "image_output_tokens",
+    "web_search_count",
 )
 ADDED = (
     "status",
@@ -31,6 +37,7 @@ ADDED = (
     "prompt_cache_savings_usd",
     "matched_model",
     "rate_source",
+    "doubt",
 )
 _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no", "none")
 # What makes a spreadsheet take a cell for a formula.
@@ -63,13 +70,14 @@ def parse_time(text: str, what: str) -> datetime:
     """An ISO 8601 instant; without an offset it is UTC."""
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise UserError(f"{what}: {one_line(text, 60)!r} is no time like 2025-01-15T12:00:00Z") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _request(row: Mapping[str, str], place: str) -> Request:
     time = row.get("ts_utc", "").strip()
+    region = row.get("region", "").strip() or None
     hit = row.get("gateway_cache_hit", "").strip().lower()
     mode = row.get("mode", "").strip().lower()
     if hit not in (*_TRUE, *_FALSE):
@@ -78,7 +86,9 @@ def _request(row: Mapping[str, str], place: str) -> Request:
         raise UserError(f"{place}: mode {one_line(mode, 60)!r} must be one of {', '.join(MODES)}")
     moment = parse_time(time, f"{place}: ts_utc") if time else datetime.now(UTC)
     counts: dict[str, Any] = {column: _count(row, column, place) for column in TOKENS}
-    return Request(row.get("provider"), row["model"], moment, mode=mode or None, cache_hit=hit in _TRUE, **counts)
+    return Request(
+        row.get("provider"), row["model"], moment, mode=mode or None, region=region, cache_hit=hit in _TRUE, **counts
+    )
 
 
 def _count(row: Mapping[str, str], column: str, place: str) -> int | None:
@@ -97,6 +107,7 @@ def _added(priced: Priced) -> Iterable[str]:
     yield from map(usd, (priced.market_cost, priced.saved_by_cache, priced.prompt_cache_savings))
     yield harmless(priced.match.id) if priced.match else ""
     yield harmless(priced.rate_source)
+    yield words(priced.doubt)
 
 
 def usd(amount: int | None) -> str:

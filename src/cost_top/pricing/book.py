@@ -10,14 +10,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cost_top.model.errors import UserError
+from cost_top.model.modes import MODES, STANDARD
 from cost_top.pricing.match import Match, Matcher, Resolved
 from cost_top.pricing.names import spelled
 from cost_top.pricing.overrides import Overrides, OwnPrice, Paid, read_overrides
-from cost_top.pricing.rates import MODES, STANDARD, Period, Schedule, Timeline, quote, schedules
+from cost_top.pricing.rates import Period, Schedule, Timeline, quote, schedules
 
 # Raised when the same rates would price a request otherwise: a new version re-prices what is mirrored.
-ENGINE = 1
+ENGINE = 2
 _ZERO = {"in": 0, "out": 0}
 _Chosen = TypeVar("_Chosen", OwnPrice, Paid)
 
@@ -51,6 +51,8 @@ class RateBook:
         self._matcher = Matcher(data["providers"])
         self._overrides = overrides
         self._most_edges: int = data["most_edges"]
+        models = (model for provider in data["providers"] for model in provider["models"] if "regions" in model)
+        self.regions: tuple[str, ...] = tuple(sorted({region for model in models for region in model["regions"]}))
         self._entries: dict[tuple[str | None, str | None], Entry | None] = {}
 
     @classmethod
@@ -60,7 +62,7 @@ class RateBook:
         book = cls(rates_path().read_bytes(), own)
         for key, target in (own.aliases or {}).items():
             if book._target(target) is None:
-                raise UserError(f"{overrides}: alias.{key} = {target!r} is no model with a price; see price --models")
+                raise own.wrong_alias(key, target)
         return book
 
     @property
@@ -89,7 +91,7 @@ class RateBook:
     def models(self) -> Iterator[tuple[str, str, Timeline]]:
         """Every model of the rates: provider, id, prices."""
         for provider, model in self._matcher.models():
-            yield provider, model["id"], Timeline(self._periods(model, override=False))
+            yield provider, model["id"], Timeline(self._periods(model, override=False), _regions(model))
 
     def _look_up(self, provider: str | None, model: str | None) -> Entry | None:
         logged = (model or "").strip().lower()
@@ -117,7 +119,7 @@ class RateBook:
         match = replace(entry.match, steps=(f"your alias {key} = {target}", *entry.match.steps))
         own = _chosen(self._overrides.prices, providers, (logged,))
         paid = _chosen(self._overrides.paid, providers, (logged,))
-        return Entry(match, self._with_own(dict(entry.timeline.periods), own, paid))
+        return Entry(match, self._with_own(dict(entry.timeline.periods), own, paid, entry.timeline.regions))
 
     def _priced(
         self, resolved: Resolved, providers: tuple[str, ...], logged: str, override: bool = False
@@ -127,32 +129,40 @@ class RateBook:
         paid = _chosen(self._overrides.paid, providers, names)
         given = any(selector.chooses(providers, names) for selector in self._overrides.free)
         found = None if given or resolved.free else self._matcher.find(resolved)
+        regions: Mapping[str, tuple[int, int]] = {}
         if found is not None:
             match, model = found
-            periods = self._periods(model, override)
+            # An unknown tail may be another model: it has a price only by the user's word.
+            sure = override or not match.unsure
+            periods: dict[str, tuple[Period, ...]] = self._periods(model, override) if sure else {STANDARD: ()}
+            regions = _regions(model)
         elif given or resolved.free:
             source = f"free ({self._overrides.name})" if given else "free: served by a machine of one's own"
             name = resolved.names[0][0]
             match = Match(resolved.provider or (providers[0] if providers else ""), name, "free", name)
-            periods = {STANDARD: (Period(None, None, quote(_ZERO, source, given)),)}
+            periods = {STANDARD: (Period(None, None, quote(_ZERO, source, given, whole=True)),)}
         elif own:
             match = Match(resolved.provider or (providers[0] if providers else ""), logged, "own", logged)
             periods = {STANDARD: ()}
         else:
             return None
-        return Entry(match, self._with_own(periods, own, paid))
+        return Entry(match, self._with_own(periods, own, paid, regions))
 
     def _with_own(
-        self, periods: dict[str, tuple[Period, ...]], own: tuple[OwnPrice, ...], paid: tuple[Paid, ...]
+        self,
+        periods: dict[str, tuple[Period, ...]],
+        own: tuple[OwnPrice, ...],
+        paid: tuple[Paid, ...],
+        regions: Mapping[str, tuple[int, int]],
     ) -> Timeline:
         """The user's prices lie over all others; a paid factor lies over both."""
         source = f"your price ({self._overrides.name})"
         mine = sorted(own, key=lambda item: -(2**62) if item.start is None else item.start)
-        over = tuple(Period(item.start, item.end, quote(item.prices, source, override=True)) for item in mine)
+        over = tuple(Period(item.start, item.end, quote(item.prices, source, True, whole=True)) for item in mine)
         result = {mode: (*listed, *over) for mode, listed in periods.items()}
         for item in paid:
             result = {mode: tuple(_paying(listed, item)) for mode, listed in result.items()}
-        return Timeline(result)
+        return Timeline(result, regions)
 
     def _periods(self, model: Mapping[str, Any], override: bool) -> dict[str, tuple[Period, ...]]:
         return {mode: tuple(self._period(item, override) for item in model[mode]) for mode in MODES if mode in model}
@@ -167,6 +177,10 @@ class RateBook:
             return self.released
         cited = self._corrections[correction]
         return f"correction {correction} ({cited['level']}, {cited['source']})"
+
+
+def _regions(model: Mapping[str, Any]) -> Mapping[str, tuple[int, int]]:
+    return {region: (factor[0], factor[1]) for region, factor in model.get("regions", {}).items()}
 
 
 def _lower(text: str | None) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from cost_top.model.doubts import words
+from cost_top.pricing.amount import Request
 from cost_top.pricing.batch import usd
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.cost import Priced, Request
+from cost_top.pricing.cost import Priced
 
 
 def price_document(book: RateBook, request: Request, priced: Priced) -> dict[str, Any]:
@@ -21,6 +23,7 @@ def price_document(book: RateBook, request: Request, priced: Priced) -> dict[str
     match = priced.match
     return {
         "status": priced.status,
+        "doubt": priced.doubt and words(priced.doubt),
         **{f"{name}_usd": None if value is None else usd(value) for name, value in amounts.items()},
         **{f"{name}_pico_usd": value for name, value in amounts.items()},
         "parts": [
@@ -28,12 +31,13 @@ def price_document(book: RateBook, request: Request, priced: Priced) -> dict[str
                 "part": part.name,
                 "tokens": part.tokens,
                 "usd_per_million": per_million(part.rate),
-                "usd": usd(part.amount),
+                "usd": None if part.rate is None else usd(part.amount),
             }
             for part in priced.parts
         ],
         "at": request.time.isoformat() if request.time else None,
         "mode": request.mode,
+        "region": request.region,
         "matched_model": match.id if match else None,
         "matched_how": match.text if match else None,
         "rate_source": priced.rate_source or None,
@@ -42,11 +46,13 @@ def price_document(book: RateBook, request: Request, priced: Priced) -> dict[str
     }
 
 
-def per_million(rate: int) -> str:
-    """A rate as it is usually written: pico-USD per token are micro-USD per million.
+def per_million(rate: int | None) -> str | None:
+    """A rate as it is usually written: pico-USD per token are micro-USD per million. None is unknown.
 
     >>> per_million(3_000_000), per_million(25_000)
     ('3', '0.025')
     """
+    if rate is None:
+        return None
     text = f"{Decimal(rate).scaleb(-6):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -15,6 +15,7 @@ from cost_top.pricing.names import (
     DOTTED,
     FREE,
     HOSTED,
+    LONG_CONTEXT,
     MAKERS,
     PARTS,
     ROUTE,
@@ -26,7 +27,8 @@ from cost_top.pricing.names import (
 
 # The tails that a dated or versioned id adds to a family name; another tail may be another model.
 _KNOWN_TAIL = re.compile(
-    r"^(?:[-@:]?(?:\d{8}|\d{4}-\d{2}-\d{2}|\d{4}|latest|preview|exp|thinking|beta|v?\d+(?::\d+)?))*$"
+    r"^(?:[-@:]?(?:\d{8}|\d{4}-\d{2}-\d{2}|\d{4}|latest|preview|exp|thinking|beta|default|instruct|it|customtools"
+    r"|v?\d+(?::\d+)?))*$"
 )
 # How a name was found, most certain first; the words are for display.
 HOW = ("exact", "alias", "starts_with", "contains", "ends_with", "regex")
@@ -37,7 +39,8 @@ class Match:
     """A model of the rates: `provider` and `model` are its ids, `how` the way it was found, `name` what fitted.
 
     `how` is one of `HOW`, `free` (by rule) or `own` (a price of the user's). `steps` are the changes made to the
-    logged name first. `unsure` marks an unknown tail behind a family name.
+    logged name first. `unsure` marks an unknown tail behind a family name: another model, or another price of this
+    one (`-fast`, `-batch`, `-image`), so that nothing but the user's word gives it a price.
     """
 
     provider: str
@@ -77,7 +80,8 @@ class Matcher:
 
     def resolve(self, provider: str | None, model: str | None) -> Resolved:
         """The provider meant and the candidate names of the model, most literal first."""
-        name = (model or "").strip().lower()
+        # TensorZero writes openai::gpt-5.
+        name = (model or "").strip().lower().replace("::", "/")
         steps: tuple[str, ...] = ()
         wanted = spelled(provider or "")
         if wanted in ROUTERS:
@@ -185,6 +189,8 @@ def _match(provider: str, model: str, leaf: tuple[str, str], name: str, steps: t
 
 def _candidates(name: str, steps: tuple[str, ...], keep_maker: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The name, the name behind each route prefix, then the same with dates and version dots spelled otherwise."""
+    if name.endswith(LONG_CONTEXT):
+        name, steps = name.removesuffix(LONG_CONTEXT), (*steps, f"suffix {LONG_CONTEXT} peeled")
     seen: dict[str, tuple[str, ...]] = {name: steps}
     peeled = name
     while found := ROUTE.match(peeled):

@@ -109,6 +109,8 @@ MAKERS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^sonar(?:-|$)"), "perplexity"),
     (re.compile(r"^(?:c4ai-|embed-(?:v4|english|multilingual)|rerank-)"), "cohere"),
 )
+# Claude Code's mark of a million tokens of context; what it costs follows from the tokens.
+LONG_CONTEXT = "[1m]"
 COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 VERTEX_DATE = re.compile(r"@(?:\d{8}|latest|default)$")
 DOTTED = re.compile(r"(?<=\d)\.(?=\d)")

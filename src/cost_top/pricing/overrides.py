@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Annotated, cast
 
+from cost_top.model.declared import SETTINGS, Rule, Wrong, not_blank, within
 from cost_top.model.errors import UserError, one_line
+from cost_top.model.toml_file import TomlFile, read_toml
 
 PRICES = {
     "input": "in",
@@ -22,14 +23,6 @@ PRICES = {
     "reasoning": "reasoning",
     "request": "request",
 }
-_SPAN = ("from", "to")
-_KEYS = {
-    "price": ("provider", "model", *_SPAN, *PRICES),
-    "paid": ("provider", "model", "factor", *_SPAN),
-    "free": ("provider", "model", "models"),
-}
-# A price above this is a slip of the keyboard ($1000 per token), and its products would not fit the join.
-_MOST = Decimal(10**9)
 _FACTOR_PLACES = 9
 
 
@@ -69,154 +62,166 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """The whole file. `name` is its file name, for display; `text` its content, for the version of the book."""
+    """The whole file. `name` is its file name, for display; `file` what its errors name."""
 
     name: str = ""
-    text: str = ""
+    file: TomlFile | None = None
     aliases: Mapping[str, str] | None = None
     prices: tuple[OwnPrice, ...] = ()
     paid: tuple[Paid, ...] = ()
     free: tuple[Selector, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """The content of the file."""
+        return "" if self.file is None else self.file.text
 
-class _Reader:
-    """Reads one file and knows the line of each key, for errors."""
+    def wrong_alias(self, key: str, target: str) -> UserError:
+        """The error for an alias of nothing that has a price."""
+        problem = f"{one_line(target, 60)!r} is no model with a price; see price --models"
+        keys = (
+            [] if self.file is None else [name for name in self.file.document["alias"] if name.strip().lower() == key]
+        )
+        return UserError(problem) if self.file is None else self.file.wrong(("alias", *keys[:1]), problem)
 
-    def __init__(self, path: Path) -> None:
-        import tomllib
 
-        self.path = path
+def _instant(value: str | date) -> int:
+    """A date or a time, in UTC where it names no zone, as seconds since 1970."""
+    if isinstance(value, str):
         try:
-            self.text = path.read_text("utf-8")
-            self.data: dict[str, Any] = tomllib.loads(self.text)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror}); check --overrides") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: is not TOML: {one_line(error)}") from error
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise Wrong(f"is not a date or time: {one_line(value, 40)!r}") from None
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
 
-    def line(self, table: str, number: int, key: str | None) -> int:
-        """The line of a key in the `number`-th table of a name, or of the table itself."""
-        lines = self.text.splitlines()
-        header = re.compile(rf"\s*\[+\s*{re.escape(table)}\s*\]+")
-        starts = [index for index, line in enumerate(lines) if header.match(line)]
-        start = starts[number] if number < len(starts) else 0
-        if key is not None:
-            wanted = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=")
-            for index in range(start, len(lines)):
-                if wanted.match(lines[index]):
-                    return index + 1
-        return start + 1
 
-    def error(self, table: str, number: int, key: str | None, problem: str) -> UserError:
-        name = table if key is None else f"{table}.{key}"
-        return UserError(f"{self.path}: line {self.line(table, number, key)}: {name} {problem}")
+def _pattern(value: str) -> str:
+    return not_blank(value).strip().lower()
 
-    def tables(self, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The entries of `[[name]]`, their keys checked."""
-        entries = self.data.get(name, [])
-        if not isinstance(entries, list):
-            raise self.error(name, 0, None, f"must be written [[{name}]]")
-        for number, entry in enumerate(entries):
-            for key in entry:
-                if key not in _KEYS[name]:
-                    raise self.error(name, number, key, f"is unknown; known: {', '.join(_KEYS[name])}")
-            yield number, entry
 
-    def text_of(self, table: str, number: int, entry: Mapping[str, Any], key: str, default: str | None = None) -> str:
-        value = entry.get(key, default)
-        if not isinstance(value, str) or not value.strip():
-            raise self.error(table, number, key if key in entry else None, f'needs {key} = "..."')
-        return value.strip().lower()
+def _patterns(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise Wrong('must be patterns, as in ["llama-*"]')
+    return tuple(_pattern(each) for each in ((value,) if isinstance(value, str) else value))
 
-    def number_of(self, table: str, number: int, entry: Mapping[str, Any], key: str) -> Decimal:
-        value = entry[key]
-        try:
-            if isinstance(value, bool) or not isinstance(value, str | int | float):
-                raise InvalidOperation
-            amount = Decimal(str(value))
-        except InvalidOperation:
-            raise self.error(table, number, key, f"is not a number: {one_line(value)!r}") from None
-        if not amount.is_finite() or not 0 <= amount <= _MOST:
-            raise self.error(table, number, key, f"must be between 0 and {_MOST:,}: {one_line(value)!r}")
-        return amount
 
-    def span(self, table: str, number: int, entry: Mapping[str, Any]) -> tuple[int | None, int | None]:
-        start, end = (self._instant(table, number, entry, key) for key in _SPAN)
+# A price above it is a slip of the keyboard ($1000 per token), and its products would not fit the join.
+Amount = Annotated[Decimal, within(0, 10**9)]
+Pattern = Annotated[str, Rule('a name in quotes, as in "gpt-4o*"', _pattern)]
+Patterns = Annotated[str | tuple[str, ...], Rule('patterns, as in ["llama-*"]', _patterns)]
+Moment = Annotated[str | date | datetime, Rule("a date or time", _instant)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    __pydantic_config__ = SETTINGS
+    provider: Pattern = "*"
+    from_: Moment | None = None
+    to: Moment | None = None
+
+    @property
+    def span(self) -> tuple[int | None, int | None]:
+        """Start and end in seconds since 1970; the rules have made them so."""
+        return cast("tuple[int | None, int | None]", (self.from_, self.to))
+
+    def __post_init__(self) -> None:
+        start, end = self.span
         if start is not None and end is not None and start >= end:
-            raise self.error(table, number, "to", "must be after from")
-        return start, end
+            raise Wrong("must be after from", "to")
 
-    def _instant(self, table: str, number: int, entry: Mapping[str, Any], key: str) -> int | None:
-        value = entry.get(key)
-        if value is None:
-            return None
-        if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value)
-            except ValueError:
-                raise self.error(table, number, key, f"is not a date or time: {one_line(value)!r}") from None
-        if isinstance(value, date) and not isinstance(value, datetime):
-            value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-        if not isinstance(value, datetime):
-            raise self.error(table, number, key, f"is not a date or time: {one_line(value)!r}")
-        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceEntry(_Span):
+    """`[[price]]`: USD for a million tokens, or for a request."""
+
+    __pydantic_config__ = SETTINGS
+    model: Pattern
+    input: Amount | None = None
+    cached: Amount | None = None
+    cache_creation: Amount | None = None
+    cache_creation_1h: Amount | None = None
+    output: Amount | None = None
+    reasoning: Amount | None = None
+    request: Amount | None = None
+
+    def __post_init__(self) -> None:
+        _Span.__post_init__(self)
+        if self.input is None and self.output is None and self.request is None:
+            raise Wrong("needs input, output or request")
+        for name in PRICES:
+            amount = self._scaled(name)
+            if amount is not None and amount != int(amount):
+                raise Wrong("has more decimals than a pico-dollar per token", name)
+
+    def _scaled(self, name: str) -> Decimal | None:
+        # $ per million tokens is micro-USD per token; a request is priced in dollars.
+        amount = cast("Decimal | None", getattr(self, name))
+        return None if amount is None else amount * (10**12 if name == "request" else 10**6)
+
+    def own_price(self) -> OwnPrice:
+        """The same as a value."""
+        scaled = {key: self._scaled(name) for name, key in PRICES.items()}
+        prices = {key: int(amount) for key, amount in scaled.items() if amount is not None}
+        return OwnPrice(Selector(self.provider, (self.model,)), prices, *self.span)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidEntry(_Span):
+    """`[[paid]]`: what share of the list price is paid."""
+
+    __pydantic_config__ = SETTINGS
+    model: Pattern = "*"
+    factor: Annotated[Decimal, Rule('a number in quotes, as in "0.85"', within(0, 1000).read)]
+
+    def __post_init__(self) -> None:
+        _Span.__post_init__(self)
+        if self.factor * 10**_FACTOR_PLACES != int(self.factor * 10**_FACTOR_PLACES):
+            raise Wrong(f"must be at most 1000 with {_FACTOR_PLACES} decimals", "factor")
+
+    def paid(self) -> Paid:
+        """The same as a value."""
+        return Paid(Selector(self.provider, (self.model,)), self.factor.as_integer_ratio(), *self.span)
+
+
+@dataclass(frozen=True, slots=True)
+class FreeEntry:
+    """`[[free]]`."""
+
+    __pydantic_config__ = SETTINGS
+    provider: Pattern = "*"
+    model: Pattern | None = None
+    models: Patterns | None = None
+
+    def selector(self) -> Selector:
+        """Which models cost nothing."""
+        models = self.models or (self.model or "*",)
+        return Selector(self.provider, cast("tuple[str, ...]", models))
+
+
+@dataclass(frozen=True, slots=True)
+class OverridesFile:
+    """What the file may say."""
+
+    __pydantic_config__ = SETTINGS
+    alias: Mapping[str, Annotated[str, Rule('a model in quotes, as in "azure/gpt-4o"', _pattern)]] = field(
+        default_factory=dict
+    )
+    price: tuple[PriceEntry, ...] = ()
+    paid: tuple[PaidEntry, ...] = ()
+    free: tuple[FreeEntry, ...] = ()
 
 
 def read_overrides(path: Path) -> Overrides:
     """The overrides in a file; `UserError` names the file, the line and the key."""
-    reader = _Reader(path)
-    for name in reader.data:
-        if name not in ("alias", *_KEYS):
-            raise reader.error(name, 0, None, "is unknown; known: [alias], [[price]], [[paid]], [[free]]")
-    aliases = reader.data.get("alias", {})
-    if not isinstance(aliases, dict):
-        raise reader.error("alias", 0, None, "must be written [alias]")
-    for key, value in aliases.items():
-        if not isinstance(value, str) or not value.strip():
-            raise reader.error("alias", 0, key, 'must name a model, as in "azure/gpt-4o"')
+    file = read_toml(path, "overrides")
+    said = file.read_as(OverridesFile)
     return Overrides(
         path.name,
-        reader.text,
-        {key.strip().lower(): value.strip().lower() for key, value in aliases.items()},
-        tuple(_own_price(reader, number, entry) for number, entry in reader.tables("price")),
-        tuple(_paid(reader, number, entry) for number, entry in reader.tables("paid")),
-        tuple(_free(reader, number, entry) for number, entry in reader.tables("free")),
+        file,
+        {key.strip().lower(): model for key, model in said.alias.items()},
+        tuple(entry.own_price() for entry in said.price),
+        tuple(entry.paid() for entry in said.paid),
+        tuple(entry.selector() for entry in said.free),
     )
-
-
-def _own_price(reader: _Reader, number: int, entry: Mapping[str, Any]) -> OwnPrice:
-    provider = reader.text_of("price", number, entry, "provider", "*")
-    model = reader.text_of("price", number, entry, "model")
-    prices = {}
-    for name, key in PRICES.items():
-        if name in entry:
-            # $ per million tokens is micro-USD per token; a request is priced in dollars.
-            scale = 10**12 if name == "request" else 10**6
-            amount = reader.number_of("price", number, entry, name) * scale
-            if amount != int(amount):
-                raise reader.error("price", number, name, "has more decimals than a pico-dollar per token")
-            prices[key] = int(amount)
-    if not any(key in prices for key in ("in", "out", "request")):
-        raise reader.error("price", number, None, "needs input, output or request")
-    return OwnPrice(Selector(provider, (model,)), prices, *reader.span("price", number, entry))
-
-
-def _paid(reader: _Reader, number: int, entry: Mapping[str, Any]) -> Paid:
-    provider = reader.text_of("paid", number, entry, "provider", "*")
-    model = reader.text_of("paid", number, entry, "model", "*")
-    if "factor" not in entry:
-        raise reader.error("paid", number, None, 'needs factor = "0.85"')
-    factor = reader.number_of("paid", number, entry, "factor")
-    scaled = factor * 10**_FACTOR_PLACES
-    if factor > 1000 or scaled != int(scaled):
-        raise reader.error("paid", number, "factor", f"must be at most 1000 with {_FACTOR_PLACES} decimals")
-    return Paid(Selector(provider, (model,)), Decimal(factor).as_integer_ratio(), *reader.span("paid", number, entry))
-
-
-def _free(reader: _Reader, number: int, entry: Mapping[str, Any]) -> Selector:
-    provider = reader.text_of("free", number, entry, "provider", "*")
-    models = entry.get("models", entry.get("model", "*"))
-    listed = [models] if isinstance(models, str) else models
-    if not isinstance(listed, list) or not listed or not all(isinstance(item, str) and item for item in listed):
-        raise reader.error("free", number, "models", 'must be patterns, as in ["llama-*"]')
-    return Selector(provider, tuple(item.strip().lower() for item in listed))

@@ -8,19 +8,26 @@ is lost or doubled: both joins are left joins on unique keys.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import compress, product
 
 import duckdb
 
+from cost_top.model.modes import MODES, STANDARD
 from cost_top.pricing.book import Entry, RateBook
+from cost_top.pricing.cost import no_rate
 from cost_top.pricing.rate_sql import statement
-from cost_top.pricing.rates import MODES, STANDARD, Quote, Timeline
+from cost_top.pricing.rates import Quote, Schedule, Timeline
 
 # Context thresholds of one price; the build of rates.json checks that there are no more.
 _TIERS = 2
 _MOST = 2**63 - 1
-_RATES = ("input", "cached", "write", "write_1h", "output", "reasoning", "request")
+_RATES = (
+    "input", "cached", "write", "write_1h", "output", "reasoning", "request", "audio_input", "audio_cached",
+    "audio_output", "image_output", "web_search",
+)  # fmt: skip
+# A word that no mode and no region is: it stands for all that have no rate.
+_OTHER = "?"
 # Two threads that prepare the same pair at the same time would double its rows.
 _PREPARING = threading.Lock()
 _Pair = tuple[str | None, str | None]
@@ -41,6 +48,7 @@ class RateJoin:
             "first": "INTEGER",
             "segment_step": "INTEGER",
             "mode_step": "INTEGER",
+            "region_step": "INTEGER",
             "scheduled": "BOOLEAN",
             **{f"edge{number}": "TIMESTAMP" for number in range(self._edges)},
             **{f"start{number}": "BIGINT" for number in range(_TIERS)},
@@ -53,6 +61,7 @@ class RateJoin:
             "override": "BOOLEAN",
             "paid_of": "BIGINT",
             "paid_per": "BIGINT",
+            "doubt": "VARCHAR",
         }
 
     def prepare(self, connection: duckdb.DuckDBPyConnection, models: Iterable[_Pair]) -> None:
@@ -72,15 +81,24 @@ class RateJoin:
         """Remove the tables, as when a new book has replaced this one."""
         connection.execute(f"DROP TABLE IF EXISTS {self._pairs}; DROP TABLE IF EXISTS {self._slots}")
 
-    def select(self, relation: str) -> str:
-        """SQL that gives the rows of `relation` (a name or a parenthesised query) with the priced columns added."""
-        return statement(
-            relation, self._pairs, self._slots, self._edges, _TIERS, self.book.schedules, self.book.discounts
-        )
+    def select(self, relation: str, pairs: str = "", slots: str = "") -> str:
+        """SQL that gives the rows of `relation` (a name or a parenthesised query) with the priced columns added.
 
-    def _add(self, connection: duckdb.DuckDBPyConnection, wanted: list[_Pair]) -> None:
-        found = connection.execute(f"SELECT coalesce(max(slot), -1) + 1 FROM {self._slots}").fetchone()
-        next_slot: int = found[0] if found else 0
+        `pairs` and `slots` are the tables' names where they are not those of `prepare`.
+        """
+        book = self.book
+        return statement(
+            relation, pairs or self._pairs, slots or self._slots, self._edges, _TIERS, book.schedules, book.regions,
+            book.discounts,
+        )  # fmt: skip
+
+    @property
+    def columns(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The columns of both tables and their types in DuckDB."""
+        return self._pair_columns, self._slot_columns
+
+    def rows(self, wanted: Iterable[_Pair], first: int = 0) -> tuple[list[_Row], list[_Row]]:
+        """The rows of both tables for distinct pairs, slots numbered from `first`; edges in microseconds or None."""
         pairs: list[_Row] = []
         slots: list[_Row] = []
         for provider, model in wanted:
@@ -88,10 +106,15 @@ class RateJoin:
             if entry is None:
                 pairs.append((provider, model, *[None] * (len(self._pair_columns) - 2)))
                 continue
-            numbered = _Numbered(entry, next_slot)
+            numbered = _Numbered(entry, first, self.book.regions)
             slots += numbered.rows()
             pairs.append((provider, model, *self._pair(numbered)))
-            next_slot += numbered.size
+            first += numbered.size
+        return pairs, slots
+
+    def _add(self, connection: duckdb.DuckDBPyConnection, wanted: list[_Pair]) -> None:
+        found = connection.execute(f"SELECT coalesce(max(slot), -1) + 1 FROM {self._slots}").fetchone()
+        pairs, slots = self.rows(wanted, found[0] if found else 0)
         # Slots first: a pair must not be seen before its rates.
         _insert(connection, self._slots, self._slot_columns, slots)
         _insert(connection, self._pairs, self._pair_columns, pairs)
@@ -108,6 +131,7 @@ class RateJoin:
             numbered.first,
             numbered.segment_step,
             numbered.mode_step,
+            numbered.region_step,
             bool(timeline.schedules),
             *edges,
             *[None] * (self._edges - len(edges)),
@@ -118,9 +142,10 @@ class RateJoin:
 
 
 class _Numbered:
-    """The slots of one timeline: one for every segment, set of active schedules, mode and context tier."""
+    """The slots of one timeline: one for every segment, set of schedules, region, mode and context tier."""
 
-    def __init__(self, entry: Entry, first: int) -> None:
+    def __init__(self, entry: Entry, first: int, regions: Sequence[str]) -> None:
+        self.entry = entry
         self.timeline: Timeline = entry.timeline
         self.first = first
         self.segments = range(len(self.timeline.edges) + 1)
@@ -130,32 +155,40 @@ class _Numbered:
             tuple(compress(self.timeline.schedules, (number >> bit & 1 for bit in range(count))))
             for number in range(2**count)
         ]
-        self.modes = MODES if self.timeline.modes != (STANDARD,) else (STANDARD,)
+        self.modes = (*MODES, _OTHER)
+        self.regions = ("", *regions, _OTHER)
+        self.cells = list(product(self.segments, self.sets, self.regions, self.modes))
         self.quotes = [
-            self.timeline.cell(segment, mode, active)
-            for segment, active, mode in product(self.segments, self.sets, self.modes)
+            self.timeline.cell(segment, mode, active, region) for segment, active, region, mode in self.cells
         ]
         self.starts = sorted({start for quote in self.quotes if quote is not None for start in quote.starts})
-        tiers = len(self.starts) + 1
-        self.mode_step = tiers if len(self.modes) > 1 else 0
-        self.phase_step = tiers * len(self.modes)
+        self.mode_step = len(self.starts) + 1
+        self.region_step = self.mode_step * len(self.modes)
+        self.phase_step = self.region_step * len(self.regions)
         self.segment_step = self.phase_step * len(self.sets)
         self.size = self.segment_step * len(self.segments)
 
     def rows(self) -> list[_Row]:
-        """The slots that have a price."""
-        numbers = product(self.quotes, (0, *(start + 1 for start in self.starts)))
+        """Every slot: its rates, or why it has none."""
+        cells = zip(self.quotes, self.cells, strict=True)
+        numbers = product(cells, (0, *(start + 1 for start in self.starts)))
         return [
-            (self.first + number, *_rates(quote, total))
-            for number, (quote, total) in enumerate(numbers)
-            if quote is not None
+            (self.first + number, *(_rates(quote, total) if quote is not None else self._doubtful(*cell)))
+            for number, ((quote, cell), total) in enumerate(numbers)
         ]
+
+    def _doubtful(self, segment: int, active: tuple[Schedule, ...], region: str, mode: str) -> _Row:
+        def rated(*asked: str) -> bool:
+            return self.timeline.cell(segment, asked[0], active, asked[1]) is not None
+
+        doubt = no_rate(self.entry.match, rated(STANDARD, ""), rated(mode, ""), rated(mode, region))
+        return (*[None] * len(_RATES), None, None, None, None, doubt)
 
 
 def _rates(quote: Quote, total_input: int) -> _Row:
     rates = quote.rates(total_input)
     prices = (getattr(rates, name) for name in _RATES)
-    return (*prices, quote.free, quote.override, *(quote.paid or (None, None)))
+    return (*prices, quote.free, quote.override, *(quote.paid or (None, None)), None)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str]) -> None:

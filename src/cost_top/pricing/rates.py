@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from fractions import Fraction
 from typing import Any
 
-STANDARD = "standard"
-MODES: tuple[str, ...] = (STANDARD, "batch", "flex", "priority", "fast")
-MODE_NUMBER = {mode: number for number, mode in enumerate(MODES)}
+from cost_top.model.modes import MODES, STANDARD
+
+# Kinds of usage that are billed beside text. Without a rate they are left out of an amount, which then says so.
+PARTS: tuple[str, ...] = ("audio_input", "audio_output", "image_output", "web_search")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Pico-USD per token, all parts resolved: a part without a price of its own has that of its whole."""
+    """Pico-USD per token (`request`, `web_search`: each); a part without a price of its own has that of its whole.
+
+    Only audio, images and searches may have no price at all: None.
+    """
 
     input: int
     cached: int
@@ -26,14 +31,25 @@ class Rates:
     output: int
     reasoning: int
     request: int = 0
-    audio_input: int = 0
-    audio_cached: int = 0
-    audio_output: int = 0
+    audio_input: int | None = None
+    audio_cached: int | None = None
+    audio_output: int | None = None
+    image_output: int | None = None
+    web_search: int | None = None
 
     @property
     def free(self) -> bool:
         """Whether nothing costs anything."""
         return not (self.input or self.cached or self.write or self.write_1h or self.output or self.request)
+
+    def times(self, numerator: int, denominator: int) -> Rates:
+        """Every price per token times a factor, half-even; what is billed by the piece stays."""
+        found: dict[str, int] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None and item.name not in ("request", "web_search"):
+                found[item.name] = round(Fraction(value * numerator, denominator))
+        return replace(self, **found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +57,8 @@ class Quote:
     """A price in force: `tiers[i]` holds for requests of more than `starts[i-1]` input tokens.
 
     `source` says where it comes from; `override` marks the user's own price or alias; `paid` is what the user pays
-    as a fraction (numerator, denominator) of it.
+    as a fraction (numerator, denominator) of it. `whole` holds in every mode and region: the user said so, or it is
+    free.
     """
 
     starts: tuple[int, ...]
@@ -49,6 +66,7 @@ class Quote:
     source: str
     override: bool = False
     paid: tuple[int, int] | None = None
+    whole: bool = False
 
     def rates(self, total_input: int) -> Rates:
         """The tier for a request's total input; a cliff: all its tokens have this tier's price."""
@@ -64,13 +82,14 @@ class Quote:
         return all(tier.free for tier in self.tiers)
 
 
-def quote(prices: Mapping[str, Any], source: str, override: bool = False) -> Quote | None:
+def quote(prices: Mapping[str, Any], source: str, override: bool = False, whole: bool = False) -> Quote | None:
     """The quote of one price set of `rates.json`; None when nothing in it is priced per token or request."""
     if not any(key in prices for key in ("in", "out", "request")):
         return None
     starts = sorted({start for value in prices.values() if isinstance(value, list) for start, _ in value[1:]})
-    tiers = tuple(_resolved({key: _tier(value, start) for key, value in prices.items()}) for start in (0, *starts))
-    return Quote(tuple(starts), tiers, source, override)
+    priced = [{key: _tier(value, start) for key, value in prices.items()} for start in (0, *starts)]
+    whole = whole or not any(value for tier in priced for value in tier.values())
+    return Quote(tuple(starts), tuple(_resolved(tier, whole) for tier in priced), source, override, whole=whole)
 
 
 def _tier(value: int | list[Any], start: int) -> int:
@@ -83,10 +102,11 @@ def _tier(value: int | list[Any], start: int) -> int:
     return price
 
 
-def _resolved(prices: Mapping[str, int]) -> Rates:
+def _resolved(prices: Mapping[str, int], whole: bool) -> Rates:
+    """`whole` prices cover audio and images at the price of text, and searches."""
     input_price, output = prices.get("in", 0), prices.get("out", 0)
     cached, write = prices.get("cr", input_price), prices.get("cw", input_price)
-    audio_input = prices.get("audio_in", input_price)
+    audio_input = prices.get("audio_in", input_price if whole else None)
     return Rates(
         input_price,
         cached,
@@ -96,8 +116,10 @@ def _resolved(prices: Mapping[str, int]) -> Rates:
         prices.get("reasoning", output),
         prices.get("request", 0),
         audio_input,
-        prices.get("audio_cr", cached if "cr" in prices else audio_input),
-        prices.get("audio_out", output),
+        prices.get("audio_cr", audio_input),
+        prices.get("audio_out", output if whole else None),
+        prices.get("image_out", output if whole else None),
+        prices.get("web", 0 if whole else None),
     )
 
 
@@ -154,8 +176,11 @@ class Period:
 class Timeline:
     """Everything one model costs over time. `edges` cut time into segments; within one only schedules change it."""
 
-    def __init__(self, modes: Mapping[str, tuple[Period, ...]]) -> None:
+    def __init__(
+        self, modes: Mapping[str, tuple[Period, ...]], regions: Mapping[str, tuple[int, int]] | None = None
+    ) -> None:
         self.periods = modes
+        self.regions: Mapping[str, tuple[int, int]] = regions or {}
         ends = {end for periods in modes.values() for period in periods for end in (period.start, period.end)}
         self.edges: tuple[int, ...] = tuple(sorted(end for end in ends if end is not None))
         self.modes: tuple[str, ...] = tuple(mode for mode in MODES if mode in modes)
@@ -172,14 +197,24 @@ class Timeline:
         moment = self.edges[number - 1] if number else (self.edges[0] - 1 if self.edges else 0)
         return tuple((period.schedule, period.quote) for period in reversed(periods) if period.covers(moment))
 
-    def cell(self, segment: int, mode: str, active: Iterable[Schedule]) -> Quote | None:
-        """The quote of a segment in a mode (a mode without prices of its own is standard) while `active` hold."""
-        cells = (self._cells.get(mode) or self._cells[STANDARD])[segment]
-        holding = set(active)
-        return next((found for schedule, found in cells if schedule is None or schedule in holding), None)
+    def cell(self, segment: int, mode: str, active: Iterable[Schedule], region: str = "") -> Quote | None:
+        """The quote of a segment in a mode and a region (as `model.modes` spells them) while `active` hold.
 
-    def at(self, moment: datetime, mode: str = STANDARD) -> Quote | None:
+        In a mode or region without a price of its own only a quote that is `whole` holds.
+        """
+        cells = self._cells.get(mode, self._cells[STANDARD])[segment]
+        holding = set(active)
+        found = next((found for schedule, found in cells if schedule is None or schedule in holding), None)
+        if found is None or found.whole:
+            return found
+        if mode not in self._cells or (region and region not in self.regions):
+            return None
+        if not region:
+            return found
+        return replace(found, tiers=tuple(tier.times(*self.regions[region]) for tier in found.tiers))
+
+    def at(self, moment: datetime, mode: str = STANDARD, region: str = "") -> Quote | None:
         """The quote at an instant (naive is UTC), or None when there is no price then."""
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         segment = bisect_right(self.edges, (aware - _EPOCH) // timedelta(seconds=1))
-        return self.cell(segment, mode, (item for item in self.schedules if item.active(aware)))
+        return self.cell(segment, mode, (item for item in self.schedules if item.active(aware)), region)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 
+from cost_top.model.modes import STANDARD
 from cost_top.model.text import clean
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.rates import STANDARD
 
 
-def toml_lines(book: RateBook, provider: str | None, model: str | None) -> tuple[str, ...]:
+def toml_lines(book: RateBook, provider: str | None, model: str | None, doubt: str | None = None) -> tuple[str, ...]:
     """TOML to put into the overrides file, for display.
 
     A model whose price is known, but whose log reports zero, needs only the user's word that the price holds. For
-    another one the amounts are question marks: unfilled they are refused, not read as zero.
+    another one the amounts are question marks: unfilled they are refused, not read as zero. So they are where the
+    `doubt` is about a mode or a region: a price of the user's holds in all of them.
     """
     entry = book.entry(provider, model)
     name = "/".join(clean(part) for part in (provider, model) if part)
-    if entry is not None and any(period.quote is not None for period in entry.timeline.periods[STANDARD]):
+    known = entry is not None and any(item.quote for item in entry.timeline.periods[STANDARD])
+    if entry is not None and (known or entry.match.unsure) and doubt not in ("mode", "region"):
         return ("[alias]", f"{_quoted(name)} = {_quoted(entry.match.id)}")
     lines = ["[[price]]"]
     if provider and clean(provider):

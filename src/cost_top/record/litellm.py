@@ -117,6 +117,10 @@ def _row(payload: Frame, metadata: Frame, failed: bool) -> Frame | None:
         "total_tokens": payload.get("total_tokens"),
         "spend": payload.get("response_cost"),
         "cache_hit": payload.get("cache_hit"),
+        "cache_key": payload.get("cache_key"),
+        "session_id": payload.get("session_id") or payload.get("trace_id"),
+        "call_type": payload.get("call_type"),
+        "request_id": payload.get("id"),
         "metadata": {"usage_object": metadata.get("usage_object")},
     }
 

@@ -83,6 +83,9 @@ class Recorder:
         started_at: datetime | float | None = None,
         client_ip: str | None = None,
         user_agent: str | None = None,
+        session: str | None = None,
+        prompt: str | None = None,
+        region: str | None = None,
         id: str | None = None,  # the column's name
     ) -> None:
         """Keep one row of metadata of one request. Returns at once and never raises.
@@ -94,7 +97,8 @@ class Recorder:
 
         A `token` that looks like a key is stored as its kind and a hash (`cost_top.record.secret`), and so is a key
         found in `headers`. With `cache_hit` the tokens count as avoided. `started_at` is a datetime or Unix seconds;
-        without it the request began `latency_ms` ago. Writing an `id` again replaces its row.
+        without it the request began `latency_ms` ago. `prompt` names a template; its text has no place here. Writing an
+        `id` again replaces its row.
         """
         known = locals()
         try:

@@ -26,6 +26,9 @@ class RequestFacts:
     streamed: bool | None = None
     mode: Mode | None = None
     byok: bool = False
+    session: object = None
+    prompt: object = None
+    region: object = None
 
 
 def request_facts(body: object, headers: Mapping[str, str]) -> RequestFacts:
@@ -47,8 +50,11 @@ def request_facts(body: object, headers: Mapping[str, str]) -> RequestFacts:
         user=user,
         tags=(*listed(gateway.get("tags")), *listed(headers.get("ai-reporting-tags"))),
         streamed=stream if isinstance(stream, bool) else None,
-        mode=mode_of(request.get("service_tier")),
+        mode="fast" if request.get("speed") == "fast" else mode_of(request.get("service_tier")),
         byok=bool(gateway.get("byok")),
+        session=request.get("session_id") or part(request, "metadata").get("session_id"),
+        prompt=request.get("prompt_cache_key") or part(request, "prompt").get("id"),
+        region=request.get("inference_geo"),
     )
 
 

@@ -60,9 +60,12 @@ def compose(facts: RequestFacts, usage: Usage | None, api: str | None, known: di
         "owner": plain(known.get("owner")) or None,
         "team": plain(known.get("team")) or None,
         "tags": tags_json((*known.get("tags", ()), *facts.tags)),
-        "credential_type": plain(known.get("credential_type")) or ("byok" if facts.byok else None),
+        "credential_type": plain(known.get("credential_type")) or _credential(facts, usage),
         "cost_pico_usd": _cost(known.get("cost_usd"), usage, hit),
-        "mode": mode_of(known.get("mode")) or (usage and usage.mode) or facts.mode,
+        "mode": plain(mode_of(known.get("mode")) or (usage and usage.mode) or facts.mode) or None,
+        "session": plain(known.get("session")) or plain(usage and usage.session) or plain(facts.session) or None,
+        "prompt": plain(known.get("prompt")) or plain(usage and usage.prompt) or plain(facts.prompt) or None,
+        "region": plain(known.get("region")) or plain((usage and usage.region) or facts.region) or None,
         "cache_hit": hit,
         "latency_ms": whole(latency, _BIGINT),
         "status": whole(known.get("status"), _INTEGER),
@@ -78,7 +81,8 @@ def compose(facts: RequestFacts, usage: Usage | None, api: str | None, known: di
 _in_order = itemgetter(*COLUMNS)
 _UNKNOWN = dict.fromkeys(
     ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens",
-     "output_tokens", "reasoning_tokens")
+     "output_tokens", "reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "image_output_tokens",
+     "web_search_count")
 )  # fmt: skip
 
 
@@ -92,7 +96,18 @@ def _tokens(usage: Usage | None) -> dict[str, int | None]:
         "cache_creation_1h_tokens": usage.cache_creation_1h_tokens,
         "output_tokens": usage.output_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
+        "audio_input_tokens": usage.audio_input_tokens or None,
+        "audio_output_tokens": usage.audio_output_tokens or None,
+        "image_output_tokens": usage.image_output_tokens or None,
+        "web_search_count": usage.web_search_count or None,
     }
+
+
+def _credential(facts: RequestFacts, usage: Usage | None) -> str | None:
+    """The answer says who paid where the provider tells; a request may only have asked for it."""
+    if usage is not None and usage.byok is not None:
+        return "byok" if usage.byok else "system"
+    return "byok" if facts.byok else None
 
 
 def _cost(said: object, usage: Usage | None, hit: bool | None) -> int | None:

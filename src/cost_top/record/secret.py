@@ -1,16 +1,14 @@
-"""API keys, which must never be stored: a short public prefix and a hash stand for them.
+"""API keys, which must never be stored: a short public prefix and a hash stand for them (see `model.secret`).
 
-The hash is the first 12 hex digits of the key's SHA-256, so that an owner can find a key's rows:
-`printf %s "$KEY" | sha256sum | cut -c1-12`.
+What is recorded is judged more strictly than what a log holds already: also what merely looks like a key is one.
 """
 
 from __future__ import annotations
 
 import re
-from hashlib import sha256
 
-# "sk-", "sk-ant-", "pg_live_": what kind of key it is, never a part of the secret.
-_KIND = re.compile(r"[A-Za-z]{1,6}(?:[-_](?:ant|proj|or|live|test|proxy|svcacct|admin))?[-_]")
+from cost_top.model.secret import public_key
+
 _KNOWN = re.compile(
     r"(?:sk|pk|rk|gsk|xai|vck|key|api|pplx|tgp|hf|pg|ak|nvapi|fw|csk|token|secret)[-_].{6}|AIza.{10}|AKIA.{10}|eyJ.{10}"
 )
@@ -41,9 +39,7 @@ def public_token(token: str, is_key: bool = False) -> str:
     """
     if not is_key and not looks_secret(token):
         return token
-    kind = _KIND.match(token)
-    prefix = kind[0] if kind and len(token) >= 3 * len(kind[0]) else ""
-    return f"{prefix}…{sha256(token.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+    return public_key(token)
 
 
 def header_token(headers: dict[str, str]) -> str | None:

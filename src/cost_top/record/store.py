@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from cost_top.model.errors import UserError
-from cost_top.model.native import COLUMNS, DDL, TABLE
+from cost_top.model.native import COLUMN_TYPES, COLUMNS, DDL, TABLE
 from cost_top.record.row import Row
 
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
@@ -89,6 +89,11 @@ class SQLiteStore:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(DDL)
+            there = {row[1] for row in connection.execute(f"PRAGMA table_info({TABLE})")}
+            for name in COLUMNS:
+                if name not in there:  # a log of an earlier version
+                    connection.execute(f"ALTER TABLE {TABLE} ADD COLUMN {name} {COLUMN_TYPES[name]}")
+            connection.commit()
         except BaseException:
             connection.close()
             raise
@@ -112,11 +117,6 @@ class SQLiteStore:
 class PostgresStore:
     """A PostgreSQL table, one statement and one round trip per batch."""
 
-    _INSERT = (
-        f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) "
-        f"SELECT {', '.join(COLUMNS)} FROM json_populate_recordset(NULL::{TABLE}, %s::json) {_CONFLICT}"
-    )
-
     def __init__(self, url: str) -> None:
         try:
             import psycopg
@@ -129,13 +129,15 @@ class PostgresStore:
         parts = urlsplit(url)
         self.name = f"postgresql://{parts.hostname or ''}{parts.path}"
         self._connection: Any = None
+        self._insert = _insertion(COLUMNS)
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append or replace `rows` in one statement."""
         newest = {row[0]: row for row in rows}  # one statement may touch an id only once
         batch = json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in newest.values()])
         try:
-            self._open().execute(self._INSERT, [batch])
+            connection = self._open()
+            connection.execute(self._insert, [batch])
         except (self._driver.DataError, self._driver.IntegrityError) as error:
             raise RefusedError(type(error).__name__) from error
         except BaseException:
@@ -152,17 +154,41 @@ class PostgresStore:
                 connection.execute("SET synchronous_commit = off")
                 if connection.execute("SELECT to_regclass(%s)", [TABLE]).fetchone() == (None,):
                     connection.execute(DDL)
+                self._complete(connection)
             except BaseException:
                 connection.close()
                 raise
             self._connection = connection
         return self._connection
 
+    def _complete(self, connection: Any) -> None:
+        """Add the columns that a log of an earlier version lacks; without the right to, they are left out."""
+        asked = connection.execute(f"SELECT * FROM {TABLE} LIMIT 0").description
+        missing = [name for name in COLUMNS if name not in {column.name for column in asked}]
+        if missing:
+            added = ", ".join(f"ADD COLUMN IF NOT EXISTS {name} {COLUMN_TYPES[name]}" for name in missing)
+            try:
+                connection.execute(f"ALTER TABLE {TABLE} {added}")
+            except self._driver.errors.InsufficientPrivilege:
+                self._insert = _insertion([name for name in COLUMNS if name not in missing])
+                return
+        self._insert = _insertion(COLUMNS)
+
     def close(self) -> None:
         """Let the connection go; the next write makes a new one."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()
+
+
+def _insertion(columns: Sequence[str]) -> str:
+    """One statement that appends or replaces rows given as JSON."""
+    listed = ", ".join(columns)
+    newer = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
+    return (
+        f"INSERT INTO {TABLE} ({listed}) SELECT {listed} FROM json_populate_recordset(NULL::{TABLE}, %s::json) "
+        f"ON CONFLICT (id) DO UPDATE SET {newer}"
+    )
 
 
 def open_store(url: str) -> Store:

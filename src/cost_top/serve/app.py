@@ -9,11 +9,19 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from cost_top import __version__
+from cost_top.guard.guard import Guard
 from cost_top.model.answers import Hub
-from cost_top.serve import docs, errors, health, keys, live, metrics, pickers, report, requests
+from cost_top.model.budgets import KeptBudgets
+from cost_top.monitor.log.incidents import LiveIncidents
+from cost_top.serve import errors
+from cost_top.serve.admission import OPEN_PATHS, Admission
 from cost_top.serve.asking import Asking
+from cost_top.serve.budget_shapes import BODIES as GUARD_BODIES
 from cost_top.serve.door import Door
-from cost_top.serve.guard import OPEN_PATHS, Guard
+from cost_top.serve.routes import budgets, docs, health, keys, live, metrics, pickers, report, requests, savings, why
+from cost_top.serve.routes import guard as guard_routes
+from cost_top.serve.routes import incidents as incidents_routes
+from cost_top.serve.routes import ledger as ledger_routes
 from cost_top.serve.serving import Serving, Settings, Streams
 from cost_top.serve.shapes import BODIES
 
@@ -22,35 +30,43 @@ _ABOUT = (
     "and errors of the AI Gateway reporting API; the rest is more of the same. Money is exact, in USD unless said "
     "otherwise. A parameter that is not known is refused."
 )
-_ROUTERS = (report, keys, requests, live, pickers, metrics, health, docs)
+_ROUTERS = (
+    report, savings, why, ledger_routes, keys, requests, budgets, incidents_routes, live, pickers, guard_routes,
+    metrics, health, docs,
+)  # fmt: skip
 
 
-def create_app(hub: Hub, guard: Guard, settings: Settings | None = None) -> FastAPI:
-    """The application over a hub that runs; whoever calls it starts and closes the hub."""
+def create_app(
+    hub: Hub, admission: Admission, settings: Settings | None = None, guard: Guard | None = None,
+    incidents: LiveIncidents | None = None, kept: Callable[[], KeptBudgets] = KeptBudgets,
+) -> FastAPI:  # fmt: skip
+    """The application over a hub that runs; whoever calls it starts and closes the hub, and keeps the guard fresh."""
     settings = settings or Settings()
     app = FastAPI(
         title="cost-top serve", version=__version__, description=_ABOUT, openapi_url=None, docs_url=None,
         redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
-    asking = Asking(settings.question_threads, settings.questions_waiting, settings.question_seconds)
-    serving = Serving(hub, settings, asking, Streams(settings.streams))
+    asking = Asking(settings.question_threads, settings.questions_waiting, settings.repeat_seconds)
+    streams = Streams(settings.streams, settings.streams_each)
+    serving = Serving(hub, settings, asking, streams, guard or Guard(()), incidents, kept)
     app.state.serving = serving
     app.state.scrape = metrics.Scrape(serving)
     errors.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
-    app.add_middleware(Door, guard=guard, access_log=settings.access_log)
-    app.openapi = _described(app, guard)  # type: ignore[method-assign]
+    app.router.routes[:0] = guard_routes.FAST_ROUTES  # any method, so before those of one
+    app.add_middleware(Door, admission=admission, access_log=settings.access_log)
+    app.openapi = _described(app, admission)  # type: ignore[method-assign]
     return app
 
 
-def _described(app: FastAPI, guard: Guard) -> Callable[[], dict[str, Any]]:
+def _described(app: FastAPI, admission: Admission) -> Callable[[], dict[str, Any]]:
     """The OpenAPI document, made once."""
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            _correct(document, bool(guard.tokens))
+            _correct(document, bool(admission.tokens))
             app.openapi_schema = document
         return app.openapi_schema
 
@@ -63,11 +79,12 @@ def _correct(document: dict[str, Any], with_tokens: bool) -> None:
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for model in BODIES:
+    for model in (*BODIES, *GUARD_BODIES):
         schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            operation["responses"].pop("422", None)
+            if operation["responses"].get("422", {}).get("description") == "Validation Error":
+                del operation["responses"]["422"]
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _never_null(parameter["schema"])
             if path in OPEN_PATHS or not with_tokens:

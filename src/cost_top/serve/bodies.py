@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, replace
-from datetime import timedelta, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from typing import Any
 
 from fastapi import Request
@@ -13,10 +13,11 @@ from fastapi import Request
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.filter import Filter, parse_filter
 from cost_top.model.view import View
+from cost_top.model.windows import utc_now
 from cost_top.model.wire import view_from_json
 from cost_top.serve.errors import Problem
 from cost_top.serve.parameters import zone_of
-from cost_top.serve.serving import Settings, utc_now
+from cost_top.serve.serving import Settings
 
 # A window may end a little in the future of this clock, not so far that its hours are many.
 _AHEAD = timedelta(days=2)
@@ -68,22 +69,22 @@ def text_of(body: dict[str, Any], name: str, default: str | None, longest: int =
     return value
 
 
-def watched_of(body: dict[str, Any]) -> Watched:
-    """The view and zone in a body."""
+def watched_of(body: dict[str, Any], usual: tzinfo = UTC) -> Watched:
+    """The view in a body and its zone, the `usual` one without."""
     try:
         view = view_from_json(body.get("view", {}))
     except UserError as error:
         raise Problem(400, str(error), param="view") from None
-    return Watched(checked_view(view), zone_of(text_of(body, "tz", "UTC")))
+    return Watched(checked_view(view), zone_of(text_of(body, "tz", None)) if "tz" in body else usual)
 
 
 def checked_view(view: View) -> View:
     """The view, if its filter is one that can be written and its instants are near enough to be walked to."""
     limit = utc_now() + _AHEAD
-    for name, instant in (("end", view.end), ("mark", view.mark)):
+    for name, instant in (("start", view.start), ("end", view.end), ("mark", view.mark)):
         if instant is not None and instant > limit:
             raise Problem(400, f"view: {name} is in the future", param="view")
-    for where in (view.filter, *(Filter((crumb.term,)) for crumb in view.crumbs)):
+    for where in (view.filter, *(Filter((crumb.term,)) for crumb in view.crumbs if crumb.term is not None)):
         try:
             plain = parse_filter(str(where)) == where
         except UserError as error:

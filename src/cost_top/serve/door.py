@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cost_top.model.errors import one_line
+from cost_top.serve.admission import Admission
 from cost_top.serve.errors import problem_of, problem_response
-from cost_top.serve.guard import Guard
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -26,9 +26,9 @@ _SECURE = tuple((name.lower().encode(), value.encode()) for name, value in _HEAD
 class Door:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, guard: Guard, access_log: bool) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission, access_log: bool) -> None:
         self._app = app
-        self._guard = guard
+        self._guard = admission
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

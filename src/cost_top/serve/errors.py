@@ -13,9 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from cost_top.model.errors import Broken, CannotAnswer, SourceError, UserError, one_line
+from cost_top.model.errors import Broken, CannotAnswer, SourceError, SourceRefused, SourceThrottled, UserError, one_line
 from cost_top.serve.exact import ExactResponse
-from cost_top.sources.base import SourceRefused, SourceThrottled
 
 _TYPES = {
     401: "authentication_error",

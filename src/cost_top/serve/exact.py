@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -30,8 +31,8 @@ def dumps(value: object) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def measure_fields(measures: Measures) -> dict[str, object]:
-    """The measures that are known, by name, in the documented order.
+def measure_fields(measures: Measures, names: Collection[str] = MEASURES) -> dict[str, object]:
+    """Those of the measures `names` that are known, by name, in the documented order.
 
     >>> from cost_top.model.query import known_measures
     >>> dumps(measure_fields(known_measures(52_590_000_000, request_count=2)))
@@ -40,7 +41,7 @@ def measure_fields(measures: Measures) -> dict[str, object]:
     fields: dict[str, object] = {}
     for name in MEASURES:
         value = getattr(measures, name)
-        if value is not None:
+        if value is not None and name in names:
             fields[name] = usd(value) if name in MONEY_MEASURES else value
     return fields
 

@@ -7,20 +7,19 @@ from collections import OrderedDict
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import MISSING, fields, replace
-from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from cost_top.model.errors import SourceError, UserError
-from cost_top.model.snapshot import Snapshot, Stale, Watching
+from cost_top.model.snapshot import Asking, Load, Snapshot, Stale
 from cost_top.model.view import View
 from cost_top.model.wire import snapshot_to_json
+from cost_top.serve.admission import Asker
 from cost_top.serve.bodies import Watched
 from cost_top.serve.errors import Problem, harmless, problem_of, problem_response
 from cost_top.serve.exact import dumps
-from cost_top.serve.guard import Asker
 from cost_top.serve.serving import Serving
 
 _NAMES = tuple(each.name for each in fields(Snapshot))
@@ -113,7 +112,7 @@ class LiveStream(Response):
         """Write events until either side goes."""
         newest = Newest()
         try:
-            self._serving.streams.enter()
+            self._serving.streams.enter(self._asker.who)
         except Problem as problem:
             await problem_response(problem)(scope, receive, send)
             return
@@ -121,7 +120,7 @@ class LiveStream(Response):
             view = self._watched.within(self._asker.scope)
             try:
                 self._check(view)
-                watch = self._serving.hub.watch(view, self._watched.zone, newest.put, newest.fail)
+                watch = self._serving.hub.subscribe(view, self._watched.zone, newest.put, newest.fail)
             except (UserError, SourceError) as error:
                 await problem_response(problem_of(error))(scope, receive, send)
                 return
@@ -131,7 +130,7 @@ class LiveStream(Response):
             finally:
                 watch.close()
         finally:
-            self._serving.streams.leave()
+            self._serving.streams.leave(self._asker.who)
 
     def _check(self, view: View) -> None:
         reason = self._serving.hub.refuses(view)
@@ -176,34 +175,24 @@ class LiveStream(Response):
 
     def _shown(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot as this asker may see it: with the view it asked for, and nothing about what it may not see."""
-        state, filling, polling = snapshot.state, snapshot.filling, snapshot.polling
+        state, filling, asking = snapshot.state, snapshot.filling, snapshot.asking
         if isinstance(state, Stale):
             snapshot = replace(snapshot, state=replace(state, error=harmless(state.error)))
         if filling is not None and filling.error:
             snapshot = replace(snapshot, filling=replace(filling, error=harmless(filling.error)))
         if not self._asker.scope:
             return snapshot
-        if polling is not None:
-            polling = replace(
-                polling, questions=0, cost=0, cost_per_month=0, credits=None, runway=None, metered=None,
-                metered_span=timedelta(0),
-            )  # fmt: skip
         return replace(
             snapshot,
             view=self._watched.view,
             newest=None,
             lateness=None,
-            log_rows=_rows_seen(snapshot),
+            log_rows=snapshot.spend.measures.request_count if snapshot.log_rows is not None else None,
             trust=replace(snapshot.trust, late_count=0, repeated_count=0),
-            polling=polling,
-            watching=Watching(),
+            asking=Asking(asking.interval) if asking is not None else None,
+            balance=None,
+            load=Load(),
         )
-
-
-def _rows_seen(snapshot: Snapshot) -> int:
-    """The rows behind what an asker sees; where they are not counted, whether there is an answer at all."""
-    seen = snapshot.spend.measures.request_count
-    return seen if seen is not None else min(snapshot.log_rows, 1)
 
 
 async def _body(send: Send, text: bytes) -> None:

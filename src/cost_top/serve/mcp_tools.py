@@ -10,47 +10,48 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from cost_top.model.answers import Answers, Position
+from cost_top.model.answers import Answers
+from cost_top.model.engine import Position
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.filter import FILTER_FIELDS, parse_filter
-from cost_top.model.money import usd_text
 from cost_top.model.query import (
-    DIMENSIONS,
+    AMOUNTS,
+    GROUPINGS,
     MEASURES,
-    MONEY_MEASURES,
     SYNONYMS,
     ReportQuery,
     key_columns,
     parse_group_by,
 )
+from cost_top.model.request_fields import PARTS, part_values, request_values
 from cost_top.model.snapshot import RequestRow
 from cost_top.model.tables import measure_values
-from cost_top.model.windows import parse_instant, zone_name
+from cost_top.model.windows import Period, parse_instant, zone_name
+from cost_top.pricing.amount import Request
 from cost_top.pricing.batch import parse_time
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.cost import Request, price
+from cost_top.pricing.cost import price
 from cost_top.pricing.document import price_document
 from cost_top.pricing.unpriced import toml_lines
 
 USUAL_ROWS, MOST_ROWS = 50, 500
-_GROUPINGS = (*DIMENSIONS, "api_key_name")
-_MONEY_FIELDS = ("cost", *MONEY_MEASURES[1:])  # of a request
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9998, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_MOST_TOLD = 2**62  # what OFFSET takes
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """`provider,model` as well as a list."""
     return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 GroupBy = Annotated[
     list[str],
-    BeforeValidator(_listed),
-    WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(_GROUPINGS)}, "uniqueItems": True}),
+    BeforeValidator(listed),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(GROUPINGS)}, "uniqueItems": True}),
     Field(
-        max_length=len(_GROUPINGS),
+        max_length=len(GROUPINGS),
         description="Dimensions of a row, in order; [] gives the total alone. token is the API key (token_name is "
         "added), api_key_name its display name, owner the person a key belongs to, user the end user of a request.",
     ),
@@ -82,7 +83,7 @@ Sort = Annotated[
     str,
     Field(
         max_length=100,
-        description=f"A measure, largest first, or a dimension that is grouped by. Measures: {', '.join(MEASURES)}.",
+        description=f"A measure, largest first, or a dimension that is grouped by. Measures: {', '.join(AMOUNTS)}.",
         examples=["total_cost", "request_count", "day"],
     ),
 ]
@@ -126,10 +127,11 @@ class Tools:
             dimensions = (grain, *dimensions)
         columns = key_columns(dimensions)
         sort = SYNONYMS.get(sort, sort)
-        if sort not in MEASURES and sort not in columns:
-            known = ", ".join((*columns, *MEASURES))
+        if sort not in AMOUNTS and sort not in columns:
+            known = ", ".join((*columns, *AMOUNTS))
             raise UserError(f"sort: {one_line(sort, 40)!r} is neither a measure nor grouped by: choose from {known}")
-        query = ReportQuery(query.start, query.end, dimensions, query.where, self._zone, sort, sort in MEASURES, limit)
+        query = ReportQuery(query.start, query.end, dimensions, query.where, self._zone, sort, sort in AMOUNTS, limit,
+                            MEASURES)  # fmt: skip
         with self._lock:
             found = self._answers.report(query)
         # A source may answer with more than it was asked for; an answer stays bounded.
@@ -208,7 +210,7 @@ class Tools:
             priced = price(book, request)
             document = price_document(book, request, priced)
             if priced.cost is None:
-                document["override"] = "\n".join(toml_lines(book, provider, model))
+                document["override"] = "\n".join(toml_lines(book, provider, model, priced.doubt))
         return document
 
     def unpriced(self, since: Since = "30d", until: Until = "now", where: Where = "") -> dict[str, Any]:
@@ -224,14 +226,8 @@ class Tools:
         return {"models": models, **self._told(query)}
 
     def _query(self, since: str, until: str, where: str, limit: int | None) -> ReportQuery:
-        now = datetime.now(UTC)
-        start = parse_instant(since, now, self._zone, "since")
-        end = parse_instant(until, now, self._zone, "until")
-        if start >= end:
-            raise UserError(f"since {one_line(since, 40)} is not before until {one_line(until, 40)}")
-        if start <= _EPOCH or end > _LATEST:
-            raise UserError("since and until: no log holds requests before 1970 or after 9997")
-        return ReportQuery(start, end, (), parse_filter(where), self._zone, limit=limit)
+        period = period_between(since, until, datetime.now(UTC), self._zone)
+        return ReportQuery(period.start, period.end, (), parse_filter(where), self._zone, limit=limit)
 
     def _told(self, query: ReportQuery) -> dict[str, Any]:
         """What was asked, and whom."""
@@ -243,36 +239,37 @@ class Tools:
         }
 
 
+def period_between(since: str, until: str, now: datetime, zone: tzinfo) -> Period:
+    """The half-open period of `since` and `until`; `UserError` for one that holds nothing."""
+    start = parse_instant(since, now, zone, "since")
+    end = parse_instant(until, now, zone, "until")
+    if start >= end:
+        raise UserError(f"since {one_line(since, 40)} is not before until {one_line(until, 40)}")
+    if start <= _EPOCH or end > _LATEST:
+        raise UserError("since and until: no log holds requests before 1970 or after 9997")
+    return Period(start, end)
+
+
 def request_fields(row: RequestRow) -> dict[str, Any]:
-    """A request as a document: money as exact text in USD, time in ISO 8601."""
-    document: dict[str, Any] = {}
-    for each in fields(row):
-        value = getattr(row, each.name)
-        if each.name in _MONEY_FIELDS and value is not None:
-            value = usd_text(value)
-        elif isinstance(value, datetime):
-            value = value.isoformat()
-        elif isinstance(value, tuple):
-            value = list(value)
-        document[each.name] = value
-    return document
+    """A request as a document: money as exact text in USD, time in ISO 8601, its list price part by part."""
+    return {**request_values(row, UTC), PARTS: part_values(row)}
 
 
 def write_cursor(position: Position) -> str:
     """A place in the list as text.
 
-    >>> read_cursor(write_cursor(Position(_EPOCH, "a:b"))) == Position(_EPOCH, "a:b")
+    >>> read_cursor(write_cursor(Position(_EPOCH, "a:b", told=2))) == Position(_EPOCH, "a:b", told=2)
     True
     """
-    return f"{(position.time - _EPOCH) // _MICROSECOND}:{position.id}"
+    return f"{(position.time - _EPOCH) // _MICROSECOND}:{position.told}:{position.id}"
 
 
 def read_cursor(text: str) -> Position:
     """The place that a cursor names; `UserError` for one that was never given."""
-    microseconds, colon, identity = text.partition(":")
+    microseconds, told, identity = (*text.split(":", 2), "", "")[:3]
     try:
-        if colon and identity:
-            return Position(_EPOCH + int(microseconds) * _MICROSECOND, identity)
+        if identity and 0 < int(told) < _MOST_TOLD:
+            return Position(_EPOCH + int(microseconds) * _MICROSECOND, identity, told=int(told))
     except (ValueError, OverflowError):
         pass
     raise UserError(f"cursor: {one_line(text, 40)!r} is none that was given; leave it out to begin with the newest")

@@ -18,18 +18,24 @@ from pydantic import BaseModel, Field
 from cost_top.config import parse_zone
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.filter import Filter, Term, parse_filter, value_term
-from cost_top.model.query import MEASURES, TIME_DIMENSIONS, ReportQuery, key_columns
+from cost_top.model.nearest import choices
+from cost_top.model.query import (
+    AMOUNTS,
+    GROUPINGS,
+    LATENCY_MEASURES,
+    MEASURES,
+    SUMMED_MEASURES,
+    SYNONYMS,
+    TIME_DIMENSIONS,
+    ReportQuery,
+    key_columns,
+)
 from cost_top.model.windows import Period, local_midnight, parse_instant
 from cost_top.serve.errors import Problem
 
-GROUPINGS = (
-    "day", "hour", "minute", "user", "model", "tag", "provider", "credential_type", "api_key_name", "endpoint", "token",
-    "owner", "team", "status",
-)  # fmt: skip
 MOST_DIMENSIONS = 4
 MOST_ROWS = 10_000
 MOST_REQUESTS = 1_000
-_COLUMNS = {"api_key_name": "token_name"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # No log is older, and none is younger by more than clocks err; calendars beyond overflow in some zone.
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
@@ -99,10 +105,19 @@ class ReportParameters(FilterParameters, PeriodParameters):
     ] = "day"
     sort: Annotated[
         Text | None,
-        described("A measure (largest first) or a dimension. Default: time where it is grouped by, else total_cost.",
+        described("A measure (largest first), tokens (input and output) or a dimension. Default: time where it is "
+            "grouped by, else total_cost.",
             "request_count"),
     ] = None  # fmt: skip
     limit: Annotated[int, Field(ge=1, le=MOST_ROWS, description="At most so many rows; totals are of all.")] = MOST_ROWS
+    measures: Annotated[
+        Text | None,
+        described(
+            "Only these measures, separated by commas, beside total_cost and unpriced_count. Default: all but the "
+            f"quantiles, {' and '.join(LATENCY_MEASURES)}, which cost a reading of the requests themselves.",
+            "request_count,latency_p95",
+        ),
+    ] = None
 
 
 class RequestsParameters(FilterParameters, PeriodParameters):
@@ -110,10 +125,11 @@ class RequestsParameters(FilterParameters, PeriodParameters):
 
     limit: Annotated[int, Field(ge=1, le=MOST_REQUESTS, description="At most so many requests.")] = 100
     cursor: Annotated[Text | None, described("`next_cursor` of the page before.")] = None
+    sort: Annotated[Literal["time", "cost"], Field(description="Newest first, or dearest first.")] = "time"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SpelledQuery:
     """A checked question and how its answer is spelled."""
 
     query: ReportQuery
@@ -139,30 +155,31 @@ def only(*models: type[BaseModel], also: Iterable[str] = ()) -> Callable[[Reques
     return check
 
 
-def report_question(asked: ReportParameters, scope: Filter, now: datetime) -> Question:
+def report_question(asked: ReportParameters, scope: Filter, now: datetime) -> SpelledQuery:
     """The question with the scope of the token on top; `Problem` names the parameter that is wrong."""
     period, zone = period_of(asked, now)
     spelled = _groupings(asked.group_by)
     if asked.date_part == "hour":
         spelled = tuple(dict.fromkeys("hour" if name == "day" else name for name in spelled))
-    dimensions = tuple(_COLUMNS.get(name, name) for name in spelled)
+    dimensions = tuple(SYNONYMS.get(name, name) for name in spelled)
     sort = _sort(asked.sort, dimensions)
     query = ReportQuery(
-        period.start, period.end, dimensions, filter_of(asked).both(scope), zone, sort, sort in MEASURES, asked.limit
-    )
-    return Question(query, spelled)
+        period.start, period.end, dimensions, filter_of(asked).both(scope), zone, sort, sort in AMOUNTS, asked.limit,
+        _measures(asked.measures),
+    )  # fmt: skip
+    return SpelledQuery(query, spelled)
 
 
 def requests_question(asked: RequestsParameters, scope: Filter, now: datetime) -> ReportQuery:
     """The single requests that are asked for."""
     period, zone = period_of(asked, now)
-    return ReportQuery(period.start, period.end, (), filter_of(asked).both(scope), zone, limit=asked.limit)
+    return ReportQuery(period.start, period.end, (), filter_of(asked).both(scope), zone, asked.sort, limit=asked.limit)
 
 
-def zone_of(name: str | None) -> tzinfo:
-    """The zone of a `tz` parameter, UTC without one."""
+def zone_of(name: str | None, usual: tzinfo = UTC) -> tzinfo:
+    """The zone of a `tz` parameter, the `usual` one without it."""
     if name is None:
-        return UTC
+        return usual
     if name.lower() == "local":
         raise Problem(400, "tz: local would be the server's zone; write an IANA name such as Europe/Berlin", param="tz")
     try:
@@ -173,8 +190,11 @@ def zone_of(name: str | None) -> tzinfo:
 
 
 def period_of(asked: PeriodParameters, now: datetime, default_days: int | None = None) -> tuple[Period, tzinfo]:
-    """The half-open period and its zone. Without any bound the last `default_days` days, today included, if given."""
-    zone = zone_of(asked.tz)
+    """The half-open period and its zone. Without any bound the last `default_days` days, today included, if given.
+
+    Instants without `tz` are in the zone of `now`, the server's; dates are UTC days, as in the API this one follows.
+    """
+    zone = zone_of(asked.tz, (now.tzinfo or UTC) if asked.since is not None else UTC)
     dates = {"start_date": asked.start_date, "end_date": asked.end_date}
     instants = {"since": asked.since, "until": asked.until}
     given = [name for name, value in {**dates, **instants}.items() if value is not None]
@@ -240,13 +260,25 @@ def _groupings(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _measures(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return SUMMED_MEASURES
+    names = text.split(",")
+    for name in names:
+        if name not in MEASURES:
+            raise Problem(
+                400, f"measures: unknown measure {one_line(name, 40)!r}: {choices(name, MEASURES)}", param="measures"
+            )
+    return tuple(dict.fromkeys(("total_cost", "unpriced_count", *names)))
+
+
 def _sort(asked: str | None, dimensions: tuple[str, ...]) -> str:
     if asked is None:
         return next((name for name in dimensions if name in TIME_DIMENSIONS), "total_cost")
-    name = _COLUMNS.get(asked, asked)
+    name = SYNONYMS.get(asked, asked)
     columns = key_columns(dimensions)
-    if name not in MEASURES and name not in columns:
-        known = ", ".join((*dimensions, *MEASURES))
+    if name not in AMOUNTS and name not in columns:
+        known = ", ".join((*dimensions, *AMOUNTS))
         raise Problem(400, f"sort: {one_line(asked, 40)!r} is none of {known}", param="sort")
     return name
 

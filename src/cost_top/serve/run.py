@@ -16,11 +16,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from cost_top.model.errors import UserError, one_line
-from cost_top.serve.guard import LARGEST_HEADERS, LONGEST_URL
+from cost_top.serve.admission import LARGEST_HEADERS, LONGEST_URL
+from cost_top.serve.connections import BACKLOG, connection_class, room_for_connections, silence_accept_errors
 from cost_top.serve.serving import Serving
 
-_BACKLOG = 256
-_MOST_CONNECTIONS = 1000
 _LAST_SECONDS = 1
 
 
@@ -46,7 +45,7 @@ class Addresses:
                 both = family == socket.AF_INET6 and address == "::" and socket.has_dualstack_ipv6()
                 bound.append(
                     socket.create_server(
-                        (address, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both, reuse_port=False
+                        (address, port), family=family, backlog=BACKLOG, dualstack_ipv6=both, reuse_port=False
                     )
                 )
                 # Connections inherit it: an answer's body must not wait for the client to confirm its head.
@@ -98,6 +97,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        silence_accept_errors(self._loop)
         await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -116,8 +116,9 @@ class Running:
 
     def __init__(self, app: FastAPI, sockets: list[socket.socket], cert: Path | None, key: Path | None) -> None:
         config = uvicorn.Config(
-            app, http="h11", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False,
-            server_header=False, proxy_headers=False, backlog=_BACKLOG, limit_concurrency=_MOST_CONNECTIONS,
+            app, http=connection_class(room_for_connections()), ws="none",
+            lifespan="off", log_config=None, log_level="critical", access_log=False,
+            server_header=False, proxy_headers=False, backlog=BACKLOG,
             timeout_keep_alive=30, timeout_graceful_shutdown=_LAST_SECONDS,
             h11_max_incomplete_event_size=2 * (LONGEST_URL + LARGEST_HEADERS),
             ssl_certfile=cert, ssl_keyfile=key,
@@ -127,21 +128,20 @@ class Running:
 
     def run(self) -> None:
         """Until SIGTERM, Ctrl-C or `end`; returns within two seconds of it."""
-        # uvicorn raises the signal again when it has ended; being asked to end is no failure of a server.
-        before = {number: signal.signal(number, _ignore) for number in (signal.SIGTERM, signal.SIGINT)}
+        # Also before uvicorn listens to signals and after, when it raises them again: to be asked to end is no failure.
+        before = {number: signal.signal(number, self._asked) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             self._server.run(sockets=self._sockets)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def _asked(self, _number: int, _frame: FrameType | None) -> None:
+        self.end()
+
     def end(self) -> None:
         """End soon; from any thread."""
         self._server.end()
-
-
-def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """What follows is ending already."""
 
 
 def url_of(addresses: Addresses, sockets: list[socket.socket], secure: bool) -> str:

@@ -8,15 +8,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
-from cost_top.model.query import DIMENSIONS, LATENCY_MEASURES, MEASURES, MONEY_MEASURES, TIME_DIMENSIONS
-from cost_top.model.snapshot import RequestRow
-from cost_top.serve.parameters import GROUPINGS
+from cost_top.model.query import GROUPINGS, LATENCY_MEASURES, MEASURES, MONEY_MEASURES, VALUE_DIMENSIONS
+from cost_top.model.request_fields import MONEY_FIELDS, PARTS
+from cost_top.model.snapshot import PricePart, RequestRow
 
 Money = Annotated[Decimal, WithJsonSchema({"type": "number", "description": "USD, exact to 12 decimals"})]
-# What a picker may look for.
-FINDABLE = tuple(name for name in DIMENSIONS if name not in TIME_DIMENSIONS)
 _EXACT = ConfigDict(extra="forbid")
-_MONEY_FIELDS = ("cost", "market_cost", "saved_by_cache", "prompt_cache_savings")
 
 
 class ErrorDetail(BaseModel):
@@ -56,30 +53,35 @@ _TIMES = {
     "hour": "YYYY-MM-DDTHH in UTC; in another zone an ISO 8601 time with its offset.",
     "minute": "ISO 8601 with its offset.",
 }
-_DIMENSION_FIELDS: dict[str, Any] = {
+DIMENSION_FIELDS: dict[str, Any] = {
     name: (str, Field(default=None, description=_TIMES.get(name))) for name in (*GROUPINGS, "token_name")
 }
 ReportRow = create_model(
     "ReportRow",
     __config__=_EXACT,
     __doc__="One group: the dimensions that were asked for, where they are attributed, and its measures.",
-    **_DIMENSION_FIELDS,
+    **DIMENSION_FIELDS,
     **_MEASURE_FIELDS,
 )
 
 
-class ReportAnswer(BaseModel):
-    """A report."""
+class GroupedAnswer(BaseModel):
+    """What an answer of groups says of itself."""
 
     model_config = _EXACT
-    results: list[ReportRow]  # type: ignore[valid-type]
-    totals: Measures  # type: ignore[valid-type]
     since: datetime
     until: datetime
     as_of: datetime = Field(description="How new the figures are.")
     source: str
     notes: list[str] = Field(description="What a reader of the figures should know.")
     row_count: int = Field(description="Groups before the limit.")
+
+
+class ReportAnswer(GroupedAnswer):
+    """A report."""
+
+    results: list[ReportRow]  # type: ignore[valid-type]
+    totals: Measures  # type: ignore[valid-type]
 
 
 class CreditsAnswer(BaseModel):
@@ -107,9 +109,10 @@ class UsageAnswer(BaseModel):
 
 def _request_fields() -> dict[str, Any]:
     found: dict[str, Any] = {}
+    lists = {"tags": list[str], PARTS: list[PricePart]}
     for name, kind in get_type_hints(RequestRow).items():
         if name in RequestRow.__dataclass_fields__:
-            found[name] = (Money | None if name in _MONEY_FIELDS else list[str] if name == "tags" else kind, ...)
+            found[name] = (Money | None if name in MONEY_FIELDS else lists.get(name, kind), ...)
     return found
 
 
@@ -174,7 +177,8 @@ class ViewBody(BaseModel):
 
     model_config = _EXACT
     view: dict[str, Any] = Field(
-        default={}, description="`window` (1h, 24h, 7d, 30d, mtd), `end`, `filter`, `lenses`, … as terminals send them."
+        default={},
+        description="`window` (1h, 24h, 7d, 30d, mtd, 90d, 12mo), `end`, `filter`, `lenses`, … as terminals send them.",
     )
     tz: str = Field(default="UTC", min_length=1, max_length=200, description="IANA time zone that days are cut in.")
 
@@ -182,7 +186,7 @@ class ViewBody(BaseModel):
 class FindBody(ViewBody):
     """What to look for in a screen's period."""
 
-    dimension: Literal[FINDABLE] = Field(description="Which values.")  # type: ignore[valid-type]
+    dimension: Literal[VALUE_DIMENSIONS] = Field(description="Which values.")  # type: ignore[valid-type]
     text: str = Field(default="", max_length=200, description="What the value or its name contains.")
 
 

@@ -17,36 +17,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from cost_top.model.errors import SourceError
+from cost_top.model.budgets import KeptBudgets
+from cost_top.model.ledger import Ledger
 
-
-class SourceDenied(SourceError):
-    """The log refuses: no permission, or a password that is no longer right. Trying again alone will not help.
-
-    `final`: an HTTP API refused the key, and is not to be asked again and again with it.
-    """
-
-    def __init__(self, message: str, final: bool = False) -> None:
-        super().__init__(message)
-        self.final = final
-
-
-class SourceRefused(SourceError):
-    """The source says the question is wrong (400, 404, 422): asking the same again will not help."""
-
-
-class SourceThrottled(SourceError):
-    """The source asks for patience. `wait` is in seconds, None where it named no usable time."""
-
-    def __init__(self, message: str, wait: float | None = None) -> None:
-        super().__init__(message)
-        self.wait = wait
-
-
-class SourceChanged(SourceError):
-    """The log changed under a statement in a way that voids its answer; asking again at once will do."""
+# The share of a log's time that may go into comparing its costly columns.
+COSTLY_SHARE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +38,8 @@ class PresetId:
 class Statistics:
     """What reading has cost the log since a reader was opened.
 
-    `database_ms` is the time from sending a statement until its last row was taken, ours included.
+    `database_ms` is the time from sending a statement until its last row was taken, ours included, without the time
+    on the way that a statement takes which asks nothing.
     `bytes_read` is an estimate: rows taken times the mean width of a row in a sample; a driver tells no more.
     """
 
@@ -69,6 +47,25 @@ class Statistics:
     database_ms: float = 0.0
     rows_read: int = 0
     bytes_read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a log says of itself without a row being read. All texts are opaque and compared for equality only.
+
+    `place` is the very file or table behind the name. `changes` stays equal while no row is changed or removed, and
+    `inserts` while none is added; None where the database cannot tell (a standby, a view, a write just now).
+    """
+
+    place: str
+    changes: str | None = None
+    inserts: str | None = None
+    at_once: bool = False  # it follows a write at once, not seconds later
+
+    @property
+    def text(self) -> str | None:
+        """Equal as long as nothing at all is written; None where that cannot be told."""
+        return None if self.changes is None or self.inserts is None else f"{self.changes}|{self.inserts}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +93,61 @@ class Lookup:
     names: Mapping[str, str]
 
 
+@runtime_checkable
+class KeepsBudgets(Protocol):
+    """A reader of a log, or a report API, whose gateway keeps budgets itself."""
+
+    def kept_budgets(self) -> KeptBudgets:
+        """Those that may be read, empty where there are none, and which could not be. May raise `SourceError`."""
+
+
+@runtime_checkable
+class KeepsLedger(Protocol):
+    """A reader of a log that may have a ledger of credits beside it."""
+
+    def ledger(self, newest: int) -> Ledger | None:
+        """The ledger with its `newest` entries; None where there is none. Raises `SourceError`."""
+
+
+@runtime_checkable
+class KeepsRollups(Protocol):
+    """A reader of a log whose gateway may add up its days in tables of their own."""
+
+    def rolled_up(self, first: date, last: date) -> Mapping[date, int]:
+        """What they say was spent on each UTC day of `[first, last)`, pico-dollars; empty where there are none.
+
+        Raises `SourceError`.
+        """
+
+
+class PlainForm(Protocol):
+    """The normal form of rows that need no cleaning, without a statement."""
+
+    def select(self, relation: str) -> str:
+        """The DuckDB SELECT over a stream of `rows` whose rows `read` takes."""
+
+    def fingerprints(self, relation: str) -> str:
+        """The DuckDB SELECT over a stream of `fingerprints`: raw id, raw time, and `fingerprint`."""
+
+    def time(self, raw: Any) -> datetime:
+        """A raw time, naive UTC."""
+
+    def key(self, raw: Any) -> str | None:
+        """The key of a raw id; None of one that is not plain."""
+
+    def read(self, values: Sequence[Any]) -> dict[str, Any] | None:
+        """A row as `LogReader.taken_sql` gives it, by name; None of one that has to go there."""
+
+
+@runtime_checkable
+class ReadsPlainRows(Protocol):
+    """A reader of a log whose rows are mostly plain. `key` is the id there, and unique."""
+
+    @property
+    def plain(self) -> PlainForm | None:
+        """None where they never are."""
+
+
 class LogReader(Protocol):
     """One connection to a log, read-only, used only by the thread that opened it (`cancel` apart).
 
@@ -120,14 +172,34 @@ class LogReader(Protocol):
     def normalise_sql(self, relation: str) -> str:
         """The DuckDB SELECT that turns a stream of `rows` or `rows_at` into `model.record.FIELDS`, row for row."""
 
+    def taken_sql(self, relation: str) -> str:
+        """As `normalise_sql`, and beside the fields `key VARCHAR, fingerprint BIGINT, content BIGINT`.
+
+        `key` tells rows apart as the table's own key does. `fingerprint` follows every shown or priced column that is
+        cheap, and is equal in every stream of a row; `content` follows the costly ones too, where `details` were read.
+        All are opaque: compare them only with those of the same preset version.
+        """
+
+    def content_sql(self, relation: str) -> str:
+        """The `content` alone of `taken_sql`, for a stream that is only compared."""
+
     def fingerprints(self, start: datetime, end: datetime | None) -> AbstractContextManager[Any]:
-        """The raw ids, times and changeable figures of a period: cheap columns only."""
+        """The raw ids, times and what follows changes of a period: cheap columns only."""
 
     def fingerprint_sql(self, relation: str) -> str:
-        """The DuckDB SELECT over a `fingerprints` stream: `id VARCHAR, time TIMESTAMP, fingerprint UBIGINT`.
+        """The DuckDB SELECT over a `fingerprints` stream: `key VARCHAR, time TIMESTAMP, fingerprint BIGINT`.
 
-        The fingerprint is opaque: compare it only with those of an earlier `fingerprints` of the same preset
-        version. An id that is new or whose fingerprint changed is to be read again with `rows_at`.
+        A key that is new or whose fingerprint is not that of `taken_sql` is to be read again with `rows_at`.
+        """
+
+    def digest(self, start: datetime, end: datetime) -> str | None:
+        """Count and sum of the fingerprints of a period as `"7 1234"`, made by the database; None where it cannot."""
+
+    def evidence(self) -> Evidence:
+        """Taken before rows are read, it proves them as long as it stays what it was.
+
+        Raises `SourceReplaced` when the log is no longer the file or table that the source was opened on, or has other
+        columns.
         """
 
     def newest(self) -> datetime | None:
@@ -173,6 +245,10 @@ class LogSource(Protocol):
         """Stable hash of where the log is and which table: the cache key. No password goes into it."""
 
     @property
+    def place(self) -> str:
+        """The file or table behind the name: another one of the same name has another place."""
+
+    @property
     def preset(self) -> PresetId:
         """The mapping in use."""
 
@@ -187,6 +263,22 @@ class LogSource(Protocol):
     @property
     def costly(self) -> tuple[str, ...]:
         """Fields that are complete only in rows read with `details`; empty when nothing is costly."""
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """Measures that no column tells: the errors of a log without a status are not none, they are unknown."""
+
+    @property
+    def rows_unique(self) -> bool:
+        """Whether something in the table tells every row from every other; otherwise copies count as requests."""
+
+    @property
+    def indexed(self) -> bool:
+        """Whether an index serves a period of time; otherwise every look reads the whole table."""
+
+    @property
+    def reads_whole(self) -> bool:
+        """Whether even a fingerprint costs what its row costs: history is then held against sums where it can be."""
 
     @property
     def notes(self) -> tuple[str, ...]:

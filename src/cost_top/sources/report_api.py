@@ -25,7 +25,7 @@ GRAINS: Mapping[Grain, timedelta] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ApiQuery:
     """Spend in `[start, end)` of what matches `where`, by one dimension, cut into buckets.
 
     `start` and `end` are aware, in UTC and whole in the finest grain that `Capabilities` names for the dimension;
@@ -105,10 +105,10 @@ class ReportApi(Protocol):
     def open(self) -> None:
         """Find out what the key may ask. Asks nothing that is billed."""
 
-    def refuses(self, question: Question) -> str | None:
+    def refuses(self, question: ApiQuery) -> str | None:
         """Why the API cannot answer a question, in one line for people; None when it can. Asks nothing."""
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: ApiQuery) -> Answer:
         """The answer to a question that is not refused. Follows pages to the end or says in a note that it did not."""
 
     def credits(self) -> Credits | None:

@@ -3,45 +3,130 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from textual.app import SystemCommand
 from textual.binding import Binding
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.theme import BUILTIN_THEMES
+from textual.widgets import Input
 
 from cost_top.model.errors import UserError, one_line
-from cost_top.model.feed import Feed, Found
-from cost_top.model.tables import as_csv, as_json
-from cost_top.model.view import View
+from cost_top.model.shown import shown_after
+from cost_top.model.windows import Period
+from cost_top.state.state_file import state_folder
 from cost_top.tui import navigation
-from cost_top.tui.export import Export, write_private
-from cost_top.tui.keys import APP_BINDINGS
+from cost_top.tui.command_line import command_line
+from cost_top.tui.keys import APP_BINDINGS, OPENERS
+from cost_top.tui.leaving import signals_lead_to
 from cost_top.tui.live import LiveApp
+from cost_top.tui.navigation import Subject
 from cost_top.tui.theme import DARK, LIGHT, THEMES, ascii_only, choose_theme
+
+if TYPE_CHECKING:
+    from cost_top.insight.why import Driver
+    from cost_top.model.feed import Feed, Found
+    from cost_top.model.view import View
+    from cost_top.model.watched import IncidentRow
+    from cost_top.tui.export import Export
 
 
 class CostTopApp(LiveApp):
     """The app with its verbs; screens and dialogs are imported when they are first opened."""
 
+    async def open_dialog(self, dialog: Screen[Any], answered: Callable[[Any], None] | None = None) -> None:
+        """Open a dialog and wait until it takes the keys: what was typed ahead is meant for it."""
+        await self.push_screen(dialog, answered)
+        for wanted in dialog.query(Input):
+            dialog.set_focus(wanted)
+            break
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What opens a dialog is looked for before the focused widget sees the key, so not while one is open."""
+        if action in OPENERS and isinstance(self.screen, ModalScreen):
+            return False
+        return super().check_action(action, parameters)
+
+    # Look closer
+
+    async def action_why(self) -> None:
+        """Say what is behind the focused row, bar or figure."""
+        if self.shown is None:
+            return
+        from cost_top.tui.screens.why import WhyScreen
+
+        focused: Subject | None = getattr(self.screen.focused, "subject", lambda: None)()
+        subject, whole = focused or Subject(self.shown.period), self.shown.period
+        # The last bar of the chart reaches into the future.
+        period = Period(subject.period.start, min(subject.period.end, whole.end))
+        live = self.view.end is None and period.end == whole.end
+        subject = replace(subject, period=period, until_now=live)
+        where = subject.within(self.shown.view).where
+
+        def chosen(drivers: tuple[Driver, ...] | None) -> None:
+            wanted = subject.within(self.view)
+            for driver in drivers or ():
+                label = driver.name or driver.value or "none"
+                wanted = navigation.drill(wanted, driver.dimension, driver.value, label) or wanted
+            if drivers:
+                self.look(wanted)
+
+        await self.open_dialog(WhyScreen(where, subject, self.zone), chosen)
+
+    async def action_incidents(self) -> None:
+        """List what is unusual."""
+        from cost_top.tui.screens.incidents import IncidentsScreen
+
+        def chosen(row: IncidentRow | None) -> None:
+            if row is not None:
+                self.look_at_incident(row)
+
+        await self.open_dialog(IncidentsScreen(self.zone, self.clock), chosen)
+
+    async def action_budgets(self) -> None:
+        """List how budgets stand."""
+        from cost_top.tui.screens.budgets import BudgetsScreen
+
+        await self.open_dialog(BudgetsScreen(self.zone, self.clock))
+
+    async def open_lines(self) -> None:
+        """The window's spend by a dimension, as lines."""
+        from cost_top.tui.screens.lines import LinesScreen
+
+        if self.shown is not None:
+            await self.open_dialog(LinesScreen(self.shown.view.where, self.shown.period, self.zone))
+
+    async def action_savings(self) -> None:
+        """Show what was paid and saved in the view's time."""
+        if self.shown is None:
+            return
+        from cost_top.tui.screens.savings import SavingsScreen
+
+        shown = self.shown
+        await self.open_dialog(SavingsScreen(shown.view.where, shown.period, self.zone, self.clock))
+
+    def action_measure(self) -> None:
+        """Panels and chart by the next measure; the order they were sorted in was by another."""
+        self.look(replace(self.view, measure=shown_after(self.view.measure).name, sort=()))
+
     # Find
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Type a filter; the figures follow."""
         from cost_top.tui.screens.filter_prompt import FilterPrompt
 
-        self.push_screen(FilterPrompt(self.view.filter))
+        await self.open_dialog(FilterPrompt(self.view.filter))
 
-    def action_pick(self, dimension: str) -> None:
+    async def action_pick(self, dimension: str) -> None:
         """Find one value of a dimension and look at it alone."""
         from cost_top.tui.screens.picker import PickerScreen
 
-        polling = self.shown.polling if self.shown is not None else None
-        limit = polling.limit(dimension) if polling is not None else None
+        limit = self.shown.limit(dimension) if self.shown is not None else None
         if limit is not None:
             self.tell_user(limit, severity="warning")
             return
@@ -51,13 +136,13 @@ class CostTopApp(LiveApp):
                 label = found.name or found.value or "none"
                 self.look(navigation.drill(self.view, dimension, found.value, label) or self.view)
 
-        self.push_screen(PickerScreen(dimension), picked)
+        await self.open_dialog(PickerScreen(dimension), picked)
 
-    def action_unpriced(self) -> None:
+    async def action_unpriced(self) -> None:
         """Show the models without a rate."""
         from cost_top.tui.screens.unpriced import UnpricedScreen
 
-        self.push_screen(UnpricedScreen())
+        await self.open_dialog(UnpricedScreen())
 
     # Time
 
@@ -71,7 +156,17 @@ class CostTopApp(LiveApp):
 
     def action_now(self) -> None:
         """Back to now."""
-        self.look(replace(self.view, end=None))
+        self.look(navigation.at_time(self.view, None, None))
+
+    async def action_go(self) -> None:
+        """Type a date or a stretch of days, and look at it."""
+        from cost_top.tui.screens.go_to import GoTo
+
+        def chosen(view: View | None) -> None:
+            if view is not None:
+                self.look(view)
+
+        await self.open_dialog(GoTo(self.view, self.shown, self.clock(), self.zone), chosen)
 
     def action_mark(self) -> None:
         """Count from this moment as well."""
@@ -100,8 +195,8 @@ class CostTopApp(LiveApp):
 
     def action_interval(self, step: int) -> None:
         """Ask more or less often."""
-        steps, polling = self.feed.intervals, self.shown.polling if self.shown is not None else None
-        now = polling.interval if polling is not None else self.interval
+        steps, asking = self.feed.intervals, self.shown.asking if self.shown is not None else None
+        now = asking.interval if asking is not None else self.interval
         nearest = min(range(len(steps)), key=lambda index: abs(steps[index] - now))
         self.interval = steps[max(0, min(nearest + step, len(steps) - 1))]
         self.feed.set_interval(self.interval)
@@ -120,7 +215,14 @@ class CostTopApp(LiveApp):
         self.copy_to_clipboard("".join(c if c.isprintable() or c in "\t\n" else " " for c in text))
         self.tell_user(f"copied {what}: {one_line(text, 60)}")
 
-    def action_export(self) -> None:
+    def action_copy_command(self) -> None:
+        """Copy the command line that shows this screen."""
+        period = self.shown.period if self.shown is not None else None
+        text = one_line(command_line(self.command, self.view, period, self.zone), 4000)
+        self.copy_to_clipboard(text)
+        self.tell_user(f"copied the command: {one_line(text, 60)}")
+
+    async def action_export(self) -> None:
         """Write the focused table to a file."""
         exported = getattr(self.screen.focused, "exported", lambda: None)()
         if exported is None:
@@ -128,9 +230,11 @@ class CostTopApp(LiveApp):
             return
         from cost_top.tui.screens.export_choice import ExportChoice
 
-        self.push_screen(ExportChoice(exported, self.export_folder), partial(self._write_table, exported))
+        await self.open_dialog(ExportChoice(exported, self.export_folder), partial(self._write_table, exported))
 
     def _write_table(self, export: Export, ending: str | None) -> None:
+        from cost_top.model.tables import as_csv, as_json
+
         if ending is not None:
             self._write(f"{export.name}.{ending}", (as_csv if ending == "csv" else as_json)(export.table))
 
@@ -141,6 +245,8 @@ class CostTopApp(LiveApp):
         self._write("screen.svg", tidy(self.export_screenshot(title="cost-top")))
 
     def _write(self, name: str, text: str) -> None:
+        from cost_top.tui.export import write_private
+
         try:
             path = write_private(self.export_folder, name, text, self.clock().astimezone(self.zone))
         except OSError as error:
@@ -157,11 +263,11 @@ class CostTopApp(LiveApp):
             return
         self.theme = LIGHT if self.theme == DARK else DARK
 
-    def action_help(self) -> None:
+    async def action_help(self) -> None:
         """Keys, figures, and what watching costs."""
         from cost_top.tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen())
+        await self.open_dialog(HelpScreen(self.screen.focused))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: the same verbs as the keys, with their key."""
@@ -174,9 +280,13 @@ class CostTopApp(LiveApp):
 
 def run_app(
     feed: Feed, *, view: View, zone: tzinfo, interval: float, source_label: str, theme: str | None, mouse: bool,
-    export_folder: Path,
+    export_folder: Path, command: Sequence[str] = ("cost-top",), rings: bool = False,
+    keeps: bool = False,
 ) -> int:  # fmt: skip
-    """Run the app in this terminal until it is left; returns the exit code. `UserError` for an unknown theme."""
+    """Run the app in this terminal until it is left; returns the exit code. `UserError` for an unknown theme.
+
+    Filters that were used outlive the run where it `keeps` anything on disk.
+    """
     chosen = choose_theme(os.environ, theme)
     known = {*(each.name for each in THEMES), *BUILTIN_THEMES}
     if chosen not in known:
@@ -186,16 +296,18 @@ def run_app(
         del os.environ["NO_COLOR"]  # Textual takes an empty one for a wish
     app = CostTopApp(
         feed, view=view, zone=zone, interval=interval, source_label=source_label, theme=chosen,
-        export_folder=export_folder, ascii_only=ascii_only(),
+        export_folder=export_folder, ascii_only=ascii_only(), command=command, rings=rings,
+        history=state_folder() / "filters.json" if keeps else None,
     )  # fmt: skip
     failures: list[UserError] = []
 
     def fail(error: UserError) -> None:
         failures.append(error)
-        app.call_from_thread(app.exit, 2)
+        app.leave(2)
 
     feed.on_failure = fail
-    code = app.run(mouse=mouse)
+    with signals_lead_to(app.leave):
+        code = app.run(mouse=mouse)
     if failures:
         raise failures[0]
     return code if code is not None else app.return_code or 0

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
 
+from cost_top.model.format import counted
 from cost_top.model.money import usd_text
+from cost_top.model.request_fields import MONEY_FIELDS, REQUEST_FIELDS
 from cost_top.model.snapshot import Lens, RequestRow, Snapshot
 from cost_top.model.tables import Table, Value, report_table
-
-REQUEST_MONEY = ("cost", "market_cost", "saved_by_cache", "prompt_cache_savings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,9 @@ def lens_export(snapshot: Snapshot, lens: Lens, zone: tzinfo) -> Export:
     """A lens as `cost-top report --group-by` gives it; the notes say what is not plain about its figures."""
     report, notes = lens.report, list(lens.report.notes)
     if report.totals.unpriced_count:
-        notes.append(f"{report.totals.unpriced_count} requests unpriced: total_cost is a lower bound")
+        notes.append(
+            f"{counted(report.totals.unpriced_count, 'request', whole=True)} unpriced: total_cost is a lower bound"
+        )
     if lens.dimension == "tag":
         notes.append("tags overlap: a request counts in the row of each of its tags")
     if report.row_count > len(report.rows):
@@ -35,10 +38,10 @@ def lens_export(snapshot: Snapshot, lens: Lens, zone: tzinfo) -> Export:
     return Export(lens.dimension, report_table(report, snapshot.source, since, until, tuple(notes)))
 
 
-def request_export(snapshot: Snapshot, zone: tzinfo) -> Export:
+def request_export(snapshot: Snapshot, requests: Sequence[RequestRow], zone: tzinfo) -> Export:
     """The listed requests with every column."""
-    columns = tuple(field.name for field in fields(RequestRow))
-    rows = tuple(tuple(_request_value(row, column) for column in columns) for row in snapshot.requests)
+    columns = REQUEST_FIELDS
+    rows = tuple(tuple(_request_value(row, column) for column in columns) for row in requests)
     since, until = (instant.astimezone(zone) for instant in (snapshot.period.start, snapshot.period.end))
     total = snapshot.spend.measures.request_count
     notes = (f"{len(rows)} of {total} requests",) if total is not None and len(rows) < total else ()
@@ -51,7 +54,7 @@ def _request_value(row: RequestRow, column: str) -> Value:
         return value.isoformat()
     if isinstance(value, tuple):
         return ",".join(value)
-    if value is not None and column in REQUEST_MONEY:
+    if value is not None and column in MONEY_FIELDS:
         return usd_text(value)
     return value  # type: ignore[no-any-return]
 

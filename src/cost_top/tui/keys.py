@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.binding import Binding
+
+from cost_top.model.dimensions import PANELS, TABS
 
 LOOK = Binding.Group("Look closer")
 FIND = Binding.Group("Find")
@@ -17,18 +21,30 @@ GROUPS = (LOOK, FIND, TIME, TABLES, TAKE, APP)
 DISPLAY = {
     "enter": "⏎", "escape": "esc", "slash": "/", "comma": ",", "full_stop": ".", "less_than_sign": "<",
     "greater_than_sign": ">", "left_square_bracket": "[", "right_square_bracket": "]", "plus,equals_sign": "+",
-    "minus": "-", "question_mark": "?", "up,k": "↑", "down,j": "↓", "left": "←", "right": "→", "pageup": "PgUp",
+    "minus": "-", "question_mark": "?", "up,k": "↑", "down,j": "↓", "up": "↑", "down": "↓",
+    "left": "←", "right": "→", "pageup": "PgUp",
     "pagedown": "PgDn", "home": "Home", "end": "End", "ctrl+p": "^p", "shift+tab": "⇧tab", "q,ctrl+c": "q",
+    "ctrl+z": "^z", "ctrl+l": "^l", "exclamation_mark": "!", "dollar_sign": "$",
 }  # fmt: skip
+# Actions that open a dialog: the keys that follow are meant for it, however fast they come.
+OPENERS = ("filter", "pick", "unpriced", "export", "help", "why", "incidents", "budgets", "go", "lines")
 # The key line: the first that fit.
 HINTS = (
-    "filter", "row.open", "requests.back", "requests.order", "pick.user", "pick.tag", "window.shorter",
-    "window.longer", "requests.open", "mark.set", "pause", "help", "export", "copy", "quit",
+    "filter", "row.open", "bar.left", "bar.right", "bar.zoom", "bar.lines", "trust.left", "trust.right", "trust.open",
+    "requests.back", "requests.order", "pick.user", "pick.tag", "window.shorter", "window.longer", "requests.open",
+    "why", "tab.left", "tab.right", "measure", "mark.set", "pause", "time.go", "export", "copy",
 )  # fmt: skip
+# Those that stand at its end whatever else fits.
+LAST_HINTS = ("help", "quit")
+# Two keys under the name of the second.
+PAIRED = ("window.shorter", "bar.left", "trust.left", "tab.left")
 
 
 def key(name: str, keys: str, action: str, hint: str, says: str, group: Binding.Group) -> Binding:  # noqa: D103
-    return Binding(keys, action, hint, key_display=DISPLAY.get(keys, keys), tooltip=says, id=name, group=group)
+    opens = action.partition("(")[0] in OPENERS
+    return Binding(
+        keys, action, hint, key_display=DISPLAY.get(keys, keys), tooltip=says, id=name, group=group, priority=opens
+    )
 
 
 TABLE_BINDINGS: tuple[Binding, ...] = (
@@ -48,19 +64,21 @@ TABLE_BINDINGS: tuple[Binding, ...] = (
     key("row.last", "end", "cursor_end(True)", "last", "last row", TABLES),
 )
 
+TAB_BINDINGS: tuple[Binding, ...] = (
+    key("tab.left", "left", "tab(-1)", "tab", "in a panel with tabs: the tab to the left", LOOK),
+    key("tab.right", "right", "tab(1)", "tab", "in a panel with tabs: the tab to the right", LOOK),
+)
+
 OVERVIEW_BINDINGS: tuple[Binding, ...] = (
     key("back", "escape", "back", "back", "one step back: out of a drill, then out of the filter", LOOK),
+    key("row.exclude", "exclamation_mark", "exclude", "exclude", "leave the row out: its requests count no more", FIND),
     key("requests.open", "l", "requests", "log", "list the single requests behind the figures", LOOK),
     key("panel.maximise", "z", "zoom", "maximise", "the focused panel alone, and all of them again", LOOK),
-    key("panel.1", "1", "panel(1)", "providers", "by provider", LOOK),
-    key("panel.2", "2", "panel(2)", "endpoints", "endpoints", LOOK),
-    key("panel.3", "3", "panel(3)", "tokens", "tokens", LOOK),
-    key("panel.4", "4", "panel(4)", "models", "models", LOOK),
-    key("panel.5", "5", "panel(5)", "users", "users", LOOK),
-    key("panel.6", "6", "panel(6)", "tags", "tags", LOOK),
-    key("panel.7", "7", "panel(7)", "teams", "teams", LOOK),
-    key("panel.8", "8", "panel(8)", "credentials", "credential types", LOOK),
-    key("panel.9", "9", "panel(9)", "chart", "the chart", LOOK),
+    *(
+        key(f"panel.{each.key}", each.key, f"panel('{each.name}')", each.plural, each.plural, LOOK)
+        for each in (*PANELS, *TABS)
+    ),
+    key("panel.9", "9", "panel('chart')", "chart", "the chart", LOOK),
     key("panel.next", "tab", "app.focus_next", "next", "the next panel", LOOK),
     key("panel.previous", "shift+tab", "app.focus_previous", "previous", "the panel before", LOOK),
     key("sort.left", "less_than_sign", "sort(-1)", "sort", "sort by the column to the left", TABLES),
@@ -77,6 +95,7 @@ CHART_BINDINGS: tuple[Binding, ...] = (
     key("bar.left", "left", "bar(-1)", "bar", "the bar to the left", LOOK),
     key("bar.right", "right", "bar(1)", "bar", "the bar to the right", LOOK),
     key("bar.zoom", "enter", "zoom_bar", "zoom", "in the chart: look at the picked bar's time alone", LOOK),
+    key("bar.lines", "d", "lines", "lines", "in the chart: the same time as lines, by a dimension", LOOK),
 )
 
 TRUST_BINDINGS: tuple[Binding, ...] = (
@@ -85,7 +104,25 @@ TRUST_BINDINGS: tuple[Binding, ...] = (
     key("trust.open", "enter", "open_part", "open", "in the trust line: the requests behind the part", LOOK),
 )
 
+UNUSUAL_BINDINGS: tuple[Binding, ...] = (
+    key("unusual.look", "enter", "look_at", "look", "in the line of what is unusual: look at whose it is", LOOK),
+)
+
 APP_BINDINGS: tuple[Binding, ...] = (
+    key("why", "w", "why", "why", "why is it up: what is behind the focused row, bar or figure", LOOK),
+    key("incidents", "a", "incidents", "alarms", "incidents: what is unusual, open and of the last days", LOOK),
+    key("budgets", "b", "budgets", "budgets", "budgets: what is used and left of each, and when it resets", LOOK),
+    key(
+        "savings", "dollar_sign", "savings", "saved", "paid, list price and saved: by key, provider, model, date", LOOK
+    ),
+    key(
+        "measure",
+        "v",
+        "measure",
+        "measure",
+        "panels and chart by another measure: cost, tokens, requests, errors, p95, saved",
+        LOOK,
+    ),
     key("filter", "slash", "filter", "filter", "filter everything: tag:prod -model:gpt-4o* cost:>0.05", FIND),
     key("pick.user", "u", "pick('user')", "user", "find a user and look at it alone", FIND),
     key("pick.tag", "t", "pick('tag')", "tag", "find a tag and look at it alone", FIND),
@@ -95,6 +132,7 @@ APP_BINDINGS: tuple[Binding, ...] = (
     key("window.longer", "right_square_bracket", "window(1)", "window", "longer window", TIME),
     key("time.back", "comma", "travel(-1)", "earlier", "step the window back by a quarter", TIME),
     key("time.forward", "full_stop", "travel(1)", "later", "step the window forward by a quarter", TIME),
+    key("time.go", "g", "go", "go to", "go to a date: 2026-11-01 or 2026-11-01..2026-11-15", TIME),
     key("time.now", "n", "now", "now", "back to now", TIME),
     key("mark.set", "m", "mark", "mark", "mark this moment: every figure also shows what came since", TIME),
     key("mark.clear", "M", "unmark", "unmark", "forget the mark", TIME),
@@ -103,11 +141,14 @@ APP_BINDINGS: tuple[Binding, ...] = (
     key("interval.longer", "plus,equals_sign", "interval(1)", "slower", "ask less often", TIME),
     key("interval.shorter", "minus", "interval(-1)", "faster", "ask more often", TIME),
     key("copy", "y", "copy", "copy", "copy the focused row or figure (works over ssh)", TAKE),
+    key("copy.command", "Y", "copy_command", "command", "copy the command line that shows this screen", TAKE),
     key("export", "e", "export", "export", "write the focused table to a CSV or JSON file", TAKE),
     key("screenshot", "s", "screenshot", "screenshot", "write the screen to an SVG file", TAKE),
     key("theme", "T", "theme", "theme", "light or dark", APP),
     key("palette", "ctrl+p", "command_palette", "palette", "every verb by name", APP),
     key("help", "question_mark", "help", "help", "this help", APP),
+    key("redraw", "ctrl+l", "redraw", "redraw", "draw the screen anew, where something else wrote to it", APP),
+    key("suspend", "ctrl+z", "suspend_process", "suspend", "leave the app stopped; the shell's fg returns to it", APP),
     key("quit", "q,ctrl+c", "quit", "quit", "quit", APP),
 )
 
@@ -122,29 +163,66 @@ EXPORT_BINDINGS: tuple[Binding, ...] = (
     key("export.json", "j", "choose('json')", "JSON", "write a JSON file", TAKE),
 )
 
+SAVINGS_BINDINGS: tuple[Binding, ...] = (
+    key("savings.left", "left", "tab(-1)", "by", "by what stands to the left", LOOK),
+    key("savings.right", "right", "tab(1)", "by", "by what stands to the right", LOOK),
+)
+
+LINES_BINDINGS: tuple[Binding, ...] = (
+    key("lines.left", "left", "tab(-1)", "by", "by the dimension before", LOOK),
+    key("lines.right", "right", "tab(1)", "by", "by the next dimension", LOOK),
+)
+
+HELP_BINDINGS: tuple[Binding, ...] = (
+    key("help.leave", "q,question_mark", "leave", "close", "close the help", LOOK),
+    key("help.find", "slash", "find", "find", "find a word in the help", FIND),
+)
+
+PROMPT_BINDINGS: tuple[Binding, ...] = (
+    key("prompt.complete", "tab", "complete", "complete", "in the filter: complete the field or the value", FIND),
+    key("prompt.older", "up", "older(1)", "older", "in the filter: the one used before", FIND),
+    key("prompt.newer", "down", "older(-1)", "newer", "in the filter: the one used after", FIND),
+)
+
 UNPRICED_BINDINGS: tuple[Binding, ...] = (
     key("unpriced.copy", "y", "copy", "copy", "copy the lines that would price the model", TAKE),
 )
 
 
 # Keys that belong together and are told in one line.
+_ROW = tuple(each for each in (*PANELS, *TABS) if each.key in "12345678")
 TOGETHER: tuple[tuple[tuple[str, ...], str], ...] = (
-    (tuple(f"panel.{number}" for number in range(1, 9)),
-     "providers, endpoints, tokens, models, users, tags, teams, credentials"),
+    (tuple(f"panel.{each.key}" for each in _ROW), ", ".join(each.plural for each in _ROW)),
     (("panel.next", "panel.previous"), "the next panel, the one before"),
     (("bar.left", "bar.right"), "in the chart: pick a bar"),
+    (("tab.left", "tab.right"), "in a panel with tabs: the tab to the left, to the right"),
     (("trust.left", "trust.right"), "in the trust line: pick a part"),
     (("window.shorter", "window.longer"), "shorter, longer window"),
     (("time.back", "time.forward"), "step the window back, forward by a quarter of its length"),
     (("interval.longer", "interval.shorter"), "ask the source less, more often"),
     (("row.up", "row.down", "row.page-up", "row.page-down", "row.first", "row.last"), "move in a table"),
+    (("prompt.complete", "prompt.older", "prompt.newer"), "in the filter: complete the term; the filters used before"),
+    (("redraw", "suspend"), "draw the screen anew; leave the app stopped, fg returns to it"),
     (("sort.left", "sort.right"), "sort by the column to the left, to the right"),
 )  # fmt: skip
 
 
-def told(ascii_only: bool = False) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Every key under its group as (keys, what they do), in the order of `GROUPS`: for the help and the README."""
-    every = (*OVERVIEW_BINDINGS, *TABLE_BINDINGS, *CHART_BINDINGS, *TRUST_BINDINGS, *REQUEST_BINDINGS, *APP_BINDINGS)
+def told(ascii_only: bool = False, of: Sequence[Binding] = ()) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every key under its group as (keys, what they do), in the order of `GROUPS`: for the help and the README.
+
+    `of` are other bindings than all that there are.
+    """
+    every = tuple(of) or (
+        *OVERVIEW_BINDINGS,
+        *TABLE_BINDINGS,
+        *TAB_BINDINGS,
+        *CHART_BINDINGS,
+        *TRUST_BINDINGS,
+        *UNUSUAL_BINDINGS,
+        *REQUEST_BINDINGS,
+        *PROMPT_BINDINGS,
+        *APP_BINDINGS,
+    )
     families = {name: (names, says) for names, says in TOGETHER for name in names}
     groups = []
     for group in GROUPS:
@@ -152,7 +230,7 @@ def told(ascii_only: bool = False) -> list[tuple[str, list[tuple[str, str]]]]:
         shown = {binding.id or "": label(binding, ascii_only) for binding in every if binding.group is group}
         for binding in (binding for binding in every if binding.group is group):
             names, says = families.get(binding.id or "", ((binding.id or "",), binding.tooltip))
-            keys = [shown[name] for name in names]
+            keys = [shown[name] for name in names if name in shown]
             line = (" ".join(keys) if len(keys) <= 6 else f"{keys[0]} … {keys[-1]}", says)
             if line not in lines:
                 lines.append(line)

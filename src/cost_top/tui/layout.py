@@ -6,8 +6,7 @@ from textual.geometry import Size
 
 from cost_top.model.view import FIXED_LENSES, TAB_LENSES
 
-# The lens behind each number key, from 1.
-NUMBERED = (*FIXED_LENSES, *TAB_LENSES)
+EVERY_LENS = (*FIXED_LENSES, *TAB_LENSES)
 # Columns and rows from which the screen gains panels; the style sheet arranges them.
 NORMAL, WIDE, MEDIUM, TALL = 100, 180, 30, 42
 WIDTHS = [(0, "-narrow"), (NORMAL, "-normal"), (WIDE, "-wide")]
@@ -25,6 +24,6 @@ def lenses_for(size: Size, tab: str) -> tuple[str, ...]:
     """The lenses that are on the screen at a size."""
     tabs = tabs_for(size)
     if not tabs:
-        return NUMBERED
+        return EVERY_LENS
     shown = tab if tab in tabs else tabs[0]
     return ("provider", shown) if size.width < NORMAL else (*FIXED_LENSES, shown)

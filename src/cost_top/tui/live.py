@@ -2,110 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from pathlib import Path
-from typing import ClassVar, Literal, cast
-
-from textual.app import App
-from textual.binding import BindingType
-from textual.dom import DOMNode
-from textual.driver import Driver
-from textual.screen import Screen
-from textual.timer import Timer
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
 
 from cost_top.model.errors import one_line
-from cost_top.model.feed import Feed
-from cost_top.model.filter import Filter
 from cost_top.model.format import next_age
-from cost_top.model.snapshot import Snapshot, Stale, Watching
-from cost_top.model.view import View
 from cost_top.tui import navigation
-from cost_top.tui.keys import APP_BINDINGS
-from cost_top.tui.layout import lenses_for
-from cost_top.tui.messages import DrillRequested, RequestsRequested, SnapshotArrived, SortRequested, TabRequested
-from cost_top.tui.panels.top import TopLines
-from cost_top.tui.terminal import WATCH_SECONDS, Written, counting, leave_on_signals, terminal_is_there
-from cost_top.tui.theme import PLAIN, SIXTEEN, THEMES
+from cost_top.tui.layout import EVERY_LENS, lenses_for
+from cost_top.tui.starting import StartingApp
+
+# What figures are made of and drawn with is loaded after the first frame.
+if TYPE_CHECKING:
+    from cost_top.model.filter import Filter
+    from cost_top.model.snapshot import Snapshot, TimeBar
+    from cost_top.model.view import View
+    from cost_top.model.watched import IncidentRow
+    from cost_top.tui.messages import (
+        DrillRequested,
+        RequestsRequested,
+        SnapshotArrived,
+        SortRequested,
+        TabRequested,
+        UnusualArrived,
+    )
+    from cost_top.tui.widgets.keyed_table import KeyedTable
+
+# Figures that come sooner than this after a key are drawn once: dimming the old ones first would cost a repaint.
+WAITING_SECONDS = 0.3
 
 
-class LiveApp(App[int]):
+class LiveApp(StartingApp):
     """One view, the snapshot that answers it, and the screens that show it."""
-
-    TITLE = "cost-top"
-    CSS_PATH = Path(__file__).with_name("cost_top.tcss")
-    BINDINGS: ClassVar[list[BindingType]] = [*APP_BINDINGS]
-
-    def __init__(
-        self, feed: Feed, *, view: View, zone: tzinfo, interval: float, source_label: str, theme: str,
-        export_folder: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC), ascii_only: bool = False,
-    ) -> None:  # fmt: skip
-        self.written = Written()
-        super().__init__(ansi_color=True if theme in (PLAIN, SIXTEEN) else None)
-        self.feed, self.view, self.zone, self.interval = feed, view, zone, interval
-        self.source_label, self.export_folder, self.clock = source_label, export_folder, clock
-        self.ascii_only = ascii_only
-        self.set_class(ascii_only, "-ascii")
-        self.shown: Snapshot | None = None
-        self.latest: Snapshot | None = None
-        self.watching = Watching()
-        self.paused_since: datetime | None = None
-        self._age_timer: Timer | None = None
-        for each in THEMES:
-            self.register_theme(each)
-        self.theme = theme
-        self.animation_level = "none"
-
-    def get_driver_class(self) -> type[Driver]:
-        """Textual's driver, counting what it writes."""
-        return counting(super().get_driver_class(), self.written)
-
-    def get_default_screen(self) -> Screen[None]:
-        """The overview."""
-        from cost_top.tui.screens.overview import OverviewScreen
-
-        return OverviewScreen(self.zone)
-
-    def on_mount(self) -> None:
-        """Show the frame first, then start the monitor."""
-        self.view = replace(self.view, lenses=lenses_for(self.size, self.view.tab))
-        leave_on_signals(self.exit)
-        if not self.is_headless:
-            self.set_interval(WATCH_SECONDS, self._watch_terminal)
-        self.refresh_state()
-        # The monitor's imports would keep the first frame waiting.
-        self.call_after_refresh(self._start_feed)
-
-    def _start_feed(self) -> None:
-        self.feed.start(self._publish, self.view)
-
-    def on_unmount(self) -> None:
-        """Stop the monitor."""
-        self.feed.stop()
-
-    def _watch_terminal(self) -> None:
-        if not terminal_is_there():
-            self.exit(128 + 1)
-
-    def _fatal_error(self) -> None:
-        # Textual would print every local variable: money, names and the source's address.
-        from rich.segment import Segments
-        from rich.traceback import Traceback
-
-        traceback = Traceback(show_locals=False, width=None)
-        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
-        self._close_messages_no_wait()
 
     # Snapshots in
 
-    def _publish(self, snapshot: Snapshot) -> None:
-        self.post_message(SnapshotArrived(snapshot))  # called on the monitor's thread
+    def publish(self, snapshot: Snapshot) -> None:
+        """Take a snapshot; called on the monitor's thread."""
+        from cost_top.tui.messages import SnapshotArrived
+
+        self.post_message(SnapshotArrived(snapshot))
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
         """Show a snapshot of the current view; while paused only the first one of a new view."""
-        snapshot = message.snapshot
-        self.watching = snapshot.watching
+        from cost_top.model.snapshot import Stale
+
+        snapshot = replace(message.snapshot, incidents=self.incidents)
+        self.load = snapshot.load
         if snapshot.view != self.view:
             # Where the source is lost no figures of the new view come: those on the screen are stale all the same.
             if isinstance(snapshot.state, Stale) and self.shown is not None and snapshot.view == self.shown.view:
@@ -121,8 +64,37 @@ class LiveApp(App[int]):
             self.shown = snapshot
         self.refresh_state()
 
+    def on_unusual_arrived(self, message: UnusualArrived) -> None:
+        """Mark the rows concerned; tables in which the reader did nothing are sorted by their change meanwhile."""
+        known = {row.id for row in self.incidents}
+        self.incidents = message.incidents
+        if any(row.id not in known for row in self.incidents) and self._rings:
+            self.bell()
+        if self.shown is not None:
+            self._show(replace(self.shown, incidents=self.incidents))
+        if self.latest is not None:
+            self.latest = replace(self.latest, incidents=self.incidents)
+        untouched = [lens for lens in EVERY_LENS if lens not in self._touched]
+        self.look(navigation.by_change(self.view, untouched, unusual=bool(self.incidents) and not self.view.measure))
+
+    def on_keyed_table_moved(self, message: KeyedTable.Moved) -> None:
+        """A table in which the reader moves keeps its order."""
+        from cost_top.tui.panels.lens import LensTable
+
+        if isinstance(message.table, LensTable):
+            self._touched.add(message.table.dimension)
+
+    def _show_waiting(self) -> None:
+        """Figures of another view than the one that is named above them are dimmed while they stay."""
+        shown = self.shown.view if self.shown is not None else self.view
+        view = self.view
+        waits = shown.time != view.time or shown.where != view.where
+        for screen in self.screen_stack:
+            screen.set_class(waits, "-waiting")
+
     def _show(self, snapshot: Snapshot) -> None:
         self.shown = snapshot
+        self._show_waiting()
         for screen in self.screen_stack:
             show = getattr(screen, "show_snapshot", None)
             if show is not None and screen.is_mounted:
@@ -130,8 +102,12 @@ class LiveApp(App[int]):
 
     def refresh_state(self) -> None:
         """Draw the header, the drill and the banner anew where they changed."""
+        if self._early is not None:
+            return
+        from cost_top.tui.panels.top import TopLines
+
         for screen in self.screen_stack:
-            for top in screen.query(TopLines):
+            for top in screen.query("TopLines").results(TopLines):
                 top.tell(
                     self.shown, self.view, paused_since=self.paused_since, gained=self._gained(),
                     interval=self.interval, now=self.clock(),
@@ -150,9 +126,12 @@ class LiveApp(App[int]):
             self._age_timer = None
         if self.shown is None:
             return
+        from cost_top.model.snapshot import Stale
+
         now, state, waits = self.clock(), self.shown.state, list[timedelta]()
-        if self.shown.newest is not None and self.paused_since is None:
-            waits.append(next_age(now - self.shown.newest))
+        newest = self.shown.asked_at or self.shown.newest
+        if newest is not None and self.paused_since is None:
+            waits.append(next_age(now - newest))
         if isinstance(state, Stale):
             waits += [next_age(now - state.since), *([due] if (due := state.retry_at - now) > timedelta(0) else [])]
         if waits:
@@ -180,6 +159,7 @@ class LiveApp(App[int]):
             self.view = view
             self.feed.look(view)
             self.refresh_state()
+            self.set_timer(WAITING_SECONDS, self._show_waiting)
 
     def look_at_lenses(self, lenses: tuple[str, ...]) -> None:
         """Ask for the lenses that are on the screen."""
@@ -195,12 +175,17 @@ class LiveApp(App[int]):
 
     def sort(self, lens: str, measure: str, *, keep_order: bool = False) -> None:
         """Sort a lens; the same measure again turns the order round unless the order is kept."""
+        self._touched.add(lens)
         order = self.view.sort_of(lens)[1] if keep_order else None
         self.look(navigation.sorted_by(self.view, lens, measure, order))
 
-    def zoom(self, start: datetime, end: datetime) -> None:
+    def zoom(self, bar: TimeBar) -> None:
         """Look at a bar's time alone."""
-        self.look(navigation.zoomed(self.view, start, end, self.clock()))
+        self.look(navigation.zoomed(self.view, bar.start, bar.end, self.clock(), bar.label))
+
+    def look_at_incident(self, incident: IncidentRow) -> None:
+        """Look at whose an incident is, in the time it is of."""
+        self.look(navigation.incident_view(self.view, incident, self.clock()))
 
     def go_back(self) -> None:
         """One step out of the drill, or out of the filter."""
@@ -210,8 +195,10 @@ class LiveApp(App[int]):
         """List the single requests behind the view."""
         from cost_top.tui.screens.requests import RequestsScreen
 
-        self.look(replace(self.view, requests_open=True))
-        if self.view.requests_open:
+        limit = self.shown.limit("requests") if self.shown is not None else None
+        if limit is not None:
+            self.tell_user(limit, severity="warning")
+        else:
             self.push_screen(RequestsScreen(self.zone))
 
     def close_requests(self) -> None:
@@ -219,7 +206,7 @@ class LiveApp(App[int]):
         crumbs = self.view.crumbs
         if crumbs and crumbs[-1].dimension == "trust":
             crumbs = crumbs[:-1]
-        self.look(replace(self.view, requests_open=False, crumbs=crumbs))
+        self.look(replace(self.view, crumbs=crumbs))
 
     def on_drill_requested(self, message: DrillRequested) -> None:
         """Drill into a row; where nothing is left to drill, list its requests."""
@@ -232,7 +219,7 @@ class LiveApp(App[int]):
     def on_requests_requested(self, message: RequestsRequested) -> None:
         """List the requests behind a part of the trust line."""
         if message.term not in self.view.where.terms:
-            self.view = navigation.narrowed(self.view, "trust", str(message.term), message.term)
+            self.look(navigation.narrowed(self.view, "trust", str(message.term), message.term))
         self.open_requests()
 
     def on_sort_requested(self, message: SortRequested) -> None:
@@ -242,8 +229,3 @@ class LiveApp(App[int]):
     def on_tab_requested(self, message: TabRequested) -> None:
         """Show another lens in the panel with tabs."""
         self.look_at_tab(message.lens)
-
-
-def host_of(node: DOMNode) -> LiveApp:
-    """The app a widget lives in."""
-    return cast(LiveApp, node.app)

@@ -105,6 +105,21 @@ _COLOURLESS = {
 }
 _PLAIN = replace(_TERMINAL, name=PLAIN, variables={**_COLOURLESS, **_SHAPES})
 
+# Greys and cursors that stand in the palette of 256 colours as they are: the nearest of others are teal.
+_IN_256 = {
+    DARK: {
+        "text-muted": "#9e9e9e", "border": "#767676", "border-blurred": "#444444", "footer-background": "#1c1c1c",
+        "block-cursor-background": "#444444", "block-cursor-blurred-background": "#303030",
+        "input-selection-background": "#444444",
+    },
+    LIGHT: {
+        "text-muted": "#5f5f5f", "border": "#8a8a8a", "border-blurred": "#bcbcbc", "footer-background": "#eeeeee",
+        "block-cursor-background": "#d0d0d0", "block-cursor-blurred-background": "#e4e4e4",
+        "input-selection-background": "#d0d0d0",
+    },
+}  # fmt: skip
+_SURFACES_256 = {DARK: ("#121212", "#1c1c1c", "#262626"), LIGHT: ("#ffffff", "#eeeeee", "#e4e4e4")}
+
 _SIMPLE = ("linux", "vt100", "vt220", "xterm", "screen", "ansi")
 
 THEMES: tuple[Theme, ...] = (_DARK, _LIGHT, _SIXTEEN, _PLAIN)
@@ -133,6 +148,23 @@ def choose_theme(environ: Mapping[str, str], requested: str | None) -> str:
     if not rich_colours and (term in _SIMPLE or term.endswith(("-16color", "-color"))):
         return SIXTEEN
     return LIGHT if environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15") else DARK
+
+
+def themes_for(environ: Mapping[str, str]) -> tuple[Theme, ...]:
+    """The themes as a terminal can show them: ssh passes no word on true colours, and then there are 256.
+
+    >>> themes_for({"TERM": "xterm-256color"})[0].variables["text-muted"], themes_for({})[0] is THEMES[0]
+    ('#9e9e9e', True)
+    """
+    if environ.get("COLORTERM") in ("truecolor", "24bit") or "256color" not in environ.get("TERM", ""):
+        return THEMES
+    return tuple(_in_256(theme) if theme.name in _IN_256 else theme for theme in THEMES)
+
+
+def _in_256(theme: Theme) -> Theme:
+    surface, panel, boost = _SURFACES_256[theme.name]
+    variables = {**theme.variables, **_IN_256[theme.name]}
+    return replace(theme, background=surface, surface=surface, panel=panel, boost=boost, variables=variables)
 
 
 def ascii_only(encoding: str | None = None) -> bool:

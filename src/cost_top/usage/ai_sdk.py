@@ -8,7 +8,7 @@ counts catches where cached tokens outnumber the input. Provider-level results n
 from __future__ import annotations
 
 from cost_top.usage.counts import Counts, Usage
-from cost_top.usage.frames import NOTHING, Frame, count, largest, money, part, text
+from cost_top.usage.frames import NOTHING, Frame, count, items, largest, money, part, text
 
 _PARTS = {"start", "stream-start", "text-start", "text-delta", "reasoning-delta", "start-step"}
 
@@ -23,12 +23,21 @@ def read_ai_sdk(frames: list[Frame]) -> Usage:
         model = text(part(frame, "response"), "modelId") or text(frame, "modelId") or model
         metadata = part(frame, "providerMetadata", "gateway") or metadata
     counts = _counts(found)
-    counts.cost = money(metadata.get("cost"))
+    counts.byok = _own_key(metadata)
+    counts.cost = money(metadata.get("marketCost" if counts.byok else "cost"))
     usage_ = counts.usage(model=model)
     kinds = {text(frame, "type") for frame in frames}
     if usage_.empty and kinds & _PARTS and "finish" not in kinds:
         return Usage(status="interrupted", model=model or None)
     return usage_
+
+
+def _own_key(metadata: Frame) -> bool | None:
+    """Whether the customer's own key was used in the attempt that answered; None where it is not told."""
+    attempts = items(part(metadata, "routing"), "attempts")
+    kinds = [text(attempt, "credentialType") for attempt in attempts if attempt.get("success") is not False]
+    kind = text(metadata, "credentialType") or next(reversed(kinds), "")
+    return kind == "byok" if kind else None
 
 
 def _counts(usage: Frame) -> Counts:

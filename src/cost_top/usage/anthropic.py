@@ -7,9 +7,14 @@ Anthropic's streaming, prompt-caching and batch references.
 
 from __future__ import annotations
 
+from typing import Any
+
 from cost_top.usage.counts import Counts, Mode, Usage, mode_of
 from cost_top.usage.frames import Frame, count, part, text
+from cost_top.usage.tools import server_tools
 
+_MOST = 10**12
+_LIFETIMES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 _INPUTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
@@ -29,11 +34,37 @@ def read_messages(frames: list[Frame]) -> Usage:
         ended = ended or kind == "message_stop" or bool(text(part(frame, "delta"), "stop_reason"))
         model = text(body, "model") or model
         _overwrite(seen, part(body, "usage"), placeholder=kind == "message_start")
-    mode: Mode | None = "batch" if batch else mode_of(seen.get("service_tier"))
+    tier = "fast" if seen.get("speed") == "fast" else seen.get("service_tier")
+    mode: Mode | None = "batch" if batch else mode_of(tier)
     usage = _counts(seen).usage_beside_cache(mode, model, cut_off=streamed and not ended)
     if usage.status == "no_usage" and streamed and not ended:
         return Usage(status="interrupted", mode=mode, model=model or None)
     return usage
+
+
+_PLAIN = {*_INPUTS, "output_tokens", "cache_creation", "service_tier"}
+
+
+def plain_counts(message: Frame) -> tuple[int, int, int, int, int] | None:
+    """Input, cached, cache creation, its 1 h part and output of a whole message with the usual counts alone, else None.
+
+    As `read_messages` has them, in standard mode, for a fifth of the work; most messages are such.
+    """
+    usage = part(message, "usage")
+    split = part(usage, "cache_creation")
+    if not (usage.keys() <= _PLAIN and usage.get("service_tier") == "standard"):
+        return None
+    if message.get("type") != "message" or "result" in message:
+        return None
+    counts: list[Any] = [usage.get(name) for name in (*_INPUTS, "output_tokens")] + [
+        split.get(name, 0) for name in _LIFETIMES
+    ]
+    for value in counts:
+        if type(value) is not int or not 0 <= value < _MOST:
+            return None
+    fresh, read, written, output, short, long = counts
+    creation = max(written, short + long)
+    return fresh + read + creation, read, creation, long, output
 
 
 def _overwrite(seen: Frame, usage: Frame, placeholder: bool) -> None:
@@ -42,16 +73,18 @@ def _overwrite(seen: Frame, usage: Frame, placeholder: bool) -> None:
         value = count(usage, key)
         if value or (value == 0 and key not in seen):
             seen[key] = value
-    for key in ("cache_creation", "output_tokens_details"):
+    for key in ("cache_creation", "output_tokens_details", "server_tool_use"):
         if details := part(usage, key):
             seen[key] = details
-    if tier := text(usage, "service_tier"):
-        seen["service_tier"] = tier
+    for key in ("service_tier", "speed", "inference_geo"):
+        if word := text(usage, key):
+            seen[key] = word
 
 
 def _counts(seen: Frame) -> Counts:
     split = part(seen, "cache_creation")
     short, long = count(split, "ephemeral_5m_input_tokens") or 0, count(split, "ephemeral_1h_input_tokens") or 0
+    searches, unrated = server_tools(part(seen, "server_tool_use"))
     return Counts(
         input=count(seen, "input_tokens"),
         cached=count(seen, "cache_read_input_tokens") or 0,
@@ -59,4 +92,7 @@ def _counts(seen: Frame) -> Counts:
         creation_1h=long,
         output=count(seen, "output_tokens"),
         reasoning=count(part(seen, "output_tokens_details"), "thinking_tokens", "reasoning_tokens") or 0,
+        searches=searches,
+        region=text(seen, "inference_geo") or None,
+        unrated=unrated,
     )

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["complete", "interrupted", "partial", "no_usage", "not_tokens"]
-Mode = Literal["standard", "batch", "flex", "priority"]
+from cost_top.model.modes import STANDARD, mode_word
+from cost_top.model.text import clean
 
-# What the vendors call their service tiers. Reserved capacity ("scale", "provisioned") has no list price of its
-# own and is not named here.
-_MODES: dict[str, Mode] = {
-    "default": "standard", "standard": "standard", "standard_only": "standard", "on_demand": "standard",
-    "batch": "batch", "flex": "flex", "on_demand_flex": "flex",
-    "priority": "priority", "fast": "priority", "on_demand_priority": "priority",
-}  # fmt: skip
+Status = Literal["complete", "interrupted", "partial", "no_usage", "not_tokens"]
+_LONGEST_WORD = 64
+Mode = str
+# Models that price images, or cached speech, apart from text of the same kind; elsewhere they are text.
+_IMAGES_APART, _CACHED_SPEECH_APART = (
+    re.compile(r"gpt-image|chatgpt-image|gpt-realtime"),
+    re.compile(r"gpt-realtime-mini"),
+)
 
 
 def mode_of(tier: object) -> Mode | None:
-    """The billing mode behind a vendor's service tier; None when it is absent or names none.
+    """The billing mode behind a vendor's service tier; None when it is absent or only asks for one.
 
-    >>> mode_of("ON_DEMAND"), mode_of("flex"), mode_of(None)
-    ('standard', 'flex', None)
+    One that has no list price of its own, such as reserved capacity, stands for itself.
+
+    >>> mode_of("ON_DEMAND"), mode_of("flex"), mode_of("scale"), mode_of("auto"), mode_of(None)
+    ('standard', 'flex', 'scale', None, None)
     """
-    return _MODES.get(tier.lower()) if isinstance(tier, str) else None
+    if not isinstance(tier, str):
+        return None
+    word = clean(tier[:_LONGEST_WORD])
+    return mode_word(word) if word.lower() not in ("", "auto") else None
+
+
+def priced_apart(model: str, image_input: int, cached_audio: int = 0) -> str:
+    """What no count of a record holds and the model prices apart, as a word for the mode; '' where there is nothing.
+
+    >>> priced_apart("gpt-image-1", 900), priced_apart("gpt-5", 900), priced_apart("gpt-realtime-mini", 0, 5)
+    ('image_input', '', 'cached_audio')
+    """
+    name = model.lower()
+    if image_input > 0 and _IMAGES_APART.search(name):
+        return "image_input"
+    return "cached_audio" if cached_audio > 0 and _CACHED_SPEECH_APART.search(name) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +50,9 @@ class Usage:
     """Token counts, nested: input >= cached + cache creation; cache creation >= its 1 h part; output >= reasoning.
 
     `input_tokens` and `output_tokens` are None when the frames do not tell. A part that is not listed is 0, as the
-    vendors mean it (reasoning 0 also stands for "not broken out"). `reported_cost` is what the provider says it
-    charged, in pico-dollars. `mode` and `model` are None where the frames do not name them.
+    vendors mean it (reasoning 0 also stands for "not broken out"). Audio tokens are inside input and output, image
+    tokens inside output. `reported_cost` is what the provider says it charged, in pico-dollars; with `byok`, what it
+    charges the key's owner. What the frames do not tell is None.
     """
 
     input_tokens: int | None = None
@@ -45,6 +65,14 @@ class Usage:
     status: Status = "no_usage"
     mode: Mode | None = None
     model: str | None = None
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    image_output_tokens: int = 0
+    web_search_count: int = 0
+    region: str | None = None
+    byok: bool | None = None
+    session: str | None = None
+    prompt: str | None = None
 
     @property
     def empty(self) -> bool:
@@ -63,6 +91,16 @@ class Counts:
     output: int | None = None
     reasoning: int = 0
     cost: int | None = None
+    audio_input: int = 0
+    audio_output: int = 0
+    image_output: int = 0
+    image_input: int = 0
+    cached_audio: int = 0
+    searches: int = 0
+    region: str | None = None
+    byok: bool | None = None
+    # Something billed that no count holds, such as a tool's own machine: it becomes part of the mode.
+    unrated: str = ""
 
     def usage(self, mode: Mode | None = None, model: str = "", cut_off: bool = False) -> Usage:
         """The nested record of inclusive counts; `cut_off` when the stream did not reach its end.
@@ -80,9 +118,12 @@ class Counts:
             status = "no_usage"
         elif cut_off or self.input is None or self.output is None:
             status = "partial"
+        if unrated := self.unrated or priced_apart(model, self.image_input, self.cached_audio):
+            mode = unrated if mode in (None, STANDARD) else f"{mode}+{unrated}"
         return Usage(
             self.input, self.cached, self.creation, self.creation_1h, self.output, self.reasoning,
             self.cost, status, mode, model or None,
+            self.audio_input, self.audio_output, self.image_output, self.searches, self.region, self.byok,
         )  # fmt: skip
 
     def usage_beside_cache(self, mode: Mode | None = None, model: str = "", cut_off: bool = False) -> Usage:

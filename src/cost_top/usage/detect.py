@@ -27,6 +27,7 @@ _IN_USAGE = {
     "prompt_cache_hit_tokens": "deepseek.chat",
     "cost_in_usd_ticks": "xai.chat",
     "is_byok": "openrouter.chat",
+    "cost_details": "openrouter.chat",
     "queue_time": "groq.chat",
     "billed_units": "cohere.v2",
 }

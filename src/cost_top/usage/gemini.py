@@ -22,7 +22,9 @@ def read_generate_content(frames: list[Frame]) -> Usage:
     ended = any(_ended(body) for body in bodies)
     tier = metadata.get("trafficType") or metadata.get("serviceTier")
     mode = "batch" if batch else mode_of(tier)
-    usage = _counts(metadata, ended).usage(mode, model, cut_off=not ended)
+    counts = _counts(metadata, ended)
+    counts.searches = _searches(bodies, model)
+    usage = counts.usage(mode, model, cut_off=not ended)
     if usage.status == "no_usage" and any("candidates" in body for body in bodies) and not ended:
         return Usage(status="interrupted", mode=mode, model=model or None)
     return usage
@@ -42,6 +44,10 @@ def _counts(metadata: Frame, ended: bool) -> Counts:
         cached=count(metadata, "cachedContentTokenCount") or 0,
         output=count(metadata, "candidatesTokenCount", "responseTokenCount"),
         reasoning=thoughts,
+        audio_input=_of_kind(metadata, "AUDIO", "promptTokensDetails", "toolUsePromptTokensDetails"),
+        audio_output=_of_kind(metadata, "AUDIO", "candidatesTokensDetails", "responseTokensDetails"),
+        image_output=_of_kind(metadata, "IMAGE", "candidatesTokensDetails", "responseTokensDetails"),
+        unrated="video" if _of_kind(metadata, "VIDEO", "candidatesTokensDetails", "responseTokensDetails") else "",
     )
     if counts.input is None:
         return counts
@@ -51,3 +57,23 @@ def _counts(metadata: Frame, ended: bool) -> Counts:
     elif total != counts.input + counts.output:
         counts.output += thoughts
     return counts
+
+
+def _of_kind(metadata: Frame, kind: str, *lists: str) -> int:
+    """Tokens of one modality in lists of `{modality, tokenCount}`."""
+    found = [item for name in lists for item in items(metadata, name) if text(item, "modality").upper() == kind]
+    return sum(count(item, "tokenCount") or 0 for item in found)
+
+
+def _searches(bodies: list[Frame], model: str) -> int:
+    """Searches that grounded the answer: by the query, up to Gemini 2 by the prompt."""
+    queries = {
+        query
+        for body in bodies
+        for candidate in items(body, "candidates")
+        if isinstance(said := part(candidate, "groundingMetadata").get("webSearchQueries"), list)
+        for query in said
+        if isinstance(query, str)
+    }
+    by_prompt = model.lower().startswith(("gemini-1", "gemini-2"))
+    return min(len(queries), 1) if by_prompt else len(queries)

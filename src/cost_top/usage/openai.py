@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 from cost_top.usage.counts import Counts, Mode, Status, Usage, mode_of
 from cost_top.usage.frames import NOTHING, Frame, count, items, money, part, text
+from cost_top.usage.tools import called_tools, server_tools
 
 # xAI reports cost in 10^-10 USD.
 _PICO_PER_TICK = 100
+# Fields of usage that only OpenRouter writes.
+_OPENROUTER = frozenset({"is_byok", "cost_details"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Flavour:
     reasoning_beside: bool = False  # completion tokens leave out reasoning
     thoughts_dropped: bool = False  # the total counts thoughts that completion tokens leave out
     wrapper: str = ""  # where usage is trusted before the top level
+    cost_in_usd: bool = False  # `usage.cost` is what this provider charged, in USD
 
 
 def read_chat(frames: list[Frame], flavour: Flavour = Flavour()) -> Usage:
@@ -37,6 +41,7 @@ def read_chat(frames: list[Frame], flavour: Flavour = Flavour()) -> Usage:
     if usage is None:
         return Usage(status=_why_nothing(bodies, flavour), mode=mode, model=model or None)
     counts = openai_counts(usage, flavour.reasoning_beside, flavour.thoughts_dropped or "gemini" in model.lower())
+    _settle_cost(counts, usage, bodies, flavour.cost_in_usd)
     return counts.usage(mode, model, cut_off=not _finished(bodies))
 
 
@@ -47,7 +52,13 @@ def read_responses(frames: list[Frame]) -> Usage:
     usage, model = _last_usage(responses), _last_text(responses, "model")
     mode: Mode | None = "batch" if batch else mode_of(_last_text(responses, "service_tier"))
     if usage is not None:
-        return openai_counts(usage, False).usage(mode, model)
+        counts = openai_counts(usage, False)
+        _settle_cost(counts, usage, responses, False)
+        if any(_made_images(body) for body in bodies):
+            _settle_images(counts)
+        searches, unrated = called_tools(reversed(responses))
+        counts.searches, counts.unrated = max(counts.searches, searches), counts.unrated or unrated
+        return counts.usage(mode, model)
     events = [kind for body in bodies if (kind := text(body, "type")).startswith("response.")]
     ended = {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
     cut = bool(events) and not ended.intersection(events)
@@ -65,8 +76,50 @@ def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool =
     if counts.input is None and "miss" in found and "cached" in found:
         counts.input = found["miss"] + found["cached"]
     _settle_by_total(counts, found.get("total"), reasoning_beside, thoughts_dropped)
-    counts.cost = found["ticks"] * _PICO_PER_TICK if "ticks" in found else money(usage.get("cost"))
+    counts.cost = found["ticks"] * _PICO_PER_TICK if "ticks" in found else None
+    # What was read from the cache is priced as that.
+    counts.cached_audio, counts.image_input = found.get("cached audio", 0), found.get("image input", 0)
+    counts.audio_input = max(found.get("audio input", 0) - counts.cached_audio, 0)
+    counts.audio_output, counts.image_output = found.get("audio output", 0), found.get("image output", 0)
+    searches, counts.unrated = server_tools(part(usage, "server_tool_use"))
+    counts.searches = max(searches, found.get("searches", 0))
     return counts
+
+
+def _settle_cost(counts: Counts, usage: Frame, bodies: list[Frame], in_usd: bool) -> None:
+    """`usage.cost` is money only of a provider that is known to charge it in USD, and with no other currency beside.
+
+    OpenRouter is known by its own fields. With its customer's key at work, what the key's owner pays stands beside.
+    """
+    if not (in_usd or _OPENROUTER & usage.keys()) or _foreign(usage) or any(_foreign(body) for body in bodies):
+        return
+    if isinstance(byok := usage.get("is_byok"), bool):
+        counts.byok = byok
+    if counts.byok:
+        upstream = money(part(usage, "cost_details").get("upstream_inference_cost"))
+        counts.cost = upstream if upstream is not None else money(usage.get("market_cost"))
+    elif counts.cost is None:
+        counts.cost = money(usage.get("cost"))
+
+
+def _made_images(body: Frame) -> bool:
+    """Whether it is the Images API that answers, whole or as an event."""
+    made = any("b64_json" in item or "url" in item for item in items(body, "data"))
+    return made or text(body, "type").startswith(("image_generation.", "image_edit."))
+
+
+def _settle_images(counts: Counts) -> None:
+    """Its output is an image unless it says otherwise; it names no model, and its models price what they are shown."""
+    if not counts.image_output:
+        counts.image_output = counts.output or 0
+    if counts.image_input and not counts.unrated:
+        counts.unrated = "image_input"
+
+
+def _foreign(frame: Frame) -> bool:
+    """Whether a currency other than the US dollar, or a unit that is none, stands beside an amount."""
+    words = {text(frame, key).strip().lower() for key in frame if "currency" in key.lower() or key == "cost_unit"}
+    return not words <= {"", "usd", "us$", "$"}
 
 
 def _collect(usage: Frame, inside: str, found: dict[str, int]) -> None:
@@ -90,13 +143,19 @@ _NAMES: dict[str, dict[str, str]] = {
         "cache_creation_input_tokens": "creation", "cost_in_usd_ticks": "ticks",
         "prompt_tokens_details": "input details", "input_tokens_details": "input details",
         "completion_tokens_details": "output details", "output_tokens_details": "output details",
-        "cache_creation": "writes",
+        "input_token_details": "input details", "output_token_details": "output details",
+        "cache_creation": "writes", "num_search_queries": "searches",
     },
     "input details": {
         "cached_tokens": "cached", "cache_write_tokens": "creation", "cache_creation_tokens": "creation",
         "cache_creation_input_tokens": "creation", "cache_creation_token_details": "writes",
+        "audio_tokens": "audio input", "image_tokens": "image input", "web_search_requests": "searches",
+        "cached_tokens_details": "cached details",
     },
-    "output details": {"reasoning_tokens": "reasoning"},
+    "cached details": {"audio_tokens": "cached audio"},
+    "output details": {
+        "reasoning_tokens": "reasoning", "audio_tokens": "audio output", "image_tokens": "image output",
+    },
     "writes": {"ephemeral_1h_input_tokens": "creation_1h"},
 }  # fmt: skip
 

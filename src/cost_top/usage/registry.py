@@ -32,7 +32,7 @@ READERS: dict[str, Reader] = {
     "together.chat": read_chat,
     "deepseek.chat": partial(read_chat, flavour=Flavour(usage_on_request=True)),
     "xai.chat": partial(read_chat, flavour=Flavour(reasoning_beside=True)),
-    "openrouter.chat": read_chat,
+    "openrouter.chat": partial(read_chat, flavour=Flavour(cost_in_usd=True)),
     "bedrock.converse": read_bedrock,
     "bedrock.invoke": read_bedrock,
     "ollama.native": read_ollama,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from cost_top.usage.counts import Counts, Usage, mode_of
+from cost_top.usage.counts import Counts, Mode, Usage, mode_of
 from cost_top.usage.frames import NOTHING, Frame, count, frames_of, money, part, text
 from cost_top.usage.openai import openai_counts
+
+# What LiteLLM writes where it has no cache to name a key of, and at the end of a batch's id.
+CACHE_OFF = "Cache OFF"
+_BATCH_COST = "_batch_cost"
 
 
 def read_litellm_row(frames: list[Frame]) -> Usage:
@@ -24,7 +30,20 @@ def read_litellm_row(frames: list[Frame]) -> Usage:
     hit = str(row.get("cache_hit")).lower() == "true"
     spend = money(row.get("spend"))
     counts.cost = None if spend == 0 and not hit and (counts.input or counts.output) else spend
-    return counts.usage(mode_of(merged.get("service_tier")), text(row, "model"))
+    counts.region = text(merged, "inference_geo") or None
+    if text(merged, "speed") == "fast":
+        mode: Mode | None = "fast"
+    else:
+        mode = "batch" if is_batch(row) else mode_of(merged.get("service_tier"))
+    found = counts.usage(mode, text(row, "model"))
+    key = text(row, "cache_key")
+    return replace(found, session=text(row, "session_id") or None, prompt=None if key == CACHE_OFF else key or None)
+
+
+def is_batch(row: Mapping[str, Any]) -> bool:
+    """Whether a row is LiteLLM's of what a finished batch cost."""
+    called, identity = row.get("call_type"), row.get("request_id")
+    return called in ("aretrieve_batch", "retrieve_batch") or str(identity).endswith(_BATCH_COST)
 
 
 def read_vercel_row(frames: list[Frame]) -> Usage:

@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from render_scene import NOW, scene
 
-from cost_top.model.money import pico
+from cost_top.model.credits import Credits
+from cost_top.model.money import display_usd, pico
 from cost_top.model.query import Measures
-from cost_top.model.snapshot import Burn, Spend
+from cost_top.model.snapshot import Balance, Burn, BurnRate, Days, Spend
 from cost_top.model.view import View
-from cost_top.tui.render.cards import burn_card, saved_card, spend_card, strip_line
+from cost_top.model.watched import IncidentRow
+from cost_top.tui.render.burn import burn_card, strip_line
+from cost_top.tui.render.cards import saved_card, spend_card
 
 
 def text(card, width, height, zone=UTC, **changes):
@@ -50,16 +53,66 @@ def test_time_travel_does_not_call_a_past_day_today():
     assert shown[1].startswith("Nov 14 $74.11")
 
 
+DAYS = Days((100 * 10**12,) * 60, 0.5)
+ENDLESS = IncidentRow(
+    "i1", "spike", "token", "pg_agent", "triage-agent", NOW - timedelta(hours=20), NOW - timedelta(hours=19), None,
+    96 * 10**12, 7 * 10**12, "",
+)  # fmt: skip
+
+
+def test_what_the_month_will_come_to_with_its_band_and_with_what_is_going_on():
+    spend = replace(scene().spend, month=1350 * 10**12)
+
+    def line(width, **changes):
+        return text(spend_card, width, 4, spend=spend, days=changes.pop("days", DAYS), **changes)[2]
+
+    assert line(60) == "month end ≈ $3,000, 4 of 5 times within 3,000–3,000"
+    assert line(40) == "month end ≈ $3,000, 3,000–3,000"
+    assert line(20) == "month end ≈ $3,000"
+    assert line(60, days=Days(DAYS.costs[:2], 0.5)).startswith("own keys")
+    assert line(60, incomplete=("days",)).startswith("own keys")
+    # The days with the incident count as usual ones; its rate is told beside.
+    leak = Days((900 * 10**12, *DAYS.costs[1:]), 0.5)
+    burn = Burn(cost_per_hour=7 * 10**12, usual_per_hour=4 * 10**12)
+    left = 16 * 24 + 10
+    assert NOW.strftime("%d %H") == "14 14"
+    shown = line(60, days=leak, incidents=(ENDLESS,), burn=burn)
+    assert shown == line(60, incidents=(ENDLESS,), burn=burn)
+    assert shown.startswith("month end ≈ $3,000; ≈ $4,1")
+    assert shown.endswith(" if this goes on")
+    more = int(shown.partition("; ≈ $")[2].partition(" ")[0].replace(",", ""))
+    assert 3000 + 3 * (left - 1) <= more <= 3000 + 3 * left
+    assert line(34, incidents=(ENDLESS,), burn=burn) == f"month ≈$3,000, at this rate ${more:,}"
+
+
+def test_a_balance_lasts_until_two_dates():
+    credits = Credits(pico("41.20"), None, NOW)
+    balance = Balance(credits, runway=timedelta(days=20), runway_now=timedelta(days=2))
+    assert text(spend_card, 70, 6, balance=balance)[3] == "balance $41.20   until ≈ Fri 4 Dec, at this rate Mon 16 Nov"
+    assert text(spend_card, 40, 6, balance=balance)[3] == "balance $41.20   until ≈ Fri 4 Dec"
+    assert text(spend_card, 24, 6, balance=balance)[3] == "balance $41.20 ≈ 20 days"
+    far = replace(balance, runway=timedelta(days=900), runway_now=None)
+    assert text(spend_card, 70, 6, balance=far)[3] == "balance $41.20   lasts ≈ 900 days"
+
+
 def test_burn_in_full():
     shown = text(burn_card, 76, 4)
     assert shown[0] == "$3.12/h" + "2.9× usual (Sat 14h)".rjust(69)
     assert shown[3] == "41 req/min   0.4 % of requests failed   p95 1.9 s"
+    burn = replace(scene().burn, rates=(BurnRate(5, None, 10**10), BurnRate(60, None, 10**12),
+                                        BurnRate(1440, 50 * 10**12, 25 * 10**12)))  # fmt: skip
+    lately = sum(burn.minutes[-5:])
+    line = text(burn_card, 76, 5, burn=burn)[1]
+    assert line == f"5 min {display_usd(lately)}, {lately // 10**10}× usual   24 h $50.00, 2.0× usual"
+    assert text(burn_card, 36, 4, burn=burn)[1] == f"5 min {lately // 10**10}×   24 h 2.0× usual"
+    quiet = replace(burn, minutes=(0,) * 60)
+    assert text(burn_card, 36, 4, burn=quiet)[1] == "5 min –   24 h 2.0× usual"
     assert text(burn_card, 76, 3, ZoneInfo("Asia/Tokyo"))[0].endswith("(Sat 23h)")
 
 
 def test_usual_unknown_or_nothing():
     burn = scene().burn
-    assert text(burn_card, 60, 3, burn=replace(burn, usual_per_hour=None))[0].endswith("usual not known yet")
+    assert text(burn_card, 60, 3, burn=replace(burn, usual_per_hour=None))[0].endswith("usual unknown")
     assert "usually nothing" in text(burn_card, 60, 3, burn=replace(burn, usual_per_hour=0))[0]
 
 
@@ -112,3 +165,13 @@ def test_cards_fill_exactly_the_cells_given(card, width, height, cost, saved, be
     )
     rows = card(snapshot, width, height, UTC).split("\n")
     assert [row.cell_length for row in rows] == [width] * height
+
+
+def test_under_a_filter_it_is_said_why_there_is_no_month_end():
+    limits = (("month end", "not for a filter: sixty days would be read; cost-top report tells it"),)
+
+    def line(width):
+        return text(spend_card, width, 4, limits=limits)[2]
+
+    assert line(90) == "month end not for a filter: sixty days would be read; cost-top report tells it"
+    assert line(40) == "month end not for a filter"

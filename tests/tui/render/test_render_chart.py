@@ -145,3 +145,19 @@ def test_nothing_to_draw():
     assert bar_at(daily(), 80, 79) == 30
     assert bar_at(daily(), 80, 80) is None
     assert "█" not in "".join(draw(whole([0, 0, 0]), 40, 5))
+
+
+@pytest.mark.parametrize("width", [40, 60, 74, 120, 160])
+@pytest.mark.parametrize("first_hour", [0, 4, 16, 20])
+def test_the_dates_of_a_week_stand_at_midnights(width, first_hour):
+    start = NOW.replace(hour=first_hour, minute=0, second=0, microsecond=0) - timedelta(days=7)
+    step = timedelta(hours=4)
+    bars = tuple(
+        TimeBar(start + n * step, start + (n + 1) * step, f"{start + n * step:%a %Hh}", pico(str(n + 1)), 1, 0)
+        for n in range(43)
+    )
+    line = draw(bars, width, 8)[-1]
+    dates = line.replace("$0", "").split()
+    assert len(dates) >= 4
+    assert set(dates[1::2]) == {"00h"}
+    assert all(len(day) == 3 for day in dates[::2]), "they never touch"

@@ -8,7 +8,7 @@ from datetime import UTC, date, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from render_scene import NOW, models, scene
+from render_scene import MONTH, NOW, models, scene
 from textual.app import App
 
 from cost_top.model.filter import FILTER_FIELDS, Filter, Term, parse_filter, value_term
@@ -16,6 +16,7 @@ from cost_top.model.money import pico
 from cost_top.model.snapshot import Filling, Stale, Trust
 from cost_top.model.text import clean
 from cost_top.model.view import Crumb, View
+from cost_top.model.windows import Period
 from cost_top.tui.render.header import crumb_line, header_line
 from cost_top.tui.render.states import banner, empty_text
 from cost_top.tui.render.trust import GAP, trust_parts
@@ -35,8 +36,14 @@ def test_the_header_at_two_widths():
     assert header(80) == " cost-top  litellm@prod-db  last 30 days".ljust(48) + "● live 2s  newest 20 s ago  UTC "
 
 
+def test_the_light_turns_when_rows_stop_coming():
+    told = header(120, newest=NOW - timedelta(days=7))
+    assert "◌ live 2s  newest 7 d ago" in told
+    assert "● live 2s" in header(120, newest=NOW - timedelta(hours=23))
+
+
 def test_states_differ_by_shape_and_word():
-    assert "⏸ paused" in header(100, paused=True)
+    assert "‖ paused" in header(100, paused=True)
     assert "◌ stale since 14:03" in header(100, state=GONE)
     assert "◌ denied since" in header(100, state=replace(GONE, denied=True))
     assert "◌ connecting" in header(100, state=None)
@@ -90,6 +97,13 @@ def test_what_is_most_doubtful_is_given_up_last():
     assert "71 % tag" in trust(80, trust=zero)
 
 
+def test_what_the_gateways_own_sums_say_otherwise():
+    more, less = (replace(scene().trust, drift=pico(usd), drift_days=days) for usd, days in (("12.5", 1), ("-3", 2)))
+    assert "log lacks $12.50 of the rollups on 1 day" in trust(300, trust=more)
+    assert "rollups lack $3.00 of the log on 2 days" in trust(300, trust=less)
+    assert "$12.50 drift" in trust(90, trust=more)
+
+
 def test_unpriced_is_a_count_and_never_a_share_of_money():
     part = next(part for part in trust_parts(scene(), 160) if part.name == "unpriced")
     assert "%" not in part.text.plain
@@ -120,12 +134,18 @@ def say(paused_since=None, now=NOW, width=120, gained=None, **changes):
 
 def test_banners():
     assert say() is None
-    assert say(state=GONE) == "◌ no data for 10 s: connection refused · next try 14:03:26, r tries at once"
-    assert say(state=GONE, now=NOW + timedelta(seconds=9)).endswith("retrying now, r tries at once")
-    assert "grant SELECT" in say(state=replace(GONE, denied=True))
-    assert say(paused_since=NOW, gained=pico("1.42")) == "⏸ paused at 14:03:22, +$1.42 since · space goes on"
-    assert say(paused_since=NOW, width=30) == "⏸ paused at 14:03:22"
-    assert say(state=replace(GONE, error="x" * 500), width=78).startswith("◌ no data for 10 s: xxx")
+    assert say(state=GONE) == "◌ no data for 10 s · next try 14:03:26, r tries at once · connection refused"
+    assert say(state=GONE, now=NOW + timedelta(seconds=9)).endswith(
+        "· retrying now, r tries at once · connection refused"
+    )
+    assert "mend the key, then r retries" in say(state=replace(GONE, denied=True))
+    assert "grant SELECT" in say(state=replace(GONE, denied=True, remedy="grant SELECT"))
+    assert say(paused_since=NOW, gained=pico("1.42")) == "‖ paused at 14:03:22, +$1.42 since · space goes on"
+    assert say(paused_since=NOW, width=30) == "‖ paused at 14:03:22"
+    told = say(state=replace(GONE, error="x" * 500), width=78)
+    assert told.startswith("◌ no data for 10 s · next try 14:03:26, r tries at once · xxx")
+    assert len(told) == 78
+    assert say(state=GONE, width=40) == "◌ no data for 10 s · connection refused"
     assert "n returns to now" in say(view=View(end=NOW))
     filling = say(filling=Filling(12, 30, NOW - timedelta(days=12)))
     assert filling == "reading history: 12 of 30 days, back to 2026-11-02 14:03 · totals miss 18 days"
@@ -141,9 +161,12 @@ def test_empty_panels_teach():
     assert empty_text(scene(), "model") is None
     assert empty_text(None, "model").plain == "connecting…"
     assert empty_text(scene(), "team").plain == "reading…"
-    assert "] for a longer one" in empty_text(scene(lenses=(empty,)), "model").plain
-    assert empty_text(scene(lenses=(empty,), log_rows=0), "model").plain == "nothing yet"
-    assert "the log is empty" in say(log_rows=0)
+    week = Period(MONTH.end - timedelta(days=7), MONTH.end)
+    assert (
+        "] for a longer one" in empty_text(scene(lenses=(empty,), view=View(window="7d"), period=week), "model").plain
+    )
+    assert empty_text(scene(lenses=(empty,), log_rows=0, newest=None), "model").plain == "nothing yet"
+    assert "the log is empty" in say(log_rows=0, newest=None)
     filtered = scene(lenses=(empty,), view=View(filter=parse_filter("tag:x")))
     assert empty_text(filtered, "model").plain.startswith("no request matches")
     assert "nothing read yet" in empty_text(scene(lenses=(empty,), log_rows=0, state=GONE), "model").plain

@@ -31,10 +31,10 @@ def row(shown, index, width, marked=False):
 def test_provider_rows():
     shown = replace(providers(), trends=((0, 1, 2, 4, 8),) * 8)
     assert [column.key for column in columns_for("provider", 78, False)] == [
-        "name", "bar", "cost", "share", "requests", "trend", "arrow",
+        "name", "bar", "cost", "change", "share", "requests", "trend",
     ]  # fmt: skip
-    assert " ".join(row(shown, 0, 78).split()) == "anthropic █████████▏ $1,402.10 75.9 % 18.2k ·▁▂▄▇ ▲"
-    assert row(shown, 5, 78).split()[2:4] == ["$0.0526", "<0.1"]
+    assert " ".join(row(shown, 0, 78).split()) == "anthropic █████████▏ $1,402.10 +$202.10 +17 % 75.9 % 18.2k ·▁▂▄▇"
+    assert row(shown, 5, 78).split()[2:5] == ["$0.0526", "–", "<0.1"]
 
 
 def test_decimal_points_stand_below_one_another():
@@ -60,8 +60,27 @@ def test_a_key_is_its_id_and_its_name():
     assert row(key_lens(), 0, 30).startswith("customer-A ")
 
 
-def test_the_arrow_compares_with_the_period_before():
-    assert [row(endpoints(), index, 60)[-1] for index in range(5)] == ["▲", "▬", "▼", "▲", " "]
+def test_change_is_told_as_how_many_times_and_beside_the_amount_where_there_is_room():
+    def told(width):
+        columns = columns_for("endpoint", width, False)
+        place = [column.key for column in columns].index("change")
+        return [cells(endpoints(), index, columns, scene())[place].plain.strip() for index in range(5)]
+
+    assert told(30) == ["+37 %", "-1 %", "-61 %", "new", "–"]
+    assert [" ".join(text.split()) for text in told(70)] == [
+        "+$112.30 +37 %",
+        "-$2.40 -1 %",
+        "-$48.80 -61 %",
+        "+$2.10 new",
+        "–",
+    ]
+
+
+@pytest.mark.parametrize("dimension", ["provider", "endpoint", "token", "model"])
+def test_every_table_has_a_change_column_that_can_be_sorted_by_from_the_width_of_a_third_of_a_screen(dimension):
+    for width in (29, 34, 60, 78):
+        found = [column for column in columns_for(dimension, width, False) if column.key == "change"]
+        assert [column.measure for column in found] == ["change"], width
 
 
 def test_what_is_marked_has_a_column():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, FromClause, Select, literal_column
+from sqlalchemy import ColumnElement, FromClause, Select, Text, cast, literal_column
 from sqlalchemy.engine import Dialect as SqlDialect
 
 # Times outside are garbage of a clock or of a wrong unit: such rows belong to no period.
@@ -92,6 +92,9 @@ class Dialect(Protocol):
     def boolean(self, cell: Cell) -> ColumnElement[Any]:
         """As 1 or 0, NULL where it is neither."""
 
+    def decimal(self, cell: Cell) -> ColumnElement[Any]:
+        """As a number with a fraction, NULL where it is none."""
+
     def money(self, cell: Cell, whole: bool) -> tuple[ColumnElement[Any], str]:
         """The amount and its kind: `integer`, `double` or `text`. `whole`: the unit has no fractions."""
 
@@ -125,6 +128,9 @@ class Dialect(Protocol):
     def at(self, time: TimeColumn, times: Sequence[datetime]) -> ColumnElement[bool]:
         """Rows at any of these times; rows next to them may be among them."""
 
+    def row_hash(self, values: Sequence[ColumnElement[Any]]) -> ColumnElement[Any] | None:
+        """64 bits that follow every one of these values, signed; None where the database has no such function."""
+
     def total(self, cell: Cell) -> ColumnElement[Any]:
         """A sum as text that never fails and is equal for equal rows."""
 
@@ -134,7 +140,55 @@ class Dialect(Protocol):
     def render(self, statement: Select[*tuple[Any, ...]]) -> str:
         """The statement with its literals, as the driver takes it."""
 
+    def literal(self, text: str) -> ColumnElement[str]:
+        """A text of a preset, whatever it holds, as a literal; never a text from a log."""
+
+    def quoted(self, name: str) -> str:
+        """A column's or table's exact name as SQL text."""
+
+    def concatenated(self, parts: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
+        """Texts that are never NULL, one after the other."""
+
+    def as_text(self, value: ColumnElement[Any]) -> ColumnElement[str]:
+        """Any value as text."""
+
+    def integer_sum(self, value: ColumnElement[Any]) -> ColumnElement[int]:
+        """A sum of small whole numbers as one."""
+
 
 def render(statement: Select[*tuple[Any, ...]] | ColumnElement[Any], dialect: SqlDialect) -> str:
     """SQL text for a driver without bound parameters; a paramstyle of names keeps `%` as it is."""
     return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+
+
+class StandardSpelling:
+    """What databases that keep to the SQL standard spell alike; `_dialect` is SQLAlchemy's of that database."""
+
+    _dialect: SqlDialect
+
+    def spell(self, value: ColumnElement[Any]) -> str:
+        """See `Dialect`."""
+        return render(value, self._dialect)
+
+    def render(self, statement: Select[*tuple[Any, ...]]) -> str:
+        """See `Dialect`."""
+        return render(statement, self._dialect)
+
+    def literal(self, text: str) -> ColumnElement[str]:
+        """See `Dialect`."""
+        return constant(text)
+
+    def quoted(self, name: str) -> str:
+        """See `Dialect`."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def concatenated(self, parts: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
+        """See `Dialect`."""
+        joined: ColumnElement[Any] = parts[0]
+        for part in parts[1:]:
+            joined = joined.op("||")(part)
+        return joined
+
+    def as_text(self, value: ColumnElement[Any]) -> ColumnElement[str]:
+        """See `Dialect`."""
+        return cast(value, Text)

@@ -3,6 +3,7 @@
 # ruff: noqa: D102 - the methods are documented where the protocol is
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,6 @@ from sqlalchemy import (
     FromClause,
     LargeBinary,
     Numeric,
-    Select,
     Text,
     and_,
     case,
@@ -38,24 +38,25 @@ from cost_top.gateways.dialects.base import (
     USABLE_FROM,
     USABLE_UNTIL,
     Cell,
+    StandardSpelling,
     TimeColumn,
     constant,
     iso,
     micros,
     number,
-    render,
 )  # fmt: skip
 
 Element = ColumnElement[Any]
 _INTEGERS = ("smallint", "integer", "bigint")
 _DIGITS = r"^[0-9]{1,15}(\.[0-9]*)?$"
+_DECIMAL = r"^-?[0-9]{1,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
 _ISO_SHAPE = (
     r"^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
     r"(\.[0-9]+)?(Z|\+00:00)?$"
 )
 
 
-class PostgresSpelling:
+class PostgresSpelling(StandardSpelling):
     """`Dialect` for PostgreSQL. `version` is `server_version_num`; `encoding` the server's."""
 
     name = "postgresql"
@@ -92,8 +93,12 @@ class PostgresSpelling:
             (word.in_([constant(text) for text in FALSE_WORDS]), number(0)),
         )
 
-    def money(self, cell: Cell, whole: bool) -> tuple[Element, str]:  # noqa: ARG002 - types say it here
-        if cell.declared in _INTEGERS:
+    def decimal(self, cell: Cell) -> Element:
+        text = cast(cell.value, Text)
+        return case((text.op("~")(constant(_DECIMAL)), cast(text, Numeric)))
+
+    def money(self, cell: Cell, whole: bool) -> tuple[Element, str]:
+        if cell.declared in _INTEGERS or (whole and cell.typed):
             return cast(cell.value, BigInteger), "integer"
         if cell.declared == "double precision":
             return cast(cell.value, Double), "double"
@@ -104,11 +109,25 @@ class PostgresSpelling:
 
     def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
         if cell.declared not in ("json", "jsonb"):
-            return None
+            return self._scalar_in_text(cell.value, path) if path and self.version < 160000 else None
         value = cell.value
         for key in path[:-1]:
             value = value.op("->")(constant(key))
         return value.op("->>")(constant(path[-1])) if path else value.op("#>>")(constant("{}"))
+
+    @staticmethod
+    def _scalar_in_text(text: Element, path: Sequence[str]) -> Element:
+        """The scalar at a path of JSON kept as text, by its shape: before version 16 a cast of broken JSON is an error.
+
+        Objects on the way may hold no others before the key.
+        """
+        keys = [re.sub(r"(\W)", r"\\\1", key) for key in path]
+        outer = "".join(f'"{key}"\\s*:\\s*\\{{[^{{}}]*' for key in keys[:-1])
+        pattern = outer + f'"{keys[-1]}"' + r'\s*:\s*("(?:[^"\\]|\\.)*"|[^][{},\s]+)'
+        found = func.nullif(func.substring(cast(text, Text), constant(pattern)), constant("null"))
+        inside = func.substr(found, number(2), func.length(found).op("-")(number(2)))
+        plain = func.replace(func.replace(inside, constant('\\"'), constant('"')), constant("\\\\"), constant("\\"))
+        return case((found.op("LIKE")(constant('"%')), plain), else_=found)
 
     def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:
         # Gateways keep kilobytes of JSON in a row, compressed out of line: every operator on the column would
@@ -180,17 +199,21 @@ class PostgresSpelling:
         around = timedelta(microseconds=3) if time.unit in MICROS_PER_UNIT else timedelta(seconds=1)
         return or_(*(and_(*self.within(time, t - around, t + around)) for t in sorted(set(times))))
 
+    def row_hash(self, values: Sequence[Element]) -> Element | None:
+        if self.version >= 140000:
+            return func.hash_record_extended(func.row(*values), number(0))
+        if self.version >= 110000:
+            return func.hashtextextended(cast(func.row(*values), Text), number(0))
+        return None
+
     def total(self, cell: Cell) -> Element:
         # Numeric sums are exact whatever the order of the rows.
         number_like = cell.declared in (*_INTEGERS, "double precision", "real") or cell.declared.startswith("numeric")
         summed = cast(cell.value, Numeric) if number_like else func.length(cast(cell.value, Text))
         return cast(func.sum(summed), Text)
 
-    def spell(self, value: Element) -> str:
-        return render(value, self._dialect)
-
-    def render(self, statement: Select[*tuple[Any, ...]]) -> str:
-        return render(statement, self._dialect)
+    def integer_sum(self, value: Element) -> ColumnElement[int]:
+        return cast(value, BigInteger)
 
 
 def _zoned(declared: str) -> bool:

@@ -13,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
-    Select,
     Text,
     and_,
     case,
@@ -35,12 +34,12 @@ from cost_top.gateways.dialects.base import (
     USABLE_FROM,
     USABLE_UNTIL,
     Cell,
+    StandardSpelling,
     TimeColumn,
     constant,
     iso,
     micros,
     number,
-    render,
 )  # fmt: skip
 
 Element = ColumnElement[Any]
@@ -64,7 +63,7 @@ def affinity(declared: str) -> str:
     return "real" if any(part in name for part in ("REAL", "FLOA", "DOUB")) else "numeric"
 
 
-class SqliteSpelling:
+class SqliteSpelling(StandardSpelling):
     """`Dialect` for SQLite. Text comes as bytes, because SQLite stores invalid UTF-8 without complaint."""
 
     name = "sqlite"
@@ -105,8 +104,18 @@ class SqliteSpelling:
             (word.in_([constant(text) for text in FALSE_WORDS]), number(0)),
         )
 
+    def decimal(self, cell: Cell) -> Element:
+        plain = func.replace(
+            func.replace(func.trim(cell.value), constant("."), constant("")), constant("-"), constant("")
+        )
+        digits = and_(plain != constant(""), plain.op("NOT GLOB")(constant("*[^0-9eE]*")))
+        return case(
+            (func.typeof(cell.value).in_([constant("integer"), constant("real")]), cast(cell.value, REAL)),
+            (and_(func.typeof(cell.value) == constant("text"), digits), cast(cell.value, REAL)),
+        )
+
     def money(self, cell: Cell, whole: bool) -> tuple[Element, str]:
-        if affinity(cell.declared) not in _NUMERIC:
+        if affinity(cell.declared) not in _NUMERIC and not (whole and cell.typed):
             return func.coalesce(self.money_text(cell), constant("")), "text"
         if whole:
             small = cell.value < number(9_200_000_000_000_000_000)
@@ -172,6 +181,9 @@ class SqliteSpelling:
         ranges = [and_(time.value >= _decimal(v - 2, size), time.value < _decimal(v + 3, size)) for v in loose]
         return or_(*([time.value.in_([number(value) for value in whole])] if whole else []), *ranges)
 
+    def row_hash(self, values: Sequence[Element]) -> Element | None:  # noqa: ARG002
+        return None  # SQLite has no hash
+
     def total(self, cell: Cell) -> Element:
         # Integers are summed exactly, in two parts that do not overflow. total() of the others never fails, and nine
         # digits of it do not depend on the order of the rows.
@@ -180,11 +192,8 @@ class SqliteSpelling:
         parts = (func.sum(whole.op("/")(number(10**12))), func.sum(whole.op("%")(number(10**12))))
         return func.printf(constant("%d/%d/%.9g"), *parts, func.total(loose))
 
-    def spell(self, value: Element) -> str:
-        return render(value, self._dialect)
-
-    def render(self, statement: Select[*tuple[Any, ...]]) -> str:
-        return render(statement, self._dialect)
+    def integer_sum(self, value: Element) -> ColumnElement[int]:
+        return cast(value, Integer)
 
     def _epoch(self, instant: datetime, unit: str) -> Element:
         return _decimal(micros(instant), MICROS_PER_UNIT[unit])

@@ -1,1 +1,1 @@
-"""The report APIs of gateways and providers, one module each."""
+"""Report APIs, one module each: questions out, figures in."""

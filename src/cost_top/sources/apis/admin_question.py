@@ -5,38 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from cost_top.model.filter import Filter, Term, pattern
+from cost_top.model.windows import floor
+from cost_top.sources.apis.shapes import Shape
 from cost_top.sources.report_api import GRAINS, Grain
 
 DAY = GRAINS["day"]
 # A filter on a key's name is one on the key.
 DIMENSION_OF = {"token_name": "token"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def floor(moment: datetime, width: timedelta) -> datetime:
-    """The start of the UTC bucket that holds an instant.
-
-    >>> floor(datetime(2026, 11, 25, 14, 3, 22, tzinfo=UTC), timedelta(hours=1)).isoformat()
-    '2026-11-25T14:00:00+00:00'
-    """
-    return moment.astimezone(UTC) - (moment - _EPOCH) % width
-
-
-def ceiling(moment: datetime, width: timedelta) -> datetime:
-    """The next bucket boundary at or after an instant.
-
-    >>> ceiling(datetime(2026, 11, 25, tzinfo=UTC), timedelta(days=1)).isoformat()
-    '2026-11-25T00:00:00+00:00'
-    """
-    return floor(moment + width - timedelta(microseconds=1), width)
 
 
 def stretches(start: datetime, end: datetime, widest: Grain) -> Iterator[tuple[Grain, datetime, datetime]]:
     """A period of whole minutes as the fewest stretches of equal buckets, none wider than `widest`.
 
+    >>> from datetime import UTC
     >>> [(g, f"{s:%d %H:%M}", f"{e:%d %H:%M}") for g, s, e in stretches(
     ...     datetime(2026, 11, 1, 22, 58, tzinfo=UTC), datetime(2026, 11, 4, 1, tzinfo=UTC), "day")]
     [('minute', '01 22:58', '01 23:00'), ('hour', '01 23:00', '02 00:00'), ('day', '02 00:00', '04 00:00'), \
@@ -67,7 +51,7 @@ class Endpoint:
 
     They name the value of `group_by[]`, the row's field that holds the value, and the parameter that filters by
     values. `buckets` are the most buckets of a page, by width. `always` is what rows are always grouped by.
-    `apart` are dimensions that cannot be asked for together. `known` are the fields a row may have.
+    `apart` are dimensions that cannot be asked for together. `shape` is a row of it.
     """
 
     path: str
@@ -75,7 +59,7 @@ class Endpoint:
     fields: Mapping[str, str]
     filters: Mapping[str, str]
     buckets: Mapping[Grain, int]
-    known: frozenset[str]
+    shape: type[Shape]
     always: tuple[str, ...] = ()
     apart: tuple[frozenset[str], ...] = ()
 

@@ -9,39 +9,34 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from cost_top.model.credits import Credits
-from cost_top.model.errors import SourceError
+from cost_top.model.errors import SourceDenied, SourceError
+from cost_top.model.windows import ceiling, floor, utc_now
 from cost_top.pricing.book import RateBook
 from cost_top.sources.apis.admin_names import Names
 from cost_top.sources.apis.admin_question import (
     DAY,
     DIMENSION_OF,
     Endpoint,
-    ceiling,
     dimensions_of,
-    floor,
     holds,
     narrow,
     stretches,
 )
 from cost_top.sources.apis.admin_tally import Key, Tally
-from cost_top.sources.apis.admin_wire import Wire, mappings, text
+from cost_top.sources.apis.admin_wire import Wire, mappings
+from cost_top.sources.apis.shapes import text
 from cost_top.sources.apis.usage_priced import Usage
-from cost_top.sources.base import SourceDenied
-from cost_top.sources.http import ApiClient, Parameters
-from cost_top.sources.report_api import GRAINS, Answer, Capabilities, Grain, Question
+from cost_top.sources.http.client import ApiClient, Parameters
+from cost_top.sources.report_api import GRAINS, Answer, ApiQuery, Capabilities, Grain
 
 MOST_PAGES = 50
 # A period that ends this shortly before now is meant to end now.
 _NOW = timedelta(minutes=2)
 WIDTHS: Mapping[Grain, str] = {"day": "1d", "hour": "1h", "minute": "1m"}
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class AdminReport:
@@ -57,7 +52,7 @@ class AdminReport:
     absent: ClassVar[Mapping[str, str]] = {}  # what rows without a value are, by dimension
 
     def __init__(
-        self, base_url: str, key: str, load_book: Callable[[], RateBook], clock: Callable[[], datetime] = _now
+        self, base_url: str, key: str, load_book: Callable[[], RateBook], clock: Callable[[], datetime] = utc_now
     ) -> None:
         """`UserError` for a URL that keys must not be sent to."""
         self._client = ApiClient(base_url, name=self.name, headers=self._headers(key), secrets=(key,))
@@ -84,18 +79,18 @@ class AdminReport:
         """When a bucket begins; `ValueError` when it does not say."""
         raise NotImplementedError
 
-    def _amount(self, row: Mapping[str, Any]) -> int | None:
+    def _amount(self, row: Any) -> int | None:
         """Pico-dollars of a line of the bill; None for another currency or no amount."""
         raise NotImplementedError
 
-    def _usage(self, row: Mapping[str, Any], start: datetime) -> Usage:
+    def _usage(self, row: Any, start: datetime) -> Usage:
         raise NotImplementedError
 
-    def _bill_extra(self, question: Question) -> tuple[str, ...]:  # noqa: ARG002
+    def _bill_extra(self, question: ApiQuery) -> tuple[str, ...]:  # noqa: ARG002
         """What a bill is grouped by beyond the question."""
         return ()
 
-    def _bill_row(self, row: Mapping[str, Any], amount: int | None, tally: Tally) -> None:
+    def _bill_row(self, row: Any, amount: int | None, tally: Tally) -> None:
         """See each line of a bill on its way."""
 
     def _remark(self, tally: Tally) -> None:
@@ -139,7 +134,7 @@ class AdminReport:
         """See `ReportApi`."""
         self._client.close()
 
-    def refuses(self, question: Question) -> str | None:
+    def refuses(self, question: ApiQuery) -> str | None:
         """See `ReportApi`."""
         offered = self.offered
         if question.dimension is not None and question.dimension not in offered.dimensions:
@@ -152,7 +147,7 @@ class AdminReport:
                 return f"{self.title} cannot filter by {term.field}; it can by {fields}"
         return None
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: ApiQuery) -> Answer:
         """See `ReportApi`."""
         self._stopped.clear()
         now = self._clock()
@@ -181,7 +176,7 @@ class AdminReport:
             notes.append(meaning)
         return Answer(buckets, now, tuple(notes))
 
-    def _plan(self, question: Question, now: datetime) -> tuple[datetime, datetime, bool]:
+    def _plan(self, question: ApiQuery, now: datetime) -> tuple[datetime, datetime, bool]:
         """The period in whole minutes as far as it holds anything yet, and whether the bill can answer for it."""
         start, end = floor(question.start, GRAINS["minute"]), ceiling(question.end, GRAINS["minute"])
         if end + _NOW >= now:
@@ -192,8 +187,8 @@ class AdminReport:
         return start, end, known and whole
 
     def _rows(
-        self, endpoint: Endpoint, grain: Grain, start: datetime, end: datetime, question: Question, tally: Tally
-    ) -> Iterator[tuple[datetime, Mapping[str, str | None], Mapping[str, Any]]]:
+        self, endpoint: Endpoint, grain: Grain, start: datetime, end: datetime, question: ApiQuery, tally: Tally
+    ) -> Iterator[tuple[datetime, Mapping[str, str | None], Any]]:
         """The rows of a report that the question's filter selects, with their bucket and what they are grouped by."""
         ids = {(field, name): found for field, names in self._names.items() for name, found in names.ids().items()}
         narrowed = narrow(question.where, endpoint, ids)
@@ -211,10 +206,10 @@ class AdminReport:
             begins = self._begins(endpoint, bucket, start, end)
             if begins is None:
                 continue
-            for row in mappings(bucket.get("results")):
+            for result in mappings(bucket.get("results")):
                 self.statistics.rows_read += 1
-                self.wire.fields(endpoint.path, row, endpoint.known)
-                values = {dimension: text(row.get(field)) for dimension, field in endpoint.fields.items()}
+                row = self.wire.read(endpoint.path, endpoint.shape, result)
+                values = {dimension: getattr(row, field) for dimension, field in endpoint.fields.items()}
                 if all(holds(term, self._called(term.field or "", values)) for term in narrowed.tests):
                     yield begins, values, row
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cost_top.model.errors import one_line
+from cost_top.model.notes import Note
 from cost_top.model.query import Measures, known_measures
 from cost_top.pricing.book import RateBook
 from cost_top.sources.apis.usage_priced import Usage, value_usage
@@ -103,7 +104,7 @@ class Tally:
         """What a reader should know of these figures."""
         notes = list(self.remarks)
         if not self.on_bill and self._sums:
-            notes.insert(0, f"dollars by cost-top's rates, not {self.title}'s bill")
+            notes.insert(0, Note(f"dollars by cost-top's rates, not {self.title}'s bill", "rates"))
         if self._unpriced:
             notes.append(f"no rate for {_listed(list(self._unpriced))}")
         if self._longer:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Context, Decimal
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from cost_top.model.errors import one_line
 from cost_top.model.money import pico
-from cost_top.model.text import clean
+from cost_top.sources.apis.shapes import NEEDED, Shape, text
+
+S = TypeVar("S", bound=Shape)
 
 _MOST_DRIFT = 20
-_MOST_COUNT = 10**18
 _EXACT = Context(prec=60)
 
 
@@ -31,26 +35,23 @@ class Wire:
         """What was otherwise than documented, one line each."""
         return tuple(self._drift)
 
-    def fields(self, path: str, row: Mapping[str, Any], known: frozenset[str]) -> None:
-        """Remember fields that are not documented."""
-        for name in row.keys() - known:
-            self.differs(path, f"unknown field {one_line(name, 60)}")
-
-    def count(self, path: str, row: Mapping[str, Any], name: str, needed: bool = False) -> int | None:
-        """A token count, perhaps spelled as text; None where there is none or what is there cannot be one."""
-        value = row.get(name)
-        if value is None:
-            if needed:
-                self.differs(path, f"no {name}")
-            return None
+    def read(self, path: str, shape: type[S], row: Mapping[str, Any]) -> S:
+        """An object of an answer, and what of it is otherwise than its shape says."""
+        given = dict(row)
         try:
-            number = Decimal(value.strip() if isinstance(value, str) else value)
-            if not isinstance(value, bool) and 0 <= number <= _MOST_COUNT and number == int(number):
-                return int(number)
-        except (ArithmeticError, ValueError, TypeError):
-            pass
-        self.differs(path, f"{name} is no count")
-        return None
+            found = shape.model_validate(given)
+        except ValidationError as error:
+            for each in error.errors(include_url=False):
+                name = str(each["loc"][0])
+                given.pop(name, None)
+                self.differs(path, f"{each['loc'][-1]} {_problem(each)}")
+            found = shape.model_validate(given)
+        for name in found.model_extra or ():
+            self.differs(path, f"unknown field {one_line(name, 60)}")
+        for name, field in shape.model_fields.items():
+            if NEEDED in field.metadata and row.get(name) is None:
+                self.differs(path, f"no {name}")
+        return found
 
     def money(self, path: str, amount: object, currency: object, scale: int = 0) -> int | None:
         """An amount in `10^scale` US dollars as exact pico-dollars; None for another currency or no number."""
@@ -71,15 +72,9 @@ class Wire:
             return None
 
 
-def text(value: object) -> str | None:
-    """A clean text from the wire; None where there is none.
-
-    >>> text(" a\\x1b"), text(""), text(None), text(7)
-    ('a', None, None, '7')
-    """
-    if isinstance(value, (str, int)) and not isinstance(value, bool):
-        return clean(str(value)) or None
-    return None
+def _problem(error: ErrorDetails) -> str:
+    raised = error.get("ctx", {}).get("error")
+    return one_line(raised, 60) if raised is not None else "is of another kind"
 
 
 def mappings(value: object) -> Iterator[Mapping[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from cost_top.sources.apis.admin_question import Endpoint
 from cost_top.sources.apis.admin_report import AdminReport
 from cost_top.sources.apis.admin_tally import Tally
-from cost_top.sources.apis.admin_wire import text
+from cost_top.sources.apis.shapes import Count, NeededCount, Shape, Text, Unread
 from cost_top.sources.apis.usage_priced import Usage
 from cost_top.sources.report_api import Capabilities
 
@@ -24,16 +24,58 @@ _PAGE = ("limit", "1000")
 # Input tokens of a single request: more than, at most.
 _CONTEXTS: Mapping[str, tuple[int, int | None]] = {"0-200k": (0, 200_000), "200k-1M": (200_000, None)}
 
+
+class BillRow(Shape):
+    """A line of the cost report."""
+
+    amount: Unread = None
+    currency: Unread = None
+    cost_type: Unread = None
+    description: Unread = None
+    model: Text = None
+    token_type: Unread = None
+    service_tier: Text = None
+    context_window: Text = None
+    inference_geo: Unread = None
+    speed: Unread = None
+    workspace_id: Text = None
+
+
+class CacheCreation(Shape):
+    """Tokens written to the cache, by how long they stay."""
+
+    ephemeral_5m_input_tokens: Count = None
+    ephemeral_1h_input_tokens: Count = None
+
+
+class UsageRow(Shape):
+    """A group of the usage report; the flat fields are the spelling of a third-party schema."""
+
+    uncached_input_tokens: NeededCount = None
+    cache_read_input_tokens: NeededCount = None
+    cache_creation: CacheCreation | None = None
+    output_tokens: NeededCount = None
+    server_tool_use: Unread = None
+    model: Text = None
+    api_key_id: Text = None
+    workspace_id: Text = None
+    service_tier: Text = None
+    context_window: Text = None
+    inference_geo: Unread = None
+    speed: Unread = None
+    account_id: Text = None
+    service_account_id: Unread = None
+    cache_creation_5m_input_tokens: Count = None
+    cache_creation_1h_input_tokens: Count = None
+
+
 _BILL = Endpoint(
     path="/v1/organizations/cost_report",
     groups={"team": "workspace_id", "model": "description"},
     fields={"team": "workspace_id", "model": "model"},
     filters={},
     buckets={"day": 31},
-    known=frozenset({
-        "amount", "currency", "cost_type", "description", "model", "token_type", "service_tier", "context_window",
-        "inference_geo", "speed", "workspace_id",
-    }),
+    shape=BillRow,
 )  # fmt: skip
 _USAGE = Endpoint(
     path="/v1/organizations/usage_report/messages",
@@ -41,13 +83,7 @@ _USAGE = Endpoint(
     fields={"team": "workspace_id", "owner": "account_id", "token": "api_key_id", "model": "model"},
     filters={"team": "workspace_ids[]", "owner": "account_ids[]", "token": "api_key_ids[]", "model": "models[]"},
     buckets={"day": 31, "hour": 168, "minute": 1440},
-    known=frozenset({
-        "uncached_input_tokens", "cache_read_input_tokens", "cache_creation", "output_tokens", "server_tool_use",
-        "model", "api_key_id", "workspace_id", "service_tier", "context_window", "inference_geo", "speed",
-        "account_id", "service_account_id",
-        # The flat spelling of a third-party schema.
-        "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens",
-    }),
+    shape=UsageRow,
     always=("model", "service_tier", "context_window"),
 )  # fmt: skip
 
@@ -112,31 +148,26 @@ class AnthropicApi(AdminReport):
         start = datetime.fromisoformat(str(bucket.get("starting_at")))
         return start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
 
-    def _amount(self, row: Mapping[str, Any]) -> int | None:
-        return self.wire.money(_BILL.path, row.get("amount"), row.get("currency"), scale=_CENTS)
+    def _amount(self, row: BillRow) -> int | None:
+        return self.wire.money(_BILL.path, row.amount, row.currency, scale=_CENTS)
 
-    def _usage(self, row: Mapping[str, Any], start: datetime) -> Usage:
-        created = row.get("cache_creation")
-        created = created if isinstance(created, dict) else {}
-        fresh = self.wire.count(_USAGE.path, row, "uncached_input_tokens", needed=True)
-        read = self.wire.count(_USAGE.path, row, "cache_read_input_tokens", needed=True)
-        short = self.wire.count(_USAGE.path, created, "ephemeral_5m_input_tokens")
-        if short is None:
-            short = self.wire.count(_USAGE.path, row, "cache_creation_5m_input_tokens")
-        long = self.wire.count(_USAGE.path, created, "ephemeral_1h_input_tokens")
-        if long is None:
-            long = self.wire.count(_USAGE.path, row, "cache_creation_1h_input_tokens")
+    def _usage(self, row: UsageRow, start: datetime) -> Usage:
+        created = row.cache_creation or CacheCreation()
+        fresh, read = row.uncached_input_tokens, row.cache_read_input_tokens
+        short, long = created.ephemeral_5m_input_tokens, created.ephemeral_1h_input_tokens
+        short = row.cache_creation_5m_input_tokens if short is None else short
+        long = row.cache_creation_1h_input_tokens if long is None else long
         written = None if short is None and long is None else (short or 0) + (long or 0)
         return Usage(
-            model=text(row.get("model")),
+            model=row.model,
             time=start,
-            mode=text(row.get("service_tier")),
-            context=_CONTEXTS.get(text(row.get("context_window")) or "", (0, None)),
+            mode=row.service_tier,
+            context=_CONTEXTS.get(row.context_window or "", (0, None)),
             input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
             cached_input_tokens=read,
             cache_creation_input_tokens=written,
             cache_creation_1h_tokens=long,
-            output_tokens=self.wire.count(_USAGE.path, row, "output_tokens", needed=True),
+            output_tokens=row.output_tokens,
         )
 
     def _remark(self, tally: Tally) -> None:

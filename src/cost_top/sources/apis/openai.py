@@ -15,13 +15,68 @@ from cost_top.model.errors import one_line
 from cost_top.sources.apis.admin_question import Endpoint
 from cost_top.sources.apis.admin_report import AdminReport
 from cost_top.sources.apis.admin_tally import Tally
-from cost_top.sources.apis.admin_wire import text
+from cost_top.sources.apis.shapes import Count, NeededCount, Shape, Text, Unread
 from cost_top.sources.apis.usage_priced import Usage
-from cost_top.sources.report_api import Capabilities, Question
+from cost_top.sources.report_api import ApiQuery, Capabilities
 
 BASE_URL = "https://api.openai.com/v1"
 _MOST_PROJECTS = 50  # whose keys are read for their names: one question each
 _PAGE = ("limit", "100")
+
+
+class Amount(Shape):
+    """A sum of money."""
+
+    value: Unread = None
+    currency: Unread = None
+
+
+class BillRow(Shape):
+    """A line of `/organization/costs`."""
+
+    object: Unread = None
+    amount: Amount | None = None
+    api_key_id: Text = None
+    api_source: Unread = None
+    line_item: Text = None
+    project_id: Text = None
+    quantity: Unread = None
+    quantity_unit: Unread = None
+    user_id: Text = None
+    organization_id: Unread = None
+    project_name: Unread = None
+    organization_name: Unread = None
+
+
+class UsageRow(Shape):
+    """A group of `/organization/usage/completions`."""
+
+    object: Unread = None
+    api_key_id: Text = None
+    api_source: Unread = None
+    batch: Unread = None
+    model: Text = None
+    project_id: Text = None
+    service_tier: Text = None
+    user_id: Text = None
+    num_model_requests: NeededCount = None
+    input_tokens: NeededCount = None
+    input_cached_tokens: Count = None
+    input_uncached_tokens: Unread = None
+    input_text_tokens: Unread = None
+    input_audio_tokens: Count = None
+    input_image_tokens: Unread = None
+    input_cached_text_tokens: Unread = None
+    input_cached_audio_tokens: Count = None
+    input_cached_image_tokens: Unread = None
+    input_cache_write_tokens: Count = None
+    input_cache_write_30m_tokens: Unread = None
+    input_cache_write_12h_tokens: Unread = None
+    output_tokens: NeededCount = None
+    output_text_tokens: Unread = None
+    output_audio_tokens: Count = None
+    output_image_tokens: Unread = None
+
 
 _BILL = Endpoint(
     path="/organization/costs",
@@ -29,10 +84,7 @@ _BILL = Endpoint(
     fields={"team": "project_id", "owner": "user_id", "token": "api_key_id"},
     filters={"team": "project_ids[]", "token": "api_key_ids[]"},
     buckets={"day": 180},
-    known=frozenset({
-        "object", "amount", "api_key_id", "api_source", "line_item", "project_id", "quantity", "quantity_unit",
-        "user_id", "organization_id", "project_name", "organization_name",
-    }),
+    shape=BillRow,
     # Costs by user and project in one question are refused for some organisations and periods.
     apart=(frozenset({"team", "owner"}),),
 )  # fmt: skip
@@ -42,14 +94,7 @@ _USAGE = Endpoint(
     fields={"team": "project_id", "owner": "user_id", "token": "api_key_id", "model": "model"},
     filters={"team": "project_ids[]", "owner": "user_ids[]", "token": "api_key_ids[]", "model": "models[]"},
     buckets={"day": 31, "hour": 168, "minute": 1440},
-    known=frozenset({
-        "object", "api_key_id", "api_source", "batch", "model", "project_id", "service_tier", "user_id",
-        "num_model_requests", "input_tokens", "input_cached_tokens", "input_uncached_tokens", "input_text_tokens",
-        "input_audio_tokens", "input_image_tokens", "input_cached_text_tokens", "input_cached_audio_tokens",
-        "input_cached_image_tokens", "input_cache_write_tokens", "input_cache_write_30m_tokens",
-        "input_cache_write_12h_tokens", "output_tokens", "output_text_tokens", "output_audio_tokens",
-        "output_image_tokens",
-    }),
+    shape=UsageRow,
     always=("model", "batch", "service_tier"),
 )  # fmt: skip
 
@@ -115,32 +160,31 @@ class OpenAiApi(AdminReport):
             raise ValueError("no start_time")
         return datetime.fromtimestamp(int(value), UTC)
 
-    def _amount(self, row: Mapping[str, Any]) -> int | None:
-        amount = row.get("amount")
-        found = amount if isinstance(amount, dict) else {}
-        return self.wire.money(_BILL.path, found.get("value"), found.get("currency"))
+    def _amount(self, row: BillRow) -> int | None:
+        found = row.amount or Amount()
+        return self.wire.money(_BILL.path, found.value, found.currency)
 
-    def _usage(self, row: Mapping[str, Any], start: datetime) -> Usage:
+    def _usage(self, row: UsageRow, start: datetime) -> Usage:
         return Usage(
-            model=text(row.get("model")),
+            model=row.model,
             time=start,
-            mode="batch" if row.get("batch") in (True, "true") else text(row.get("service_tier")),
-            request_count=self.wire.count(_USAGE.path, row, "num_model_requests", needed=True),
-            input_tokens=self.wire.count(_USAGE.path, row, "input_tokens", needed=True),
-            cached_input_tokens=self.wire.count(_USAGE.path, row, "input_cached_tokens"),
-            cache_creation_input_tokens=self.wire.count(_USAGE.path, row, "input_cache_write_tokens"),
-            output_tokens=self.wire.count(_USAGE.path, row, "output_tokens", needed=True),
-            audio_input_tokens=self.wire.count(_USAGE.path, row, "input_audio_tokens"),
-            audio_cached_tokens=self.wire.count(_USAGE.path, row, "input_cached_audio_tokens"),
-            audio_output_tokens=self.wire.count(_USAGE.path, row, "output_audio_tokens"),
+            mode="batch" if row.batch in (True, "true") else row.service_tier,
+            request_count=row.num_model_requests,
+            input_tokens=row.input_tokens,
+            cached_input_tokens=row.input_cached_tokens,
+            cache_creation_input_tokens=row.input_cache_write_tokens,
+            output_tokens=row.output_tokens,
+            audio_input_tokens=row.input_audio_tokens,
+            audio_cached_tokens=row.input_cached_audio_tokens,
+            audio_output_tokens=row.output_audio_tokens,
         )
 
-    def _bill_extra(self, question: Question) -> tuple[str, ...]:
+    def _bill_extra(self, question: ApiQuery) -> tuple[str, ...]:
         return ("line_item",) if question.dimension in (None, "provider") else ()
 
-    def _bill_row(self, row: Mapping[str, Any], amount: int | None, tally: Tally) -> None:
+    def _bill_row(self, row: BillRow, amount: int | None, tally: Tally) -> None:
         # A line item is `MODEL, KIND`, or the name of a service.
-        item = (text(row.get("line_item")) or "").partition(",")[0].strip()
+        item = (row.line_item or "").partition(",")[0].strip()
         if item and amount:
             tally.items[item] = tally.items.get(item, 0) + amount
 

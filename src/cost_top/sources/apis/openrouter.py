@@ -13,20 +13,21 @@ What was asked for depends on the key (`GET /key` tells which kind it is):
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
+from cost_top.model.budgets import KeptBudgets
 from cost_top.model.credits import Credits
+from cost_top.model.errors import SourceDenied, SourceRefused
+from cost_top.sources.apis import openrouter_shapes as shapes
+from cost_top.sources.apis.admin_wire import Wire
 from cost_top.sources.apis.openrouter_analytics import Analytics, read_keys
-from cost_top.sources.apis.openrouter_figures import amount, object_of
-from cost_top.sources.apis.openrouter_totals import Activity, KeyTotals, Way
-from cost_top.sources.base import SourceDenied, SourceRefused
-from cost_top.sources.http import ApiClient
-from cost_top.sources.report_api import Answer, Capabilities, Question
+from cost_top.sources.apis.openrouter_figures import object_of
+from cost_top.sources.apis.openrouter_limits import limits_of
+from cost_top.sources.apis.openrouter_totals import Activity, KeyTotals, Way, list_keys, read_key
+from cost_top.sources.http.client import ApiClient
+from cost_top.sources.report_api import Answer, ApiQuery, Capabilities
 
 BASE_URL = "https://openrouter.ai/api/v1"
-_KEY_FIELDS = ("usage", "usage_daily", "usage_weekly", "usage_monthly", "limit", "limit_remaining")
 
 
 class OpenRouterApi:
@@ -39,9 +40,9 @@ class OpenRouterApi:
         )
         self._identity = hashlib.sha256(f"openrouter\0{base_url.rstrip('/')}\0{key}".encode()).hexdigest()
         self.statistics = self._client.statistics
-        self._drift: dict[str, None] = {}
+        self._wire = Wire("openrouter")
         self._management = False
-        self._way: Way = KeyTotals(self._client)
+        self._way: Way = KeyTotals(self._client, self._wire)
 
     @property
     def label(self) -> str:
@@ -61,23 +62,22 @@ class OpenRouterApi:
     def open(self) -> None:
         """Find out what kind of key this is and whether analytics answer it."""
         key = self._key()
-        self._drift.update((f"GET /key has no {name}", None) for name in _KEY_FIELDS if name not in key)
         # Either name: provisioning is what management was called before.
-        self._management = key.get("is_management_key") is True or key.get("is_provisioning_key") is True
+        self._management = key.is_management_key is True or key.is_provisioning_key is True
         if not self._management:
-            self._way = KeyTotals(self._client)
+            self._way = KeyTotals(self._client, self._wire)
             return
         meta = self._meta()
         if meta is None:
-            self._way = Activity(self._client, self._drift)
+            self._way = Activity(self._client, self._wire)
         else:
-            self._way = Analytics(self._client, meta, read_keys(self._client), self._drift)
+            self._way = Analytics(self._client, meta, read_keys(self._client, self._wire), self._wire)
 
-    def refuses(self, question: Question) -> str | None:
+    def refuses(self, question: ApiQuery) -> str | None:
         """Why the question has no answer here; None when it has."""
         return self._way.refuses(question, datetime.now(UTC))
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: ApiQuery) -> Answer:
         """The answer; where analytics turn out to be closed, that of the completed days."""
         now = datetime.now(UTC)
         try:
@@ -86,7 +86,7 @@ class OpenRouterApi:
             # 404 and 400 are both refusals; only a closed analytics API says no to what it offers as well.
             if not isinstance(self._way, Analytics) or self._meta() is not None:
                 raise
-            self._way = Activity(self._client, self._drift)
+            self._way = Activity(self._client, self._wire)
             if self._way.refuses(question, now) is not None:
                 raise
             return self._way.ask(question, now)
@@ -94,20 +94,28 @@ class OpenRouterApi:
     def credits(self) -> Credits | None:
         """The account's balance with a management key; else what is left of the key's own limit, if it has one."""
         if self._management:
-            found = object_of(object_of(self._client.get("/credits").value, "/credits").get("data"), "/credits")
-            bought, used = amount(found.get("total_credits")), amount(found.get("total_usage"))
+            data = object_of(object_of(self._client.get("/credits").value, "/credits").get("data"), "/credits")
+            told = self._wire.read("/credits", shapes.Credits, data)
+            bought, used = told.total_credits, told.total_usage
             balance = None if bought is None or used is None else bought - used
         else:
             found = self._key()
-            balance = None if found.get("limit") is None else amount(found.get("limit_remaining"))
-            used = amount(found.get("usage"))
+            balance = None if found.limit is None else found.limit_remaining
+            used = found.usage
         if balance is None and used is None:
             return None
         return Credits(balance, used, datetime.now(UTC))
 
+    def kept_budgets(self) -> KeptBudgets:
+        """The limits of all keys with a management key, else that of the key itself."""
+        keys = list_keys(self._client, self._wire) if self._management else [self._key()]
+        if keys is None:
+            return KeptBudgets(missing=("openrouter: limits of keys are not known: this key may not list keys",))
+        return limits_of(keys, datetime.now(UTC))
+
     def drift(self) -> tuple[str, ...]:
         """What was answered otherwise than documented."""
-        return tuple(self._drift)
+        return self._wire.drift()
 
     def cancel(self) -> None:
         """Break off the request under way, from any thread."""
@@ -117,12 +125,13 @@ class OpenRouterApi:
         """Release the connection."""
         self._client.close()
 
-    def _key(self) -> Mapping[str, Any]:
-        return object_of(object_of(self._client.get("/key").value, "/key").get("data"), "/key")
+    def _key(self) -> shapes.Key:
+        return read_key(self._client, self._wire)
 
-    def _meta(self) -> Mapping[str, Any] | None:
+    def _meta(self) -> shapes.Meta | None:
         """What analytics offer; None where they are closed to this key or not there."""
         try:
-            return object_of(object_of(self._client.get("/analytics/meta").value, "meta").get("data"), "meta")
+            data = object_of(object_of(self._client.get("/analytics/meta").value, "meta").get("data"), "meta")
+            return self._wire.read("/analytics/meta", shapes.Meta, data)
         except (SourceDenied, SourceRefused):
             return None

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from cost_top.model.errors import SourceError
 from cost_top.model.filter import Term
 from cost_top.model.text import clean
+from cost_top.sources.apis.admin_wire import Wire
 from cost_top.sources.apis.openrouter_figures import (
     COUNT_METRICS,
     MONEY_METRICS,
@@ -26,6 +26,7 @@ from cost_top.sources.apis.openrouter_figures import (
     object_of,
     rows_of,
 )
+from cost_top.sources.apis.openrouter_shapes import Key, Meta, Query, QueryMetadata, QueryRow
 from cost_top.sources.apis.openrouter_totals import (
     LAG,
     NEVER,
@@ -35,8 +36,8 @@ from cost_top.sources.apis.openrouter_totals import (
     plain_values,
     refused_term,
 )
-from cost_top.sources.http import ApiClient
-from cost_top.sources.report_api import GRAINS, Answer, Bucket, Capabilities, Question
+from cost_top.sources.http.client import ApiClient
+from cost_top.sources.report_api import GRAINS, Answer, ApiQuery, Bucket, Capabilities
 
 DIMENSIONS: Mapping[str, str] = {
     "model": "model", "provider": "provider", "token": "api_key_id", "user": "external_user", "owner": "user",
@@ -51,6 +52,7 @@ _BY_ID = {"owner": "members", "endpoint": "apps", "team": "workspaces"}
 _SHORT_LIVED = frozenset(("provider", "user"))
 _SHORT, _LONG = timedelta(days=31), timedelta(days=365)
 _MINUTES = timedelta(hours=3)  # the longest period in minutes
+_QUERY = "/analytics/query"
 _MOST_ROWS = 10_000
 _MOST_FILTERS = 20
 _HALVINGS = 3
@@ -59,14 +61,14 @@ _HALVINGS = 3
 class Keys:
     """The account's keys by what answers call them, for filters, which want a hash."""
 
-    def __init__(self, keys: Iterable[Mapping[str, object]] | None) -> None:
+    def __init__(self, keys: Iterable[Key] | None) -> None:
         """None where the keys cannot be listed."""
         self.listed = keys is not None
         self._hashes: dict[str, tuple[str, ...]] = {}
         for key in keys or ():
-            found = key.get("hash")
-            if isinstance(found, str) and found:
-                for label in dict.fromkeys((name(key.get("name")), name(key.get("label")))):
+            found = key.hash
+            if found:
+                for label in dict.fromkeys((key.name, key.label)):
                     if label is not None and found not in self._hashes.get(label, ()):
                         self._hashes[label] = (*self._hashes.get(label, ()), found)
                 self._hashes.setdefault(found, (found,))
@@ -90,20 +92,20 @@ class Keys:
         return list(dict.fromkeys(found))
 
 
-def read_keys(client: ApiClient) -> Keys:
+def read_keys(client: ApiClient, wire: Wire) -> Keys:
     """The keys as the account lists them now."""
-    return Keys(list_keys(client))
+    return Keys(list_keys(client, wire))
 
 
 class Analytics:
     """`POST /analytics/query` within what `GET /analytics/meta` offers."""
 
-    def __init__(self, client: ApiClient, meta: Mapping[str, Any], keys: Keys, drift: dict[str, None]) -> None:
-        """`drift` takes what is otherwise than documented."""
+    def __init__(self, client: ApiClient, meta: Meta, keys: Keys, wire: Wire) -> None:
+        """`wire` takes what is otherwise than documented."""
         self._client = client
         self._keys = keys
-        self._drift = drift
-        metrics, dimensions = _names(meta, "metrics"), _names(meta, "dimensions")
+        self._wire = wire
+        metrics, dimensions = _names(meta.metrics), _names(meta.dimensions)
         wanted = (*MONEY_METRICS, *COUNT_METRICS.values())
         # A meta answer without a list says nothing; then the documented names are used.
         self._metrics = [metric for metric in wanted if not metrics or metric in metrics]
@@ -111,7 +113,8 @@ class Analytics:
             ours: theirs for ours, theirs in DIMENSIONS.items() if not dimensions or theirs in dimensions
         }
         missing = {*wanted, *DIMENSIONS.values()} - {*self._metrics, *self._dimensions.values()}
-        drift.update((f"GET /analytics/meta does not offer {theirs}", None) for theirs in sorted(missing))
+        for theirs in sorted(missing):
+            wire.differs("/analytics/meta", f"does not offer {theirs}")
         fields = {ours for ours, theirs in _FILTERS.items() if not dimensions or theirs in dimensions}
         self._fields = frozenset(fields if keys.listed else fields - {"token", "token_name"})
         self.capabilities = self._capabilities()
@@ -130,7 +133,7 @@ class Analytics:
             },
         )  # fmt: skip
 
-    def refuses(self, question: Question, now: datetime) -> str | None:
+    def refuses(self, question: ApiQuery, now: datetime) -> str | None:
         """What is not offered, wants ids that are not known, or lies further back than is kept."""
         if question.dimension is not None and question.dimension not in self._dimensions:
             return NEVER.get(question.dimension, f"OpenRouter's analytics do not group by {question.dimension}")
@@ -157,7 +160,7 @@ class Analytics:
             return f"OpenRouter filters models by their full name, such as openai/gpt-4o; not {term}"
         return None
 
-    def _refuses_age(self, question: Question, now: datetime) -> str | None:
+    def _refuses_age(self, question: ApiQuery, now: datetime) -> str | None:
         if question.start >= now - _SHORT:
             return None
         used = {question.dimension, *(term.field for term in question.where.terms)} & _SHORT_LIVED
@@ -170,7 +173,7 @@ class Analytics:
             return "OpenRouter's analytics go back 365 days"
         return None
 
-    def ask(self, question: Question, now: datetime) -> Answer:
+    def ask(self, question: ApiQuery, now: datetime) -> Answer:
         """The answer; a period whose answer is cut off is asked again in halves."""
         found = _Found(now)
         self._ask_part(question, question.start, question.end, _HALVINGS, found)
@@ -193,29 +196,29 @@ class Analytics:
             found.notes["keys of the same name are one row: OpenRouter tells a key's name only"] = None
         return Answer(merged(buckets), found.as_of, tuple(found.notes))
 
-    def _ask_part(self, question: Question, start: datetime, end: datetime, halvings: int, found: _Found) -> None:
+    def _ask_part(self, question: ApiQuery, start: datetime, end: datetime, halvings: int, found: _Found) -> None:
         data = object_of(self._client.post("/analytics/query", self._body(question, start, end)).value, "its answer")
-        data = object_of(data.get("data"), "its answer's data")
-        rows = rows_of(data.get("data"), "its answer's data")
-        metadata = object_of(data.get("metadata") or {}, "its answer's metadata")
-        if metadata.get("truncated") is True:
+        told = self._wire.read(_QUERY, Query, object_of(data.get("data"), "its answer's data"))
+        rows = [self._wire.read(_QUERY, QueryRow, row) for row in rows_of(told.data, "its answer's data")]
+        metadata = self._wire.read(_QUERY, QueryMetadata, object_of(told.metadata or {}, "its answer's metadata"))
+        if metadata.truncated is True:
             middle = _middle(question, start, end)
             if halvings > 0 and middle is not None:
                 self._ask_part(question, start, middle, halvings - 1, found)
                 self._ask_part(question, middle, end, halvings - 1, found)
                 return
             found.notes[f"OpenRouter cut its answer off after {len(rows):,} rows: figures are too low"] = None
-        if "truncated" not in metadata:
-            self._drift["POST /analytics/query does not tell whether its answer is whole"] = None
-        warnings = data.get("warnings")
+        if "truncated" not in metadata.model_fields_set:
+            self._wire.differs(_QUERY, "does not tell whether its answer is whole")
+        warnings = told.warnings
         for warning in warnings if isinstance(warnings, list) else ():
             text = name(warning)
             if text:
                 found.notes[f"OpenRouter warns: {text}"] = None
         found.rows += rows
-        found.as_of = min(found.as_of, cached_at(data.get("cachedAt"), found.now))
+        found.as_of = min(found.as_of, cached_at(told.cachedAt, found.now))
 
-    def _body(self, question: Question, start: datetime, end: datetime) -> dict[str, object]:
+    def _body(self, question: ApiQuery, start: datetime, end: datetime) -> dict[str, object]:
         body: dict[str, object] = {
             "metrics": self._metrics,
             "time_range": {"start": _spelled(start), "end": _spelled(end)},
@@ -237,23 +240,24 @@ class Analytics:
         field = _FILTERS[term.field or ""]
         return {"field": field, "operator": "eq" if one else "in", "value": values[0] if one else values}
 
-    def _start(self, row: Mapping[str, Any], question: Question) -> datetime | None:
+    def _start(self, row: QueryRow, question: ApiQuery) -> datetime | None:
         """The start of a row's bucket; None without a grain, and for a bucket beside the period."""
         if question.grain is None:
             return None
-        start = instant(row.get(f"date__{question.grain}", row.get("date")))
+        spelled = f"date__{question.grain}"
+        start = instant(getattr(row, spelled) if spelled in row.model_fields_set else row.date)
         if start is None:
             raise SourceError(f"openrouter: its analytics answer without a usable date__{question.grain}")
         beside = start >= question.end or start + GRAINS[question.grain] <= question.start
         return None if beside else start
 
-    def _key_of(self, row: Mapping[str, Any], dimension: str | None) -> tuple[str | None, ...]:
+    def _key_of(self, row: QueryRow, dimension: str | None) -> tuple[str | None, ...]:
         if dimension is None:
             return ()
         field = self._dimensions[dimension]
-        if field not in row:
-            self._drift[f"POST /analytics/query has rows without {field}"] = None
-        value = name(row.get(field))
+        if field not in row.model_fields_set:
+            self._wire.differs(_QUERY, f"rows without {field}")
+        value: str | None = getattr(row, field)
         return self._keys.key(value) if dimension == "token" else (value,)
 
 
@@ -263,19 +267,18 @@ class _Found:
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.as_of = now
-        self.rows: list[Mapping[str, Any]] = []
+        self.rows: list[QueryRow] = []
         self.notes: dict[str, None] = {}
 
 
-def _names(meta: Mapping[str, Any], part: str) -> frozenset[str]:
+def _names(listed: object) -> frozenset[str]:
     """The names in a list of `/analytics/meta`; empty where there is no such list."""
-    listed = meta.get(part)
     entries = listed if isinstance(listed, list) else []
     names = (entry.get("name") if isinstance(entry, dict) else entry for entry in entries)
     return frozenset(clean(entry) for entry in names if isinstance(entry, str))
 
 
-def _middle(question: Question, start: datetime, end: datetime) -> datetime | None:
+def _middle(question: ApiQuery, start: datetime, end: datetime) -> datetime | None:
     """Where to halve a period, between two of its buckets; None where it is one."""
     if question.grain is None:
         return None

@@ -14,9 +14,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cost_top.model.errors import SourceError
-from cost_top.model.money import pico
 from cost_top.model.query import Measures, add_measures, known_measures
 from cost_top.model.text import clean
+from cost_top.sources.apis.openrouter_shapes import ActivityRow, Key, QueryRow
 from cost_top.sources.report_api import Bucket
 
 # Metrics of /analytics/query by our measures; money apart. All reach a year back.
@@ -38,13 +38,13 @@ ACTIVITY_COUNTS: Mapping[str, str] = {
 }
 
 
-def analytics_measures(row: Mapping[str, Any]) -> tuple[Measures | None, bool]:
+def analytics_measures(row: QueryRow) -> tuple[Measures | None, bool]:
     """Measures of a row of /analytics/query, and whether own keys had to be counted as charged.
 
     None for a row of no requests that tells no amounts. `SourceError` where requests have no cost at all.
     """
-    credits, own, both = (amount(row.get(name)) for name in MONEY_METRICS)
-    counts = {measure: count(row.get(metric)) for measure, metric in COUNT_METRICS.items()}
+    credits, own, both = row.credits_usage, row.byok_usage, row.total_usage
+    counts = {measure: getattr(row, metric) for measure, metric in COUNT_METRICS.items()}
     mixed = credits is None and own is None and both is not None
     if credits is None and both is not None:
         credits = both - (own or 0)
@@ -57,19 +57,19 @@ def analytics_measures(row: Mapping[str, Any]) -> tuple[Measures | None, bool]:
     return known_measures(credits, unpriced_count=0, market_cost=both, **counts), mixed
 
 
-def activity_measures(row: Mapping[str, Any]) -> Measures:
+def activity_measures(row: ActivityRow) -> Measures:
     """Measures of a row of /activity. `SourceError` where it names no cost."""
-    counts = {measure: count(row.get(name)) for measure, name in ACTIVITY_COUNTS.items()}
-    return _charged("its activity", amount(row.get("usage")), amount(row.get("byok_usage_inference")), counts)
+    counts = {measure: getattr(row, name) for measure, name in ACTIVITY_COUNTS.items()}
+    return _charged("its activity", row.usage, row.byok_usage_inference, counts)
 
 
-def key_measures(key: Mapping[str, Any], suffix: str) -> Measures:
+def key_measures(key: Key, suffix: str) -> Measures:
     """What a key has used: `suffix` is "" (ever), "_daily", "_weekly" or "_monthly". Requests and tokens are unknown.
 
     `SourceError` where it is not told.
     """
-    used = amount(key.get(f"usage{suffix}"))
-    return _charged(f"usage{suffix} of a key", used, amount(key.get(f"byok_usage{suffix}")), {})
+    used, own = getattr(key, f"usage{suffix}"), getattr(key, f"byok_usage{suffix}")
+    return _charged(f"usage{suffix} of a key", used, own, {})
 
 
 def _charged(what: str, credits: int | None, own: int | None, counts: Mapping[str, int | None]) -> Measures:
@@ -77,20 +77,6 @@ def _charged(what: str, credits: int | None, own: int | None, counts: Mapping[st
         raise SourceError(f"openrouter: {what} names no cost; try again later")
     both = None if own is None else credits + own
     return known_measures(credits, unpriced_count=0, market_cost=both, **counts)
-
-
-def amount(value: Any) -> int | None:
-    """USD as a number or numeric text in pico-dollars; None where it is none.
-
-    >>> amount("0.5"), amount(None), amount(Decimal("NaN")), amount(True)
-    (500000000000, None, None, None)
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
-        return None
-    try:
-        return pico(value)
-    except ValueError:
-        return None
 
 
 def count(value: Any) -> int | None:

@@ -7,22 +7,22 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Protocol
 
-from cost_top.model.errors import SourceError
+from cost_top.model.errors import SourceDenied, SourceError, SourceRefused
 from cost_top.model.filter import Term, pattern
 from cost_top.model.query import Measures, add_measures, known_measures
+from cost_top.sources.apis.admin_wire import Wire
 from cost_top.sources.apis.openrouter_figures import (
     ACTIVITY_COUNTS,
     activity_measures,
     instant,
     key_measures,
     merged,
-    name,
     object_of,
     rows_of,
 )
-from cost_top.sources.base import SourceDenied, SourceRefused
-from cost_top.sources.http import ApiClient
-from cost_top.sources.report_api import Answer, Bucket, Capabilities, Question
+from cost_top.sources.apis.openrouter_shapes import ActivityRow, Key
+from cost_top.sources.http.client import ApiClient
+from cost_top.sources.report_api import Answer, ApiQuery, Bucket, Capabilities
 
 DAY = timedelta(days=1)
 LAG = timedelta(minutes=1)  # of counters and analytics; OpenRouter does not state it
@@ -50,10 +50,10 @@ class Way(Protocol):
     def capabilities(self) -> Capabilities:
         """What can be asked this way."""
 
-    def refuses(self, question: Question, now: datetime) -> str | None:
+    def refuses(self, question: ApiQuery, now: datetime) -> str | None:
         """Why a question cannot be answered; None when it can."""
 
-    def ask(self, question: Question, now: datetime) -> Answer:
+    def ask(self, question: ApiQuery, now: datetime) -> Answer:
         """The answer to a question that is not refused."""
 
 
@@ -71,10 +71,10 @@ class KeyTotals:
         },
     )  # fmt: skip
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
+    def __init__(self, client: ApiClient, wire: Wire) -> None:
+        self._client, self._wire = client, wire
 
-    def refuses(self, question: Question, now: datetime) -> str | None:
+    def refuses(self, question: ApiQuery, now: datetime) -> str | None:
         """Everything but the totals of today, this week and this month."""
         if question.dimension is not None or question.where:
             return f"an ordinary OpenRouter key tells its own totals only; more {_NEEDS_KEY}"
@@ -86,12 +86,12 @@ class KeyTotals:
             )
         return None
 
-    def ask(self, question: Question, now: datetime) -> Answer:
+    def ask(self, question: ApiQuery, now: datetime) -> Answer:
         """The total from `GET /key`."""
         suffix = _period(question, now)
         if suffix is None:
             raise SourceError(_TURNED)
-        key = object_of(object_of(self._client.get("/key").value, "/key").get("data"), "/key")
+        key = read_key(self._client, self._wire)
         _same_day(now)
         start = question.start if question.grain else None
         notes = (f"totals of this key alone; those of the account need {_MANAGEMENT_KEY}",)
@@ -112,12 +112,11 @@ class Activity:
         },
     )  # fmt: skip
 
-    def __init__(self, client: ApiClient, drift: dict[str, None]) -> None:
-        """`drift` takes what is otherwise than documented."""
-        self._client = client
-        self._drift = drift
+    def __init__(self, client: ApiClient, wire: Wire) -> None:
+        """`wire` takes what is otherwise than documented."""
+        self._client, self._wire = client, wire
 
-    def refuses(self, question: Question, now: datetime) -> str | None:
+    def refuses(self, question: ApiQuery, now: datetime) -> str | None:
         """Other dimensions, parts of days, and what is older than 30 days."""
         today = midnight(now)
         if question.dimension is not None and question.dimension not in _ACTIVITY_FIELDS:
@@ -136,17 +135,18 @@ class Activity:
             return "OpenRouter's activity tells completed days only; today is known as a total"
         return None
 
-    def ask(self, question: Question, now: datetime) -> Answer:
+    def ask(self, question: ApiQuery, now: datetime) -> Answer:
         """Rows of `GET /activity`, added up; today from the keys."""
         today, field = midnight(now), _ACTIVITY_FIELDS.get(question.dimension or "")
         buckets, notes = [], ["OpenRouter's analytics are closed to this key: completed UTC days from its activity"]
         if question.start < today:
             found = object_of(self._client.get("/activity").value, "/activity").get("data")
-            for row in rows_of(found, "/activity"):
-                day = self._day(row.get("date"))
+            for given in rows_of(found, "/activity"):
+                row = self._wire.read("/activity", ActivityRow, given)
+                day = self._day(row.date)
                 if day is None or not question.start <= day < min(question.end, today) or not _matches(row, question):
                     continue
-                key = (name(row.get(field)),) if field else ()
+                key = (getattr(row, field),) if field else ()
                 buckets.append(Bucket(day if question.grain else None, key, activity_measures(row)))
         if question.end > today:
             if field or question.where:
@@ -162,31 +162,36 @@ class Activity:
         """A date may carry a time."""
         day = instant(value[:10]) if isinstance(value, str) else None
         if day is None:
-            self._drift["GET /activity has rows without a date"] = None
+            self._wire.differs("/activity", "rows without a date")
         return day
 
     def _today(self) -> tuple[Measures, str]:
         """A management key calls no models itself: what counts is what all keys have used today."""
-        keys = list_keys(self._client)
+        keys = list_keys(self._client, self._wire)
         if keys is not None:
             used = (key_measures(key, "_daily") for key in keys)
             nothing = known_measures(0, market_cost=0)
             return reduce(add_measures, used, nothing), "today is the sum of the keys' counters"
-        key = object_of(object_of(self._client.get("/key").value, "/key").get("data"), "/key")
+        key = read_key(self._client, self._wire)
         return key_measures(key, "_daily"), "today is the counter of this key alone"
 
 
-def list_keys(client: ApiClient) -> list[Mapping[str, object]] | None:
+def read_key(client: ApiClient, wire: Wire) -> Key:
+    """The key that asks."""
+    return wire.read("/key", Key, object_of(object_of(client.get("/key").value, "/key").get("data"), "/key"))
+
+
+def list_keys(client: ApiClient, wire: Wire) -> list[Key] | None:
     """All keys of the account, those switched off included; None where this key may not list them."""
-    found: list[Mapping[str, object]] = []
+    found: list[Key] = []
     for _ in range(_MOST_PAGES):
         try:
             answer = client.get("/keys", {"offset": str(len(found)), "include_disabled": "true"})
         except (SourceDenied, SourceRefused):
             return None
         page = rows_of(object_of(answer.value, "/keys").get("data"), "/keys")
-        known = {key.get("hash") for key in found}
-        fresh = [key for key in page if key.get("hash") not in known]
+        known = {key.hash for key in found}
+        fresh = [key for key in (wire.read("/keys", Key, row) for row in page) if key.hash not in known]
         if not fresh:  # the end, or a server that does not know pages
             break
         found += fresh
@@ -208,11 +213,11 @@ def plain_values(term: Term) -> list[str]:
     return [pattern(value)[0] for value in term.values]
 
 
-def _matches(row: Mapping[str, object], question: Question) -> bool:
-    return all(name(row.get(_ACTIVITY_FIELDS[term.field or ""])) in plain_values(term) for term in question.where.terms)
+def _matches(row: ActivityRow, question: ApiQuery) -> bool:
+    return all(getattr(row, _ACTIVITY_FIELDS[term.field or ""]) in plain_values(term) for term in question.where.terms)
 
 
-def _period(question: Question, now: datetime) -> str | None:
+def _period(question: ApiQuery, now: datetime) -> str | None:
     """Which counter of a key covers `[start, end)`: one that began at its start and still runs."""
     today = midnight(now)
     if question.end <= now - LAG:

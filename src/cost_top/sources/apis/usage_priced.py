@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from cost_top.model.modes import mode_word
+from cost_top.pricing.amount import rounded
 from cost_top.pricing.book import RateBook
-from cost_top.pricing.cost import mode_of, rounded
 from cost_top.pricing.rates import Quote, Rates
 
 
@@ -53,18 +54,20 @@ class Valued:
 def value_usage(book: RateBook, provider: str, usage: Usage) -> Valued:
     """What usage costs by our rates. Never raises, whatever the API says."""
     entry = book.entry(provider, usage.model)
-    quote = entry.timeline.at(usage.time, mode_of(usage.mode)) if entry else None
+    quote = entry.timeline.at(usage.time, mode_word(usage.mode)) if entry else None
     if quote is None or usage.input_tokens is None or usage.output_tokens is None:
         return Valued(None)
     over, up_to = usage.context
     rates = quote.rates(over + 1)
     amount, savings = _amount(rates, usage)
+    if amount is None:
+        return Valued(None)
     longer = next((start for start in quote.starts if over < start and (up_to is None or start < up_to)), None)
     return Valued(_paid(quote, amount), savings, longer)
 
 
-def _amount(rates: Rates, usage: Usage) -> tuple[int, int]:
-    """The list price and the prompt cache's discount in it, less the premium of writing."""
+def _amount(rates: Rates, usage: Usage) -> tuple[int | None, int]:
+    """The list price (None where a kind of token has no rate) and the prompt cache's discount less its premium."""
     cached = usage.cached_input_tokens or 0
     write_1h = usage.cache_creation_1h_tokens or 0
     write = max(usage.cache_creation_input_tokens or 0, write_1h)
@@ -73,20 +76,19 @@ def _amount(rates: Rates, usage: Usage) -> tuple[int, int]:
     audio_input = min(usage.audio_input_tokens or 0, fresh)
     audio_cached = min(usage.audio_cached_tokens or 0, cached)
     audio_output = min(usage.audio_output_tokens or 0, output)
-    amount = sum(
-        count * rate
-        for count, rate in (
-            (fresh - audio_input, rates.input),
-            (cached - audio_cached, rates.cached),
-            (write - write_1h, rates.write),
-            (write_1h, rates.write_1h),
-            (output - audio_output, rates.output),
-            (audio_input, rates.audio_input),
-            (audio_cached, rates.audio_cached),
-            (audio_output, rates.audio_output),
-            (usage.request_count or 0, rates.request),
-        )
+    lines = (
+        (fresh - audio_input, rates.input),
+        (cached - audio_cached, rates.cached),
+        (write - write_1h, rates.write),
+        (write_1h, rates.write_1h),
+        (output - audio_output, rates.output),
+        (audio_input, rates.audio_input),
+        (audio_cached, rates.audio_cached),
+        (audio_output, rates.audio_output),
+        (usage.request_count or 0, rates.request),
     )
+    unrated = any(count and rate is None for count, rate in lines)
+    amount = None if unrated else sum(count * (rate or 0) for count, rate in lines)
     savings = (
         cached * (rates.input - rates.cached)
         + (write - write_1h) * (rates.input - rates.write)

@@ -14,13 +14,15 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 
+from cost_top.model.budgets import KeptBudgets
 from cost_top.model.credits import Credits
 from cost_top.model.errors import CannotAnswer, SourceError
 from cost_top.model.filter import Filter, Term, pattern
 from cost_top.sources.apis.admin_wire import Wire
-from cost_top.sources.apis.vercel_rows import MEASURES, ReportRows
-from cost_top.sources.http import ApiClient
-from cost_top.sources.report_api import Answer, Capabilities, Grain, Question
+from cost_top.sources.apis.vercel_budgets import budgets_url, vercel_budgets
+from cost_top.sources.apis.vercel_rows import MEASURES, CreditsAnswer, ReportRows
+from cost_top.sources.http.client import ApiClient
+from cost_top.sources.report_api import Answer, ApiQuery, Capabilities, Grain
 
 BASE_URL = "https://ai-gateway.vercel.sh"
 REPORT, CREDITS = "/v1/report", "/v1/credits"
@@ -82,6 +84,7 @@ class VercelApi:
         base = re.sub(r"/v\d+(?:/ai)?/*$", "", base_url.rstrip("/"))
         self._client = ApiClient(base, name="vercel", headers={"Authorization": f"Bearer {key}"}, secrets=(key,))
         self._identity = hashlib.sha256(f"vercel\0{base}\0{_account(key)}".encode()).hexdigest()
+        self._budgets_url = budgets_url(base, BASE_URL)
         self._wire = Wire("vercel")
         self._clock = clock
         self.statistics = self._client.statistics
@@ -105,7 +108,7 @@ class VercelApi:
         """Find out whether the key is right, by asking for the balance, which is free."""
         self.credits()
 
-    def refuses(self, question: Question) -> str | None:
+    def refuses(self, question: ApiQuery) -> str | None:
         """Why the report cannot answer; None when it can."""
         dimension, grain = question.dimension, question.grain
         if grain == "minute":
@@ -121,7 +124,7 @@ class VercelApi:
             return "Vercel reports whole hours (UTC) only"
         return _refused_filter(question.where)
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: ApiQuery) -> Answer:
         """One billed question, or none where the period has not begun."""
         reason = self.refuses(question)
         if reason is not None:
@@ -156,9 +159,13 @@ class VercelApi:
         if not isinstance(value, dict):
             self._wire.differs(CREDITS, "no object")
             return None
-        self._wire.fields(CREDITS, value, frozenset(("balance", "total_used")))
-        balance, used = (self._amount(value.get(name), name) for name in ("balance", "total_used"))
+        told = self._wire.read(CREDITS, CreditsAnswer, value)
+        balance, used = self._amount(told.balance, "balance"), self._amount(told.total_used, "total_used")
         return None if balance is None and used is None else Credits(balance, used, self._clock())
+
+    def kept_budgets(self) -> KeptBudgets:
+        """Those that Vercel keeps, where a token for them is set."""
+        return vercel_budgets(self._budgets_url, self._wire, self._clock())
 
     def drift(self) -> tuple[str, ...]:
         """What was answered otherwise than documented."""
@@ -172,7 +179,7 @@ class VercelApi:
         """Release the connection."""
         self._client.close()
 
-    def _part(self, question: Question) -> Grain:
+    def _part(self, question: ApiQuery) -> Grain:
         """What to ask for: days where the period is of whole days, as far as it is not in the future."""
         end = question.end
         whole = question.start.time() == _MIDNIGHT and (end.time() == _MIDNIGHT or end > self._clock())

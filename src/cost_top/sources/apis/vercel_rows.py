@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cost_top.model.errors import SourceError
 from cost_top.model.query import Measures, add_measures, known_measures
-from cost_top.sources.apis.admin_wire import Wire, text
-from cost_top.sources.report_api import Bucket, Grain, Question
+from cost_top.sources.apis.admin_wire import Wire
+from cost_top.sources.apis.shapes import NeededCount, Shape, Text, Unread
+from cost_top.sources.report_api import ApiQuery, Bucket, Grain
 
 K = TypeVar("K")
 
@@ -19,15 +19,42 @@ MEASURES = (
     "cache_creation_input_tokens", "reasoning_tokens", "request_count",
 )  # fmt: skip
 _COUNTS = MEASURES[2:]
-_FIELDS = frozenset((
-    *MEASURES, "surcharge_cost", "gateway_cost", "day", "hour", "user", "model", "tag", "provider", "credential_type",
-    "zero_data_retention", "api_key_name",
-))  # fmt: skip
 _PLACE = "/v1/report"
 # Documented are `2026-11-25` and `2026-11-25T14`, in UTC; the SDK says only that they are texts.
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)?)?\s?(Z|[+-]\d\d:?\d\d|UTC)?)?", re.ASCII
 )
+
+
+class ReportRow(Shape):
+    """A row of `/v1/report`; which of its dimensions are there depends on the question."""
+
+    total_cost: Unread = None
+    market_cost: Unread = None
+    input_tokens: NeededCount = None
+    output_tokens: NeededCount = None
+    cached_input_tokens: NeededCount = None
+    cache_creation_input_tokens: NeededCount = None
+    reasoning_tokens: NeededCount = None
+    request_count: NeededCount = None
+    day: Unread = None
+    hour: Unread = None
+    user: Text = None
+    model: Text = None
+    tag: Text = None
+    provider: Text = None
+    credential_type: Text = None
+    api_key_name: Text = None
+    zero_data_retention: Unread = None
+    surcharge_cost: Unread = None
+    gateway_cost: Unread = None
+
+
+class CreditsAnswer(Shape):
+    """`/v1/credits`."""
+
+    balance: Unread = None
+    total_used: Unread = None
 
 
 class ReportRows:
@@ -39,12 +66,10 @@ class ReportRows:
         results = value.get("results") if isinstance(value, dict) else None
         if not isinstance(results, list) or not all(isinstance(row, dict) for row in results):
             raise SourceError(f"vercel: {_PLACE} has changed: the answer has no list of results")
-        self.rows: list[dict[str, Any]] = results
+        self.rows = [wire.read(_PLACE, ReportRow, row) for row in results]
         self.own_keys = False
-        for row in self.rows:
-            wire.fields(_PLACE, row, _FIELDS)
 
-    def by_time(self, part: Grain, question: Question) -> tuple[Bucket, ...]:
+    def by_time(self, part: Grain, question: ApiQuery) -> tuple[Bucket, ...]:
         """The rows inside the question's period, summed to its grain."""
         buckets: dict[datetime | None, Measures] = {}
         seen: set[datetime] = set()
@@ -64,10 +89,10 @@ class ReportRows:
     def by_value(self, dimension: str, name: str) -> tuple[Bucket, ...]:
         """A bucket for each value of the field `name`."""
         buckets: dict[str | None, Measures] = {}
-        if self.rows and not any(name in row for row in self.rows):
+        if self.rows and not any(name in row.model_fields_set for row in self.rows):
             self._wire.differs(_PLACE, f"grouped by {name}, but no row has it")
         for row in self.rows:
-            value = text(row.get(name))
+            value: str | None = getattr(row, name)
             if value in buckets:
                 self._wire.differs(_PLACE, f"several rows of one {name}; added")
             _add(buckets, value, self._measures(row))
@@ -75,8 +100,8 @@ class ReportRows:
         width = 2 if dimension == "token" else 1
         return tuple(Bucket(None, (value,) * width, measures) for value, measures in buckets.items())
 
-    def _measures(self, row: Mapping[str, Any]) -> Measures:
-        total = None if row.get("total_cost") is None else self._money(row, "total_cost")
+    def _measures(self, row: ReportRow) -> Measures:
+        total = None if row.total_cost is None else self._money(row, "total_cost")
         if total is None:
             raise SourceError(f"vercel: {_PLACE} has changed: a row has no usable total_cost")
         if total < 0:
@@ -84,14 +109,14 @@ class ReportRows:
         market = self._market(row)
         if total == 0 and market:
             self.own_keys = True
-        counts = {name: self._wire.count(_PLACE, row, name, needed=True) for name in _COUNTS}
+        counts = {name: getattr(row, name) for name in _COUNTS}
         return known_measures(total, 0, market_cost=market, **counts)
 
-    def _money(self, row: Mapping[str, Any], name: str) -> int | None:
-        return self._wire.money(f"{_PLACE} {name}", row[name], "usd")
+    def _money(self, row: ReportRow, name: str) -> int | None:
+        return self._wire.money(f"{_PLACE} {name}", getattr(row, name), "usd")
 
-    def _market(self, row: Mapping[str, Any]) -> int | None:
-        if row.get("market_cost") is None:
+    def _market(self, row: ReportRow) -> int | None:
+        if row.market_cost is None:
             self._wire.differs(_PLACE, "no market_cost")
             return None
         market = self._money(row, "market_cost")
@@ -100,8 +125,9 @@ class ReportRows:
             return None
         return market
 
-    def _start(self, row: Mapping[str, Any], part: Grain) -> datetime:
-        spelled = row.get(part) if row.get(part) is not None else row.get("day")
+    def _start(self, row: ReportRow, part: Grain) -> datetime:
+        named = getattr(row, part)
+        spelled = named if named is not None else row.day
         found = _TIME.fullmatch(spelled.strip()) if isinstance(spelled, str) else None
         # A day where an hour was asked for would put its whole spend into the first hour.
         if found is not None and (part == "day" or found[2] is not None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any
@@ -11,6 +12,8 @@ from textual.content import Content
 from cost_top.model.snapshot import Snapshot
 from cost_top.tui.widgets.lines import Lines
 
+WHOLE = (160, 8)
+_DRAWN = re.compile("[▁▂▃▄▅▆▇█░]+|·{2,}")
 CardLines = Callable[[Snapshot, int, int, tzinfo], Content]
 
 
@@ -36,5 +39,10 @@ class Card(Lines, can_focus=True):
             self.show_snapshot(self._snapshot)
 
     def copied(self) -> tuple[str, str]:
-        """What `y` takes: a name for the toast, and the text."""
-        return "the card", self.text
+        """What `y` takes: a name for the toast, and the text as a card of any width would have it."""
+        if self._snapshot is None:
+            return "the card", self.text
+        whole = self._lines_of(self._snapshot, *WHOLE, self._zone).plain.splitlines()
+        # The strips and bars are drawings.
+        told = (_DRAWN.sub(" ", line).strip() for line in whole)
+        return "the card", "\n".join(re.sub(r" {2,}", "  ", line) for line in told if line)

@@ -11,11 +11,15 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 
+from cost_top.model.format import counted, lower_bound
 from cost_top.model.money import display_usd, usd_text
+from cost_top.model.shown import SHOWN, Shown, shown_named
 from cost_top.model.snapshot import Snapshot, TimeBar
+from cost_top.model.windows import Period
+from cost_top.tui.host import host_of
 from cost_top.tui.keys import CHART_BINDINGS
-from cost_top.tui.live import host_of
-from cost_top.tui.render.chart import NOTHING, bar_at, spend_chart
+from cost_top.tui.navigation import Subject
+from cost_top.tui.render.chart import NOTHING, UNTOLD, bar_at, chart_lines
 from cost_top.tui.widgets.lines import Lines, shown_as
 
 
@@ -36,7 +40,8 @@ class SpendChart(Lines, can_focus=True):
         self.cursor: int | None = None
         self.hovered: int | None = None
         self._zone = zone
-        self._empty = NOTHING
+        self._empty = "connecting…"
+        self._measure = SHOWN[0]
 
     def show_snapshot(self, snapshot: Snapshot, title: Content) -> None:
         """Draw what changed."""
@@ -44,8 +49,10 @@ class SpendChart(Lines, can_focus=True):
         if self._border_title is None or self._border_title.plain != title.plain:
             self.border_title = title
         self.bars = snapshot.chart
-        limit = snapshot.polling.limit("chart") if snapshot.polling is not None else None
-        self._empty = limit or NOTHING
+        self._measure = shown_named(snapshot.view.measure)
+        settled = snapshot.is_settled("chart", "chart:times") and snapshot.state is not None
+        nothing = UNTOLD.format(self._measure.label) if self.bars else NOTHING
+        self._empty = snapshot.limit("chart") or (nothing if settled else "reading…")
         if self.cursor is not None and self.cursor >= len(self.bars):
             self.cursor = None
         self._draw()
@@ -54,9 +61,16 @@ class SpendChart(Lines, can_focus=True):
         width, height = self.size
         if width and height:
             plain = host_of(self).ascii_only
-            self.show(
-                spend_chart(
-                    self.bars, width, height, cursor=self.picked, ascii_only=plain, zone=self._zone, empty=self._empty
+            self.show_lines(
+                chart_lines(
+                    self.bars,
+                    width,
+                    height,
+                    cursor=self.picked,
+                    ascii_only=plain,
+                    zone=self._zone,
+                    empty=self._empty,
+                    shown=self._measure,
                 )
             )
 
@@ -71,7 +85,7 @@ class SpendChart(Lines, can_focus=True):
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Point at a bar to read it."""
-        self._hover(bar_at(self.bars, self.size.width, event.x - self.content_offset.x))
+        self._hover(bar_at(self.bars, self.size.width, event.x - self.content_offset.x, self._measure))
 
     def on_leave(self) -> None:
         """Nothing is pointed at."""
@@ -85,7 +99,7 @@ class SpendChart(Lines, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """A click picks a bar, a second one zooms into it."""
         offset = event.get_content_offset(self)
-        index = bar_at(self.bars, self.size.width, offset.x) if offset is not None else None
+        index = bar_at(self.bars, self.size.width, offset.x, self._measure) if offset is not None else None
         if index is not None:
             self.cursor = index
             self._draw()
@@ -106,26 +120,44 @@ class SpendChart(Lines, can_focus=True):
             bar, self.cursor = self.bars[self.cursor], None
             self.post_message(self.Zoomed(bar))
 
+    async def action_lines(self) -> None:
+        """Show the window's spend by a dimension, as lines."""
+        await host_of(self).open_lines()
+
+    def subject(self) -> Subject | None:
+        """What `w` asks about: the picked bar's time."""
+        if self.cursor is None or not self.bars:
+            return None
+        bar = self.bars[self.cursor]
+        return Subject(Period(bar.start, bar.end))
+
     def copied(self) -> tuple[str, str] | None:
         """What `y` takes: the picked bar, else all of them, one per line."""
         if not self.bars:
             return None
         if self.cursor is not None:
-            return f"the bar of {self.bars[self.cursor].label}", bar_text(self.bars[self.cursor])
+            return f"the bar of {self.bars[self.cursor].label}", bar_text(self.bars[self.cursor], self._measure)
         rows = (
             f"{bar.start.isoformat()}\t{usd_text(bar.cost)}\t{'' if bar.request_count is None else bar.request_count}"
+            + (f"\t{'' if bar.value is None else _exact(bar.value, self._measure)}" if self._measure.name else "")
             for bar in self.bars
         )
         return f"{len(self.bars)} bars", "\n".join(rows)
 
 
-def bar_text(bar: TimeBar) -> str:
-    """One bar in words: `Sat 21 Nov so far  ≥ $61.20 · 2,140 requests · $4.10 saved by cache`."""
-    parts = [f"{'≥ ' if bar.unpriced_count else ''}{display_usd(bar.cost)}"]
+def _exact(value: int, shown: Shown) -> str:
+    return usd_text(value) if shown.kind == "money" else str(value)
+
+
+def bar_text(bar: TimeBar, shown: Shown = SHOWN[0]) -> str:
+    """One bar in words: `Sat 21 Nov so far  ≥ $61.2004 · 2,140 requests · $4.10 saved by cache`."""
+    parts = [lower_bound(f"${usd_text(bar.cost)}", bar.unpriced_count)]
     if bar.request_count is not None:
-        parts.append(f"{bar.request_count:,} requests")
+        parts.append(counted(bar.request_count, "request", whole=True))
     if bar.saved_by_cache:
         parts.append(f"{display_usd(bar.saved_by_cache)} saved by cache")
+    if shown.name in ("tokens", "errors", "p95") and bar.value is not None:
+        parts.append(f"{bar.value:,} {shown.name}" if shown.kind == "count" else f"{shown.name} {bar.value:,} ms")
     if bar.unpriced_count:
         parts.append(f"{bar.unpriced_count:,} unpriced")
     return f"{bar.label}{' (partly)' if bar.partial else ''}  {' · '.join(parts)}"

@@ -8,35 +8,55 @@ from typing import Any
 from textual import events
 from textual.binding import Binding
 from textual.content import Content
+from textual.widget import Widget
 
-from cost_top.tui.keys import HINTS
+from cost_top.tui.keys import HINTS, LAST_HINTS, PAIRED, TAB_BINDINGS
 from cost_top.tui.keys import label as key_label
 from cost_top.tui.render.style import MUTED
 from cost_top.tui.widgets.lines import Lines
 
 
 class KeyLine(Lines):
-    """Hints made from bindings, in the order of `keys.HINTS`."""
+    """Hints made from bindings, in the order of `keys.HINTS`: those of the screen and of what has the focus."""
 
     def __init__(self, bindings: Sequence[Binding], **options: Any) -> None:
+        """`bindings` are those that hold whatever has the focus."""
         super().__init__(**options)
-        by_name = {binding.id: binding for binding in bindings}
-        self._hints = [by_name[name] for name in HINTS if name in by_name]
+        self._always = tuple(bindings)
         self._ends: list[tuple[int, str]] = []
+
+    def on_mount(self) -> None:
+        """What has the focus decides what its keys are."""
+        self.watch(self.screen, "focused", self._show_fitting, init=False)
 
     def on_resize(self) -> None:
         """Show what fits."""
-        ascii_only = getattr(self.app, "ascii_only", False)
-        line, self._ends = Content(" "), []
-        for binding in self._hints:
-            label = "" if binding.id == "window.shorter" else f" {binding.description}"
-            gap = "" if binding.id == "window.longer" else "  " * bool(self._ends)
-            hint = Content.assemble(gap, (key_label(binding, ascii_only), "bold"), (label, MUTED))
-            if line.cell_length + hint.cell_length > self.size.width:
+        self._show_fitting()
+
+    def _show_fitting(self) -> None:
+        by_name = {binding.id: binding for binding in (*self._always, *bindings_of(self.screen.focused))}
+        if not getattr(self.screen.focused, "tabs", ()):
+            by_name = {name: binding for name, binding in by_name.items() if binding not in TAB_BINDINGS}
+        last = [self._hint(by_name[name]) for name in LAST_HINTS if name in by_name]
+        room = self.size.width - sum(hint.cell_length + 2 for hint in last)
+        line, self._ends, paired = Content(" "), [], False
+        for binding in (by_name[name] for name in HINTS if name in by_name):
+            gap = "" if paired else "  " * bool(self._ends)
+            paired = binding.id in PAIRED
+            hint = Content(gap).append(self._hint(binding))
+            if line.cell_length + hint.cell_length > room:
                 break
             line += hint
             self._ends.append((line.cell_length, binding.key.split(",")[0]))
+        for hint, name in zip(last, (name for name in LAST_HINTS if name in by_name), strict=True):
+            line += Content("  " * bool(self._ends)).append(hint)
+            self._ends.append((line.cell_length, by_name[name].key.split(",")[0]))
         self.show(line)
+
+    def _hint(self, binding: Binding) -> Content:
+        ascii_only = getattr(self.app, "ascii_only", False)
+        label = "" if binding.id in PAIRED else f" {binding.description}"
+        return Content.assemble((key_label(binding, ascii_only), "bold"), (label, MUTED))
 
     def on_click(self, event: events.Click) -> None:
         """Do what the key under the pointer does."""
@@ -44,3 +64,10 @@ class KeyLine(Lines):
             if event.x < end:
                 self.app.simulate_key(key)
                 return
+
+
+def bindings_of(widget: Widget | None) -> list[Binding]:
+    """The bindings a widget adds to those of its screen, its own before those of what it is a kind of."""
+    kinds = type(widget).__mro__ if widget is not None else ()
+    own = (binding for kind in kinds for binding in vars(kind).get("BINDINGS", ()))
+    return [binding for binding in own if isinstance(binding, Binding) and binding.id is not None]

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import events
+from textual.binding import BindingType
 from textual.content import Content
 
+from cost_top.model.dimensions import dimension_named
+from cost_top.model.format import lower_bound
+from cost_top.model.money import usd_text
+from cost_top.model.shown import shown_named
 from cost_top.model.snapshot import Lens, Snapshot
 from cost_top.tui.export import Export, lens_export
+from cost_top.tui.keys import TAB_BINDINGS
 from cost_top.tui.messages import DrillRequested, SortRequested, TabRequested
-from cost_top.tui.navigation import next_measure
-from cost_top.tui.render.columns import NOBODY, NOUNS, cells, columns_for, panel_title
+from cost_top.tui.navigation import Subject, next_measure
+from cost_top.tui.render.columns import EVERY_SORT, cells, columns_for, every_column, panel_title
+from cost_top.tui.render.figures import figure_unit
 from cost_top.tui.render.states import empty_text
 from cost_top.tui.render.style import MUTED, SEPARATOR
 from cost_top.tui.widgets.keyed_table import KeyedTable
 from cost_top.tui.widgets.lines import shown_as
 
-TAB_TITLES = {
-    "endpoint": "Endpoints", "token": "Tokens", "model": "Models", "user": "Users", "tag": "Tags", "team": "Teams",
-    "credential_type": "Creds",
-}  # fmt: skip
-
 
 class LensTable(KeyedTable):
     """The rows of a lens, sorted, drillable and exportable."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*TAB_BINDINGS]
 
     def __init__(self, dimension: str, zone: tzinfo, **options: Any) -> None:
         super().__init__(**options)
@@ -47,9 +51,13 @@ class LensTable(KeyedTable):
         if lens is None:
             self.show_rows((), (), lambda _: ())
             return
-        without = ("trend",) if snapshot.polling is not None and not lens.trends else ()
-        columns = columns_for(self.dimension, self.row_width, snapshot.view.mark is not None, without)
+        without = () if lens.trends else ("trend",)
+        shown, is_marked = shown_named(snapshot.view.measure), snapshot.view.mark is not None
         measure, descending = snapshot.view.sort_of(self.dimension)
+        if self.is_maximized:
+            columns = every_column(self.dimension, self.row_width, is_marked, without, shown, measure)
+        else:
+            columns = columns_for(self.dimension, self.row_width, is_marked, without, shown)
         column = next((column.key for column in columns if column.measure == measure), "")
         keys = [row.key for row in lens.report.rows]
         self.show_rows(columns, keys, lambda index: cells(lens, index, columns, snapshot), (column, descending))
@@ -60,25 +68,42 @@ class LensTable(KeyedTable):
             self.show_snapshot(self._snapshot)
 
     def _show_title(self, snapshot: Snapshot) -> None:
-        whole = panel_title(self.lens, snapshot, self._zone).plain if self.lens is not None else NOUNS[self.dimension]
+        whole = dimension_named(self.dimension).title
+        if self.lens is not None:
+            whole = panel_title(self.lens, snapshot, self._zone).plain
         subject, period, *notes = [*whole.split(SEPARATOR), "", ""]
-        title = Content(subject)
+        key = dimension_named(self.dimension).key
+        title = Content(f"{key} {subject}")
         if self.tabs:
-            self._tab_ends = []
-            names: list[Content] = []
-            end = 0
-            for tab in self.tabs:
-                here = tab == self.dimension
-                names.append(Content.styled(TAB_TITLES[tab], "bold underline" if here else MUTED))
-                end += len(TAB_TITLES[tab]) + 1
-                self._tab_ends.append((end, tab))
-            title = Content(" ").join(names)
+            title = self._tab_title(self.outer_size.width - 6 - len(SEPARATOR + period))
         title = shown_as(self, title.append(SEPARATOR + period) if period else title)
         if self._border_title is None or not self._border_title.is_same(title):
             self.border_title = title
         below = shown_as(self, Content(SEPARATOR.join(note for note in notes if note)))
         if self._border_subtitle is None or self._border_subtitle.plain != below.plain:
             self.border_subtitle = below
+
+    def _tab_title(self, room: int) -> Content:
+        """The tabs with their keys; where `room` is short the others are cut to three letters, then to their keys."""
+        names: list[str] = []
+        for cut in (None, 3, 0):
+            names = [_tab_name(tab, None if tab == self.dimension else cut) for tab in self.tabs]
+            if sum(map(len, names)) + len(names) - 1 <= room:
+                break
+        self._tab_ends, end = [], 0
+        for tab, name in zip(self.tabs, names, strict=True):
+            end += len(name) + 1
+            self._tab_ends.append((end, tab))
+        return Content(" ").join(
+            Content.styled(name, "bold underline" if tab == self.dimension else MUTED)
+            for tab, name in zip(self.tabs, names, strict=True)
+        )
+
+    def action_tab(self, step: int) -> None:
+        """Show the tab beside, round the corner at the ends."""
+        if self.tabs:
+            at = self.tabs.index(self.dimension)
+            self.post_message(TabRequested(self.tabs[(at + step) % len(self.tabs)]))
 
     def on_click(self, event: events.Click) -> None:
         """A click on a tab's name in the upper edge shows that tab."""
@@ -106,24 +131,44 @@ class LensTable(KeyedTable):
         assert self.lens is not None
         key = self.lens.report.rows[index].key
         label = next((part for part in reversed(key) if part), None)
-        return key[0], label or NOBODY.get(self.dimension, "none")
+        return key[0], label or dimension_named(self.dimension).none
+
+    def subject(self) -> Subject | None:
+        """What `w` asks about: the row with the cursor."""
+        if self.lens is None or not self.keys:
+            return None
+        value, label = self.row(self.index)
+        return Subject(self.lens.period, self.dimension, value, label)
 
     def sort_beside(self, step: int) -> str | None:
         """The measure of the sortable column beside the sorted one."""
-        measures = tuple(column.measure for column in self.columns if column.measure)
+        measures = tuple(dict.fromkeys(column.measure for column in self.columns if column.measure))
         if self._snapshot is None or not measures:
             return None
+        if self.is_maximized:  # those without a place get one when they are sorted by
+            measures = (*dict.fromkeys((*(each for each in measures if each not in EVERY_SORT), *EVERY_SORT)),)
         return next_measure(measures, self._snapshot.view.sort_of(self.dimension)[0], step)
 
     def copied(self) -> tuple[str, str] | None:
-        """What `y` takes: the row with the cursor, tab between its cells."""
-        if self.lens is None or not self.keys:
+        """What `y` takes of the row with the cursor: its whole id and name, and its cost to the last digit in USD."""
+        if self.lens is None or self._snapshot is None or not self.keys:
             return None
-        row = [cell.plain.strip() for cell in self._cells(self.index)]
-        return self.row(self.index)[1], "\t".join(row)
+        row, none = self.lens.report.rows[self.index], dimension_named(self.dimension).none
+        settled = self._snapshot.is_settled(f"panel:{self.dimension}")
+        cost = lower_bound(f"${usd_text(row.measures.total_cost)}", row.measures.unpriced_count or not settled)
+        names = [part for part in row.key if part is not None] or [none]
+        measure = shown_named(self._snapshot.view.measure)
+        figure = [figure_unit(measure, measure.of(row.measures))] if measure.name else []
+        return self.row(self.index)[1], "\t".join((*names, *figure, cost))
 
     def exported(self) -> Export | None:
         """What `e` writes."""
         if self._snapshot is None or self.lens is None:
             return None
         return lens_export(self._snapshot, self.lens, self._zone)
+
+
+def _tab_name(tab: str, cut: int | None) -> str:
+    """`5 Users`, or `5Use` and `5` where it is cut to so many letters."""
+    known = dimension_named(tab)
+    return f"{known.key} {known.tab}" if cut is None else f"{known.key}{known.tab[:cut]}"

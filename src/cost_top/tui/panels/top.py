@@ -41,7 +41,8 @@ class TopLines(Vertical):
         yield self._crumbs
         yield self._banner
 
-    def tell(        self, snapshot: Snapshot | None, view: View, *, paused_since: datetime | None, gained: int | None,
+    def tell(
+        self, snapshot: Snapshot | None, view: View, *, paused_since: datetime | None, gained: int | None,
         interval: float, now: datetime,
     ) -> None:  # fmt: skip
         """Show the state; the lines that are the same are not drawn again. `gained` came in since the pause."""

@@ -14,6 +14,8 @@ from cost_top.tui.messages import RequestsRequested
 from cost_top.tui.render.trust import GAP, TrustPart, trust_parts
 from cost_top.tui.widgets.lines import Lines
 
+WHOLE = 1000  # cells, more than all parts take
+
 
 class TrustLine(Lines, can_focus=True):
     """One line of parts; those with rows behind them can be picked and opened."""
@@ -87,5 +89,6 @@ class TrustLine(Lines, can_focus=True):
             self.post_message(RequestsRequested(part.name, part.term))
 
     def copied(self) -> tuple[str, str]:
-        """What `y` takes."""
-        return "the trust line", self.text
+        """What `y` takes: all its parts, also those that the screen has no place for."""
+        parts = trust_parts(self._snapshot, WHOLE) if self._snapshot is not None else self.parts
+        return "the trust line", (" " * GAP).join(part.text.plain for part in parts)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
+from itertools import pairwise
+from typing import Any
 
 from textual.content import Content
 
-from cost_top.model.format import count, lower_bound, money_scaled
+from cost_top.model.format import count, counted, lower_bound
 from cost_top.model.money import display_usd
 from cost_top.model.query import added
+from cost_top.model.shown import SHOWN, Shown
 from cost_top.model.snapshot import TimeBar
+from cost_top.tui.render.figures import figure_short, figure_text, figure_unit
 from cost_top.tui.render.style import (
     BAR,
     CHOSEN,
@@ -20,16 +24,18 @@ from cost_top.tui.render.style import (
     MUTED,
     SEPARATOR,
     content,
+    filled,
     fit,
-    lines,
     plain_ascii,
     summed,
 )
 
 NOTHING = "no requests in this window"
+UNTOLD = "the source does not tell {} by time"
 _STRIDES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 20, 24, 28, 30, 48, 60, 96)
-_DAY = timedelta(hours=22)
+_SHORTEST_DAY = timedelta(hours=22)  # when clocks are put forward
 _SPARE = 6
+_ENOUGH_MIDNIGHTS = 3  # from so many days on the dates stand at their beginnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class _Bar:
 
     first: int
     last: int
-    cost: int
+    cost: int  # or another figure, of what is shown
     partial: bool
 
 
@@ -66,7 +72,12 @@ class _Layout:
         return drawn, whole - drawn
 
 
-def spend_chart(
+def spend_chart(bars: tuple[TimeBar, ...], width: int, height: int, **options: Any) -> Content:
+    """`chart_lines` as one content."""
+    return Content("\n").join(chart_lines(bars, width, height, **options))
+
+
+def chart_lines(
     bars: tuple[TimeBar, ...],
     width: int,
     height: int,
@@ -75,18 +86,21 @@ def spend_chart(
     ascii_only: bool,
     zone: tzinfo = UTC,
     empty: str = NOTHING,
-) -> Content:
-    """A bar per time slot over a zero baseline, a money axis at the left and dates below.
+    shown: Shown = SHOWN[0],
+) -> list[Content]:
+    """A bar per time slot over a zero baseline, an axis of what is `shown` at the left and dates below.
 
     A hatched bar is cut by now or by the window's start. The last line tells the figures of the bar at `cursor`.
-    Without bars `empty` says why there are none.
+    Where nothing of it is known `empty` says why.
     """
-    if not bars or width < 12 or height < 2:
-        return lines([content((empty, MUTED))] if not bars else [], width, height)
-    layout = _layout(bars, width)
+    told = bool(bars) and (not shown.name or any(bar.value is not None for bar in bars))
+    if not told or width < 12 or height < 2:
+        return filled([content((empty, MUTED))] if not told else [], width, height)
+    layout = _layout(bars, width, shown)
     rows_high = height - 1
     top = max((bar.cost for bar in layout.bars), default=0)
-    marks = _axis(top, rows_high, layout.left - 1)
+    marks = _axis(top, rows_high, layout.left - 1, shown)
+    heights = [_eighths(bar.cost, top, rows_high) for bar in layout.bars]
     chosen = next((bar for bar in layout.bars if cursor is not None and bar.first <= cursor <= bar.last), None)
     rows = []
     for row in range(rows_high):
@@ -94,19 +108,19 @@ def spend_chart(
         for place, bar in enumerate(layout.bars):
             drawn, blank = layout.cells(place)
             style = CHOSEN if bar is chosen else MUTED if bar.partial else BAR
-            pieces.append((_cell(bar, top, rows_high, row) * drawn, style))
+            pieces.append((_cell(bar.partial, heights[place], rows_high, row) * drawn, style))
             pieces.append((" " * blank, ""))
-        rows.append(Content.assemble(*pieces))
-    rows.append(_figures(bars, chosen, width) if chosen else _dates(bars, layout, width, zone))
-    shown = lines(rows, width, height)
-    return plain_ascii(shown) if ascii_only else shown
+        rows.append(content(*pieces))
+    rows.append(_figures(bars, chosen, width, shown) if chosen else _dates(bars, layout, width, zone, shown))
+    shown_rows = filled(rows, width, height)
+    return [plain_ascii(row) for row in shown_rows] if ascii_only else shown_rows
 
 
-def bar_at(bars: tuple[TimeBar, ...], width: int, x: int) -> int | None:
+def bar_at(bars: tuple[TimeBar, ...], width: int, x: int, shown: Shown = SHOWN[0]) -> int | None:
     """The index of the (first) bar drawn at column `x` of a chart of that width; None beside the bars."""
     if not bars or width < 12:
         return None
-    layout = _layout(bars, width)
+    layout = _layout(bars, width, shown)
     if not layout.left <= x < width:
         return None
     place = ((x - layout.left + 1) * len(layout.bars) - 1) // layout.room
@@ -118,18 +132,18 @@ def bars_of(values: Sequence[int], width: int, height: int, style: str) -> list[
     sums = summed(values, max(width, 1))
     step = max(1, width // max(len(sums), 1))
     top = max(sums, default=0)
-    drawn = [_Bar(0, 0, value, False) for value in sums]
+    heights = [_eighths(value, top, height) for value in sums]
     return [
-        Content.assemble(*((_cell(bar, top, height, row) * step, style) for bar in drawn))
+        content(*((_cell(False, eighths, height, row) * step, style) for eighths in heights))
         for row in range(height)
     ]  # fmt: skip
 
 
-def _layout(bars: tuple[TimeBar, ...], width: int) -> _Layout:
+def _layout(bars: tuple[TimeBar, ...], width: int, shown: Shown) -> _Layout:
     size = 1
     while True:
-        drawn = _merged(bars, size)
-        left = max(len(display_usd(max(bar.cost for bar in drawn))), 5) + 1
+        drawn = _merged(bars, size, shown)
+        left = max(len(figure_text(shown, max(bar.cost for bar in drawn))), 5) + 1
         if left + len(drawn) <= width:
             break
         size += 1
@@ -139,15 +153,18 @@ def _layout(bars: tuple[TimeBar, ...], width: int) -> _Layout:
     return _Layout(drawn, left, width - left)
 
 
-def _merged(bars: tuple[TimeBar, ...], size: int) -> tuple[_Bar, ...]:
+def _merged(bars: tuple[TimeBar, ...], size: int, shown: Shown) -> tuple[_Bar, ...]:
     """Every `size` bars as one, whole at the newest end; an oldest one that holds fewer counts as cut."""
     starts = range(-(-len(bars) % size), len(bars), size)
-    return tuple(_taken_together(bars, at, size) for at in starts)
+    return tuple(_taken_together(bars, at, size, shown) for at in starts)
 
 
-def _taken_together(bars: tuple[TimeBar, ...], at: int, size: int) -> _Bar:
+def _taken_together(bars: tuple[TimeBar, ...], at: int, size: int, shown: Shown) -> _Bar:
     part = bars[max(at, 0) : at + size]
-    return _Bar(max(at, 0), at + size - 1, sum(bar.cost for bar in part), at < 0 or any(bar.partial for bar in part))
+    figures = [(bar.value or 0) if shown.name else bar.cost for bar in part]
+    # Of several bars a latency is known to be no more than the highest.
+    figure = max(figures) if shown.kind == "latency" else sum(figures)
+    return _Bar(max(at, 0), at + size - 1, figure, at < 0 or any(bar.partial for bar in part))
 
 
 def _eighths(cost: int, top: int, rows_high: int) -> int:
@@ -157,25 +174,25 @@ def _eighths(cost: int, top: int, rows_high: int) -> int:
     return max(1, (cost * rows_high * 16 + top) // (2 * top))
 
 
-def _cell(bar: _Bar, top: int, rows_high: int, row: int) -> str:
-    height = _eighths(bar.cost, top, rows_high)
+def _cell(partial: bool, height: int, rows_high: int, row: int) -> str:
+    """What of a bar so many eighths high stands in a row."""
     part = min(8, max(0, height - (rows_high - 1 - row) * 8))
     if part == 0:
         return " "
-    if bar.partial and (part == 8 or height < 8):
+    if partial and (part == 8 or height < 8):
         return "░"
     return LEVELS[part]
 
 
-def _axis(top: int, rows_high: int, width: int) -> dict[int, str]:
-    """Labels by row: the dearest bar in the top row, round amounts in the rows that contain them."""
-    marks = {0: display_usd(top).rjust(width)}
+def _axis(top: int, rows_high: int, width: int, shown: Shown) -> dict[int, str]:
+    """Labels by row: the highest bar in the top row, round amounts in the rows that contain them."""
+    marks = {0: figure_text(shown, top).rjust(width)}
     step = _round_step(top, max(1, rows_high // 3))
     amount = step
     while 0 < amount < top:
         row = rows_high - -(-amount * rows_high // top)
-        label = money_scaled(amount).rjust(width)
-        if row >= 2 and len(label) <= width:
+        label = figure_short(shown, amount).rjust(width)
+        if row >= 2 and len(label) <= width and label != marks[0]:
             marks.setdefault(row, label)
         amount += step
     return marks
@@ -190,14 +207,19 @@ def _round_step(top: int, parts: int) -> int:
     return next((size * factor for factor in (1, 2, 5) if size * factor >= least), size * 10)
 
 
-def _dates(bars: tuple[TimeBar, ...], layout: _Layout, width: int, zone: tzinfo) -> Content:
+def _dates(bars: tuple[TimeBar, ...], layout: _Layout, width: int, zone: tzinfo, shown: Shown) -> Content:
     """Labels under every n-th bar, n so large that they never touch; weekends and midnights stand out a little."""
     labels = [bars[bar.first].label for bar in layout.bars]
     longest = max(len(label) for label in labels)
     stride = next((stride for stride in _STRIDES if stride * layout.step > longest), len(labels))
-    pieces: list[tuple[str, str]] = [("$0 ".rjust(layout.left), MUTED)]
+    pieces: list[tuple[str, str]] = [(("$0 " if shown.kind == "money" else "0 ").rjust(layout.left), MUTED)]
     used = layout.left
-    for place in range(0, len(labels), stride):
+    midnights = _midnights(bars, layout, zone)
+    places = list(range(0, len(labels), stride))
+    if len(midnights) >= _ENOUGH_MIDNIGHTS:
+        apart = -(-(longest + 1) // min(layout.start(b) - layout.start(a) for a, b in pairwise(midnights)))
+        places, labels = list(midnights)[::apart], [midnights.get(place, "") for place in range(len(labels))]
+    for place in places:
         start = layout.start(place)
         label = labels[place]
         if start + len(label) > width:
@@ -208,25 +230,39 @@ def _dates(bars: tuple[TimeBar, ...], layout: _Layout, width: int, zone: tzinfo)
     return Content.assemble(*pieces)
 
 
+def _midnights(bars: tuple[TimeBar, ...], layout: _Layout, zone: tzinfo) -> dict[int, str]:
+    """Places of drawn bars in which a local day begins, with what that is called; none where each bar is a day."""
+    found = {}
+    for place, drawn in enumerate(layout.bars):
+        for bar in bars[drawn.first : drawn.last + 1]:
+            start = bar.start.astimezone(zone)
+            if bar.end - bar.start < _SHORTEST_DAY and (start.hour, start.minute) == (0, 0):
+                found[place] = bar.label
+    return found
+
+
 def _date_style(bar: TimeBar, zone: tzinfo) -> str:
     start = bar.start.astimezone(zone)
-    if bar.end - bar.start >= _DAY:
+    if bar.end - bar.start >= _SHORTEST_DAY:
         return f"italic {MUTED}" if start.weekday() >= 5 else MUTED
     return FIGURE if start.hour == 0 and start.minute == 0 else MUTED
 
 
-def _figures(bars: tuple[TimeBar, ...], chosen: _Bar, width: int) -> Content:
+def _figures(bars: tuple[TimeBar, ...], chosen: _Bar, width: int, shown: Shown) -> Content:
     part = bars[chosen.first : chosen.last + 1]
     label = part[0].label if len(part) == 1 else f"{part[0].label} to {part[-1].label}"
     unpriced = sum(bar.unpriced_count for bar in part)
-    parts: list[str | tuple[str, str]] = [
-        (f"{label} ", CHOSEN),
-        (lower_bound(display_usd(chosen.cost), unpriced), FIGURE),
-    ]
+    cost = sum(bar.cost for bar in part)
+    figure = lower_bound(display_usd(cost), unpriced)
+    if shown.name:
+        known = chosen.cost if any(bar.value is not None for bar in part) else None
+        most = "at most " if shown.kind == "latency" and len(part) > 1 else ""
+        figure = f"{most}{figure_unit(shown, known)}{SEPARATOR}{figure}"
+    parts: list[str | tuple[str, str]] = [(f"{label} ", CHOSEN), (figure, FIGURE)]
     requests, saved = added(bar.request_count for bar in part), added(bar.saved_by_cache for bar in part)
-    if requests is not None:
-        parts.append(f"{SEPARATOR}{count(requests)} requests")
-    if saved is not None:
+    if requests is not None and shown.name != "requests":
+        parts.append(f"{SEPARATOR}{counted(requests, 'request')}")
+    if saved is not None and shown.name != "saved":
         parts.append(f"{SEPARATOR}cache saved {display_usd(saved)}")
     if chosen.partial:
         parts.insert(2, " so far" if chosen.last == len(bars) - 1 else " in part")

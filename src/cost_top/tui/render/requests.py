@@ -8,11 +8,12 @@ from datetime import tzinfo
 
 from textual.content import Content
 
+from cost_top.model.doubts import WORDS
 from cost_top.model.format import UNKNOWN, duration_ms, money_fixed, pad, tokens
 from cost_top.model.money import display_usd, usd_text
-from cost_top.model.snapshot import RequestRow
-from cost_top.tui.render.columns import Column
+from cost_top.model.snapshot import PricePart, RequestRow
 from cost_top.tui.render.style import BAD, CAUTION, FIGURE, GOOD, MUTED, content, fit
+from cost_top.tui.widgets.column import Column
 
 # Widths include the blank that parts a column from the one before.
 REQUEST_COLUMNS: tuple[Column, ...] = (
@@ -97,21 +98,36 @@ def request_detail(row: RequestRow, zone: tzinfo) -> tuple[tuple[str, str], ...]
         ("provider", row.provider), ("model", row.model), ("endpoint", row.endpoint),
         ("token", token or None), ("user", row.user), ("owner", row.owner), ("team", row.team),
         ("tags", ", ".join(row.tags) or None), ("credential type", row.credential_type),
+        ("session", row.session), ("prompt", row.prompt),
         ("status", None if row.status is None else str(row.status)),
         ("streamed", _yes_no(row.streamed)), ("latency", duration_ms(row.latency_ms)),
         ("response cache", {True: "hit", False: "miss", None: None}[row.cache_hit]),
         ("input tokens", _count(row.input_tokens)), ("  read from cache", _count(row.cached_input_tokens)),
         ("  written to cache", _count(row.cache_creation_input_tokens)),
+        ("  of it for one hour", _count(row.cache_creation_1h_tokens)), ("  audio", _count(row.audio_input_tokens)),
         ("output tokens", _count(row.output_tokens)), ("  reasoning", _count(row.reasoning_tokens)),
+        ("  audio", _count(row.audio_output_tokens)), ("  images", _count(row.image_output_tokens)),
+        ("web searches", _count(row.web_search_count)),
         ("cost", _money(row.cost) or ("unpriced" if row.price_status == "unpriced" else None)),
         ("price", row.price_status.replace("_", " ")),
+        ("reported cost", _money(row.reported_cost)),
+        ("doubt", WORDS.get(row.doubt, row.doubt) if row.doubt else None),
+        ("mode", row.mode), ("region", row.region),
         ("priced as", row.matched_model),
+        *((f"  {part.name}", _arithmetic(part)) for part in row.price_parts),
         ("list price", _money(row.market_cost)),
         ("saved by response cache", _money(row.saved_by_cache)),
         ("saved by prompt cache", _money(row.prompt_cache_savings)),
         ("client address", row.client_ip), ("user agent", row.user_agent),
     )  # fmt: skip
     return tuple((label, "unknown" if value is None or value == UNKNOWN else value) for label, value in pairs)
+
+
+def _arithmetic(part: PricePart) -> str:
+    """Tokens times pico-dollars each, and what that comes to."""
+    if part.rate is None:
+        return f"{part.count:,} × unknown"
+    return f"{part.count:,} × {part.rate:,} = {part.amount:,} pico-dollars"
 
 
 def _count(number: int | None) -> str | None:

@@ -7,12 +7,14 @@ from textwrap import wrap
 
 from textual.content import Content
 
+from cost_top.model.dimensions import dimension_named
 from cost_top.model.format import age, elide
 from cost_top.model.money import display_usd
-from cost_top.model.snapshot import Filling, Polling, Snapshot, Stale
-from cost_top.tui.render.columns import NOBODY
+from cost_top.model.snapshot import Filling, Snapshot, Stale
+from cost_top.model.windows import WINDOW_NAMES, window_named
 from cost_top.tui.render.style import BAD, CAUTION, MUTED, SEPARATOR, content, first_fit
 
+_LEAST_REASON = 12  # cells, with what can be done before it
 RATES_OLD = timedelta(days=60)
 
 
@@ -23,19 +25,42 @@ def empty_text(snapshot: Snapshot | None, dimension: str, width: int = 80) -> Co
         return None
     if snapshot is None or snapshot.state is None or lens is None:
         return content(("\n".join(wrap(_not_yet(snapshot, dimension), max(width, 1))), MUTED))
-    if snapshot.log_rows == 0:
-        if isinstance(snapshot.state, Stale):
-            return content(("nothing read yet", MUTED))
-        return content(("reading the log…" if snapshot.filling is not None else "nothing yet", MUTED))
+    if (reading := _reading(snapshot, dimension)) is not None:
+        return content((reading, MUTED))
     if snapshot.view.where:
         return content("no request matches", ("\nescape goes back", MUTED))
-    what = NOBODY.get(dimension, "nothing").removeprefix("no ")
-    return content(f"no {what} in this window", ("\n] for a longer one", MUTED))
+    if is_before_all(snapshot):
+        return content("no requests in this time", ("\ng goes to the newest", MUTED))
+    hint = ("\n] for a longer one", MUTED) if _has_longer(snapshot) else ""
+    return content(f"{dimension_named(dimension).none} in this window", hint)
+
+
+def is_before_all(snapshot: Snapshot) -> bool:
+    """Whether the log's newest row is older than the window."""
+    return snapshot.newest is not None and snapshot.newest < snapshot.period.start
+
+
+def _reading(snapshot: Snapshot, dimension: str) -> str | None:
+    """Why an empty panel may not be empty for good."""
+    if snapshot.log_rows == 0 and not is_before_all(snapshot):
+        if isinstance(snapshot.state, Stale):
+            return "nothing read yet"
+        return "reading the log…" if snapshot.filling is not None else "nothing yet"
+    return None if snapshot.is_settled(f"panel:{dimension}") else "still reading…"
+
+
+def _has_longer(snapshot: Snapshot) -> bool:
+    """Whether the next window looks further back than this one."""
+    following = WINDOW_NAMES.index(snapshot.view.window) + 1
+    if snapshot.view.start is not None or following == len(WINDOW_NAMES):
+        return False
+    span = window_named(WINDOW_NAMES[following]).span
+    return span is not None and span > snapshot.period.length
 
 
 def _not_yet(snapshot: Snapshot | None, dimension: str) -> str:
     """Why a panel has no answer: the source has none, or it has not come yet."""
-    if snapshot is not None and snapshot.polling is not None and (limit := snapshot.polling.limit(dimension)):
+    if snapshot is not None and (limit := snapshot.limit(dimension)):
         return limit
     return "connecting…" if snapshot is None or snapshot.state is None else "reading…"
 
@@ -51,9 +76,8 @@ def banner(
     if snapshot is None:
         return None
     if isinstance(snapshot.state, Stale):
-        notes = [_stale(snapshot.state, snapshot.polling, now, zone, width)]
-    else:
-        notes = _notes(snapshot, paused_since, gained, now, zone)
+        return _stale(snapshot.state, now, zone, width)
+    notes = _notes(snapshot, paused_since, gained, now, zone)
     if not notes:
         return None
     full = Content("   ").join(content(told, (f"{SEPARATOR}{hint}", MUTED)) for told, hint in notes)
@@ -67,16 +91,20 @@ def _notes(
     notes: list[tuple[Content, str]] = []
     if paused_since is not None:
         since = f", {display_usd(gained, sign=True)} since" if gained is not None else ""
-        notes.append((content((f"⏸ paused at {_clock(paused_since, zone)}{since}", CAUTION)), "space goes on"))
+        notes.append((content((f"‖ paused at {_clock(paused_since, zone)}{since}", CAUTION)), "space goes on"))
     if snapshot.view.end is not None:
         told = content((f"◀ the window ends {_moment(snapshot.view.end, zone)}", CAUTION))
         notes.append((told, ". steps forward, n returns to now"))
-    if snapshot.filling is not None and snapshot.polling is not None:
+    if snapshot.filling is not None and snapshot.filling.unit == "answers":
         asked = f"asking {snapshot.source}: {snapshot.filling.done} of {snapshot.filling.total} answers"
         notes.append((content((asked, CAUTION)), "panels fill one by one"))
     elif snapshot.filling is not None:
         notes.append(_filling(snapshot.filling, zone))
-    elif snapshot.log_rows == 0 and snapshot.state is not None and snapshot.polling is None:
+    elif is_before_all(snapshot) and snapshot.newest is not None:
+        day = f"{snapshot.newest.astimezone(zone):%Y-%m-%d}"
+        told = content((f"no requests in this time; the newest is of {day}", CAUTION))
+        notes.append((told, "g goes there"))
+    elif snapshot.log_rows == 0 and snapshot.newest is None and snapshot.state is not None:
         notes.append((content(("the log is empty", CAUTION)), "rows appear here as the gateway writes them"))
     if snapshot.rates_date is not None and now.astimezone(zone).date() - snapshot.rates_date > RATES_OLD:
         days = (now.astimezone(zone).date() - snapshot.rates_date).days
@@ -85,16 +113,24 @@ def _notes(
     return notes
 
 
-def _stale(state: Stale, polling: Polling | None, now: datetime, zone: tzinfo, width: int) -> tuple[Content, str]:
-    reason = elide(" ".join(state.error.split()), max(20, width - 40))
+def _stale(state: Stale, now: datetime, zone: tzinfo, width: int) -> Content:
+    """Since when, what can be done, and then why: the reason alone is cut where the width is short."""
     if state.denied:
-        told = f"◌ no permission since {_clock(state.since, zone)}: {reason}"
-        hint = "grant SELECT or mend the key, then r retries" if polling is None else "mend the key, then r retries"
-        return content((told, BAD)), hint
+        told, hint = f"◌ no permission since {_clock(state.since, zone)}", f"{state.remedy}, then r retries"
+        return _with_reason(told, hint, state.error, width)
     since = age(now - state.since)
     ago = "" if since == "now" else f" for {since}"
     following = "retrying now" if state.retry_at <= now else f"next try {_clock(state.retry_at, zone)}"
-    return content((f"◌ no data{ago}: {reason}", BAD)), f"{following}, r tries at once"
+    return _with_reason(f"◌ no data{ago}", f"{following}, r tries at once", state.error, width)
+
+
+def _with_reason(told: str, hint: str, reason: str, width: int) -> Content:
+    head = content((told, BAD), (f"{SEPARATOR}{hint}", MUTED))
+    room = width - head.cell_length - len(SEPARATOR)
+    if room < _LEAST_REASON:
+        head = content((told, BAD))
+        room = width - head.cell_length - len(SEPARATOR)
+    return content(head, (f"{SEPARATOR}{elide(' '.join(reason.split()), max(room, 8))}", BAD))
 
 
 def _filling(filling: Filling, zone: tzinfo) -> tuple[Content, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from textual.content import Content
@@ -23,7 +24,7 @@ CHOSEN = "bold $text-accent"
 SEPARATOR = " · "
 LEVELS = " ▁▂▃▄▅▆▇█"
 # Each glyph of ours with the ASCII character that stands for it where there is no Unicode.
-_PAIRS = "▁. ▂. ▃: ▄: ▅| ▆| ▇# █# ▏. ▎. ▍: ▌: ▋= ▊= ▉= ░% │| ▲^ ▼v ▬- ●* ◌o ⏸= ◀< ›> ·. …. –- ×x ≥>"
+_PAIRS = "▁. ▂. ▃: ▄: ▅| ▆| ▇# █# ▏. ▎. ▍: ▌: ▋= ▊= ▉= ░% │| ▲^ ▼v ▬- ●* ◌o ‖= ◀< ›> ·. …. –- ×x ≥>"
 _ASCII = str.maketrans({pair[0]: pair[1] for pair in _PAIRS.split()})
 
 Part = str | tuple[str, str] | Content
@@ -31,6 +32,15 @@ Part = str | tuple[str, str] | Content
 
 def content(*parts: Part) -> Content:
     """One line from strings, (text, style) pairs and contents; markup in data stays text."""
+    # Contents of one text are equal whatever their styles: they are no keys.
+    if any(isinstance(part, Content) for part in parts):
+        return Content.assemble(*parts)
+    return _assembled(parts)
+
+
+@functools.lru_cache(maxsize=8192)
+def _assembled(parts: tuple[Part, ...]) -> Content:
+    """What a tick draws it mostly drew before."""
     return Content.assemble(*parts)
 
 
@@ -68,9 +78,13 @@ def fits(left: Content, right: Content, width: int) -> bool:
 
 def lines(rows: Sequence[Content], width: int, height: int) -> Content:
     """Rows as one content of exactly `width` by `height` cells."""
+    return Content("\n").join(filled(rows, width, height))
+
+
+def filled(rows: Sequence[Content], width: int, height: int) -> list[Content]:
+    """`height` rows of exactly `width` cells each."""
     shown = [fit(row, width) for row in rows[:height]]
-    shown += [fit(Content(""), width)] * (height - len(shown))
-    return Content("\n").join(shown)
+    return shown + [fit(Content(""), width)] * (height - len(shown))
 
 
 def plain_ascii(line: Content) -> Content:
@@ -94,16 +108,17 @@ def summed(values: Sequence[int], width: int) -> list[int]:
     return [sum(values[at : at + size]) for at in range(len(values) % size, len(values), size)]
 
 
-def strip_blocks(values: Sequence[int], width: int) -> Content:
-    """A zero-based strip of one row, `summed` to the columns there are.
+def strip_blocks(values: Sequence[int], width: int, before: str = "") -> Content:
+    """A zero-based strip of one row, `summed` to the columns there are, after `before`.
 
     A value of 0 is a faint dot, so that quiet differs from little; any value above 0 shows at least one eighth,
     and the top eighth stays free, so that strips below one another do not touch.
     """
     if not values or width <= 0:
-        return Content("")
+        return content(before)
     sums = summed(values, width)
     top = max(sums)
-    return Content.assemble(
-        *(("·", MUTED) if value <= 0 else (LEVELS[max(1, (value * 14 + top) // (2 * top))], BAR) for value in sums)
+    return content(
+        before,
+        *(("·", MUTED) if value <= 0 else (LEVELS[max(1, (value * 14 + top) // (2 * top))], BAR) for value in sums),
     )

@@ -8,8 +8,9 @@ from datetime import timedelta
 from textual.content import Content
 
 from cost_top.model.filter import Term, value_term
-from cost_top.model.format import count, elide, percent
-from cost_top.model.snapshot import Polling, Snapshot
+from cost_top.model.format import count, counted, elide, share
+from cost_top.model.money import display_usd
+from cost_top.model.snapshot import Snapshot, Trust
 from cost_top.tui.render.style import CAUTION, GOOD, MUTED, content
 
 GAP = 2
@@ -42,8 +43,8 @@ def trust_parts(snapshot: Snapshot, width: int) -> tuple[TrustPart, ...]:
 
     Shares are of the money that is known. What is unpriced is a number of requests: its money is what is missing.
     """
-    if snapshot.polling is not None:
-        facts: tuple[_Fact, ...] = (*_told(snapshot.polling, snapshot.source), *_unrated(snapshot))
+    if (teller := snapshot.limit("trust")) is not None:
+        facts: tuple[_Fact, ...] = (*_told(snapshot, teller), *_unrated(snapshot))
     else:
         facts = (*_money(snapshot), *_attribution(snapshot), _unpriced(snapshot), *_counts(snapshot))
     for wording, heaviest in _CHOICES:
@@ -54,15 +55,15 @@ def trust_parts(snapshot: Snapshot, width: int) -> tuple[TrustPart, ...]:
     return ()
 
 
-def _told(polling: Polling, source: str) -> list[_Fact]:
+def _told(snapshot: Snapshot, teller: str) -> list[_Fact]:
     """Where a report API's figures are from, how late they are, and what its answers said about themselves."""
-    lag = f"about {round(polling.lag / timedelta(minutes=1))} min behind"
+    lag = f"about {round(snapshot.lag / timedelta(minutes=1))} min behind"
     facts = [
-        _fact(0, "who tells the figures", None, f"as {source} reports it", f"as {source} reports it", source),
+        _fact(0, "who tells the figures", None, teller, teller, snapshot.source),
         _fact(1, "how far behind", None, lag, lag, lag.removeprefix("about ")),
         _fact(2, "how days are cut", None, "days are UTC days", "days are UTC days", "UTC days"),
     ]
-    for place, note in enumerate(polling.notes[: _LIGHT - 3]):
+    for place, note in enumerate(snapshot.notes[: _LIGHT - 3]):
         facts.append(_fact(place + 3, "a note on the figures", None, note, elide(note, 50), elide(note, 30)))
     return facts
 
@@ -76,10 +77,12 @@ def _unrated(snapshot: Snapshot) -> list[_Fact]:
 
 def _money(snapshot: Snapshot) -> list[_Fact]:
     trust, total = snapshot.trust, snapshot.spend.measures.total_cost
+    if not snapshot.is_settled("total"):
+        return [_fact(0, "still counting", None, "still counting…", "counting…", "…", style=CAUTION)]
     if not total:
         return [_fact(0, "reported", None, "no money in this window", "no money yet", "no money")]
-    reported, brief = percent(trust.reported_cost, total), percent(trust.reported_cost, total, short=True)
-    priced, priced_brief = percent(trust.priced_cost, total), percent(trust.priced_cost, total, short=True)
+    reported, brief = share(trust.reported_cost, total), share(trust.reported_cost, total, short=True)
+    priced, priced_brief = share(trust.priced_cost, total), share(trust.priced_cost, total, short=True)
     return [
         _fact(0, "reported by the gateway", Term("price_status", ("reported", "cache_hit")),
               f"money: {reported} reported", f"money: {brief} reported", f"money {brief} reported"),
@@ -91,11 +94,11 @@ def _money(snapshot: Snapshot) -> list[_Fact]:
 def _attribution(snapshot: Snapshot) -> list[_Fact]:
     """How much of the money carries a user, a tag, a key; the term opens the rows that do not."""
     trust, total = snapshot.trust, snapshot.spend.measures.total_cost
-    if not total:
+    if not total or not snapshot.is_settled("total"):
         return []
     return [
-        _fact(rank, f"money without a {noun}", value_term(field, None), f"{percent(part, total)} with {noun}",
-              f"{percent(part, total, short=True)} with {noun}", f"{percent(part, total, short=True)} {noun}")
+        _fact(rank, f"money without a {noun}", value_term(field, None), f"{share(part, total)} with {noun}",
+              f"{share(part, total, short=True)} with {noun}", f"{share(part, total, short=True)} {noun}")
         for rank, field, noun, part in ((3, "user", "user", trust.with_user), (4, "tag", "tag", trust.with_tag),
                                   (5, "token", "key", trust.with_token))
     ]  # fmt: skip
@@ -115,20 +118,44 @@ def _unpriced(snapshot: Snapshot) -> _Fact:
 def _counts(snapshot: Snapshot) -> list[_Fact]:
     trust = snapshot.trust
     zero, bare = count(trust.zero_cost_count), count(trust.no_usage_count)
+    unrated, doubtful = count(trust.unrated_count), count(trust.doubtful_count)
+    refunds, back = counted(trust.refund_count, "refund"), display_usd(trust.refunded_cost)
     late, again = count(trust.late_count), count(trust.repeated_count)
     facts = [
         _fact(2, "tokens but no cost", Term("zero_cost", ("yes",)), f"{zero} with tokens at $0",
               f"{zero} at $0", f"{zero} at $0", style=CAUTION) if trust.zero_cost_count else None,
+        _fact(2, "a mode, region or kind of usage without a rate", Term("doubt", ("model", "zero"), negated=True),
+              f"{unrated} in a mode, region or kind without a rate", f"{unrated} without a rate",
+              f"{unrated} unrated", style=CAUTION) if trust.unrated_count else None,
+        _fact(1, "reported costs beyond belief", Term("doubt", ("cost",)), f"{doubtful} with a cost beyond belief",
+              f"{doubtful} beyond belief", f"{doubtful} doubtful", style=CAUTION) if trust.doubtful_count else None,
+        _drift(trust) if trust.drift_days else None,
+        _fact(5, "refunds and corrections", Term("cost", ("0",), "<"), f"{refunds} of {back} taken off",
+              f"{refunds} {back}", refunds) if trust.refund_count else None,
         _fact(6, "no token counts", Term("price_status", ("no_usage",)), f"{bare} without token counts",
               f"{bare} without tokens", f"{bare} no tokens") if trust.no_usage_count else None,
         _fact(6 if trust.late_count else _LIGHT, "late rows", Term("late", ("yes",)),
-              f"{late} rows late", f"{late} late", f"{late} late"),
+              f"{counted(trust.late_count, 'row')} late", f"{late} late", f"{late} late"),
         _fact(_LIGHT, "rows changed after they were first read", None, f"{again} changed",
               f"{again} changed", f"{again} changed") if trust.repeated_count else None,
+        None if trust.rows_unique else
+        _fact(2, "no unique key", None, "no unique key: copies count", "no unique key", "no key", style=CAUTION),
+        None if trust.indexed else
+        _fact(2, "no index on time", None, "no index on time: looks are rare", "no time index", "no index",
+              style=CAUTION),
         None if trust.cached_share_known else
         _fact(3, "details", None, "reading tag and cache details…", "reading details…", "details…"),
     ]  # fmt: skip
     return [fact for fact in facts if fact is not None]
+
+
+def _drift(trust: Trust) -> _Fact:
+    """The gateway's own sums of days say otherwise; no request can be shown for it."""
+    money, days = display_usd(abs(trust.drift)), f"{trust.drift_days} day{'s' if trust.drift_days != 1 else ''}"
+    one, other = ("log", "rollups") if trust.drift >= 0 else ("rollups", "log")
+    return _fact(1, "the gateway's own daily sums (cost-top doctor --drift)", None,
+                 f"{one} lacks {money} of the {other} on {days}".replace("rollups lacks", "rollups lack"),
+                 f"{money} not in the {one}", f"{money} drift", style=CAUTION)  # fmt: skip
 
 
 def _fact(rank: int, name: str, term: Term | None, *wordings: str, style: str = MUTED) -> _Fact:

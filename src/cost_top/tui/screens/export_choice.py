@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
-from cost_top.model.format import count
+from cost_top.model.format import counted
 from cost_top.tui.export import Export
 from cost_top.tui.keys import EXPORT_BINDINGS
 from cost_top.tui.render.style import FIGURE, MUTED, content
@@ -35,9 +35,8 @@ class ExportChoice(Dialog[str | None]):
 
     def on_mount(self) -> None:
         """Say it."""
-        rows = (
-            f"{count(len(self._export.table.rows))} rows, {len(self._export.table.columns)} columns, money as exact USD"
-        )
+        table = self._export.table
+        rows = f"{counted(len(table.rows), 'row')}, {len(table.columns)} columns, money as exact USD"
         keys = content(
             ("c ", FIGURE), ("CSV    ", MUTED), ("j ", FIGURE), ("JSON    ", MUTED), ("esc ", FIGURE), ("close", MUTED)
         )  # fmt: skip

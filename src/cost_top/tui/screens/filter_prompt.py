@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Input
 
-from cost_top.model.errors import UserError
-from cost_top.model.filter import Filter, parse_filter
-from cost_top.model.format import count, lower_bound
+from cost_top.model.errors import UserError, one_line
+from cost_top.model.filter import Filter, parse_filter, pattern
+from cost_top.model.format import count, elide, lower_bound
 from cost_top.model.money import display_usd
+from cost_top.model.secret import key_forms
 from cost_top.model.snapshot import Snapshot
-from cost_top.tui.live import host_of
+from cost_top.tui.completing import Offer, offered, values_on
+from cost_top.tui.host import host_of
+from cost_top.tui.keys import PROMPT_BINDINGS
 from cost_top.tui.render.style import BAD, CAUTION, FIGURE, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
-from cost_top.tui.widgets.lines import Lines
+from cost_top.tui.widgets.lines import Lines, shown_as
 
 DEBOUNCE = 0.08
-HINT = "tag:prod  user:acme  -model:gpt-4o*  provider:openai,anthropic  status:>=400  cost:>0.05  any word"
+HINT = "⇥ completes  ↑ earlier ones   tag:prod  -model:gpt-4o*  provider:openai,anthropic  cost:>0.05  any word"
 
 
 class FilterPrompt(Dialog[None]):
     """A bad expression leaves the old filter in force and says which term is wrong."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*PROMPT_BINDINGS]
+
     def __init__(self, current: Filter) -> None:
         super().__init__(id="filter-prompt")
         self._before = current
         self._timer: Timer | None = None
+        self._offer: Offer | None = None  # what Tab goes through
+        self._text = str(current)  # what was typed; the arrows leave it and come back to it
+        self._age = 0  # 1 is the newest filter that was used
 
     def compose(self) -> ComposeResult:
         """The prompt, and under it the answer or what is wrong."""
@@ -50,12 +60,59 @@ class FilterPrompt(Dialog[None]):
         """Ask a moment after the last key."""
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(DEBOUNCE, self._check if host_of(self).feed.on_demand else self._apply)
+        self._timer = self.set_timer(DEBOUNCE, self._check if self._asks else self._apply)
+
+    @property
+    def _asks(self) -> bool:
+        """Whether each filter is a question of its own to the source, to be asked only when it is meant."""
+        shown = host_of(self).shown
+        return shown is not None and shown.asking is not None
 
     def on_input_submitted(self) -> None:
         """Enter keeps a good filter; a bad one stays open with its message."""
         if self._apply():
+            used = parse_filter(self.query_one(Input).value)
+            if not self._may_tell_a_key(used):
+                host_of(self).history.add(str(used))
             self.dismiss(None)
+
+    def _may_tell_a_key(self, used: Filter) -> bool:
+        """Whether a token is named that is not on the screen: a log may know raw keys of any look by their hash."""
+        told = {"%", *values_on(host_of(self).shown).get("token", ())}
+        named = (pattern(value)[0] for term in used.terms if term.field == "token" for value in term.values)
+        return any(text not in told and key_forms(text) != (text,) for text in named)
+
+    def action_complete(self) -> None:
+        """Write what all offers begin with; where that is written, the offers one after another."""
+        prompt, offer = self.query_one(Input), self._offer
+        written, rest = prompt.value[: prompt.cursor_position], prompt.value[prompt.cursor_position :]
+        if offer is None or written[offer.start :] not in offer.candidates:
+            offer = offered(written, values_on(host_of(self).shown))
+        typed, several = written[offer.start :], len(offer.candidates) > 1
+        self._offer = offer if several else None
+        self._tell_offers(offer)
+        if not offer.candidates:
+            return
+        following = offer.candidates.index(typed) + 1 if typed in offer.candidates else 0
+        chosen = offer.candidates[following % len(offer.candidates)]
+        if not following and len(offer.common) > len(typed):
+            chosen = offer.common
+        prompt.value = f"{written[: offer.start]}{chosen}{rest}"
+        prompt.cursor_position = offer.start + len(chosen)
+
+    def _tell_offers(self, offer: Offer) -> None:
+        told = "  ".join(one_line(one, 40) for one in offer.candidates) or "nothing on the screen begins so"
+        box = self.query_one(".prompt")
+        box.border_subtitle = shown_as(self, Content(elide(told, max(self.size.width - 6, 1))))
+
+    def action_older(self, step: int) -> None:
+        """A filter that was used before, or back towards what was typed."""
+        prompt, known = self.query_one(Input), host_of(self).history.entries()
+        if self._age == 0:
+            self._text = prompt.value
+        self._age = max(0, min(self._age + step, len(known)))
+        prompt.value = known[-self._age] if self._age else self._text
+        prompt.cursor_position = len(prompt.value)
 
     def action_leave(self) -> None:
         """Escape restores the filter from before."""
@@ -75,7 +132,7 @@ class FilterPrompt(Dialog[None]):
         except UserError as error:
             self._answer(content((str(error).removeprefix("filter: "), BAD)))
             return None
-        if app.feed.on_demand and wanted != app.view.filter:
+        if self._asks and wanted != app.view.filter:
             self._answer(content(("⏎ asks  esc restore", MUTED)))
         return wanted
 

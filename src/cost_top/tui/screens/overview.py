@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import tzinfo
 from typing import ClassVar
 
@@ -14,20 +15,28 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
+from cost_top.model.shown import shown_named
 from cost_top.model.snapshot import Snapshot, Stale
-from cost_top.tui.keys import APP_BINDINGS, OVERVIEW_BINDINGS, TABLE_BINDINGS
-from cost_top.tui.layout import HEIGHTS, NUMBERED, WIDTHS, lenses_for, tabs_for
-from cost_top.tui.live import host_of
+from cost_top.model.view import FIXED_LENSES, TAB_LENSES
+from cost_top.tui.host import host_of
+from cost_top.tui.keys import APP_BINDINGS, OVERVIEW_BINDINGS
+from cost_top.tui.layout import HEIGHTS, WIDTHS, lenses_for, tabs_for
 from cost_top.tui.messages import SortRequested
+from cost_top.tui.navigation import excluded
 from cost_top.tui.panels.cards import Card
 from cost_top.tui.panels.chart import SpendChart
 from cost_top.tui.panels.key_line import KeyLine
 from cost_top.tui.panels.lens import LensTable
 from cost_top.tui.panels.top import TopLines
 from cost_top.tui.panels.trust import TrustLine
-from cost_top.tui.render.cards import burn_card, saved_card, spend_card
+from cost_top.tui.panels.unusual import UnusualLine
+from cost_top.tui.render.burn import burn_card
+from cost_top.tui.render.cards import saved_card, spend_card
 from cost_top.tui.render.columns import period_name
 from cost_top.tui.render.style import SEPARATOR
+
+# Of few values: on a large screen they share a column.
+_SHORT = ("team", "credential_type")
 
 
 class OverviewScreen(Screen[None]):
@@ -36,7 +45,7 @@ class OverviewScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*OVERVIEW_BINDINGS]
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
-    ALLOW_IN_MAXIMIZED_VIEW = "TopLines, TrustLine, KeyLine"
+    ALLOW_IN_MAXIMIZED_VIEW = "TopLines, UnusualLine, TrustLine, KeyLine"
 
     def __init__(self, zone: tzinfo) -> None:
         super().__init__()
@@ -47,6 +56,7 @@ class OverviewScreen(Screen[None]):
         """All panels; the style sheet hides what a size has no place for."""
         zone = self._zone
         yield TopLines(zone, id="top")
+        yield UnusualLine(zone, id="unusual")
         with Horizontal(id="cards"):
             yield Card("Spend", spend_card, zone, id="spend", classes="panel")
             yield Card("Burn rate", burn_card, zone, id="burn", classes="panel")
@@ -56,21 +66,22 @@ class OverviewScreen(Screen[None]):
                 yield SpendChart(zone, id="chart", classes="panel")
                 yield LensTable("provider", zone, id="provider", classes="panel")
             with Horizontal(id="tables"):
-                yield LensTable("endpoint", zone, id="endpoint", classes="panel")
-                yield LensTable("token", zone, id="token", classes="panel")
-                yield LensTable("model", zone, id="tabs", classes="panel")
+                for lens in FIXED_LENSES[1:]:
+                    yield LensTable(lens, zone, id=lens, classes="panel")
+                yield LensTable(TAB_LENSES[0], zone, id="tabs", classes="panel")
             with Horizontal(id="extra"):
-                yield LensTable("user", zone, id="extra-user", classes="panel")
-                yield LensTable("tag", zone, id="extra-tag", classes="panel")
+                for lens in (lens for lens in TAB_LENSES[1:] if lens not in _SHORT):
+                    yield LensTable(lens, zone, id=f"extra-{lens}", classes="panel")
                 with Vertical(id="extra-short"):
-                    yield LensTable("team", zone, id="extra-team", classes="panel")
-                    yield LensTable("credential_type", zone, id="extra-credential", classes="panel")
+                    for lens in _SHORT:
+                        yield LensTable(lens, zone, id=f"extra-{lens}", classes="panel")
         yield TrustLine(id="trust")
-        yield KeyLine([*TABLE_BINDINGS, *OVERVIEW_BINDINGS, *APP_BINDINGS], id="keys")
+        yield KeyLine([*OVERVIEW_BINDINGS, *APP_BINDINGS], id="keys")
 
     def on_mount(self) -> None:
         """The first row of the providers takes the keys."""
         self.assign_tabs(self.app.size)
+        self.watch(self, "maximized", self._ask_for_times, init=False)
         self.query_one("#provider").focus()
         shown = host_of(self).shown
         if shown is not None:
@@ -87,29 +98,40 @@ class OverviewScreen(Screen[None]):
         tabs = self.query_one("#tabs", LensTable)
         tabs.tabs = tabs_for(size)
         tab = host_of(self).view.tab
-        tabs.dimension = tab if tab in tabs.tabs else (tabs.tabs or ("model",))[0]
+        tabs.dimension = tab if tab in tabs.tabs else (tabs.tabs or TAB_LENSES)[0]
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Hand the snapshot to every panel."""
         self.snapshot = snapshot
         self.assign_tabs(self.app.size)
         self.set_class(isinstance(snapshot.state, Stale), "-stale")
+        self.query_one(UnusualLine).show_snapshot(snapshot, host_of(self).clock())
         for card in self.query(Card):
             card.show_snapshot(snapshot)
-        title = Content(f"Spend{SEPARATOR}{period_name(snapshot.period, snapshot, self._zone)}")
+        counting = "" if snapshot.is_settled("chart", "chart:times") else " …"
+        measure = shown_named(snapshot.view.measure).title
+        title = Content(f"9 {measure}{SEPARATOR}{period_name(snapshot.period, snapshot, self._zone)}{counting}")
         self.query_one(SpendChart).show_snapshot(snapshot, title)
         for table in self.query(LensTable):
             table.show_snapshot(snapshot)
         self.query_one(TrustLine).show_snapshot(snapshot)
 
+    def _ask_for_times(self, alone: Widget | None) -> None:
+        """A panel that has the screen shows latencies as well, which take reading the requests."""
+        app = host_of(self)
+        timed = (alone.dimension,) if isinstance(alone, LensTable) else ()
+        app.look(replace(app.view, timed=timed))
+
     # Keys
 
-    def action_panel(self, number: int) -> None:
-        """Focus the panel of a number, on its tab if it shares one."""
-        if number > len(NUMBERED):
-            self._focus(self.query_one(SpendChart))
+    def action_panel(self, lens: str) -> None:
+        """Focus the panel of a lens, on its tab if it shares one, or the chart."""
+        if lens == "chart":
+            chart = self.query_one(SpendChart)
+            if self.maximized is None and not is_shown(chart):
+                self.maximize(chart, container=False)
+            self._focus(chart)
             return
-        lens = NUMBERED[number - 1]
         tabs = self.query_one("#tabs", LensTable)
         own = [table for table in self.query(LensTable) if table.dimension == lens and is_shown(table)]
         if own:
@@ -148,6 +170,13 @@ class OverviewScreen(Screen[None]):
             if measure is not None:
                 host_of(self).sort(self.focused.dimension, measure, keep_order=True)
 
+    def action_exclude(self) -> None:
+        """Leave the focused row's requests out of everything."""
+        subject = self.focused.subject() if isinstance(self.focused, LensTable) else None
+        if subject is not None and subject.dimension is not None:
+            app = host_of(self)
+            app.look(excluded(app.view, subject.dimension, subject.value))
+
     def action_invert(self) -> None:
         """Turn the order of the focused table round."""
         if isinstance(self.focused, LensTable):
@@ -156,7 +185,7 @@ class OverviewScreen(Screen[None]):
 
     def on_spend_chart_zoomed(self, event: SpendChart.Zoomed) -> None:
         """Look at one bar's time alone."""
-        host_of(self).zoom(event.bar.start, event.bar.end)
+        host_of(self).zoom(event.bar)
 
 
 def is_shown(widget: Widget) -> bool:

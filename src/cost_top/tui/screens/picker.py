@@ -7,13 +7,15 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input
 
+from cost_top.model.dimensions import dimension_named
 from cost_top.model.feed import Found
 from cost_top.model.format import count, money_fixed, pad
-from cost_top.tui.live import host_of
+from cost_top.model.snapshot import Snapshot
+from cost_top.tui.host import host_of
 from cost_top.tui.messages import FoundArrived
-from cost_top.tui.render.columns import NOBODY, Column
 from cost_top.tui.render.style import FIGURE, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
+from cost_top.tui.widgets.column import Column
 from cost_top.tui.widgets.keyed_table import KeyedTable
 
 TITLES = {"user": "Find a user", "tag": "Find a tag", "token": "Find an API key"}
@@ -27,7 +29,10 @@ class PickerScreen(Dialog[Found | None]):
         super().__init__()
         self._dimension = dimension
         self._number = 0
+        self._answered = 0
+        self._wanted = False  # Enter came before the answer to what was typed
         self.found: tuple[Found, ...] = ()
+        self._was_reading = True
 
     def compose(self) -> ComposeResult:
         """The input above the list."""
@@ -47,6 +52,7 @@ class PickerScreen(Dialog[Found | None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Find as it is typed."""
+        self._wanted = False
         self._find(event.value)
 
     def _find(self, text: str) -> None:
@@ -57,11 +63,26 @@ class PickerScreen(Dialog[Found | None]):
 
         host_of(self).feed.find(self._dimension, text.strip(), reply)
 
+    @property
+    def _reading(self) -> bool:
+        """Whether there may be values that are not read yet."""
+        shown = host_of(self).shown
+        return shown is None or shown.filling is not None or not shown.is_settled("total")
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:  # noqa: ARG002 - `_reading` looks at it
+        """Find again while more is read, and once more when all is."""
+        if self._was_reading:
+            self._was_reading = self._reading
+            self._find(self.query_one(Input).value)
+
     def on_found_arrived(self, message: FoundArrived) -> None:
         """Show an answer unless a newer question is under way."""
         if message.number == self._number:
             self.found = message.found
+            self._answered = message.number
             self._show()
+            if self._wanted:
+                self._pick(self.query_one(KeyedTable).index)
 
     def on_resize(self) -> None:
         """Columns depend on the width."""
@@ -70,7 +91,8 @@ class PickerScreen(Dialog[Found | None]):
     def _show(self) -> None:
         table = self.query_one(KeyedTable)
         if self._number and not self.found:
-            table.empty = content(("nothing found in this window", MUTED))
+            said = "still reading…" if self._reading else "nothing found in this window"
+            table.empty = content((said, MUTED))
         name_width = max(8, table.row_width - _COST - _REQUESTS)
         columns = (
             Column("name", self._dimension, name_width, "left", None, 8),
@@ -91,8 +113,10 @@ class PickerScreen(Dialog[Found | None]):
         table.show_rows(columns, [(found.value, found.name) for found in self.found], cells)
 
     def on_input_submitted(self) -> None:
-        """Enter takes the row with the cursor."""
-        self._pick(self.query_one(KeyedTable).index)
+        """Enter takes the row with the cursor, once it shows what was typed."""
+        self._wanted = self._answered != self._number
+        if not self._wanted:
+            self._pick(self.query_one(KeyedTable).index)
 
     def on_keyed_table_activated(self, event: KeyedTable.Activated) -> None:
         """So does a double click."""
@@ -109,5 +133,5 @@ class PickerScreen(Dialog[Found | None]):
 
 def _label(found: Found, dimension: str) -> str:
     if found.value is None:
-        return NOBODY.get(dimension, "none")
+        return dimension_named(dimension).none
     return f"{found.name}  {found.value}" if found.name and found.name != found.value else found.value

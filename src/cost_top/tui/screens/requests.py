@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import ClassVar
 
@@ -11,14 +11,18 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.screen import Screen
 
+from cost_top.model.engine import Position, RequestPage
 from cost_top.model.format import cells, count, elide
-from cost_top.model.snapshot import RequestRow, Snapshot
+from cost_top.model.snapshot import RequestRow, Snapshot, Stale
 from cost_top.tui.export import Export, request_export
+from cost_top.tui.host import host_of
 from cost_top.tui.keys import APP_BINDINGS, REQUEST_BINDINGS
 from cost_top.tui.layout import HEIGHTS, WIDTHS
-from cost_top.tui.live import host_of
+from cost_top.tui.listing import PAGE, Listing, request_query
+from cost_top.tui.messages import RequestsArrived
 from cost_top.tui.panels.key_line import KeyLine
 from cost_top.tui.panels.top import TopLines
 from cost_top.tui.render.requests import request_cells, request_columns, request_detail
@@ -28,43 +32,61 @@ from cost_top.tui.widgets.lines import Lines, shown_as
 
 # Cells from which the detail has two columns.
 TWO_COLUMNS = 100
+# The next page is read when so few rows are left below what is in sight.
+AHEAD = 50
 ORDERS = {"time": "newest first", "cost": "dearest first"}
 
 
 class RequestTable(KeyedTable):
     """The listed requests."""
 
+    @dataclass
+    class Scrolled(Message):
+        """Other rows are in sight."""
+
     def __init__(self, zone: tzinfo) -> None:
         super().__init__(id="requests", classes="panel")
         self._zone = zone
+        self.listing = Listing()
         self.snapshot: Snapshot | None = None
         self.empty = content(("reading…", MUTED))
 
-    def show_snapshot(self, snapshot: Snapshot) -> None:
+    def show_listing(self, listing: Listing, snapshot: Snapshot) -> None:
         """Draw the rows that changed."""
-        self.snapshot = snapshot
-        view, rows = snapshot.view, snapshot.requests
-        title = content("Requests", SEPARATOR, ORDERS[view.requests_sort])
+        self.listing, self.snapshot = listing, snapshot
+        rows = listing.rows
+        title = content("Requests", SEPARATOR, ORDERS[listing.order])
         total = snapshot.spend.measures.request_count
         if total is not None and len(rows) < total:
             title = title.append(f"{SEPARATOR}{count(len(rows))} of {count(total)}")
         self.border_title = shown_as(self, title)
-        self.empty = content("no requests behind this view")
+        self.empty = content((_why_empty(listing, snapshot), MUTED))
         columns = request_columns(self.row_width)
         self.show_rows(
-            columns, [row.id for row in rows], lambda index: request_cells(rows[index], columns, self._zone),
-            (view.requests_sort, True),
+            columns, listing.keys, lambda index: request_cells(rows[index], columns, self._zone),
+            (listing.order, True),
         )  # fmt: skip
+
+    @property
+    def is_near_end(self) -> bool:
+        """Whether the last rows that are known come into sight."""
+        seen = max(self.index, round(self.scroll_offset.y) + self.size.height)
+        return seen + AHEAD >= len(self.listing.rows)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Scrolling may come near the end."""
+        super().watch_scroll_y(old_value, new_value)
+        self.post_message(self.Scrolled())
 
     def on_resize(self) -> None:
         """Columns depend on the width."""
         if self.snapshot is not None:
-            self.show_snapshot(self.snapshot)
+            self.show_listing(self.listing, self.snapshot)
 
     @property
     def row(self) -> RequestRow | None:
         """The request with the cursor."""
-        rows = self.snapshot.requests if self.snapshot is not None else ()
+        rows = self.listing.rows
         return rows[self.index] if self.index < len(rows) else None
 
     def copied(self) -> tuple[str, str] | None:
@@ -76,7 +98,15 @@ class RequestTable(KeyedTable):
 
     def exported(self) -> Export | None:
         """What `e` writes."""
-        return request_export(self.snapshot, self._zone) if self.snapshot is not None else None
+        return request_export(self.snapshot, self.listing.rows, self._zone) if self.snapshot is not None else None
+
+
+def _why_empty(listing: Listing, snapshot: Snapshot) -> str:
+    if not listing.is_answered:
+        return "reading…"
+    if isinstance(snapshot.state, Stale):
+        return "the source does not answer"
+    return "no requests behind this view" if snapshot.is_settled("total") else "still reading…"
 
 
 class RequestDetail(VerticalScroll, can_focus=True):
@@ -123,6 +153,9 @@ class RequestsScreen(Screen[None]):
     def __init__(self, zone: tzinfo) -> None:
         super().__init__()
         self._zone = zone
+        self._snapshot: Snapshot | None = None
+        self._listing = Listing()
+        self._number = 0
 
     def compose(self) -> ComposeResult:
         """Header, list, detail, keys."""
@@ -135,21 +168,59 @@ class RequestsScreen(Screen[None]):
     def on_mount(self) -> None:
         """The list takes the keys."""
         self.query_one(RequestTable).focus()
-        host_of(self).refresh_state()
+        app = host_of(self)
+        app.refresh_state()
+        if app.shown is not None and app.shown.view == app.view:
+            self.show_snapshot(app.shown)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        """Show the requests of a snapshot that has them."""
-        if snapshot.view.requests_open:
-            self.query_one(RequestTable).show_snapshot(snapshot)
+        """Read the requests behind a view from the first on; those of the same view as far as they were read."""
+        last, self._snapshot = self._snapshot, snapshot
+        if last is not None and _period_and_filter(last) != _period_and_filter(snapshot):
+            self._listing = Listing(self._listing.order)
+        self._draw()
+        self._read(None, self._listing.reread)
+
+    def _read(self, after: Position | None, limit: int) -> None:
+        if self._snapshot is None:
+            return
+        self._number = number = self._number + 1
+        query = replace(request_query(self._snapshot, self._zone), sort=self._listing.order, limit=limit)
+
+        def reply(page: RequestPage) -> None:
+            self.post_message(RequestsArrived(number, after, page))
+
+        host_of(self).feed.requests(query, after, reply)
+
+    def on_requests_arrived(self, message: RequestsArrived) -> None:
+        """Show a page unless a newer question is under way."""
+        if message.number == self._number:
+            self._listing = self._listing.with_page(message.after, message.page)
+            self._draw()
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """The next page, when the end of what is known comes near."""
+        if self._listing.following is not None and self.query_one(RequestTable).is_near_end:
+            self._read(self._listing.following, PAGE)
+
+    def _draw(self) -> None:
+        if self._snapshot is not None:
+            self.query_one(RequestTable).show_listing(self._listing, self._snapshot)
             self._show_detail()
+
+    def on_request_table_scrolled(self) -> None:
+        """More rows may be wanted."""
+        self._read_on()
 
     def on_keyed_table_moved(self) -> None:
         """The detail is of the row with the cursor."""
         self._show_detail()
+        self._read_on()
 
     def on_keyed_table_header_clicked(self, event: KeyedTable.HeaderClicked) -> None:
         """Time and cost can be sorted by."""
-        if event.column in ORDERS and event.column != host_of(self).view.requests_sort:
+        if event.column in ORDERS and event.column != self._listing.order:
             self.action_order()
 
     def _show_detail(self) -> None:
@@ -165,9 +236,10 @@ class RequestsScreen(Screen[None]):
 
     def action_order(self) -> None:
         """Newest or dearest first."""
-        app = host_of(self)
         self.query_one(RequestTable).clear_cursor()
-        app.look(replace(app.view, requests_sort="cost" if app.view.requests_sort == "time" else "time"))
+        self._listing = Listing("cost" if self._listing.order == "time" else "time")
+        self._draw()
+        self._read(None, PAGE)
 
     def action_back(self) -> None:
         """Back to the list, then to the overview; a step the trust line added is undone."""
@@ -177,6 +249,12 @@ class RequestsScreen(Screen[None]):
             return
         host_of(self).close_requests()
         self.dismiss(None)
+
+
+def _period_and_filter(snapshot: Snapshot) -> tuple[object, ...]:
+    """What decides which requests are listed, but for the clock."""
+    view = snapshot.view
+    return view.where, view.time
 
 
 def _wants(pairs: Sequence[tuple[str, str]]) -> int:

@@ -9,15 +9,16 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
+from cost_top.model.dimensions import dimension_named
 from cost_top.model.errors import one_line
 from cost_top.model.feed import UnpricedModel
 from cost_top.model.format import count, pad, tokens
+from cost_top.tui.host import host_of
 from cost_top.tui.keys import UNPRICED_BINDINGS
-from cost_top.tui.live import host_of
 from cost_top.tui.messages import UnpricedArrived
-from cost_top.tui.render.columns import NOBODY, Column
 from cost_top.tui.render.style import MUTED, content
 from cost_top.tui.screens.dialog import Dialog
+from cost_top.tui.widgets.column import Column
 from cost_top.tui.widgets.keyed_table import KeyedTable
 from cost_top.tui.widgets.lines import Lines
 
@@ -77,8 +78,8 @@ class UnpricedScreen(Dialog[None]):
         def cells(index: int) -> tuple[Content, ...]:
             model = self.models[index]
             return (
-                content((pad(model.provider or NOBODY["provider"], provider), MUTED)),
-                content(" ", pad(model.model or NOBODY["model"], left - provider - 1)),
+                content((pad(model.provider or dimension_named("provider").none, provider), MUTED)),
+                content(" ", pad(model.model or dimension_named("model").none, left - provider - 1)),
                 content(pad(count(model.request_count), _FIGURE, "right")),
                 content(pad(tokens(model.input_tokens), _FIGURE, "right")),
                 content(pad(tokens(model.output_tokens), _FIGURE, "right")),

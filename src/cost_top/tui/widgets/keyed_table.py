@@ -20,11 +20,12 @@ from textual.style import Style
 
 from cost_top.model.format import pad
 from cost_top.tui.keys import TABLE_BINDINGS
-from cost_top.tui.render.columns import Column
 from cost_top.tui.render.style import MUTED
+from cost_top.tui.widgets.column import Column
 from cost_top.tui.widgets.lines import BLANK, strip_of
 
 Cells = Callable[[int], Sequence[Content]]
+_MOST_LINES = 512  # are held as they were drawn
 
 
 EMPTY = Content("")
@@ -75,6 +76,8 @@ class KeyedTable(ScrollView, can_focus=True):
         self._cells: Cells = lambda _: ()
         self._key: Hashable | None = None
         self._drawn: dict[int, Content] = {}
+        self._joined: dict[int, tuple[tuple[Content, ...], Content]] = {}  # by row: its cells, and them as a line
+        self._current: set[int] = set()  # rows of `_joined` that are of the present figures
 
     def show_rows(
         self, columns: Sequence[Column], keys: Sequence[Hashable], cells: Cells,
@@ -82,6 +85,7 @@ class KeyedTable(ScrollView, can_focus=True):
     ) -> None:  # fmt: skip
         """Replace the rows. The cursor follows its key; where the key is gone it stays on the line."""
         self.columns, self.keys, self._cells, self.sorted_column = columns, keys, cells, sorted_column
+        self._current.clear()
         self._follow_key()
         size = Size(self.row_width, len(keys) + 1)
         if size != self.virtual_size:
@@ -144,15 +148,32 @@ class KeyedTable(ScrollView, can_focus=True):
         if index >= len(self.keys):
             told = self.empty.split("\n") if self.empty is not None and not self.keys else ()
             return told[y - 1].truncate(self.row_width, ellipsis=True) if y <= len(told) else BLANK
-        return EMPTY.join(self._cells(index))
+        return self._row_line(index)
+
+    def _row_line(self, index: int) -> Content:
+        """A row's cells as one line; cells that are those drawn before are the line that was made of them."""
+        cells, line = self._joined.get(index, ((), EMPTY))
+        if index in self._current:
+            return line
+        new = tuple(self._cells(index))
+        if len(self._joined) >= _MOST_LINES:
+            self._joined.clear()
+            self._current.clear()
+        if len(new) != len(cells) or any(one is not other for one, other in zip(new, cells, strict=True)):
+            line = EMPTY.join(new)
+        self._joined[index] = new, line
+        self._current.add(index)
+        return line
 
     def _header(self) -> Content:
         arrows = "v^" if getattr(self.app, "ascii_only", False) else "▾▴"
-        titles = []
+        titles: list[str] = []
         for number, column in enumerate(self.columns):
-            title = marked(column, self.sorted_column, arrows).title
-            # Widths include the blank that parts a column from the one before.
-            titles.append(pad(title, column.width) if number == 0 else f" {pad(title, column.width - 1, column.align)}")
+            # Widths include the blank that parts a column from the one before; a title may take it beside another one.
+            parted = number > 0 and not titles[-1].endswith(" ")
+            title = marked(column, self.sorted_column, arrows, column.width - parted).title
+            room = column.width - (number > 0 and len(title) < column.width)
+            titles.append(f"{' ' * (column.width - room)}{pad(title, room, column.align)}")
         return Content("".join(titles))
 
     def render_line(self, y: int) -> Strip:
@@ -243,11 +264,11 @@ class KeyedTable(ScrollView, can_focus=True):
                 self.move_to(index)
 
 
-def marked(column: Column, sorted_column: tuple[str, bool] | None, arrows: str) -> Column:
-    """The column with an arrow after its title when the rows are sorted by it."""
+def marked(column: Column, sorted_column: tuple[str, bool] | None, arrows: str, room: int) -> Column:
+    """The column with an arrow after its title, in so many cells, when the rows are sorted by it."""
     if sorted_column is None or sorted_column[0] != column.key:
         return column
-    title = column.title.rstrip()
+    title = column.title.rstrip()[: max(1, room - 1)]
     return replace(column, title=(title + arrows[not sorted_column[1]]).ljust(len(column.title)))
 
 

@@ -1,0 +1,1 @@
+"""Events and their delivery: an outbox that outlives the process, receivers, retries."""

@@ -1,0 +1,1 @@
+"""A public benchmark of alarms: invented shops with labelled incidents, rules, and how they are scored."""

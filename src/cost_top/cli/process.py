@@ -1,0 +1,100 @@
+"""How a command meets its surroundings: interrupts, the encoding of its output, and its end."""
+
+from __future__ import annotations
+
+import _thread
+import codecs
+import os
+import sys
+import threading
+import time
+from typing import NoReturn
+
+from cost_top.model.files import remove_temporary
+
+_TIDY_SECONDS = 0.5
+# What a locale that is not UTF-8 shows instead; anything else becomes a question mark.
+_PLAIN = {
+    "≥": ">=", "≤": "<=", "≈": "~", "–": "-", "—": "-", "…": "...", "·": "-", "×": "x", "→": "->", "›": ">", "▲": "^",
+    "▼": "v", "▬": "=", "│": "|", "─": "-", "“": '"', "”": '"', "’": "'", "█": "#",
+    "▏": "|", "\u202f": " ", "\u00a0": " ",
+}  # fmt: skip
+
+
+def degrade_gracefully() -> None:
+    """From now on text that the locale cannot spell is written in characters that it can; UTF-8 spells everything."""
+
+    def spelled(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        return "".join(_PLAIN.get(c, "?") for c in error.object[error.start : error.end]), error.end
+
+    codecs.register_error("cost-top", spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="cost-top")
+
+
+def write_data(text: str) -> None:
+    """CSV or JSON on stdout: UTF-8 whatever the locale is."""
+    sys.stdout.flush()
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        sys.stdout.write(text)
+        return
+    binary.write(text.encode("utf-8", "replace"))
+    binary.flush()
+
+
+def end_on_interrupt() -> None:
+    """From now on Ctrl-C ends the process with 130, also inside a driver that makes something else of the signal.
+
+    To be called before any thread is started: all inherit that the signal is not theirs.
+    """
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask") or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def wait() -> None:
+        signal.sigwait({signal.SIGINT})
+        _thread.interrupt_main()  # what can tidy up does
+        time.sleep(_TIDY_SECONDS)
+        os._exit(130)
+
+    threading.Thread(target=wait, name="interrupt", daemon=True).start()
+
+
+def end_when_asked() -> None:
+    """From now on SIGTERM ends the process with 0: being asked to end is no failure of what serves."""
+    import signal
+
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+
+
+def end(code: int) -> NoReturn:
+    """Leave with what was written on its way and no temporary file behind.
+
+    Readers that are still in a driver's hands end with the process.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = 141
+    except OSError as error:
+        code = code or 2
+        say(f"the output cannot be written: {error.strerror or error}")
+    remove_temporary()
+    try:
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def say(line: str) -> None:
+    """One line on stderr, if anybody hears it."""
+    try:
+        sys.stderr.write(f"cost-top: {line}\n")
+        sys.stderr.flush()
+    except OSError:
+        return

@@ -1,0 +1,215 @@
+"""Single requests on stdout or in a file, one at a time: no list is ever held whole."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
+
+from cost_top.model.format import duration_ms, pad, tokens
+from cost_top.model.money import display_usd
+from cost_top.model.request_fields import MONEY_FIELDS, TEXT_FIELDS, request_values
+from cost_top.model.snapshot import RequestRow
+from cost_top.model.tables import harmless
+
+if TYPE_CHECKING:
+    from cost_top.pricing.book import RateBook
+
+TABLE_COLUMNS = (
+    "time", "cost", "model", "endpoint", "token_name", "user", "status", "input_tokens", "output_tokens", "latency_ms",
+)  # fmt: skip
+_HEADS = {"token_name": "token", "input_tokens": "input", "output_tokens": "output", "latency_ms": "latency"}
+_WIDTHS = {"time": 19, "cost": 10, "input_tokens": 7, "output_tokens": 7, "latency_ms": 8, "status": 6}
+_NAME_WIDTH = 18
+_GAP = 2
+
+
+class Writer(Protocol):
+    """Takes requests in the order in which they are to stand."""
+
+    def begin(self) -> None:
+        """Before the first."""
+
+    def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:
+        """One request. `revision` counts how often it was told; `late`: it came after newer ones."""
+
+    def end(self, notes: Sequence[str]) -> None:
+        """After the last."""
+
+
+class TableWriter:
+    """For eyes: rounded money, cut names."""
+
+    def __init__(self, out: TextIO, columns: Sequence[str], zone: tzinfo) -> None:
+        self._out, self._columns, self._zone = out, columns, zone
+
+    def begin(self) -> None:
+        """See `Writer`."""
+        heads = (pad(_HEADS.get(name, name), _width(name), _side(name)) for name in self._columns)
+        print("  ".join(heads).rstrip(), file=self._out)
+
+    def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:
+        """See `Writer`."""
+        cells = [pad(self._cell(row, name), _width(name), _side(name)) for name in self._columns]
+        mark = "  changed" if revision > 1 else "  late" if late else ""
+        print(f"{'  '.join(cells)}{mark}".rstrip(), file=self._out, flush=True)
+
+    def end(self, notes: Sequence[str]) -> None:
+        """See `Writer`."""
+        for note in notes:
+            print(f"note: {note}", file=self._out)
+
+    def _cell(self, row: RequestRow, name: str) -> str:
+        value = getattr(row, name)
+        if name == "time":
+            return f"{row.time.astimezone(self._zone):%Y-%m-%d %H:%M:%S}"
+        if name in MONEY_FIELDS:
+            return display_usd(value)
+        if name == "latency_ms":
+            return duration_ms(value)
+        if name.endswith("_tokens"):
+            return tokens(value)
+        if name == "token_name":
+            value = value or row.token
+        if value is None:
+            return "–"
+        return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+class JsonWriter:
+    """`{"requests": […], "source", "since", "until", "as_of", "notes"}`."""
+
+    def __init__(
+        self, out: TextIO, columns: Sequence[str], zone: tzinfo, source: str, since: datetime, until: datetime,
+        as_of: datetime,
+    ) -> None:  # fmt: skip
+        self._out, self._columns, self._zone = out, columns, zone
+        self._told = {
+            "source": source,
+            "since": since.astimezone(zone).isoformat(),
+            "until": until.astimezone(zone).isoformat(),
+            "as_of": as_of.isoformat(timespec="seconds"),
+        }
+        self._first = True
+
+    def begin(self) -> None:
+        """See `Writer`."""
+        self._out.write('{"requests": [')
+
+    def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:  # noqa: ARG002
+        """See `Writer`."""
+        self._out.write("\n" if self._first else ",\n")
+        self._first = False
+        self._out.write(json.dumps(_chosen(row, self._columns, self._zone), ensure_ascii=False))
+
+    def end(self, notes: Sequence[str]) -> None:
+        """See `Writer`."""
+        rest = json.dumps({**self._told, "notes": list(notes)}, ensure_ascii=False)
+        self._out.write(f"\n], {rest[1:]}\n")
+
+
+class LinesWriter:
+    """A JSON object a line; told again it carries `revision`, and `late` when newer ones came before it."""
+
+    def __init__(self, out: TextIO, columns: Sequence[str], zone: tzinfo) -> None:
+        self._out, self._columns, self._zone = out, columns, zone
+
+    def begin(self) -> None:
+        """See `Writer`."""
+
+    def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:
+        """See `Writer`."""
+        told: dict[str, Any] = _chosen(row, self._columns, self._zone)
+        if revision > 1:
+            told["revision"] = revision
+        if late:
+            told["late"] = True
+        print(json.dumps(told, ensure_ascii=False), file=self._out, flush=True)
+
+    def end(self, notes: Sequence[str]) -> None:
+        """See `Writer`."""
+
+
+class CsvWriter:
+    """A header and the rows. Texts of strangers that a spreadsheet would run get an apostrophe; figures never do."""
+
+    def __init__(self, out: TextIO, columns: Sequence[str], zone: tzinfo) -> None:
+        self._csv = csv.writer(out, lineterminator="\n")
+        self._columns, self._zone = columns, zone
+
+    def begin(self) -> None:
+        """See `Writer`."""
+        self._csv.writerow(self._columns)
+
+    def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:  # noqa: ARG002
+        """See `Writer`."""
+        values = _chosen(row, self._columns, self._zone)
+        self._csv.writerow([_cell(name, value) for name, value in values.items()])
+
+    def end(self, notes: Sequence[str]) -> None:
+        """See `Writer`."""
+
+
+class FocusWriter:
+    """FOCUS charges as CSV, hour by hour."""
+
+    def __init__(self, out: TextIO, source: str, version: str, book: RateBook) -> None:
+        from cost_top.insight.focus import Charges, columns_of
+        from cost_top.pricing.explain import parts_of
+
+        self._csv = csv.writer(out, lineterminator="\n")
+        self._columns = columns_of(version)
+        self._charges = Charges(source, version, lambda row: row.price_parts or parts_of(book, row))
+
+    def begin(self) -> None:
+        """See `Writer`."""
+        self._csv.writerow(self._columns)
+
+    def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:  # noqa: ARG002
+        """See `Writer`."""
+        self._csv.writerows(map(_harmless_all, self._charges.add(row)))
+
+    def end(self, notes: Sequence[str]) -> None:  # noqa: ARG002
+        """See `Writer`."""
+        self._csv.writerows(map(_harmless_all, self._charges.rest()))
+
+
+def _harmless_all(values: Sequence[str]) -> list[str]:
+    return [harmless(value) for value in values]
+
+
+def _chosen(row: RequestRow, columns: Sequence[str], zone: tzinfo) -> dict[str, Any]:
+    values = request_values(row, zone)
+    return {name: values[name] for name in columns}
+
+
+def _cell(name: str, value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        value = json.dumps(value, ensure_ascii=False) if value else None
+    return harmless(value) if isinstance(value, str) and name in TEXT_FIELDS else value
+
+
+def fitting(width: int) -> tuple[str, ...]:
+    """The usual columns that fit into a terminal's width.
+
+    >>> fitting(80)
+    ('time', 'cost', 'model', 'endpoint')
+    """
+    chosen: list[str] = []
+    for name in TABLE_COLUMNS:
+        if sum(_width(each) + _GAP for each in (*chosen, name)) - _GAP > width:
+            break
+        chosen.append(name)
+    return tuple(chosen)
+
+
+def _width(name: str) -> int:
+    return _WIDTHS.get(name, max(len(name), _NAME_WIDTH))
+
+
+def _side(name: str) -> Literal["left", "right"]:
+    return "right" if name in MONEY_FIELDS or name.endswith(("_tokens", "_ms")) or name == "status" else "left"

@@ -1,0 +1,167 @@
+"""`cost-top requests`: the audit trail, one row per request, newest first, dearest first, or as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from cost_top.cli.options import Resolved, resolve, source_options
+from cost_top.model.errors import SourceError, UserError, named, one_line
+from cost_top.model.filter import parse_filter
+from cost_top.model.nearest import choices
+from cost_top.model.query import ReportQuery
+from cost_top.model.request_fields import REQUEST_FIELDS
+from cost_top.model.windows import Period, asked_period
+
+if TYPE_CHECKING:
+    from cost_top.cli.request_output import Writer
+    from cost_top.model.answers import Answers
+
+_PAGE = 1000
+_SHOWN = 100  # as a table, without --limit
+
+
+@click.command("requests")
+@source_options
+@click.option("--where", default="", metavar="FILTER", help="Filter such as 'tag:prod -model:gpt-4o*'.")
+@click.option("--since", default="24h", show_default=True, metavar="TIME", help="7d, 12h, 2026-11-01 or an ISO time.")
+@click.option("--until", default="now", show_default=True, metavar="TIME", help="End, not included.")
+@click.option(
+    "--columns", metavar="A,B", help="Which fields, in this order; by default all, as a table those that fit."
+)
+@click.option("--sort", type=click.Choice(["time", "cost"]), default="time", show_default=True,
+              help="Newest or dearest first.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=1), metavar="N",
+              help="At most N; as a table 100 unless told otherwise.")  # fmt: skip
+@click.option("--follow", is_flag=True,
+              help="The last 10 (or --limit N), then all that come, in order of arrival.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["table", "json", "jsonl", "csv", "focus"]), default="table",
+              show_default=True, help="All but the table carry money with full precision.")  # fmt: skip
+@click.option("--focus-version", type=click.Choice(["1.2", "1.3"]), default="1.2", show_default=True,
+              help="With --format focus: 1.3 leaves the deprecated columns out.")  # fmt: skip
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write there; only you can read it.")  # fmt: skip
+def command(
+    source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
+    config_file: Path | None, where: str, since: str, until: str, columns: str | None, sort: str, limit: int | None,
+    follow: bool, form: str, focus_version: str, output: Path | None,
+) -> None:  # fmt: skip
+    """Single requests: the audit trail. Metadata only.
+
+    \b
+    Examples:
+      cost-top requests prod --where 'user:acme cost:>0.05'
+      cost-top requests prod --since 2026-11-01 --until 2026-12-01 --format csv --output november.csv
+      cost-top requests prod --follow --where 'status:>=400'
+    """
+    settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
+    now = datetime.now(UTC)
+    period = asked_period(since, until, now, settings.zone)
+    if follow and (sort != "time" or until != "now" or form in ("json", "focus")):
+        raise UserError("--follow goes on as requests come: leave out --until, --sort cost, --format json and focus")
+    if form == "focus" and (sort != "time" or columns is not None):
+        raise UserError("--format focus: has columns and an order of its own; leave out --columns and --sort")
+    chosen = _columns(columns, form)
+    query = ReportQuery(period.start, period.end, (), parse_filter(where), settings.zone, sort, True)
+    with _opened(output) as out:
+        if follow:
+            from cost_top.cli.follow import follow_requests
+
+            follow_requests(settings, query, _writer(form, out, chosen, settings, query, "", now), limit or 10)
+            return
+        answers = settings.open_answers()
+        try:
+            if form == "focus":
+                writer = _focus(out, answers.label, focus_version, settings)
+            else:
+                writer = _writer(form, out, chosen, settings, query, answers.label, now)
+            most = limit or (_SHOWN if form == "table" else None)
+            _write(answers, query, writer, most, period)
+        except SourceError as error:
+            raise UserError(named(answers.label, error)) from error
+        finally:
+            answers.close()
+
+
+def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | None, period: Period) -> None:
+    """All pages, one after another; a log is read once for all of them."""
+    held = getattr(answers, "held", None)
+    with held(period) if held is not None else contextlib.nullcontext():
+        writer.begin()
+        left, after, more = limit, None, True
+        while more:
+            size = _PAGE if left is None else min(_PAGE, left)
+            page = answers.requests(replace(query, limit=size), after)
+            for row in page.rows:
+                writer.add(row)
+            left = None if left is None else left - len(page.rows)
+            after = page.following
+            more = after is not None and left != 0
+    writer.end(("there are more: raise --limit",) if after is not None else ())
+
+
+def _columns(text: str | None, form: str) -> tuple[str, ...]:
+    if text is None:
+        from cost_top.cli.request_output import TABLE_COLUMNS, fitting
+
+        if form != "table":
+            return REQUEST_FIELDS
+        return fitting(shutil.get_terminal_size().columns) if sys.stdout.isatty() else TABLE_COLUMNS
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in REQUEST_FIELDS:
+            advice = choices(name, REQUEST_FIELDS)
+            raise UserError(f"--columns {one_line(name, 40)!r} is no field of a request: {advice}")
+    if not names:
+        raise UserError(f"--columns names no field; known are {', '.join(REQUEST_FIELDS)}")
+    return names
+
+
+def _writer(
+    form: str, out: TextIO, columns: tuple[str, ...], settings: Resolved, query: ReportQuery, source: str, now: datetime
+) -> Writer:  # fmt: skip
+    from cost_top.cli import request_output
+
+    if form == "json":
+        return request_output.JsonWriter(out, columns, settings.zone, source, query.start, query.end, now)
+    if form == "table":
+        return request_output.TableWriter(out, columns, settings.zone)
+    if form == "csv":
+        return request_output.CsvWriter(out, columns, settings.zone)
+    return request_output.LinesWriter(out, columns, settings.zone)
+
+
+def _focus(out: TextIO, source: str, version: str, settings: Resolved) -> Writer:
+    from cost_top.cli.request_output import FocusWriter
+
+    return FocusWriter(out, source, version, settings.load_book())
+
+
+@contextlib.contextmanager
+def _opened(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that is put there whole."""
+    if path is None:
+        yield sys.stdout
+        return
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        handle = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    except OSError as error:
+        advice = "give a file in a folder you may write to"
+        raise UserError(f"--output {one_line(path, 200)}: {error.strerror}; {advice}") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,98 @@
+"""`cost-top why`: what is behind a change of spend."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from cost_top.cli.options import resolve, source_options
+from cost_top.insight.why import DIMENSIONS, Driver, Why
+from cost_top.insight.why_asked import explained, parse_against, parse_drivers
+from cost_top.insight.why_text import printed, sentence, times, why_json
+from cost_top.model.dimensions import none_text
+from cost_top.model.errors import SourceError, UserError, named, one_line
+from cost_top.model.filter import parse_filter
+from cost_top.model.format import pad
+from cost_top.model.money import display_usd
+from cost_top.model.query import ReportQuery
+from cost_top.model.windows import asked_period
+
+
+@click.command("why")
+@source_options
+@click.option("--where", default="", metavar="FILTER", help="Only these requests, such as 'endpoint:/reply'.")
+@click.option(
+    "--since", default="24h", show_default=True, metavar="TIME", help="Start: 24h, today, 2026-11-01 or an ISO time."
+)
+@click.option("--until", default="now", show_default=True, metavar="TIME", help="End, not included.")
+@click.option("--against", default="previous", show_default=True, metavar="previous|last-week|TIME",
+              help="What it is compared with, of equal length.")  # fmt: skip
+@click.option(
+    "--by", default=",".join(DIMENSIONS), show_default=True, metavar="DIM[,DIM]", help="Where drivers are looked for."
+)
+@click.option("--top", type=click.IntRange(1, 3), default=3, show_default=True, metavar="N", help="Drivers named.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(
+    source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
+    config_file: Path | None, where: str, since: str, until: str, against: str, by: str, top: int, form: str,
+) -> None:  # fmt: skip
+    """Why spend is up or down: requests, mix of models, size and price, and who is behind it.
+
+    \b
+    Examples:
+      cost-top why prod --since today
+      cost-top why prod --where endpoint:/reply --since 24h --against last-week
+      cost-top why gateway.db --since 2026-11-01 --until 2026-11-08 --format json
+    """
+    settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
+    now = datetime.now(UTC)
+    period = asked_period(since, until, now, settings.zone)
+    other, note = parse_against(against, period, now, settings.zone, "--against")
+    dimensions = parse_drivers(by, "--by")
+    condition = parse_filter(where)
+    answers = settings.open_answers()
+    try:
+        query = ReportQuery(period.start, period.end, dimensions, condition, settings.zone)
+        answer = explained(answers, query, other, note, top)
+    except SourceError as error:
+        raise UserError(named(answers.label, error)) from error
+    finally:
+        answers.close()
+    text = sentence(answer, condition, settings.zone, until.strip().lower() == "now")
+    if form == "json":
+        click.echo(json.dumps(why_json(answer, text), ensure_ascii=False, indent=2))
+    else:
+        click.echo(told(answer, text), nl=False)
+
+
+def told(answer: Why, text: str) -> str:
+    """The sentence, the factors, and the drivers with what is inside the first."""
+    parts = printed(dict(answer.factors))
+    mix = (
+        f" (more of {', '.join(one_line(model, 40) for model in answer.models)})"
+        if answer.models and answer.factors["mix"] > 0
+        else ""
+    )
+    lines = [
+        text,
+        "",
+        f"{display_usd(answer.before.cost)} → {display_usd(answer.after.cost)}: "
+        + ", ".join(f"{name} {part}{mix if name == 'mix' else ''}" for name, part in parts.items()),
+    ]
+    for driver in answer.drivers:
+        lines.append(_line(driver, ""))
+        lines += [_line(one, "  ") for one in driver.inside]
+    lines += [f"note: {note}" for note in answer.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _line(driver: Driver, indent: str) -> str:
+    name = one_line(driver.name or driver.value or none_text(driver.dimension), 60)
+    ratio = times(driver.after.requests, driver.before.requests) + " requests" if driver.before.requests else "new"
+    return (
+        f"{indent}{driver.dimension:9} {pad(name, 40 - len(indent))} {display_usd(driver.change, sign=True):>12} "
+        f"{round(driver.share * 100):>4} %  {ratio}"
+    )

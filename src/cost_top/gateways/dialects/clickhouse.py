@@ -1,0 +1,249 @@
+"""ClickHouse: columns are typed, NULL has to be allowed, and a backslash escapes.
+
+Sessions have `cast_keep_nullable`, `join_use_nulls` and `prefer_column_name_to_alias` on, and `session_timezone` UTC.
+"""
+
+# ruff: noqa: D102 - the methods are documented where the protocol is
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal_column,
+    not_,
+    null,
+    or_,
+)  # fmt: skip
+from sqlalchemy.engine.default import DefaultDialect
+
+from cost_top.gateways.dialects.base import (
+    FALSE_WORDS,
+    MICROS_PER_UNIT,
+    TRUE_WORDS,
+    USABLE_FROM,
+    USABLE_UNTIL,
+    Cell,
+    TimeColumn,
+    iso,
+    micros,
+    number,
+    render,
+)  # fmt: skip
+
+Element = ColumnElement[Any]
+_WHOLE = tuple(f"{sign}Int{size}" for sign in ("", "U") for size in (8, 16, 32, 64))
+_DIGITS = "^[0-9]{1,15}([.][0-9]*)?$"
+_DECIMAL = "^-?[0-9]{1,30}([.][0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
+_ISO_SHAPE = (
+    "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    "([.][0-9]+)?(Z|[+]00:00)?$"
+)
+
+
+class ClickhouseSpelling:
+    """`Dialect` for ClickHouse 24 or newer."""
+
+    name = "clickhouse"
+    text_is_blob = False
+    types_from_rows = False
+
+    def __init__(self) -> None:
+        self._dialect = DefaultDialect(paramstyle="named")
+
+    def text(self, cell: Cell) -> Element:
+        return func.nullif(self.as_text(cell.value), self.literal(""))
+
+    def only_text(self, cell: Cell) -> Element:
+        return self.as_text(cell.value)
+
+    def tags(self, cell: Cell) -> Element:
+        kind = plain_kind(cell.declared)
+        if kind.startswith(("Array(", "Map(")):
+            return func.toJSONString(cell.value)
+        return self.only_text(cell)
+
+    def integer(self, cell: Cell) -> Element:
+        if cell.typed or plain_kind(cell.declared) in _WHOLE:
+            return cast(cell.value, BigInteger)
+        text = self.as_text(cell.value)
+        whole = func.trunc(func.toFloat64OrNull(text))
+        return case((func.match(text, self.literal(_DIGITS)), cast(whole, BigInteger)))
+
+    def boolean(self, cell: Cell) -> Element:
+        if cell.typed or plain_kind(cell.declared) in (*_WHOLE, "Bool"):
+            return case((cell.value != number(0), number(1)), (cell.value == number(0), number(0)))
+        word = func.lower(self.as_text(cell.value))
+        return case(
+            (word.in_([self.literal(text) for text in TRUE_WORDS]), number(1)),
+            (word.in_([self.literal(text) for text in FALSE_WORDS]), number(0)),
+        )
+
+    def decimal(self, cell: Cell) -> Element:
+        text = self.as_text(cell.value)
+        return case((func.match(text, self.literal(_DECIMAL)), func.toFloat64OrNull(text)))
+
+    def money(self, cell: Cell, whole: bool) -> tuple[Element, str]:
+        kind = plain_kind(cell.declared)
+        if kind in _WHOLE or (whole and cell.typed):
+            return cast(cell.value, BigInteger), "integer"
+        if kind == "Float64":
+            return cell.value, "double"
+        return func.coalesce(self.money_text(cell), self.literal("")), "text"
+
+    def money_text(self, cell: Cell) -> Element:
+        return self.text(cell)
+
+    def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
+        kind = plain_kind(cell.declared)
+        if kind.startswith("Map("):
+            if len(path) != 1:
+                return None
+            key = self.literal(path[0])
+            return case((func.mapContains(cell.value, key), self.as_text(func.arrayElement(cell.value, key))))
+        text = func.toJSONString(cell.value) if kind.startswith("JSON") else cell.value
+        keys = [self.literal(key) for key in path]
+        raw = func.nullif(func.nullif(func.JSONExtractRaw(text, *keys), self.literal("")), self.literal("null"))
+        return case((func.startsWith(raw, self.literal('"')), func.JSONExtractString(text, *keys)), else_=raw)
+
+    def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:  # noqa: ARG002
+        return None
+
+    def finish_text(self, value: Element | None) -> Element:
+        return self.literal("") if value is None else func.coalesce(value, self.literal(""))
+
+    def time_kind(self, time: TimeColumn) -> str | None:
+        kind = plain_kind(time.declared)
+        if time.unit in MICROS_PER_UNIT:
+            return "micros" if kind in (*_WHOLE, "bigint", "Float64", "Float32") or _is_decimal(kind) else None
+        if kind.startswith("DateTime"):
+            return "micros"
+        return "iso" if kind in ("String", "text") else None
+
+    def time(self, time: TimeColumn) -> Element:
+        kind = plain_kind(time.declared)
+        if kind.startswith("DateTime"):
+            return func.toUnixTimestamp64Micro(func.toDateTime64(time.value, number(6), self.literal("UTC")))
+        if time.unit not in MICROS_PER_UNIT:
+            return self.as_text(time.value)
+        scaled = cast(time.value, BigInteger) if kind in (*_WHOLE, "bigint") else time.value
+        scaled = scaled.op("*")(number(MICROS_PER_UNIT[time.unit]))
+        return scaled if kind in (*_WHOLE, "bigint") else cast(func.floor(scaled), BigInteger)
+
+    def within(self, time: TimeColumn, start: datetime, end: datetime) -> list[Any]:
+        if plain_kind(time.declared).startswith("DateTime"):
+            return [time.value >= self._instant(start, time), time.value < self._instant(end, time)]
+        if time.unit in MICROS_PER_UNIT:
+            return [time.value >= _epoch(start, time), time.value < _epoch(end, time)]
+        plain = self._plain(time.value)
+        return [
+            func.match(time.value, self.literal(_ISO_SHAPE)) == number(1),
+            plain >= self.literal(iso(start)), plain < self.literal(iso(end)),
+        ]  # fmt: skip
+
+    def beyond(self, time: TimeColumn) -> list[Any]:
+        if plain_kind(time.declared).startswith("DateTime"):
+            low, high = self._instant(USABLE_FROM, time), self._instant(USABLE_UNTIL, time)
+        elif time.unit in MICROS_PER_UNIT:
+            low, high = _epoch(USABLE_FROM, time), _epoch(USABLE_UNTIL, time)
+        else:
+            return [time.value.is_(null()), not_(func.match(time.value, self.literal(_ISO_SHAPE)))]
+        return [time.value.is_(null()), time.value < low, time.value >= high]
+
+    def at(self, time: TimeColumn, times: Sequence[datetime]) -> Any:
+        instants = sorted(set(times))
+        size = MICROS_PER_UNIT.get(time.unit)
+        if size is not None and plain_kind(time.declared) in (*_WHOLE, "bigint"):
+            return time.value.in_([number(value) for value in sorted({micros(instant) // size for instant in times})])
+        around = timedelta(microseconds=3) if size is not None else timedelta(seconds=1)
+        return or_(*(and_(*self.within(time, t - around, t + around)) for t in instants))
+
+    def row_hash(self, values: Sequence[Element]) -> Element | None:
+        return func.reinterpretAsInt64(func.sipHash64(*values))
+
+    def total(self, cell: Cell) -> Element:
+        return self.as_text(func.sum(func.toInt128(func.reinterpretAsInt64(func.sipHash64(cell.value)))))
+
+    def spell(self, value: Element) -> str:
+        return render(value, self._dialect)
+
+    def render(self, statement: Select[*tuple[Any, ...]]) -> str:
+        return render(statement, self._dialect)
+
+    def literal(self, text: str) -> ColumnElement[str]:
+        return literal_column(quoted_text(text))
+
+    def quoted(self, name: str) -> str:
+        return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+    def concatenated(self, parts: Sequence[Element]) -> ColumnElement[str]:
+        return func.concat(*parts)
+
+    def as_text(self, value: Element) -> ColumnElement[str]:
+        return cast(value, Text)
+
+    def integer_sum(self, value: Element) -> ColumnElement[int]:
+        return cast(value, BigInteger)
+
+    def _instant(self, instant: datetime, time: TimeColumn) -> Element:
+        """A bound in the column's own type, so that the table's key serves it."""
+        kind = plain_kind(time.declared)
+        if not kind.startswith("DateTime64"):
+            whole = -(-micros(instant) // 1_000_000)
+            # Its seconds are of 32 bits.
+            return literal_column(f"toDateTime({min(max(whole, 0), 2**32 - 1)}, 'UTC')")
+        digits = min(6, int(kind.partition("(")[2].partition(",")[0].strip(" )") or 6))
+        unit = 10 ** (6 - digits)
+        value = -(-micros(instant) // unit) * unit
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
+        return literal_column(f"toDateTime64('{iso(moment)}', {digits}, 'UTC')")
+
+    def _plain(self, column: Element) -> Element:
+        literal = self.literal
+        spaced = func.replaceAll(func.replaceAll(column, literal("T"), literal(" ")), literal("Z"), literal(""))
+        return func.replaceAll(spaced, literal("+00:00"), literal(""))
+
+
+def quoted_text(text: str) -> str:
+    """A text as a literal.
+
+    >>> quoted_text("o'Neil"), quoted_text("back\\\\slash")
+    ("'o\\\\'Neil'", "'back\\\\\\\\slash'")
+    """
+    escaped = text.replace("\x00", "").replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def plain_kind(declared: str) -> str:
+    """The type without what allows NULL or keeps a dictionary.
+
+    >>> plain_kind("LowCardinality(Nullable(String))"), plain_kind("Nullable(DateTime64(3, 'UTC'))")
+    ('String', "DateTime64(3, 'UTC')")
+    """
+    kind = declared.strip()
+    for outer in ("LowCardinality(", "Nullable("):
+        if kind.startswith(outer) and kind.endswith(")"):
+            kind = kind[len(outer) : -1]
+    return kind
+
+
+def _is_decimal(kind: str) -> bool:
+    return kind.startswith("Decimal")
+
+
+def _epoch(instant: datetime, time: TimeColumn) -> Element:
+    value, size = micros(instant), MICROS_PER_UNIT[time.unit]
+    if plain_kind(time.declared) in (*_WHOLE, "bigint"):
+        return number(-(-value // size))  # the next whole unit bounds whole numbers exactly and keeps the index
+    whole, rest = divmod(value, size)
+    return literal_column(f"{whole}.{str(rest).rjust(len(str(size)) - 1, '0')}") if rest else number(whole)

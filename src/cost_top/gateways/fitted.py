@@ -1,0 +1,41 @@
+"""A preset fitted to the table that was found: its id, and the unit of its time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from cost_top.gateways.detect import FoundTable
+from cost_top.gateways.dialects.base import Dialect
+from cost_top.gateways.preset import Preset
+from cost_top.gateways.times import declared_unit
+
+
+def fitted(preset: Preset, columns: Mapping[str, str], dialect: Dialect) -> Preset:
+    """The preset with what it leaves open decided by the table's columns and their types."""
+    usable = [
+        item
+        for item in preset.ids
+        if set(item.columns) <= set(columns) and (not item.sql or dialect.name in item.sql)
+    ]  # fmt: skip
+    ids = (usable or list(preset.ids))[:1]
+    unit = preset.time_unit
+    if unit == "declared":
+        unit = declared_unit(columns.get(preset.time_column, ""), dialect)
+    return replace(preset, ids=tuple(ids), time_unit=unit)
+
+
+def without_unreadable(preset: Preset, found: Sequence[FoundTable], schema: str | None) -> Preset:
+    """The preset without the figures of tables beside the log that may not be read."""
+    readable = {table.name: table.columns for table in found if table.schema == schema}
+    lost = [name for name, columns in preset.also_reads.items() if not set(columns) <= set(readable.get(name, ()))]
+    if not lost:
+        return preset
+    called = [*lost, *(each.name for each in preset.joins if each.table in lost)]
+    named = re.compile(rf"\b({'|'.join(map(re.escape, called))})\b")
+    fields = {
+        name: tuple(item for item in items if not any(map(named.search, item.sql.values())))
+        for name, items in preset.fields.items()
+    }
+    return replace(preset, fields=fields, joins=tuple(each for each in preset.joins if each.table not in lost))

@@ -1,0 +1,67 @@
+"""What databases that answer a log themselves share of the normal form: which raw columns it is made of, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from cost_top.gateways.columns import RawShape, field_kind
+from cost_top.gateways.normalise import value_sql
+
+NO_TEXT = "''"
+# Fields that are compared in small letters.
+LOWER = ("provider", "credential_type", "mode", "region")
+# What all input is put together of, and what tells a request from money that comes back.
+INPUT = ("cached_input_tokens", "cache_creation_input_tokens")
+_COUNTED = ("reported_cost", "latency_ms")
+Names = Mapping[tuple[str, str], Mapping[str, str]]
+# Raw texts of tags, the tags in each, and the user agent among them.
+TagLists = Sequence[tuple[str, Sequence[str], str | None]]
+
+
+class Typed(NamedTuple):
+    """How a database spells what is its own of a typed column."""
+
+    micros: Callable[[RawShape], str]
+    identity: Callable[[RawShape], str]
+    text: Callable[[str, RawShape], str]  # as it is shown
+    amount: Callable[[RawShape, str], str]
+    money: Callable[[RawShape], str]
+
+
+def typed_columns(shape: RawShape, wanted: Collection[str], shown: Collection[str], spelled: Typed) -> list[str]:
+    """The columns of a SELECT over a raw statement: `us`, and the raw fields that those `wanted` are made of.
+
+    Texts of `shown` come as they are shown, the text of tags as `tags_text`.
+    """
+    columns = [f"{spelled.micros(shape)} AS us"]
+    if "id" in wanted:
+        columns.append(f"{spelled.identity(shape)} AS id")
+    for name in shape.fields:
+        kind, column = field_kind(name), f'"{name}"'
+        if name not in wanted and not _is_part(name, shape, wanted):
+            continue
+        if kind == "text":
+            value = spelled.text(name, shape) if name in shown else f"nullif({column}, '')"
+        elif kind == "tags":
+            value, column = column, "tags_text"
+        elif kind == "amount":
+            value = spelled.amount(shape, column)
+        elif kind == "money":
+            value = spelled.money(shape)
+        else:
+            value = value_sql(name, shape)
+        columns.append(f"{value} AS {column}")
+    if shape.input_includes_cache is None:
+        columns.append("CASE WHEN input_includes_cache = 1 THEN true WHEN input_includes_cache = 0 THEN false END "
+                       "AS inclusive")  # fmt: skip
+    return columns
+
+
+def _is_part(name: str, shape: RawShape, wanted: Collection[str]) -> bool:
+    """Whether a wanted field is made of another one as well."""
+    return (
+        (name in INPUT and "input_tokens" in wanted)
+        or (name == "tags" and "user_agent" in wanted and shape.user_agent_tag is not None)
+        or (name in _COUNTED and "counted" in wanted)
+    )

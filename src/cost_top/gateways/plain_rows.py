@@ -1,0 +1,241 @@
+"""The normal form in Python, for rows that need no cleaning: what `normalise` says of them, without a statement.
+
+A row with anything odd in it (a control character, what may be a key, a number that is none, tags that are not a plain
+list) is none of these: its look goes through `normalise`, which knows what to make of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from math import isfinite
+from typing import Any
+
+from cost_top.gateways.columns import RawShape, field_kind
+from cost_top.gateways.dialects.base import INTEGER_LIMIT, UNKNOWN_MONEY
+from cost_top.gateways.normalise import bare_fingerprint_select, witnessed_select
+from cost_top.model.record import FIELD_NAMES
+from cost_top.model.secret import MAYBE_KEY_RE2
+from cost_top.model.text import TEXT_LIMIT, UNSAFE_CLASS
+
+_UNSAFE = re.compile(f"[{UNSAFE_CLASS}]")
+# Words are made of other letters for RE2 than for Python: what one of them may take for a key is odd.
+_MAYBE_KEY, _MAYBE_KEY_ASCII = re.compile(MAYBE_KEY_RE2), re.compile(MAYBE_KEY_RE2, re.ASCII)
+_EPOCH = datetime(1970, 1, 1)
+_LOWERED = ("provider", "credential_type", "mode", "region")
+_CACHED = ("cached_input_tokens", "cache_creation_input_tokens")
+_GREATEST = 2**63 - 1
+_PICO = (10**12, 1)
+_MOST_DOLLARS = Decimal(_GREATEST) / 10**12
+_SMALLEST = Decimal(1).scaleb(-12)
+_MEMO_SIZE = 20_000
+_AMOUNT = re.compile(r"-?[0-9]{1,8}(\.[0-9]{1,30})?")
+
+
+class _Odd(Exception):
+    """A value that is not plain."""
+
+
+class PlainRows:
+    """`sources.base.PlainForm` of one log."""
+
+    def __init__(self, shape: RawShape) -> None:
+        """Use `of`."""
+        self._shape = shape
+        self._memo: dict[Any, Any] = {}
+        self._public = {name: (re.compile(public), re.compile(public, re.ASCII)) for name, public in shape.keys}
+        self._extra = ("input_includes_cache",) if shape.input_includes_cache is None else ()
+        self._readers: list[tuple[str, Callable[[Any], Any]]] = [(name, self._reader(name)) for name in shape.fields]
+
+    @classmethod
+    def of(cls, shape: RawShape) -> PlainRows | None:
+        """None for a log whose rows are never plain."""
+        kinds = {field_kind(name) for name in shape.fields}
+        money = shape.cost_kind == "integer" or shape.pico_per_unit == _PICO
+        amount = "amount" not in kinds or shape.pico_per_unit == _PICO
+        plain = shape.key == "id" and shape.time_kind in ("micros", "timestamp") and money and amount
+        return cls(shape) if plain else None
+
+    def select(self, relation: str) -> str:
+        """The SELECT of a raw stream: id, time, fields, then fingerprint and content."""
+        return witnessed_select(self._shape, relation, ("id", "time", *self._shape.fields, *self._extra))
+
+    def fingerprints(self, relation: str) -> str:
+        """The SELECT of a stream of fingerprints: raw id and time, and `fingerprint`."""
+        return bare_fingerprint_select(self._shape, relation)
+
+    def time(self, raw: Any) -> datetime:
+        """The time of a raw row, naive UTC."""
+        return raw if self._shape.time_kind == "timestamp" else _EPOCH + timedelta(microseconds=raw)
+
+    def key(self, raw: Any) -> str | None:
+        """The key of a raw id; None of an odd one."""
+        try:
+            return _plain(raw)
+        except _Odd:
+            return None
+
+    def read(self, values: Sequence[Any]) -> dict[str, Any] | None:
+        """A row of `select` by name; None of an odd one."""
+        try:
+            return self._read(values)
+        except _Odd:
+            return None
+
+    def _read(self, values: Sequence[Any]) -> dict[str, Any]:
+        row: dict[str, Any] = dict.fromkeys(FIELD_NAMES)
+        row["id"] = row["key"] = _plain(values[0])
+        if row["id"] is None:
+            raise _Odd
+        row["time"] = self.time(values[1])
+        for (name, read), value in zip(self._readers, values[2:], strict=False):
+            if value is not None:
+                row[name] = read(value)
+        row["fingerprint"], row["content"] = values[-2:]
+        status = row["status"]
+        if status is not None and status >= 1000:
+            row["status"] = None
+        row["input_tokens"] = self._input(row, values[-3])
+        if row["counted"] is None:
+            cost, latency = row["reported_cost"], row["latency_ms"]
+            row["counted"] = not (cost is not None and cost < 0 and not latency)
+        return row
+
+    def _input(self, row: dict[str, Any], includes: Any) -> int | None:
+        tokens: int | None = row["input_tokens"]
+        cached = sum(row[name] or 0 for name in _CACHED)
+        if tokens is None:
+            return None
+        inside = self._shape.input_includes_cache
+        if inside is None:
+            inside = includes != 0
+        return tokens if inside and cached <= tokens else tokens + cached
+
+    def _reader(self, name: str) -> Callable[[Any], Any]:
+        kind = field_kind(name)
+        if name in self._public:
+            return lambda value: self._remembered(name, value, self._key)
+        if name in _LOWERED:
+            return lambda value: self._remembered("lower", value, self._lowered)
+        readers: dict[str, Callable[[Any], Any]] = {
+            "text": self._text, "tags": lambda value: self._remembered("tags", value, self._tags),
+            "integer": _integer, "boolean": _boolean, "amount": _amount, "money": self._money(),
+        }  # fmt: skip
+        return readers[kind]
+
+    def _remembered(self, what: str, value: Any, read: Callable[[str, Any], Any]) -> Any:
+        known = self._memo.get((what, value), self)
+        if known is self:
+            if len(self._memo) >= _MEMO_SIZE:
+                self._memo.clear()
+            known = self._memo[what, value] = read(what, value)
+        return list(known) if isinstance(known, list) else known
+
+    def _text(self, value: Any) -> str | None:
+        known: str | None = self._remembered("", value, lambda _, text: _plain(text))
+        return known
+
+    def _lowered(self, _: str, value: Any) -> str | None:
+        text = _plain(value)
+        if text is None or text.isascii():
+            return text and text.lower()
+        raise _Odd
+
+    def _key(self, name: str, value: Any) -> str | None:
+        text = _plain(value)
+        if text is not None and not all(pattern.fullmatch(text) for pattern in self._public[name]):
+            raise _Odd
+        return text
+
+    def _tags(self, _: str, value: Any) -> list[str] | None:
+        text = _decoded(value)
+        if text in ("", "[]", "{}", "null"):
+            return None
+        if not text.startswith("["):
+            raise _Odd
+        try:
+            said = json.loads(text)
+        except (ValueError, RecursionError):
+            raise _Odd from None
+        agent = self._shape.user_agent_tag
+        if not isinstance(said, list) or not all(isinstance(tag, str) and tag and _plain(tag) for tag in said):
+            raise _Odd
+        if agent and any(tag.startswith(agent) for tag in said):
+            raise _Odd
+        return sorted(set(said)) or None
+
+    def _money(self) -> Callable[[Any], int | None]:
+        numerator, denominator = self._shape.pico_per_unit
+        if self._shape.cost_kind != "integer":
+            return _amount
+
+        def read(value: Any) -> int | None:
+            if type(value) is not int:
+                raise _Odd
+            if value == UNKNOWN_MONEY or abs(value) > _GREATEST:
+                return None
+            amount = (abs(value) * 2 * numerator + denominator) // (2 * denominator)
+            return None if amount > _GREATEST else amount if value >= 0 else -amount
+
+        return read
+
+
+def _decoded(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return bytes(value).decode()
+    except (TypeError, UnicodeDecodeError):
+        raise _Odd from None
+
+
+def _plain(value: Any) -> str | None:
+    """A text that stays as it is; None of an empty one."""
+    text = _decoded(value)
+    if not text:
+        return None
+    if len(text) > TEXT_LIMIT or text[0].isspace() or text[-1].isspace() or _UNSAFE.search(text):
+        raise _Odd
+    if _MAYBE_KEY.search(text):
+        raise _Odd
+    if not text.isascii():
+        if _MAYBE_KEY_ASCII.search(text):
+            raise _Odd
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise _Odd from None
+    return text
+
+
+def _integer(value: Any) -> int | None:
+    if type(value) is not int:
+        raise _Odd
+    return value if 0 <= value < INTEGER_LIMIT else None
+
+
+def _boolean(value: Any) -> bool | None:
+    if type(value) not in (int, bool):
+        raise _Odd
+    return True if value == 1 else False if value == 0 else None
+
+
+def _amount(value: Any) -> int | None:
+    """Dollars as pico-dollars; a double is taken at its shortest decimal spelling."""
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise _Odd
+        amount = Decimal(repr(value))
+    else:
+        text = str(value) if isinstance(value, (int, Decimal)) else _decoded(value)
+        if not text:
+            return None
+        if not _AMOUNT.fullmatch(text):
+            raise _Odd
+        amount = Decimal(text)
+    if abs(amount) >= _MOST_DOLLARS:
+        return None
+    return int(amount.quantize(_SMALLEST, ROUND_HALF_UP).scaleb(12))

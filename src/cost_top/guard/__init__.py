@@ -1,0 +1,1 @@
+"""Budgets asked before a call: who may spend what is left, answered from memory."""

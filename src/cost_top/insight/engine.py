@@ -1,0 +1,161 @@
+"""The rules over a log, step by step: the same engine at simulated time and live."""
+
+from __future__ import annotations
+
+import pickle
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import tzinfo
+from itertools import groupby
+from operator import attrgetter
+
+from cost_top.insight.calendar import Calendar
+from cost_top.insight.candidate import Candidate
+from cost_top.insight.dearer import dearer
+from cost_top.insight.incidents import Incident, Incidents
+from cost_top.insight.levels import GATES, SURPRISES, WINDOWS, Rules
+from cost_top.insight.price import Prices
+from cost_top.insight.spike import spike
+from cost_top.insight.standing import Standing
+from cost_top.insight.traits import Errors, LoggedTwice, loops, silence
+from cost_top.model.features import BUCKET_SECONDS, Cell, Doubled, Features, LoopStep
+
+
+class Engine:
+    """Feed it buckets in order; `tick` judges where the log stands after the last of them."""
+
+    def __init__(self, rules: Rules, origin: int, zone: tzinfo, dimensions: tuple[str, ...]) -> None:
+        """`origin` (Unix seconds) is where bucket 0 begins; `dimensions` are those of the cells."""
+        self.rules = rules
+        self.standing = Standing(
+            Calendar(origin, zone), dimensions, rules.dimensions, SURPRISES[rules.sensitivity], rules.expected
+        )
+        self.incidents = Incidents(int(rules.quiet.total_seconds()) // BUCKET_SECONDS)
+        self._gate = GATES[rules.sensitivity]
+        self._endpoint = dimensions.index("endpoint")
+        self._prices = Prices(dimensions.index("token"), dimensions.index("user"))
+        self._twice = LoggedTwice()
+        self._errors = Errors(dimensions)
+        self._changed: set[tuple[str, str | None]] = set()
+        self._steps: list[LoopStep] = []
+        self._doubled: Doubled | None = None
+
+    def feed(
+        self, bucket: int, cells: Sequence[Cell], steps: Sequence[LoopStep] = (), doubled: Doubled | None = None
+    ) -> None:
+        """Take in a bucket; empty ones are fed too."""
+        self.standing.feed(bucket, cells)
+        self._changed.update((series.dimension, series.value) for series in self.standing.changed)
+        self._steps += steps
+        if doubled is not None:
+            self._doubled = (
+                doubled
+                if self._doubled is None
+                else Doubled(
+                    doubled.bucket, *(one + other for one, other in zip(self._doubled[1:], doubled[1:], strict=True))
+                )
+            )
+        routes: dict[str, list[Cell]] = defaultdict(list)
+        for cell in cells:
+            endpoint = cell.names[self._endpoint]
+            if endpoint is not None:
+                routes[endpoint].append(cell)
+        for endpoint, parts in routes.items():
+            self._prices.add(bucket, self.standing.day, endpoint, parts)
+        if self.rules.errors and cells:
+            self._errors.add(bucket, cells)
+
+    def tick(self) -> list[Incident]:
+        """The incidents that open now; `incidents` holds them all."""
+        candidates = [] if self.standing.learning else list(self._candidates())
+        self._changed.clear()
+        self._steps.clear()
+        self._doubled = None
+        return self.incidents.take(candidates, self.standing)
+
+    def mark(self) -> tuple[object, ...]:
+        """How it is now, for `back`: what only grows is not copied."""
+        small = (self.incidents, self._prices, self._twice)
+        return self.standing.mark(), pickle.dumps(small, pickle.HIGHEST_PROTOCOL)
+
+    def back(self, mark: tuple[object, ...]) -> None:
+        """As it was after a `tick`: what was fed since is as if it had not been."""
+        standing, small = mark
+        self.standing.back(standing)  # type: ignore[arg-type]
+        self.incidents, self._prices, self._twice = pickle.loads(small)  # type: ignore[arg-type] # noqa: S301 - ours
+        self._errors.cut(self.standing.end)
+        self._changed.clear()
+        self._steps.clear()
+        self._doubled = None
+
+    def forget(self, before: int) -> None:
+        """Drop what was before a bucket: five weeks and a day are looked back at most."""
+        self.standing.forget(before)
+        self._prices.forget(before)
+        self._errors.forget(before)
+
+    def _candidates(self) -> list[Candidate]:
+        standing, rules = self.standing, self.rules
+        end, least = standing.end, rules.min_excess
+        found: list[Candidate | None] = []
+        if rules.on("spike"):
+            enough = max(least, min(self._gate.floors) * standing.mean_hour)
+            for key in sorted(self._changed, key=lambda key: (key[0], key[1] or "")):
+                series = standing.series[key]
+                if series.spent(end - WINDOWS[-1], end) > enough:
+                    found.append(spike(series, end, standing, self._gate, least))
+        if rules.on("price"):
+            found += [
+                dearer(route, value, end, standing.day, standing.mean_hour, least)
+                for dimension, value in sorted(self._changed, key=str)
+                if dimension == "endpoint" and value is not None and (route := self._prices.route(value)) is not None
+            ]
+        twice = self._twice.check(end, self._doubled, standing.total, least)
+        if rules.on("double"):
+            found.append(twice)
+        if rules.on("loop"):
+            found += loops(self._steps, standing, least)
+        if rules.on("silence"):
+            found += self._silences()
+        if rules.on("errors"):
+            found += self._errors.check(end, standing.calendar)
+        return [candidate for candidate in found if candidate is not None]
+
+    def _silences(self) -> list[Candidate]:
+        """Of the whole log, else of keys: where nothing comes at all, no key is news; nor is one that was replaced."""
+        standing = self.standing
+        if standing.total.at and standing.end - 1 - standing.total.at[-1] >= 6:
+            whole = silence(standing.total, standing.end, standing.first, standing.calendar)
+            return [whole] if whole is not None else []
+        keys = sorted(key for key in standing.series if key[0] == "token")
+        found = (silence(standing.series[key], standing.end, standing.first, standing.calendar) for key in keys)
+        return [
+            candidate
+            for candidate in found
+            if candidate is not None and not standing.is_replaced(standing.series["token", candidate.value])
+        ]
+
+
+def run(features: Features, rules: Rules, zone: tzinfo, start: int, step: int = 1) -> Engine:
+    """All of `features` through an engine, judged every `step` buckets from bucket `start` on."""
+    engine = Engine(rules, features.origin, zone, features.dimensions)
+    engine.standing.fine_from = features.count  # what the features hold
+    steps, doubled = features.loops, {one.bucket: one for one in features.doubled}
+    cells, at_step = buckets(features.cells), 0
+    known = next(cells, None)
+    for bucket in range(features.first if features.first is not None else features.count, features.count):
+        end_step = at_step
+        while end_step < len(steps) and steps[end_step].bucket <= bucket:
+            end_step += 1
+        is_here = known is not None and known[0] == bucket
+        engine.feed(bucket, known[1] if known and is_here else (), steps[at_step:end_step], doubled.get(bucket))
+        known, at_step = (next(cells, None) if is_here else known), end_step
+        if bucket + 1 >= start and (bucket + 1 - start) % step == 0:
+            engine.tick()
+    return engine
+
+
+def buckets(cells: Iterable[Cell]) -> Iterator[tuple[int, list[Cell]]]:
+    """The cells of each bucket that has any."""
+    for bucket, found in groupby(cells, attrgetter("bucket")):
+        yield bucket, list(found)

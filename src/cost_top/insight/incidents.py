@@ -1,0 +1,146 @@
+"""Incidents: what the rules say becomes one thing that opens, takes in what belongs to it, and closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cost_top.insight.calendar import DAY, HOUR
+from cost_top.insight.candidate import Candidate
+from cost_top.insight.levels import RATIOS, STILL, WINDOWS
+from cost_top.insight.standing import Slice, Standing
+from cost_top.insight.usual import usual
+
+MERGED_KINDS = ("spike", "price")
+_NEWS_AFTER = 2 * HOUR
+_STAYS = 0.4  # of the excess at which it opened
+_ENOUGH = 20  # requests that would show it
+
+
+@dataclass(slots=True)
+class Incident:
+    """All times are buckets: `opened` and `closed` are the ends of the last bucket seen then. `also` were taken in."""
+
+    first: Candidate
+    opened: int
+    last_fire: int
+    closed: int | None = None
+    peak: int = 0  # highest cost of an hour, pico-dollars
+    also: list[Slice] = field(default_factory=list)
+
+    @property
+    def part(self) -> Slice:
+        """The slice it speaks of."""
+        return (self.first.dimension, self.first.value)
+
+
+class Incidents:
+    """The open ones and all there were, in order of their opening."""
+
+    def __init__(self, quiet: int) -> None:
+        """An incident closes after `quiet` buckets without its rule firing."""
+        self.all: list[Incident] = []
+        self.open: list[Incident] = []
+        self._quiet = quiet
+
+    def take(self, candidates: Iterable[Candidate], standing: Standing) -> list[Incident]:
+        """Sort the candidates of one instant into incidents; those that opened now are returned."""
+        end = standing.end
+        for incident in self.open:
+            if _goes_on(incident, standing):
+                incident.last_fire = end
+            elif end - incident.last_fire >= self._quiet and not _is_undecided(incident, standing):
+                incident.closed = end
+        self.open = [incident for incident in self.open if incident.closed is None]
+        opened: list[Incident] = []
+        for candidate in sorted(candidates, key=_order):
+            known = self._known(candidate) or self._belongs(candidate, standing)
+            if known is not None:
+                part = (candidate.dimension, candidate.value)
+                if part != known.part and part not in known.also:
+                    known.also.append(part)
+                known.last_fire = end
+                continue
+            incident = Incident(candidate, end, end)
+            self.all.append(incident)
+            self.open.append(incident)
+            opened.append(incident)
+        for incident in self.open:
+            series = standing.series.get(incident.part)
+            if series is not None:
+                incident.peak = max(incident.peak, series.spent(end - HOUR, end))
+        return opened
+
+    def _known(self, candidate: Candidate) -> Incident | None:
+        part = (candidate.dimension, candidate.value)
+        for incident in self.open:
+            if incident.part == part and incident.first.kind == candidate.kind:
+                return incident
+        if candidate.kind in MERGED_KINDS:
+            for incident in self.open:
+                if incident.first.kind in MERGED_KINDS and (part == incident.part or part in incident.also):
+                    return incident
+        return None
+
+    def _belongs(self, candidate: Candidate, standing: Standing) -> Incident | None:
+        """The open incident without whose requests half or more of this excess would not be."""
+        if candidate.kind not in MERGED_KINDS:
+            return None
+        part = (candidate.dimension, candidate.value)
+        for incident in self.open:
+            if incident.first.kind not in MERGED_KINDS:
+                continue
+            spent, share = standing.common(part, incident.part, candidate.window)
+            if _is_inside(candidate, spent, standing) and standing.end - incident.opened > _NEWS_AFTER:
+                continue
+            if 2 * (spent - _usual(candidate, share, incident.part, standing)) >= candidate.excess:
+                return incident
+        return None
+
+
+def _goes_on(incident: Incident, standing: Standing) -> bool:
+    """Whether a spike that opened is still a good part of what it was: it takes less to stay than to come."""
+    first, end = incident.first, standing.end
+    series = standing.series.get(incident.part)
+    if first.kind != "spike" or series is None:
+        return False
+    spent = series.spent(end - first.window, end)
+    if spent - first.usual <= _STAYS * first.excess:
+        return False
+    now = usual(series, first.window, end, standing.first, standing.calendar)
+    expected = standing.raised(series, first.window, end, now).cost
+    index = WINDOWS.index(first.window)
+    still = series.spent(end - STILL[index], end)
+    return (
+        spent > RATIOS[index] * expected
+        and spent - expected > _STAYS * first.excess
+        and still > RATIOS[index] * expected * STILL[index] / first.window
+    )
+
+
+def _is_undecided(incident: Incident, standing: Standing) -> bool:
+    """Whether too few requests came, as at night, to say that a route is no longer dearer."""
+    series = standing.series.get(incident.part)
+    quiet = standing.end - incident.last_fire
+    return (
+        incident.first.kind == "price"
+        and series is not None
+        and quiet < DAY
+        and series.count(incident.last_fire, standing.end) < _ENOUGH
+    )
+
+
+def _is_inside(candidate: Candidate, common: int, standing: Standing) -> bool:
+    series = standing.series[candidate.dimension, candidate.value]
+    return common == series.spent(standing.end - candidate.window, standing.end)
+
+
+def _usual(candidate: Candidate, share: float, other: Slice, standing: Standing) -> float:
+    """What is usual of the requests that a candidate and another slice have in common."""
+    own = candidate.usual * share
+    theirs = usual(standing.series[other], candidate.window, standing.end, standing.first, standing.calendar).cost
+    return min(own, theirs)
+
+
+def _order(candidate: Candidate) -> tuple[float, str, str, str]:
+    return (-candidate.rank, candidate.dimension, candidate.value or "", candidate.kind)

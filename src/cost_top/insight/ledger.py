@@ -1,0 +1,127 @@
+"""A ledger held against the log: what was debited, and what the requests up to the last debit cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from cost_top.insight.savings import share_text
+from cost_top.model.ledger import Ledger
+from cost_top.model.money import display_usd, usd_text
+from cost_top.model.native import LEDGER_KINDS
+from cost_top.model.query import ReportQuery, TrustSums
+
+if TYPE_CHECKING:
+    from cost_top.model.answers import Answers
+
+_EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+_INSTANT = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """Debits and logged cost of one span `[since, until)`, in pico-dollars. Debits lag: newer requests stand apart."""
+
+    since: datetime
+    until: datetime
+    debits: int
+    logged: int
+    unpriced: int
+    newer: int | None
+    refunds: int = 0  # in the log: `refunded` is off its cost, as off the debits
+    refunded: int = 0
+
+    @property
+    def difference(self) -> int:
+        """Debits less logged cost."""
+        return self.debits - self.logged
+
+
+def reconciled(ledger: Ledger, answers: Answers, now: datetime) -> Reconciliation | None:
+    """From the first entry (of a ledger that begins with a debit: from the log's beginning) to the last debit.
+
+    None without a debit. Customers' own keys cost nothing. Raises as `Answers` does.
+    """
+    if ledger.last_debit is None or ledger.first is None:
+        return None
+    since = _EARLIEST if ledger.starts_with_debit else ledger.first
+    until = ledger.last_debit + _INSTANT
+    report = answers.report(ReportQuery(since, until))
+    totals, trust = report.totals, report.trust or TrustSums()
+    newer = answers.report(ReportQuery(until, now)).totals.request_count if until < now else 0
+    return Reconciliation(since, until, ledger.debits, totals.total_cost, totals.unpriced_count, newer,
+                          trust.refund_count, abs(trust.refunded_cost))  # fmt: skip
+
+
+def reconciliation_line(found: Reconciliation) -> str:
+    """`ledger debits $812.44, logged cost $815.02 in the same span, difference -$2.58 (0.32 %): 41 requests newer …`
+
+    A refund is off the logged cost on its own day, as in every figure; a ledger has it as a debit taken back.
+    """
+    share = share_text(abs(found.difference), found.logged)
+    text = (
+        f"ledger debits {display_usd(found.debits)}, logged cost {'≥ ' if found.unpriced else ''}"
+        f"{display_usd(found.logged)} in the same span, difference {display_usd(found.difference)}"
+        f"{f' ({share} %)' if share is not None else ''}"
+    )
+    told = [f"{_counted(found.newer, 'request')} newer than the last debit"] if found.newer else []
+    if found.refunds:
+        told.append(f"{_counted(found.refunds, 'refund')} ({display_usd(found.refunded)}) taken off the cost")
+    if told:
+        text += f": {', '.join(told)}"
+    if found.unpriced:
+        text += f"; {_counted(found.unpriced, 'request')} unpriced"
+    return text
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def ledger_problems(ledger: Ledger) -> list[str]:
+    """What does not hold together, a line for each kind."""
+    found = []
+    if ledger.breaks:
+        named = ", ".join(ledger.broken_ids) + (" …" if ledger.breaks > len(ledger.broken_ids) else "")
+        found.append(f"{ledger.breaks:,} ledger balances do not follow from the entry before ({named})")
+    if ledger.unreadable:
+        found.append(f"{ledger.unreadable:,} ledger entries have no time or no whole amount: they are in no sum")
+    unknown = [each for each in ledger.sums if each.kind not in LEDGER_KINDS]
+    if unknown:
+        found.append(f"{sum(each.entries for each in unknown):,} ledger entries are of no known kind")
+    return found
+
+
+def ledger_fields(ledger: Ledger, found: Reconciliation | None) -> dict[str, Any]:
+    """The ledger for programs: money as exact decimal text in USD, instants in ISO 8601."""
+    notes = ledger_problems(ledger)
+    return {
+        "balance_usd": None if ledger.balance is None else usd_text(ledger.balance),
+        "sums": [
+            {"kind": each.kind, "amount_usd": usd_text(each.amount), "entries": each.entries} for each in ledger.sums
+        ],
+        "balances_checked": ledger.checked,
+        "balances_wrong": ledger.breaks,
+        "reconciliation": None if found is None else {
+            "since": None if ledger.starts_with_debit else found.since.isoformat(),
+            "until": found.until.isoformat(),
+            "debits_usd": usd_text(found.debits),
+            "logged_cost_usd": usd_text(found.logged),
+            "difference_usd": usd_text(found.difference),
+            "unpriced_requests": found.unpriced,
+            "newer_requests": found.newer,
+            "refunds": found.refunds,
+            "refunded_usd": usd_text(found.refunded),
+            "line": reconciliation_line(found),
+        },
+        "entries": [
+            {
+                "id": one.id, "time": one.time.isoformat(), "kind": one.kind, "amount_usd": usd_text(one.amount),
+                "balance_usd": None if one.balance is None else usd_text(one.balance), "token": one.token,
+                "note": one.note,
+            }
+            for one in ledger.newest
+        ],
+        "notes": notes,
+    }  # fmt: skip

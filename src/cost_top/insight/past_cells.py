@@ -1,0 +1,104 @@
+"""Cells that went by: those of the last days as they came, older ones summed by day; packed but for the newest."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from cost_top.insight.calendar import DAY
+from cost_top.model.cells import Block, Choice, PackedCells, pack
+from cost_top.model.features import Cell
+
+_KEPT = 41  # days: five weeks and a day before what began up to a few days ago
+Bucket = tuple[int, Sequence[Cell]]
+
+
+class PastCells:
+    """Of so many names. A day is of UTC from the origin of the buckets."""
+
+    def __init__(self, names: int) -> None:
+        """`names` is how many each cell has."""
+        self._choice = Choice(tuple(range(names)))
+        self._days: deque[tuple[int, tuple[Block, ...]]] = deque()  # summed
+        self._fine: deque[tuple[int, tuple[Block, ...]]] = deque()  # the last of them as they came
+        self._open: list[Bucket] = []  # of the newest day
+
+    @property
+    def newest(self) -> int:
+        """The newest day that has cells; -1 of none."""
+        if self._open:
+            return self._open[-1][0] // DAY
+        return self._days[-1][0] if self._days else -1
+
+    def add(self, bucket: int, cells: Sequence[Cell], fine_from: int) -> None:
+        """The cells of a bucket, newer than all before; of days that end before `fine_from` only sums are kept."""
+        day = bucket // DAY
+        if self._open and self._open[-1][0] // DAY != day:
+            self._close(fine_from)
+            while self._fine and (self._fine[0][0] + 1) * DAY <= fine_from:
+                self._fine.popleft()
+            while self._days and self._days[0][0] < day - _KEPT:
+                self._days.popleft()
+        self._open.append((bucket, cells))
+
+    def mark(self) -> tuple[object, ...]:
+        """How it is now, for `back`."""
+        return tuple(self._days), tuple(self._fine), tuple(self._open)
+
+    def back(self, mark: tuple[object, ...]) -> None:
+        """As it was."""
+        days, fine, opened = mark
+        self._days, self._fine, self._open = deque(days), deque(fine), list(opened)  # type: ignore[call-overload]
+
+    def of_days(self, first: int, last: int) -> Iterator[Cell]:
+        """Cells of `[first, last]`, summed where the day is over."""
+        for day, blocks in self._days:
+            if first <= day <= last:
+                yield from PackedCells([(0, block) for block in blocks], self._choice)
+        if self._open and first <= self._open[-1][0] // DAY <= last:
+            for _, cells in self._open:
+                yield from cells
+
+    def between(self, start: int, end: int) -> Iterator[Cell]:
+        """Cells of buckets in `[start, end)`; of older days their sums, where their beginning lies in it."""
+        fine = {day for day, _ in self._fine}
+        older = [(0, block) for day, blocks in self._days if day not in fine for block in blocks]
+        yield from PackedCells(older, self._choice).between(start, end)
+        yield from PackedCells([(0, block) for _, blocks in self._fine for block in blocks], self._choice).between(
+            start, end
+        )
+        low, high = (bisect_left(self._open, bound, key=lambda one: one[0]) for bound in (start, end))
+        for _, cells in self._open[low:high]:
+            yield from cells
+
+    def __iter__(self) -> Iterator[Cell]:
+        """All, the last days as they came."""
+        return self.between(-(10**9), 10**9)
+
+    def _close(self, fine_from: int) -> None:
+        day = self._open[-1][0] // DAY
+        cells = [cell for _, cells in self._open for cell in cells]
+        # Where hardly any share their names, sums would be as many.
+        is_sparse = 2 * len({(cell.names, cell.tags) for cell in cells}) > len(cells)
+        is_fine = (day + 1) * DAY > fine_from
+        blocks = tuple(pack(cells)) if is_sparse or is_fine else ()
+        if is_fine:
+            self._fine.append((day, blocks))
+        self._days.append((day, blocks if is_sparse else tuple(pack(_summed(cells, day * DAY)))))
+        self._open = []
+
+
+def _summed(cells: Iterable[Cell], bucket: int) -> Iterator[Cell]:
+    """One cell for all that share their names."""
+    found: dict[tuple[tuple[str | None, ...], tuple[str, ...]], list[Any]] = {}
+    for cell in cells:
+        figures = cell[3:]
+        sums = found.get((cell.names, cell.tags))
+        if sums is None:
+            found[cell.names, cell.tags] = list(figures)
+        else:
+            for place, value in enumerate(figures):
+                sums[place] += value
+    return (Cell(bucket, names, tags, *sums) for (names, tags), sums in found.items())

@@ -1,0 +1,108 @@
+"""How large a session is: what one key spends on one route for one user within an hour."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from cost_top.insight.calendar import DAY, HOUR
+
+_DAYS = 28
+_ENOUGH = 30
+
+
+class Size(NamedTuple):
+    """Of the sessions of four weeks, in pico-dollars: the mean weighted by cost, and the 95th percentile."""
+
+    weighted: float
+    large: float
+
+
+class _Hour(NamedTuple):
+    """The sessions of an hour, which is over."""
+
+    day: int
+    tokens: tuple[str | None, ...]
+    endpoints: tuple[str | None, ...]
+    costs: Sequence[int]
+
+
+class Sessions:
+    """Sessions by hour, and their size as of the last turn of a day (UTC of the log's origin)."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str | None, str | None, str | None], int] = {}
+        self._hour = -1
+        self._hours: deque[_Hour] = deque()
+        self._sizes: dict[tuple[str, str] | None, Size | None] = {}
+        self._measured = -1
+
+    def add(self, token: str | None, endpoint: str | None, user: str | None, cost: int) -> None:
+        """Spend of one key on one route for one user in the bucket that was turned to."""
+        key = (token, endpoint, user)
+        self._open[key] = self._open.get(key, 0) + cost
+
+    def turn(self, bucket: int) -> None:
+        """Close what ended before this bucket."""
+        hour = bucket // HOUR
+        if hour != self._hour:
+            self._close()
+            self._hour = hour
+        day = bucket // DAY
+        if day != self._measured:
+            self._measured, self._sizes = day, {}
+            while self._hours and self._hours[0].day < day - _DAYS:
+                self._hours.popleft()
+
+    def size(self, dimension: str, value: str | None) -> Size:
+        """Of the key or the route itself where it has thirty sessions and more, else of all."""
+        own = None
+        if value is not None and dimension in ("token", "endpoint"):
+            own = self._size((dimension, value))
+        return own or self._size(None) or Size(0.0, 0.0)
+
+    def mark(self) -> tuple[object, ...]:
+        """How it is now, for `back`."""
+        return dict(self._open), self._hour, tuple(self._hours), self._measured, dict(self._sizes)
+
+    def back(self, mark: tuple[object, ...]) -> None:
+        """As it was."""
+        opened, self._hour, hours, self._measured, sizes = mark  # type: ignore[assignment]
+        self._open, self._hours, self._sizes = dict(opened), deque(hours), dict(sizes)  # type: ignore[call-overload]
+
+    def _size(self, group: tuple[str, str] | None) -> Size | None:
+        if group not in self._sizes:
+            costs = [cost for hour in self._hours if hour.day < self._measured for cost in _costs(hour, group)]
+            is_told = bool(costs) and (group is None or len(costs) >= _ENOUGH)
+            self._sizes[group] = _size(costs) if is_told else None
+        return self._sizes[group]
+
+    def _close(self) -> None:
+        found = [(token, endpoint, cost) for (token, endpoint, _), cost in self._open.items() if cost]
+        if found:
+            tokens, endpoints, costs = zip(*found, strict=True)
+            self._hours.append(_Hour(self._hour * HOUR // DAY, tokens, endpoints, _packed(costs)))
+        self._open.clear()
+
+
+def _costs(hour: _Hour, group: tuple[str, str] | None) -> Iterable[int]:
+    if group is None:
+        return hour.costs
+    names = hour.tokens if group[0] == "token" else hour.endpoints
+    return [cost for name, cost in zip(names, hour.costs, strict=True) if name == group[1]]
+
+
+def _packed(costs: Sequence[int]) -> Sequence[int]:
+    try:
+        return array("q", costs)
+    except OverflowError:  # more than nine million dollars
+        return costs
+
+
+def _size(costs: list[int]) -> Size:
+    costs.sort()
+    total = sum(costs)
+    squares = float(sum(cost * cost for cost in costs))
+    return Size(squares / total if total > 0 else 0.0, float(costs[max(0, -(-len(costs) * 95 // 100) - 1)]))

@@ -1,0 +1,223 @@
+"""Where a log stands at one instant: all slices, sessions, and what the rules measure amounts by."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from cost_top.insight.calendar import DAY, HOUR, Calendar
+from cost_top.insight.levels import WINDOWS
+from cost_top.insight.past_cells import PastCells
+from cost_top.insight.series import Series
+from cost_top.insight.sessions import Sessions
+from cost_top.insight.usual import Usual, mean_hour, usual
+from cost_top.model.expected import Expected
+from cost_top.model.features import BUCKET_SECONDS, Cell
+
+Slice = tuple[str, str | None]
+_TOTAL: Slice = ("total", None)
+_SHARE_DAYS = 28
+_LEARNING = 3 * DAY
+_OVERLAP = 3  # buckets in which requests under an old name may still come
+
+
+class Standing:
+    """Fed bucket by bucket, in order; afterwards every figure is as of the end of the last one (`end`)."""
+
+    def __init__(
+        self, calendar: Calendar, names: Sequence[str], watched: Sequence[str], surprise: float,
+        expected: Iterable[Expected] = (),
+    ) -> None:  # fmt: skip
+        """`names` are the dimensions a cell carries, `watched` those whose values are slices."""
+        self.surprise = surprise
+        self.calendar = calendar
+        self.places = {name: place for place, name in enumerate(names)}
+        self.watched = tuple(name for name in watched if name in self.places)
+        self.with_tags = "tag" in watched
+        self.expected = tuple(expected)
+        self.total = Series(*_TOTAL)
+        self.series: dict[Slice, Series] = {_TOTAL: self.total}
+        self.sessions = Sessions()
+        self.first = -1  # bucket of the log's oldest request
+        self.end = 0
+        self.day = 0
+        self.mean_hour = 0.0
+        self.changed: list[Series] = []  # that had requests in the last bucket
+        self.past = PastCells(len(names))
+        self.fine_from = 0  # of days that end before this bucket only sums are kept
+        self._recent: deque[tuple[int, Sequence[Cell]]] = deque()
+        self._shares: dict[tuple[Slice, Slice, int], float] = {}  # of two slices until a day
+
+    @property
+    def learning(self) -> bool:
+        """Whether the log is still too young for a verdict."""
+        return self.first < 0 or self.end - self.first < _LEARNING
+
+    def feed(self, bucket: int, cells: Sequence[Cell]) -> None:
+        """Take in everything a bucket holds; buckets come in order, each once, empty ones too."""
+        self.end, self.day = bucket + 1, self.calendar.day(bucket)
+        if self.first < 0 and cells:
+            self.first = bucket
+        self.sessions.turn(bucket)
+        self.changed = []
+        if cells:
+            self._take(bucket, cells)
+        if self.first >= 0:
+            self.mean_hour = mean_hour(self.total, self.end, self.first)
+
+    def forget(self, before: int) -> None:
+        """Drop what was before a bucket, and slices that had nothing since."""
+        for key, series in list(self.series.items()):
+            series.forget(before)
+            if not series.at and series is not self.total:
+                del self.series[key]
+        self.calendar.forget()
+        self._shares.clear()
+
+    def mark(self) -> tuple[object, ...]:
+        """How it is now, for `back`."""
+        scalars = (self.first, self.end, self.day, self.mean_hour)
+        return scalars, self.sessions.mark(), self.past.mark(), tuple(self._recent)
+
+    def back(self, mark: tuple[object, ...]) -> None:
+        """As it was: what was fed since is as if it had not been."""
+        scalars, sessions, past, recent = mark
+        self.first, self.end, self.day, self.mean_hour = scalars  # type: ignore[misc]
+        self.sessions.back(sessions)  # type: ignore[arg-type]
+        self.past.back(past)  # type: ignore[arg-type]
+        self._recent = deque(recent)  # type: ignore[call-overload]
+        self._shares.clear()
+        self.changed = []
+        for key, series in list(self.series.items()):
+            if series.at and series.at[-1] >= self.end:
+                series.cut(self.end)
+                if series.first < 0 and series is not self.total:
+                    del self.series[key]
+
+    def _take(self, bucket: int, cells: Sequence[Cell]) -> None:
+        token, endpoint, user = (self.places[name] for name in ("token", "endpoint", "user"))
+        watched = [(name, self.places[name], dict[str, list[Cell]]()) for name in self.watched]
+        tags = dict[str, list[Cell]]()
+        add_session = self.sessions.add
+        for cell in cells:
+            names = cell.names
+            for _, place, values in watched:
+                value = names[place]
+                if value is not None:
+                    found = values.get(value)
+                    if found is None:
+                        values[value] = [cell]
+                    else:
+                        found.append(cell)
+            if self.with_tags:
+                for tag in dict.fromkeys(cell.tags):
+                    tags.setdefault(tag, []).append(cell)
+            if cell.cost:
+                add_session(names[token], names[endpoint], names[user], cell.cost)
+        self._add(bucket, self.total, cells)
+        for name, values in (*((name, values) for name, _, values in watched), ("tag", tags)):
+            for value, own in values.items():
+                series = self.series.get((name, value))
+                if series is None:
+                    series = self.series[name, value] = Series(name, value)
+                self._add(bucket, series, own)
+        self.past.add(bucket, cells, self.fine_from)
+        self._recent.append((bucket, cells))
+        while self._recent[0][0] < bucket - WINDOWS[-1]:
+            self._recent.popleft()
+
+    def _add(self, bucket: int, series: Series, cells: Sequence[Cell]) -> None:
+        if len(cells) == 1:
+            _, _, _, requests, cost, largest, squares, *_ = cells[0]
+        else:
+            requests = cost = largest = 0
+            squares = 0.0
+            for cell in cells:
+                requests += cell.requests
+                cost += cell.cost
+                squares += cell.squares
+                largest = max(largest, cell.largest)
+        series.add(bucket, self.day, cost, requests, largest, squares)
+        self.changed.append(series)
+
+    def holds(self, part: Slice, names: Sequence[str | None], tags: Sequence[str]) -> bool:
+        """Whether requests of these names belong to a slice."""
+        dimension, value = part
+        if dimension == "total":
+            return True
+        return value in tags if dimension == "tag" else names[self.places[dimension]] == value
+
+    def common(self, one: Slice, other: Slice, window: int) -> tuple[int, float]:
+        """What two slices have in common: cost in the last `window` buckets, and its share of `one` in four weeks."""
+        if other in (one, _TOTAL):
+            return self.series[one].spent(self.end - window, self.end), 1.0
+        spent = sum(
+            cell.cost
+            for bucket, cells in self._recent
+            if bucket >= self.end - window
+            for cell in cells
+            if self.holds(one, cell.names, cell.tags) and self.holds(other, cell.names, cell.tags)
+        )
+        # Until yesterday; of the longest window until the day before.
+        return spent, self._share(one, other, (self.end - 1) // DAY - 1 - (window > 2 * HOUR))
+
+    def _share(self, one: Slice, other: Slice, last: int) -> float:
+        """The share of `one` that `other` has too, by cost, in four weeks until a day."""
+        known = self._shares.get((one, other, last))
+        if known is None:
+            both = whole = 0
+            for cell in self.past.of_days(self.past.newest - _SHARE_DAYS, last):
+                if cell.cost and self.holds(one, cell.names, cell.tags):
+                    whole += cell.cost
+                    both += cell.cost if self.holds(other, cell.names, cell.tags) else 0
+            known = self._shares[one, other, last] = both / whole if whole > 0 else 0.0
+        return known
+
+    def short_session(self, part: Slice, window: int, longest: int) -> int:
+        """Cost of the dearest session (key, route, user) of `window` buckets that spans fewer than `longest`."""
+        token, endpoint, user = (self.places[name] for name in ("token", "endpoint", "user"))
+        found: dict[tuple[str | None, ...], list[int]] = {}
+        for bucket, cells in reversed(self._recent):
+            if bucket < self.end - window:
+                break
+            for cell in cells:
+                if cell.cost and self.holds(part, cell.names, cell.tags):
+                    key = (cell.names[token], cell.names[endpoint], cell.names[user])
+                    one = found.setdefault(key, [0, bucket, bucket])
+                    one[0] += cell.cost
+                    one[1] = bucket
+        return max((cost for cost, first, last in found.values() if last - first + 1 < longest), default=0)
+
+    def predecessors(self, series: Series) -> Iterable[Series]:
+        """Older values of the same dimension that ended when this one began."""
+        return (other for other in self.series.values() if _succeeds(series, other))
+
+    def is_replaced(self, series: Series) -> bool:
+        """Whether a value that has requests now began when this one ended."""
+        return any(_succeeds(other, series) and self.end - other.at[-1] <= HOUR for other in self.series.values())
+
+    def raised(self, series: Series, window: int, end: int, known: Usual) -> Usual:
+        """The usual cost with what is expected beyond it."""
+        cost = known.cost
+        now = self.calendar.origin + end * BUCKET_SECONDS
+        for one in self.expected:
+            if not one.lasts(now, window * BUCKET_SECONDS):
+                continue
+            if not one.slices or (series.dimension, series.value) in one.slices:
+                cost = one.raised(cost, known.cost)
+                continue
+            for part in one.slices:
+                other = self.series.get(part)
+                if other is not None:
+                    _, share = self.common(part, (series.dimension, series.value), window)
+                    theirs = usual(other, window, end, self.first, self.calendar).cost
+                    cost += one.added(theirs * share)
+        return known._replace(cost=cost)
+
+
+def _succeeds(series: Series, other: Series) -> bool:
+    return (
+        other.dimension == series.dimension
+        and other.first < series.first
+        and series.first - DAY <= other.at[-1] < series.first + _OVERLAP
+    )

@@ -1,0 +1,190 @@
+"""Why, in one plain sentence and as JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from cost_top.insight.why import Driver, Side, Why
+from cost_top.model.dimensions import word_of
+from cost_top.model.errors import one_line
+from cost_top.model.filter import Filter
+from cost_top.model.money import display_usd, usd_text
+
+_WIDTH = 60
+_CAUSE = 10  # a factor below this percentage of the change is no cause
+_MOVED = 10  # points by which the cached share must move to be told
+
+
+def sentence(answer: Why, where: Filter, zone: tzinfo, until_now: bool) -> str:
+    """`/agent-proxy is up $96.00 (9.0×) since Mon 08:00: key agent-team-2 92 % of it, 9.0× the requests; size and price
+    per token unchanged.`"""
+    change = answer.change
+    subject = subject_of(where)
+    when = _when(answer.after, zone, until_now)
+    if change == 0:
+        return f"{subject} is unchanged {when}, at {display_usd(answer.after.cost)}."
+    way = "up" if change > 0 else "down"
+    head = f"{subject} is {way} {display_usd(abs(change))}{_ratio(answer.before.cost, answer.after.cost)} {when}"
+    if not answer.drivers:
+        return f"{head}: spread over many, none of them a tenth of it."
+    first, *others = answer.drivers
+    text = f"{head}: {_label(first)} {_per_cent(first, answer)} % of it"
+    if first.inside and first.inside[0].value is not None and first.inside[0].share * 100 >= 80:
+        text += f" ({_label(first.inside[0])})"
+    text += "".join(f", {_label(one)} {_per_cent(one, answer)} %" for one in others[:2])
+    causes, rest = _causes(first, _swap(first, answer))
+    if causes:
+        text += ("; " if others else ", ") + ", ".join(causes)
+    return text + (f"; {rest}" if rest else "") + "."
+
+
+def subject_of(where: Filter) -> str:
+    """What a filter speaks of, as a person says it."""
+    if not where.terms:
+        return "spend"
+    if len(where.terms) == 1 and not where.terms[0].negated and len(where.terms[0].values) == 1:
+        term = where.terms[0]
+        value = one_line(term.values[0], _WIDTH)
+        return value if value.startswith("/") or term.field is None else f"{word_of(term.field)} {value}"
+    return f"spend of {one_line(where, _WIDTH)}"
+
+
+def _label(driver: Driver) -> str:
+    if driver.value is None:
+        return f"no {word_of(driver.dimension)}"
+    return f"{word_of(driver.dimension)} {one_line(driver.name or driver.value, _WIDTH)}"
+
+
+def _per_cent(driver: Driver, answer: Why) -> int:
+    return round(driver.share * 100) if answer.change else 0
+
+
+def _ratio(before: int, after: int) -> str:
+    """How many times; per cent below twice.
+
+    >>> _ratio(100, 900), _ratio(100, 113), _ratio(0, 5), _ratio(100, 40)
+    (' (9.0×)', ' (+13 %)', ' (new)', ' (-60 %)')
+    """
+    if before <= 0:
+        return " (new)" if after > 0 else ""
+    if after >= 2 * before:
+        return f" ({times(after, before)})"
+    return f" ({(after - before) * 100 / before:+.0f} %)"
+
+
+def times(after: float, before: float) -> str:
+    """A ratio for eyes.
+
+    >>> times(9, 1), times(124, 1)
+    ('9.0×', '124×')
+    """
+    ratio = after / before
+    return f"{ratio:.1f}×" if ratio < 100 else f"{ratio:,.0f}×"
+
+
+def _when(side: Side, zone: tzinfo, until_now: bool) -> str:
+    start, end = side.start.astimezone(zone), side.end.astimezone(zone)
+    if until_now:
+        form = "%a %H:%M" if (side.end - side.start).days < 7 else "%-d %b %H:%M"
+        return f"since {start.strftime(form)}"
+    return f"from {start.strftime('%-d %b %H:%M')} to {end.strftime('%-d %b %H:%M')}"
+
+
+def _swap(first: Driver, answer: Why) -> tuple[str, str, str | None] | None:
+    """One model in the place of another, where that is what moved the first driver."""
+    if first.dimension == "model":
+        return answer.swap if answer.swap is not None and first.value == answer.swap[1] else None
+    return first.swap if abs(first.factors["mix"]) * 100 > _CAUSE * abs(first.change) else None
+
+
+def _causes(driver: Driver, swap: tuple[str, str, str | None] | None) -> tuple[list[str], str]:
+    """What moved the first driver, and what did not."""
+    before, after, change = driver.before, driver.after, driver.change
+    requests = driver.factors["requests"] + driver.factors["mix"]
+    parts = {"requests": requests, "size": driver.factors["size"], "price": driver.factors["price"]}
+    moved = {name for name, part in parts.items() if abs(part) * 100 > _CAUSE * abs(change)}
+    causes = []
+    if swap is not None:
+        old, new, route = (one_line(part, _WIDTH) if part is not None else None for part in swap)
+        causes.append(f"{old} → {new}" + (f" on {route}" if route is not None else ""))
+    if "requests" in moved and swap is None:
+        causes.append(f"{times(after.requests, before.requests)} the requests" if before.requests else "new requests")
+    if not before.requests or not after.requests or not before.tokens or not after.tokens:
+        return causes, ""
+    if "size" in moved:
+        size = times(after.tokens * before.requests, before.tokens * after.requests)
+        causes.append(f"requests {size} the size")
+    if "price" in moved:
+        price = times(after.cost * before.tokens, before.cost * after.tokens) if before.cost else "a new"
+        causes.append(f"{price} the price per token{_cached(before, after)}")
+    still = [word for name, word in (("size", "size"), ("price", "price per token")) if name not in moved]
+    return causes, "" if swap is not None or not still else f"{' and '.join(still)} unchanged"
+
+
+def _cached(before: Side, after: Side) -> str:
+    if not before.input or not after.input:
+        return ""
+    old, new = before.cached * 100 / before.input, after.cached * 100 / after.input
+    return f" (cached input {old:.0f} % → {new:.0f} %)" if abs(new - old) >= _MOVED else ""
+
+
+def why_json(answer: Why, text: str) -> dict[str, Any]:
+    """The answer for programs: money as decimal strings in USD, shares as numbers, instants in UTC."""
+    return {
+        "before": _side_json(answer.before),
+        "after": _side_json(answer.after),
+        "change_usd": usd_text(answer.change),
+        "factors": {name: usd_text(part) for name, part in answer.factors.items()},
+        "drivers": [_driver_json(one) for one in answer.drivers],
+        "notes": list(answer.notes),
+        "sentence": text,
+    }
+
+
+def _side_json(side: Side) -> dict[str, Any]:
+    return {
+        "since": _instant(side.start),
+        "until": _instant(side.end),
+        "cost_usd": usd_text(side.cost),
+        "requests": side.requests,
+        "unpriced": side.unpriced,
+    }
+
+
+def _driver_json(driver: Driver) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "dimension": driver.dimension,
+        "value": driver.value,
+        "name": driver.name,
+        "before_usd": usd_text(driver.before.cost),
+        "after_usd": usd_text(driver.after.cost),
+        "change_usd": usd_text(driver.change),
+        "share": round(float(driver.share), 4),
+        "requests": [driver.before.requests, driver.after.requests],
+        "factors": {name: usd_text(part) for name, part in driver.factors.items()},
+    }
+    if driver.inside:
+        found["inside"] = [_driver_json(one) for one in driver.inside]
+    return found
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def printed(parts: dict[str, int], places: int = 2) -> dict[str, str]:
+    """Parts for eyes that add up as printed: rounded down, what is missing goes to the largest remainders.
+
+    >>> printed({"a": 333 * 10**7, "b": 333 * 10**7, "c": 334 * 10**7})
+    {'a': '+$0.00', 'b': '+$0.00', 'c': '+$0.01'}
+    """
+    unit = 10 ** (12 - places)
+    floors = {name: part // unit for name, part in parts.items()}
+    missing = (2 * sum(parts.values()) + unit) // (2 * unit) - sum(floors.values())
+    for name in sorted(parts, key=lambda one: -(parts[one] % unit))[:missing]:
+        floors[name] += 1
+    return {
+        name: f"{'-' if amount < 0 else '+'}${abs(amount) // 10**places:,}.{abs(amount) % 10**places:0{places}d}"
+        for name, amount in floors.items()
+    }

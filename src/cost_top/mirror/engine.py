@@ -1,0 +1,346 @@
+"""Sets of needs answered from the mirror's sums: each slice of time is summed once for every lens that wants it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cost_top.mirror.database import THREADS
+from cost_top.mirror.lenses import Lenses, by_time
+from cost_top.mirror.report import naive
+from cost_top.mirror.rollup_tables import BAR_SUMS, LENSES, TRUST_LENS
+from cost_top.mirror.slices import Slice
+from cost_top.mirror.where import asks_for_names
+from cost_top.model.dimensions import EVERY_DIMENSION
+from cost_top.model.engine import STRETCH, Missing, Need, Reply
+from cost_top.model.filter import Filter
+from cost_top.model.query import (
+    MEASURES,
+    Measures,
+    Report,
+    ReportQuery,
+    ReportRow,
+    TrustSums,
+    key_columns,
+    known_measures,
+    without_untold,
+)
+
+if TYPE_CHECKING:
+    from cost_top.mirror.store import Mirror
+
+_DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+_QUARTER = timedelta(minutes=15)
+# Cut from the quarters of an hour that sums by provider keep.
+_BY_TIME = {"day", "hour"}
+_NAMES = {each.name_field for each in EVERY_DIMENSION if each.name_field}
+_ALL = 1_000_000_000
+_LATEST = datetime.max.replace(tzinfo=UTC) - 2 * _DAY
+# Days are summed in growing numbers at a time, so that a broad filter over a long window shows something at once.
+_FIRST_DAYS, _MOST_DAYS = 1, 8
+_TIMED_REST, _MOST_TIMED = 10, 24
+
+
+class Sums:
+    """Answers from the mirror's sums where a need is made of them, from its rows otherwise."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        """Used on the mirror's thread."""
+        self._mirror = mirror
+        self._lenses = Lenses(mirror.rollups)
+        self._timed_reports: dict[tuple[object, ...], tuple[float, Report]] = {}  # when they are due again
+        self._cut: set[Slice] = set()  # the edges of the last question's period
+        self._names_version = 0
+        self._by_names: set[Filter] = set()  # filters that were summed with those names
+        self.kept_filters = 6  # sums of so many filters are kept beside those of none
+
+    def answers(self, needs: Sequence[Need], until: float, as_of: datetime) -> dict[str, Reply]:
+        """A reply for each need. Builds what is missing until the monotonic clock passes `until`."""
+        self._follow_names({need.query.where for need in needs})
+        self._build(needs, until)
+        replies: dict[str, Reply] = {}
+        for need in needs:
+            replies[need.name] = self._reply(need, replies, as_of)
+        for where in {need.query.where for need in needs}:
+            self._mirror.rollups.keep_recent(where, self.kept_filters)
+        return {need.name: self._named(need, replies[need.name]) for need in needs}
+
+    def _named(self, need: Need, reply: Reply) -> Reply:
+        """With what people call the values; sums, and rows beside one another, know ids alone."""
+        if reply.report is None:
+            return reply
+        named = self._mirror.database.names.named(reply.report) if _lenses_of(need) else reply.report
+        named = without_untold(named, self._mirror.untold)
+        return reply if named is reply.report else replace(reply, report=named)
+
+    def _follow_names(self, wheres: Iterable[Filter]) -> None:
+        """Drop what was summed for filters that names decide, where names have changed; note those summed next."""
+        version = self._mirror.database.names.version
+        if version != self._names_version:
+            self._names_version = version
+            self._mirror.minutes.forget()
+            self._timed_reports.clear()
+            for where in self._by_names:
+                self._mirror.rollups.forget_filter(where)
+            self._by_names.clear()
+        self._by_names.update(filter(asks_for_names, wheres))
+
+    def forget_all_but(self, needs: Sequence[Need]) -> None:
+        """Drop the sums of cut edges, and of hours of closed days, that none of these needs is made of."""
+        used = {part for need in needs for part in self._slices(need)}
+        self._mirror.rollups.forget_edges(used, self._mirror.hot_start)
+
+    def report(self, query: ReportQuery, as_of: datetime, notes: tuple[str, ...]) -> Report | None:
+        """The report of a query that is made of sums; None where it needs the rows themselves."""
+        need = self._of_query(query)
+        lenses = _lenses_of(need)
+        if not lenses or query.latency or (query.sort in _NAMES and query.sort not in query.group_by):
+            return None
+        self._follow_names(())
+        # What is told beside a report is asked for next.
+        slices = self._built(need, (*lenses, TRUST_LENS))
+        if slices is None:
+            return None
+        report = replace(self._from_sums(need, slices, {}, as_of), notes=notes)
+        return self._mirror.database.names.named(report)
+
+    def trust(self, query: ReportQuery) -> TrustSums | None:
+        """How the cost of a query's requests is known; None where it was not summed for a report of the same query."""
+        rollups, slices = self._mirror.rollups, self._slices(self._of_query(query))
+        if rollups.missing(query.where, (TRUST_LENS,), slices):
+            return None
+        return TrustSums(**rollups.trust(query.where, slices))
+
+    def _of_query(self, query: ReportQuery) -> Need:
+        # What ends after the newest row has no end: an hour of the future is no slice.
+        newest = max(self._mirror.hot.newest() or self._mirror.hot_start, self._mirror.hot_start)
+        return Need("", query, open_end=naive(query.end) > newest + _HOUR)
+
+    def _built(self, need: Need, lenses: tuple[str, ...]) -> list[Slice] | None:
+        """The slices of a need with their sums; None where a filter's would have to be made for this once."""
+        slices, rollups, where = self._slices(need), self._mirror.rollups, need.query.where
+        missing = rollups.missing(where, lenses, slices)
+        if where and missing:
+            return None
+        # Cut edges are kept for what is asked next of the same period, and no longer.
+        if gone := self._cut.difference(slices):
+            rollups.forget(gone.__contains__)
+            self._cut -= gone
+        self._cut |= {part for part in missing if not part.is_whole}
+        self._build_slices(where, {part: dict.fromkeys(lenses) for part in slices}, float("inf"))
+        return slices
+
+    def _slices(self, need: Need) -> list[Slice]:
+        query = need.query
+        return self._mirror.slices(naive(query.start), None if need.open_end else naive(query.end))
+
+    # Building
+
+    def _build(self, needs: Sequence[Need], until: float) -> None:
+        """Sum what is missing, newest first, what is needed before what it is compared with."""
+        for comparison in (False, True):
+            wanted: dict[Filter, dict[Slice, dict[str, None]]] = {}
+            for need in needs:
+                if need.comparison is comparison and not (comparison and self._begins_before_the_log(need)):
+                    lenses = dict.fromkeys(_lenses_of(need))
+                    for part in self._slices(need) if lenses else ():
+                        wanted.setdefault(need.query.where, {}).setdefault(part, {}).update(lenses)
+            for where, slices in wanted.items():
+                if not self._build_slices(where, slices, until):
+                    return
+
+    def _build_slices(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: float) -> bool:
+        rollups, database = self._mirror.rollups, self._mirror.database
+        # Cut edges are summed in one go, for every lens that one of them is wanted for: planning costs more than they.
+        cut = {piece: named for piece, named in wanted.items() if not piece.is_whole}
+        of_cut = tuple(dict.fromkeys(lens for named in cut.values() for lens in named))
+        if missing := rollups.missing(where, of_cut, cut):
+            database.use_threads(1)
+            rollups.build(where, of_cut, missing)
+        together: dict[tuple[str, ...], list[Slice]] = {}
+        for piece, named in wanted.items():
+            if piece in cut:
+                continue
+            together.setdefault(tuple(named), []).append(piece)
+        for lenses, pieces in sorted(together.items(), key=lambda item: max(item[1]), reverse=True):
+            missing = rollups.missing(where, lenses, pieces)
+            short = [piece for piece in missing if piece.end - piece.start <= timedelta(hours=1)]
+            runs = self._runs(short)
+            for chunk in (*runs, *_growing([piece for piece in missing if piece not in short])):
+                database.use_threads(1 if chunk in runs else THREADS)
+                rollups.build(where, lenses, chunk)
+                if time.monotonic() > until:
+                    return False
+        return True
+
+    def _runs(self, hours: Iterable[Slice]) -> list[list[Slice]]:
+        """Hours, those of each closed day and those of the hot end by themselves."""
+        runs: dict[date | None, list[Slice]] = {}
+        for hour in hours:
+            runs.setdefault(hour.start.date() if hour.start < self._mirror.hot_start else None, []).append(hour)
+        return list(runs.values())
+
+    # Answering
+
+    def _reply(self, need: Need, replies: Mapping[str, Reply], as_of: datetime) -> Reply:
+        if (reason := self._why_not(need, replies)) is not None:
+            return Reply(reason=reason)
+        lenses, slices = _lenses_of(need), self._slices(need)
+        unsummed = len(self._mirror.rollups.missing(need.query.where, lenses, slices)) if lenses else 0
+        unread = self._unread(need)
+        missing = None
+        if unsummed or unread:
+            missing = Missing(len(slices) - unsummed, len(slices) + unread, unread)
+        if need.comparison and missing is not None:
+            return Reply(missing=missing)
+        if need.timed:
+            return Reply(self._timed(need, as_of, missing is None), missing)
+        if lenses:
+            return Reply(self._from_sums(need, slices, replies, as_of), missing)
+        if _is_fine(need):
+            return Reply(self._by_minute(need, as_of), missing)
+        query = replace(need.query, end=_LATEST) if need.open_end else need.query
+        return Reply(self._mirror.report(query, as_of), missing)
+
+    def _why_not(self, need: Need, replies: Mapping[str, Reply]) -> str | None:
+        """Why an answer would be of no use."""
+        if need.comparison and self._begins_before_the_log(need):
+            return "the log does not go back so far"
+        if need.unpriced_in and (told := replies[need.unpriced_in].report) and not told.totals.unpriced_count:
+            return "every request is priced"
+        return None
+
+    def _timed(self, need: Need, as_of: datetime, is_whole: bool) -> Report:
+        """From the rows, which takes long where there are many: not again before ten times as long has passed."""
+        query = replace(need.query, end=_LATEST if need.open_end else need.query.end, measures=MEASURES)
+        key = (query, need.edges, is_whole)
+        due, report = self._timed_reports.get(key, (0.0, None))
+        began = time.monotonic()
+        if report is not None and began < due:
+            return report
+        if need.edges:
+            start, end = naive(query.start), naive(query.end)
+            found = self._mirror.rows.times(query.where, start, end, [naive(edge) for edge in need.edges])
+            rows = tuple(ReportRow((str(part),), Measures(latency_p95=p95)) for part, p95 in found)
+            report = Report((STRETCH,), rows, Measures(), len(rows), as_of)
+        else:
+            report = self._mirror.report(query, as_of)
+        ended = time.monotonic()
+        while len(self._timed_reports) >= _MOST_TIMED:
+            del self._timed_reports[next(iter(self._timed_reports))]
+        self._timed_reports[key] = (ended + _TIMED_REST * (ended - began), report)
+        return report
+
+    def _begins_before_the_log(self, need: Need) -> bool:
+        """Of no use then; where it is cut into stretches, those that the log has are."""
+        oldest = self._mirror.oldest
+        return not need.edges and self._mirror.is_begun and (oldest is None or naive(need.query.start) < oldest)
+
+    def _unread(self, need: Need) -> int:
+        """Days of a need's period that the log has and the mirror does not hold yet."""
+        mirror, query = self._mirror, need.query
+        if not mirror.is_begun:
+            return 1
+        if mirror.oldest is None:
+            return 0
+        start = max(naive(query.start), mirror.oldest)
+        end = mirror.hot_start if need.open_end else min(naive(query.end), mirror.hot_start)
+        return sum(1 for day in _days(start, end) if day not in mirror.closed) if start < end else 0
+
+    def _from_sums(self, need: Need, slices: Sequence[Slice], replies: Mapping[str, Reply], as_of: datetime) -> Report:
+        query = need.query
+        if need.edges:
+            return self._by_stretch(need, slices, as_of)
+        if _BY_TIME & set(query.group_by):
+            return by_time(self._mirror.rollups, slices, query, as_of)
+        dimension = query.group_by[0] if query.group_by else None
+        if need.beside and dimension is not None:
+            return self._beside(need, slices, replies, dimension, as_of)
+        lens = dimension if dimension not in (None, "tag") else "provider"
+        totals = self._lenses.totals(query.where, lens, slices)
+        trust = None
+        if need.trust:
+            trust = TrustSums(**self._mirror.rollups.trust(query.where, slices))
+        if dimension is None:
+            return Report((), (ReportRow((), totals),), totals, 1, as_of, trust=trust)
+        limit = _ALL if query.limit is None else query.limit
+        sort, descending = (query.sort, query.descending) if query.sort == "newest" else query.order
+        rows, count = self._lenses.rows(query.where, dimension, slices, sort, descending, limit)
+        return Report(key_columns((dimension,)), rows, totals, count, as_of, trust=trust)
+
+    def _beside(
+        self, need: Need, slices: Sequence[Slice], replies: Mapping[str, Reply], dimension: str, as_of: datetime
+    ) -> Report:
+        other = replies[need.beside].report
+        keys = tuple(row.key for row in other.rows) if other is not None else ()
+        rows = self._lenses.costs(need.query.where, dimension, slices, keys)
+        return Report(key_columns((dimension,)), rows, Measures(), len(rows), as_of)
+
+    def _by_stretch(self, need: Need, slices: Sequence[Slice], as_of: datetime) -> Report:
+        query = need.query
+        rows = self._lenses.stretches(query.where, slices, need.edges, by_provider=bool(query.group_by))
+        return Report((*query.group_by, STRETCH), rows, Measures(), len(rows), as_of)
+
+    def _by_minute(self, need: Need, as_of: datetime) -> Report:
+        """Stretches of a minute, from the rows."""
+        query, origin = need.query, naive(need.edges[0])
+        start, end = naive(query.start), naive(need.edges[-1] if need.open_end else query.end)
+        if not need.query.latency:
+            bars = self._mirror.rows.minute_bars(query.where, start, end, origin)
+            rows = tuple(
+                ReportRow((str(place),), known_measures(**dict(zip(BAR_SUMS, map(int, values), strict=True))))
+                for place, *values in bars
+            )
+            return Report((STRETCH,), rows, Measures(), len(rows), as_of)
+        minutes, latency = self._mirror.minutes.of(query.where, origin, end)
+        rows = tuple(
+            ReportRow((str(minute),), known_measures(cost, request_count=count, error_count=errors))
+            for minute, cost, count, errors in minutes
+        )
+        totals = Measures(
+            sum(one[1] for one in minutes), request_count=sum(one[2] for one in minutes),
+            error_count=sum(one[3] for one in minutes), latency_p95=latency,
+        )  # fmt: skip
+        return Report((STRETCH,), rows, totals, len(rows), as_of)
+
+
+def _lenses_of(need: Need) -> tuple[str, ...]:
+    """The lenses a need is made of; none where it needs the rows themselves."""
+    group_by = need.query.group_by
+    if need.timed:
+        return ()
+    if need.edges:
+        return ("provider",) if group_by in ((), ("provider",)) and not _is_fine(need) else ()
+    if _BY_TIME & set(group_by) and {*group_by} <= {*_BY_TIME, "provider"}:
+        return ("provider",)
+    if need.query.latency or len(group_by) > 1:
+        return ()
+    dimension = group_by[0] if group_by else "provider"
+    if dimension not in LENSES or dimension == TRUST_LENS:
+        return ()
+    totals = ("provider",) if dimension == "tag" and not need.beside else ()
+    return (dimension, *totals, *((TRUST_LENS,) if need.trust else ()))
+
+
+def _is_fine(need: Need) -> bool:
+    return bool(need.edges) and need.edges[1] - need.edges[0] < _QUARTER
+
+
+def _days(start: datetime, end: datetime) -> Iterator[date]:
+    day = start.date()
+    while datetime(day.year, day.month, day.day) < end:
+        yield day
+        day += _DAY
+
+
+def _growing(days: list[Slice]) -> Iterator[list[Slice]]:
+    """Days cut into runs that grow up to a limit."""
+    size = _FIRST_DAYS
+    while days:
+        yield days[:size]
+        days = days[size:]
+        size = min(2 * size, _MOST_DAYS)

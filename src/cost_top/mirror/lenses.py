@@ -1,0 +1,201 @@
+"""Rows, totals and stretches read off the sums; what has not changed from tick to tick is not read again."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from cost_top.mirror.groups import merge_groups, order_groups
+from cost_top.mirror.local_time import LocalTime
+from cost_top.mirror.measures import ADDITIVE_NAMES, measures_of, part_sums
+from cost_top.mirror.report import keys_of, ordered
+from cost_top.mirror.rollup_tables import BAR_SUMS
+from cost_top.mirror.rollups import Rollups
+from cost_top.mirror.slices import Slice, quarters_of
+from cost_top.model.filter import Filter
+from cost_top.model.query import SUMMED_MEASURES, TOKENS, Measures, Report, ReportQuery, ReportRow, known_measures
+
+T = TypeVar("T")
+Key = tuple[str | None, ...]
+_MEMO_SIZE = 500
+_GROUPS_SIZE = 100
+_ROWS_SIZE = 4000
+_LARGE = {"groups", "merged", "top", "known", "costs"}
+_FEW_GROUPS = 1000  # more are merged and ordered by the database
+_STEP = 256  # groups more are asked for at a time
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_bar_sums: Callable[[Sequence[int]], tuple[int, ...]] = itemgetter(*map(ADDITIVE_NAMES.index, BAR_SUMS))
+
+
+class Lenses:
+    """Used by the thread of the sums."""
+
+    def __init__(self, rollups: Rollups) -> None:
+        """Reads `rollups`; builds nothing."""
+        self._rollups = rollups
+        self._memo: OrderedDict[tuple[object, ...], object] = OrderedDict()
+        self._rows: dict[tuple[str, str | None], tuple[tuple[Any, ...], ReportRow]] = {}
+        self._groups: OrderedDict[tuple[object, ...], object] = OrderedDict()  # these are large
+
+    def _remember(self, key: tuple[object, ...], compute: Callable[[], T]) -> T:
+        """The result for sums that are known by their numbers: new sums have new numbers."""
+        memo, size = (self._groups, _GROUPS_SIZE) if key[0] in _LARGE else (self._memo, _MEMO_SIZE)
+        if key in memo:
+            memo.move_to_end(key)
+            return memo[key]  # type: ignore[return-value]
+        value = compute()
+        memo[key] = value
+        if len(memo) > size:
+            memo.popitem(last=False)
+        return value
+
+    def totals(self, where: Filter, lens: str, slices: Sequence[Slice]) -> Measures:
+        """The measures of all requests that a lens was summed over."""
+        numbers = self._rollups.numbers(where, lens, slices)
+        key = ("totals", *numbers, self._rollups.version(numbers))
+        return self._remember(key, lambda: measures_of(self._rollups.totals(where, slices, lens)))
+
+    def rows(
+        self, where: Filter, lens: str, slices: Sequence[Slice], sort: str, descending: bool, limit: int
+    ) -> tuple[tuple[ReportRow, ...], int]:
+        """The first groups of a lens by a measure, its own name or "newest", and how many there are."""
+        measure = "key" if sort == lens else sort if sort in (*SUMMED_MEASURES, TOKENS, "newest") else "total_cost"
+        numbers = self._rollups.numbers(where, lens, slices)
+        key = ("rows", lens, *numbers, self._rollups.version(numbers), measure, descending, limit)
+
+        def read() -> tuple[tuple[ReportRow, ...], int]:
+            found, count = self._top(where, lens, slices, measure, descending, limit)
+            return tuple(self._row(lens, row) for row in found), count
+
+        return self._remember(key, read)
+
+    def _row(self, lens: str, group: tuple[Any, ...]) -> ReportRow:
+        """A group as a row of a report; the one made before as long as it says the same."""
+        made = self._rows.get((lens, group[0]))
+        if made is None or made[0] != group:
+            if len(self._rows) > _ROWS_SIZE:
+                self._rows.clear()
+            width = 2 if lens == "token" else 1
+            made = self._rows[lens, group[0]] = group, ReportRow(tuple(group[:width]), measures_of(group[3:]))
+        return made[1]
+
+    def _top(
+        self, where: Filter, lens: str, slices: Sequence[Slice], measure: str, descending: bool, limit: int
+    ) -> tuple[list[tuple[Any, ...]], int]:
+        """Groups `(key, second, newest, *sums)`. What was summed is kept from tick to tick, what was added is not."""
+        rollups = self._rollups
+        numbers = tuple(rollups.numbers(where, lens, slices))
+        tabled = rollups.tabled(numbers)
+        summed = self._remember(("merged", lens, tabled), lambda: self._summed(where, lens, slices))
+        added = merge_groups(rollups.added(lens, numbers))
+        if len(summed) <= _FEW_GROUPS:
+            groups = merge_groups(summed, added)
+            return order_groups(groups, measure, descending)[:limit], len(groups)
+        # Of many groups the first are asked for, so many more as what was added may have moved, and those it moved.
+        reach = limit + -(-len(added) // _STEP) * _STEP
+        first, count = self._remember(
+            ("top", lens, tabled, measure, descending, reach),
+            lambda: rollups.tables.top(lens, numbers, measure, descending, reach),
+        )
+        if not added:
+            return first[:limit], count
+        there = {row[0]: row for row in first}
+        known: dict[str | None, tuple[Any, ...] | None] = self._remember(("known", lens, tabled), dict)
+        strange = [group[0] for group in added if group[0] not in there and group[0] not in known]
+        known.update(dict.fromkeys(strange))
+        known.update((row[0], row) for row in rollups.tables.groups_of(lens, tabled, strange))
+        moved = [row for group in added if group[0] not in there and (row := known[group[0]]) is not None]
+        came = sum(1 for group in added if group[0] not in there and known[group[0]] is None)
+        return order_groups(merge_groups(first, moved, added), measure, descending)[:limit], count + came
+
+    def _summed(self, where: Filter, lens: str, slices: Sequence[Slice]) -> list[tuple[Any, ...]]:
+        """The groups of a lens, merged; more than `_FEW_GROUPS` where there are too many to hold."""
+        parts = []
+        for part in _by_change(slices):
+            tabled = self._rollups.tabled(self._rollups.numbers(where, lens, part))
+            found = self._remember(
+                ("groups", lens, tabled),
+                lambda tabled=tabled: self._rollups.tables.groups(lens, tabled, _FEW_GROUPS + 1),  # type: ignore[misc]
+            )
+            if len(found) > _FEW_GROUPS:
+                return found
+            parts.append(found)
+        return merge_groups(*parts)
+
+    def costs(self, where: Filter, lens: str, slices: Sequence[Slice], keys: tuple[Key, ...]) -> tuple[ReportRow, ...]:
+        """The cost of each of these groups, nothing where it has none."""
+        numbers = tuple(self._rollups.numbers(where, lens, slices))
+        costs = self._remember(
+            ("costs", lens, self._rollups.tabled(numbers)), lambda: self._rollups.tables.costs(lens, numbers)
+        )
+        added: dict[str | None, int] = {}
+        for group in self._rollups.added(lens, numbers):
+            added[group[0]] = added.get(group[0], 0) + group[3]
+        return self._remember(
+            ("beside", lens, numbers, self._rollups.version(numbers), keys),
+            lambda: tuple(
+                ReportRow(key, Measures(total_cost=costs.get(key[0], 0) + added.get(key[0], 0))) for key in keys
+            ),
+        )
+
+    def stretches(
+        self, where: Filter, slices: Sequence[Slice], edges: Sequence[datetime], *, by_provider: bool
+    ) -> tuple[ReportRow, ...]:
+        """What a chart shows (`BAR_SUMS`) between edges at quarters of an hour."""
+        cuts = tuple(int((edge - _EPOCH) // timedelta(minutes=15)) for edge in edges)
+        numbers = self._rollups.numbers(where, "provider", slices)
+        key = ("stretches", *numbers, self._rollups.version(numbers), cuts, by_provider)
+        return self._remember(key, lambda: self._stretches(where, slices, cuts, by_provider))
+
+    def _stretches(
+        self, where: Filter, slices: Sequence[Slice], cuts: tuple[int, ...], by_provider: bool
+    ) -> tuple[ReportRow, ...]:
+        sums: dict[Key, tuple[int, ...]] = {}
+
+        def add(place: int, provider: str | None, values: Sequence[int]) -> None:
+            group: Key = (provider, str(place)) if by_provider else (str(place),)
+            known = sums.get(group)
+            sums[group] = tuple(map(int.__add__, known, values)) if known is not None else tuple(values)
+
+        for part in _by_change(slices):
+            numbers = self._rollups.numbers(where, "provider", part)
+            tabled, (first, last) = self._rollups.tabled(numbers), quarters_of(part)
+            found = self._remember(
+                ("bars", tabled, cuts),
+                lambda tabled=tabled, first=first, last=last: self._rollups.tables.bars(tabled, first, last, cuts),  # type: ignore[misc]
+            )
+            for place, provider, *values in found:
+                add(place, provider, values)
+            for provider, quarter, _, *measures in self._rollups.added("provider", numbers):
+                place = bisect_right(cuts, quarter) - 1
+                if 0 <= place < len(cuts) - 1:
+                    add(place, provider, _bar_sums(measures))
+        return tuple(
+            ReportRow(group, known_measures(**dict(zip(BAR_SUMS, values, strict=True))))
+            for group, values in sums.items()
+        )
+
+
+def by_time(rollups: Rollups, slices: Sequence[Slice], query: ReportQuery, as_of: datetime) -> Report:
+    """A report by days or hours of a zone, alone or by provider as well."""
+    first, last = quarters_of(slices)
+    selected, keys = keys_of(query.group_by, LocalTime(first, last + 1, query.zone))
+    numbers = rollups.numbers(query.where, "provider", slices)
+    sums, values = rollups.tables.quarters(rollups.tabled(numbers), rollups.added("provider", numbers))
+    grouped = f"SELECT {selected}, {part_sums()} FROM ({sums}) GROUP BY {keys}"
+    return ordered(rollups.tables.connection, grouped, values, query, as_of, (), None)
+
+
+def _by_change(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], list[Slice]]:
+    """Whole days, which seldom change; hours before the last two, which change now and then; the others."""
+    parts: tuple[list[Slice], list[Slice], list[Slice]] = ([], [], [])
+    lately = max((part.end for part in slices), default=datetime.max) - timedelta(hours=3)
+    for part in slices:
+        length = part.end - part.start
+        place = 0 if length == timedelta(days=1) else 1 if part.is_whole and part.end <= lately else 2
+        parts[place].append(part)
+    return parts

@@ -1,0 +1,156 @@
+"""The newest rows of a log, taken over in Python: what a look finds costs the mirror two or three small statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cost_top.mirror.added import COLUMNS, SummedRow
+from cost_top.mirror.database import Database
+from cost_top.mirror.hot import Hot, Upserted, hour_of
+from cost_top.pricing.amount import Request
+from cost_top.pricing.cost import price
+from cost_top.sources.base import LogReader, ReadsPlainRows
+
+_EPOCH = datetime(1970, 1, 1)
+_QUARTER = timedelta(minutes=15)
+MANY = 300  # rows: more are taken over in one go by the database
+_AGAIN = 100  # rows that a look sees again, so that those that came a little late are among it
+_ASKED: tuple[str, ...] = tuple(name for name in Request.__dataclass_fields__ if name != "time")
+
+
+class Newest:
+    """Rows of the log's end as the normal form and the rates make them in Python. Used on the mirror's thread.
+
+    What it cannot tell (odd rows, many at once, two of one id, rows that are gone) it leaves to the database.
+    """
+
+    def __init__(self, database: Database, hot: Hot, reader: LogReader, costly: bool) -> None:
+        """`costly` rows are not read twice."""
+        self._database = database
+        self._hot = hot
+        self._reader = reader
+        self._plain = reader.plain if isinstance(reader, ReadsPlainRows) else None
+        self._seen: dict[Any, int] = {}  # raw ids and fingerprints of the rows of the last look
+        self._left: dict[Any, int] = {}  # the same, of one that was left to the database
+        self._again: list[datetime] = []  # times of its newest rows
+        self._costly = costly
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there are plain rows at all."""
+        return self._plain is not None
+
+    def forget(self) -> None:
+        """The hot end changed otherwise: what was seen may not be there any more."""
+        self._seen = {}
+
+    def taken(self) -> None:
+        """What the last look found was taken over otherwise, in its whole period."""
+        self._seen, self._left = self._left, {}
+
+    def start(self, newest: datetime, overlap: datetime) -> datetime:
+        """Where a look begins that sees some of the newest rows again, all of them after `overlap`."""
+        return newest if self._costly else max(min([newest, *self._again]), overlap)
+
+    def take(self, start: datetime, late: datetime | None) -> Upserted | None:
+        """Take over what came or changed since `start` (naive UTC); new rows older than `late` came late.
+
+        None where that is not all: it is to be looked at by its fingerprints.
+        """
+        assert self._plain is not None
+        seen, self._seen, self._left = self._seen, {}, {}
+        select = f"{self._plain.select('log_stream')} LIMIT {MANY + _AGAIN + 1}"
+        found = self._fetch(self._reader.rows(start.replace(tzinfo=UTC), None, True), select)
+        self._reader.took(len(found))
+        if len(found) > MANY + _AGAIN or len({values[0] for values in found}) < len(found):
+            self._again = []
+            return None
+        came = [values for values in found if seen.get(values[0]) != values[-2]]
+        result = self._taken(came, late)
+        self._left = {values[0]: values[-2] for values in found}
+        if result is not None:
+            self.taken()
+        self._again = sorted(self._plain.time(values[1]) for values in found)[-_AGAIN:]
+        return result
+
+    def digest(self, start: datetime, end: datetime | None) -> str:
+        """Count and sum of the fingerprints of `[start, end)` (naive UTC) in the log, as `Hot.digest` gives them."""
+        assert self._plain is not None
+        select = f"SELECT count(*), coalesce(sum(fingerprint), 0) FROM ({self._plain.fingerprints('log_stream')})"
+        count, total = self._fetch(self._fingerprints(start, end), select)[0]
+        self._reader.took(int(count))
+        return f"{count} {total}"
+
+    def compare(self, start: datetime, end: datetime | None, late: datetime | None) -> Upserted | None:
+        """Take over what came or changed in `[start, end)`, told by fingerprints; None as `take`."""
+        assert self._plain is not None
+        select = self._plain.fingerprints("log_stream")
+        found = self._fetch(self._fingerprints(start, end), select)
+        self._reader.took(len(found))
+        held = self._hot.witnesses_within(start, end)
+        looked = {
+            key: (self._plain.time(time), fingerprint, raw)
+            for raw, time, fingerprint in found
+            if (key := self._plain.key(raw)) is not None
+        }
+        if len(looked) < len(found) or not held.keys() <= looked.keys():
+            return None
+        differ = {raw: time for key, (time, fingerprint, raw) in looked.items() if held.get(key) != (time, fingerprint)}
+        if len(differ) > MANY or not differ:
+            return None
+        times = sorted(set(differ.values()))
+        rows = self._fetch(self._reader.rows_at(times), self._plain.select("log_stream"))
+        self._reader.took(len(rows))
+        return self._taken([values for values in rows if values[0] in differ], late)
+
+    def _fingerprints(self, start: datetime, end: datetime | None) -> AbstractContextManager[Any]:
+        upper = end.replace(tzinfo=UTC) if end is not None else None
+        return self._reader.fingerprints(start.replace(tzinfo=UTC), upper)
+
+    def _fetch(self, answer: AbstractContextManager[Any], select: str) -> list[tuple[Any, ...]]:
+        connection = self._database.connection
+        with answer as stream:
+            connection.register("log_stream", stream)
+            try:
+                return connection.execute(select).fetchall()
+            finally:
+                connection.unregister("log_stream")
+
+    def _taken(self, came: Sequence[Sequence[Any]], late: datetime | None) -> Upserted | None:
+        assert self._plain is not None
+        rows = [row for values in came if (row := self._plain.read(values)) is not None]
+        for row in rows:
+            self._database.fill(row)
+        if len(rows) < len(came) or not all(self._database.names.knows(row) for row in rows):
+            return None
+        held = self._hot.witnesses([row["key"] for row in rows]) if rows else {}
+        rows = [row for row in rows if held.get(row["key"]) != (row["time"], row["fingerprint"])]
+        gone = self._hot.take_out([row["key"] for row in rows if row["key"] in held])
+        return self._keep(rows, gone, late)
+
+    def _keep(
+        self, rows: list[dict[str, Any]], gone: dict[str, tuple[bool, SummedRow]], late: datetime | None
+    ) -> Upserted:
+        came_late = 0
+        for row in rows:
+            asked: dict[str, Any] = {each: row[each] for each in _ASKED}
+            priced = price(self._database.book, Request(time=row["time"].replace(tzinfo=UTC), **asked))
+            if row["key"] in gone:
+                is_late = gone[row["key"]][0]
+            else:
+                is_late = late is not None and row["time"] < late
+                came_late += is_late
+            row |= {
+                "cost": priced.cost, "market_cost": priced.market_cost, "saved_by_cache": priced.saved_by_cache,
+                "prompt_cache_savings": priced.prompt_cache_savings, "price_status": priced.status,
+                "doubt": priced.doubt, "late": is_late, "quarter": (row["time"] - _EPOCH) // _QUARTER,
+            }  # fmt: skip
+        come = [SummedRow(*(row[each] for each in COLUMNS)) for row in rows]
+        before = [row for _, row in gone.values()]
+        self._hot.add(rows, come)
+        new = [row["time"] for row in rows if row["key"] not in gone]
+        hours = frozenset(hour_of(row.time) for row in (*come, *before))
+        return Upserted(len(new), len(gone), came_late, hours, new, before, come)

@@ -1,0 +1,206 @@
+"""The tables that sums per slice stand in, one a lens: how they are filled and read. A slice is known by its number."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import duckdb
+
+from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST, order_sql, part_sums, row_parts
+from cost_top.model.dimensions import EVERY_DIMENSION
+from cost_top.model.query import TOKENS
+
+TRUST_LENS = "trust"
+# Key columns of each lens. The provider lens keeps quarters of an hour, so it also answers totals, bars and trends.
+LENSES: dict[str, tuple[str, ...]] = {
+    **{each.name: (f'"{each.name}"',) for each in EVERY_DIMENSION if each.summed and each.kind != "time"},
+    "provider": ("provider", "quarter"),
+    TRUST_LENS: (),
+}
+# What a bar of the chart shows.
+BAR_SUMS = ("total_cost", "request_count", "saved_by_cache", "unpriced_count", "input_tokens", "output_tokens",
+            "error_count")  # fmt: skip
+Group = tuple[Any, ...]  # key, second, newest, *additive measures
+
+
+def lens_table(lens: str) -> str:
+    """The table that holds a lens's sums."""
+    return f"rollup_{lens}"
+
+
+class RollupTables:
+    """Used by one thread, on one connection. Sources are SELECTs of the mirror's rows and `slice`, their number."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Makes the tables."""
+        self.connection = connection
+        for lens in LENSES:
+            if lens != TRUST_LENS:
+                connection.execute(_create(lens))
+
+    def fill(self, lenses: Sequence[str], source: str, parameters: list[object]) -> dict[int, tuple[int, ...]]:
+        """Sum the rows of slices by lenses (not tags, not trust) in one pass; the additive measures of each slice."""
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE grouped AS {_grouping_select(lenses, source)}", parameters
+        )
+        for lens in lenses:
+            second = {"provider": "quarter", "token": "newest_name"}.get(lens, "NULL")
+            self.connection.execute(
+                f"INSERT INTO {lens_table(lens)} SELECT slice, CAST({LENSES[lens][0]} AS VARCHAR), {second}, newest, "
+                f"{', '.join(ADDITIVE_NAMES)} FROM grouped WHERE is_{lens} = 0"
+            )
+        whole = " AND ".join(f"is_{lens} = 1" for lens in lenses)
+        totals = self.connection.execute(f"SELECT slice, {', '.join(ADDITIVE_NAMES)} FROM grouped WHERE {whole}")
+        found = {row[0]: row[1:] for row in totals.fetchall()}
+        self.connection.execute("DROP TABLE grouped")
+        return found
+
+    def fill_tags(self, source: str, parameters: list[object]) -> None:
+        """Sum the rows of slices by tag."""
+        self.connection.execute(f"INSERT INTO {lens_table('tag')} {_tag_select(source)}", parameters)
+
+    def delete(self, lens: str, numbers: Iterable[int]) -> None:
+        """Drop the sums of slices."""
+        self.connection.execute(f"DELETE FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)})")
+
+    def summed(
+        self, lenses: Sequence[str], source: str, parameters: list[object]
+    ) -> Iterable[tuple[int, str | None, Group]]:
+        """As `fill`, without keeping: (slice, lens, group), the lens None of a slice's totals."""
+        width = len(ADDITIVE_NAMES)
+        select = _grouping_select(lenses, source)
+        for number, *values in self.connection.execute(select, parameters).fetchall():
+            sums, newest, name = tuple(values[-width:]), values[-width - 1], values[-width - 2]
+            flags = values[-width - 2 - len(lenses) : -width - 2]
+            if all(flags):
+                yield number, None, (None, None, newest, *sums)
+                continue
+            place = flags.index(0)
+            lens = lenses[place]
+            at = sum(len(LENSES[before]) for before in lenses[:place])
+            key = values[at]
+            second = values[at + 1] if lens == "provider" else name if lens == "token" else None
+            yield number, lens, (key if key is None else str(key), second, newest, *sums)
+
+    def summed_tags(self, source: str, parameters: list[object]) -> Iterable[tuple[int, Group]]:
+        """As `fill_tags`, without keeping: (slice, group)."""
+        for number, *group in self.connection.execute(_tag_select(source), parameters).fetchall():
+            yield number, tuple(group)
+
+    def trust(self, source: str, parameters: list[object]) -> dict[int, tuple[int, ...]]:
+        """The sums behind the trust line, of each slice."""
+        sums = ", ".join(f"coalesce({expression}, 0)" for expression in TRUST.values())
+        found = self.connection.execute(f"SELECT slice, {sums} FROM ({source}) GROUP BY slice", parameters).fetchall()
+        return {row[0]: row[1:] for row in found}
+
+    def top(
+        self, lens: str, numbers: Iterable[int], measure: str, descending: bool, limit: int
+    ) -> tuple[list[Group], int]:
+        """The first groups of a lens over slices by a measure, and how many groups there are."""
+        places = {"key": "key", "newest": "max(newest)", TOKENS: "sum(input_tokens) + sum(output_tokens)"}
+        place = places.get(measure) or f"sum({_measure(measure)})"
+        rows = self.connection.execute(
+            f"SELECT key, {_second(lens)}, max(newest), {part_sums()}, count(*) OVER () FROM {lens_table(lens)} "
+            f"WHERE slice IN ({_in(numbers)}) GROUP BY key "
+            f"ORDER BY {order_sql(place, descending, ['key'])} LIMIT {int(limit)}"
+        ).fetchall()
+        return [row[:-1] for row in rows], int(rows[0][-1]) if rows else 0
+
+    def groups(self, lens: str, numbers: Iterable[int], limit: int) -> list[Group]:
+        """Groups of a lens over slices, in no order."""
+        return self.connection.execute(
+            f"SELECT key, {_second(lens)}, max(newest), {part_sums()} FROM {lens_table(lens)} "
+            f"WHERE slice IN ({_in(numbers)}) GROUP BY key LIMIT {int(limit)}"
+        ).fetchall()
+
+    def groups_of(self, lens: str, numbers: Iterable[int], keys: Sequence[str | None]) -> list[Group]:
+        """As `groups`, of these keys alone."""
+        if not keys:
+            return []
+        return self.connection.execute(
+            f"SELECT key, {_second(lens)}, max(newest), {part_sums()} FROM {lens_table(lens)} "
+            f"WHERE slice IN ({_in(numbers)}) AND (key IN (SELECT unnest($1::VARCHAR[])) OR key IS NULL AND $2) "
+            "GROUP BY key",
+            [[key for key in keys if key is not None], None in keys],
+        ).fetchall()
+
+    def costs(self, lens: str, numbers: Iterable[int]) -> dict[str | None, int]:
+        """The cost of every group of a lens over slices."""
+        return dict(
+            self.connection.execute(
+                f"SELECT key, sum(total_cost) FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)}) GROUP BY key"
+            ).fetchall()
+        )
+
+    def bars(self, numbers: Iterable[int], first: int, last: int, cuts: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Rows `(bar, provider, *BAR_SUMS)` of slices in the quarters `[first, last)`, at which bars are cut too."""
+        bars = ", ".join(
+            f"({place}, {start}, {end})"
+            for place, (start, end) in enumerate(itertools.pairwise(cuts))
+            if start <= last and end > first
+        )
+        if not bars:
+            return []
+        sums = ", ".join(f"sum({name})" for name in BAR_SUMS)
+        return self.connection.execute(
+            f"SELECT bar, key, {sums} FROM {lens_table('provider')} JOIN (VALUES {bars}) b(bar, first, last) "
+            f"ON second >= first AND second < last WHERE slice IN ({_in(numbers)}) GROUP BY bar, key"
+        ).fetchall()
+
+    def quarters(self, numbers: Iterable[int], beside: Iterable[Group]) -> tuple[str, list[object]]:
+        """SQL of the sums of slices by `provider` and `quarter`, with its parameters; `beside` are groups more."""
+        summed = (f"SELECT key AS provider, second AS quarter, {', '.join(ADDITIVE_NAMES)} "
+                  f"FROM {lens_table('provider')} WHERE slice IN ({_in(numbers)})")  # fmt: skip
+        added = [(provider, quarter, *map(str, values)) for provider, quarter, _, *values in beside]
+        if not added:
+            return summed, []
+        columns = ", ".join(["unnest(?::VARCHAR[])", "unnest(?::INTEGER[])",
+                             *(f"unnest(?::VARCHAR[])::HUGEINT AS {name}" for name in ADDITIVE_NAMES)])  # fmt: skip
+        return f"{summed} UNION ALL SELECT {columns}", [list(column) for column in zip(*added, strict=True)]
+
+
+def _create(lens: str) -> str:
+    second = "INTEGER" if lens == "provider" else "VARCHAR"
+    columns = ", ".join(f"{name} HUGEINT" for name in ADDITIVE_NAMES)
+    return f"CREATE TABLE {lens_table(lens)} (slice INTEGER, key VARCHAR, second {second}, newest TIMESTAMP, {columns})"
+
+
+def _grouping_select(lenses: Sequence[str], source: str) -> str:
+    """Sums of each slice and of each group of each lens: slice, keys, which keys are none, name, newest, sums."""
+    keys = [column for lens in lenses for column in LENSES[lens]]
+    sets = ", ".join(["(slice)", *(f"(slice, {', '.join(LENSES[lens])})" for lens in lenses)])
+    flags = ", ".join(f"grouping({LENSES[lens][0]}) AS is_{lens}" for lens in lenses)
+    name = "arg_max(token_name, time)" if "token" in lenses else "NULL"
+    columns = ", ".join(dict.fromkeys(("slice", *keys, "token_name", "time")))
+    return (
+        f"SELECT slice, {', '.join(keys)}, {flags}, {name} AS newest_name, max(time) AS newest, {_sums()} "
+        f"FROM (SELECT {columns}, {row_parts()} FROM ({source})) GROUP BY GROUPING SETS ({sets})"
+    )
+
+
+def _tag_select(source: str) -> str:
+    tag = "unnest(CASE WHEN len(tags) > 0 THEN tags ELSE [NULL] END) AS tag"
+    return (
+        f"SELECT slice, tag, NULL, max(time), {_sums()} "
+        f"FROM (SELECT slice, time, {tag}, {row_parts()} FROM ({source})) GROUP BY slice, tag"
+    )
+
+
+def _sums() -> str:
+    return ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in ADDITIVE_NAMES)
+
+
+def _second(lens: str) -> str:
+    return "arg_max(second, newest)" if lens == "token" else "NULL"
+
+
+def _measure(name: str) -> str:
+    if name not in ADDITIVE_NAMES:
+        raise ValueError(f"no additive measure: {name}")
+    return name
+
+
+def _in(numbers: Iterable[int]) -> str:
+    return ", ".join(str(int(number)) for number in numbers) or "NULL"

@@ -1,0 +1,70 @@
+"""Stretches of time that sums are kept for: closed days, hours, and the cut edges of windows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+_HOUR = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1)
+
+
+class Slice(NamedTuple):
+    """`[start, end)` in naive UTC, inside one relation of the mirror. A key of many look-ups in every tick."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole hour or day, which any window may use again."""
+        length = self.end - self.start
+        aligned = self.start.minute == self.start.second == self.start.microsecond == 0
+        return aligned and length in (timedelta(hours=1), timedelta(days=1))
+
+
+def quarters_of(parts: Sequence[Slice]) -> tuple[int, int]:
+    """The first and the last quarter of an hour, counted from 1970, that stretches touch; zeros of none."""
+    quarters = [int((time - _EPOCH) // timedelta(minutes=15)) for part in parts for time in (part.start, part.end)]
+    return min(quarters, default=0), max(quarters, default=0)
+
+
+def hours_of(start: datetime, end: datetime) -> Iterator[Slice]:
+    """`[start, end)` cut at whole hours."""
+    while start < end:
+        following = start.replace(minute=0, second=0, microsecond=0) + _HOUR
+        yield Slice(start, min(following, end))
+        start = following
+
+
+def are_contiguous(parts: Iterable[Slice]) -> bool:
+    """Whether each begins where the one before it ends."""
+    ordered = sorted(parts)
+    return all(before.end == after.start for before, after in itertools.pairwise(ordered))
+
+
+def number_sql(numbered: dict[Slice, int]) -> str:
+    """The number of a row's slice; slices computed together have one length."""
+    if len(numbered) == 1:
+        return str(*numbered.values())
+    first = min(numbered)
+    step = (first.end - first.start) // timedelta(microseconds=1)
+    count = (max(numbered).end - first.start) // (first.end - first.start)
+    by_place = {(part.start - first.start) // (part.end - part.start): number for part, number in numbered.items()}
+    places = ", ".join(str(by_place.get(place, "NULL")) for place in range(count))
+    return f"[{places}][CAST(epoch_us(time - TIMESTAMP '{first.start}') // {step} AS INTEGER) + 1]"
+
+
+def same_missing(
+    known: dict[str, dict[Slice, int]], slices: Sequence[Slice]
+) -> list[tuple[tuple[str, ...], list[Slice]]]:
+    """Slices of one length, or cut ones, that lack the same lenses."""
+    groups: dict[tuple[tuple[str, ...], timedelta | None], list[Slice]] = {}
+    for part in slices:
+        lacking = tuple(lens for lens, done in known.items() if part not in done)
+        if lacking:
+            length = part.end - part.start if part.is_whole else None
+            groups.setdefault((lacking, length), []).append(part)
+    return [(lacking, parts) for (lacking, _), parts in groups.items()]

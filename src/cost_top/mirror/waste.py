@@ -1,0 +1,155 @@
+"""What spend was wasted on, from the mirror's rows: each request goes to the first line that fits."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+import duckdb
+
+from cost_top.mirror.measures import UNPRICED
+from cost_top.mirror.report import naive
+from cost_top.mirror.schema import first_row
+from cost_top.mirror.where import condition
+from cost_top.model.query import ReportQuery
+from cost_top.model.waste import LINES, Waste, WasteLine
+from cost_top.pricing.amount import Request
+from cost_top.pricing.book import RateBook
+from cost_top.pricing.cost import price
+
+_MINUTE = 60_000_000  # µs
+_RETRY = 10 * _MINUTE
+_CACHED = 5 * _MINUTE
+_TWICE = 2_000_000
+# Even rows of calls: as rule D of the anomalies has them; rows logged twice: as rule C has them.
+_CALLS = 12
+_TWICE_FEWEST, _TWICE_SHARE, _TWICE_WINDOWS = 12, 0.25, (30 * _MINUTE, 360 * _MINUTE)
+_LOOP_SHARE = 0.25  # of a mean hour's spend, within an hour
+
+
+def waste(connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQuery, book: RateBook) -> Waste:
+    """The lines of the requests of `[query.start, query.end)` that match.
+
+    Whether one is a retry or a repeat is told by all requests of the period, those that do not match included.
+    """
+    matches, parameters = condition(query.where)
+    bounds = [naive(query.start), naive(query.end)]
+    (knows,) = first_row(
+        connection, f"SELECT coalesce(bool_or(output_tokens > 0), FALSE) FROM {relation} WHERE time >= ? AND time < ?",
+        bounds,
+    )  # fmt: skip
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE waste_rows AS {_classified(relation, matches, bool(knows))}",
+        [*parameters, *bounds],
+    )
+    try:
+        found = connection.execute(
+            "SELECT line, coalesce(sum(cost), 0)::HUGEINT, count(*) FILTER (counted), "
+            "count(*) FILTER (unpriced OR cost IS NULL OR cost = 0 AND no_tokens) "
+            "FROM waste_rows WHERE wanted AND line IS NOT NULL GROUP BY line"
+        ).fetchall()
+        lines = {line: WasteLine(line, int(cost), requests, unpriced) for line, cost, requests, unpriced in found}
+        if "cacheable" in lines:
+            lines["cacheable"] = _cacheable(connection, book)
+        return Waste(tuple(lines.get(name, WasteLine(name)) for name in LINES), bool(knows))
+    finally:
+        connection.execute("DROP TABLE IF EXISTS waste_rows")
+
+
+def _classified(relation: str, matches: str, knows_usage: bool) -> str:
+    """Every row of the period with its line; parameters are those of `matches`, then the period."""
+    cut = "streamed AND NOT coalesce(output_tokens > 0, FALSE) AND cache_hit IS NOT TRUE" if knows_usage else "FALSE"
+    return (
+        f'WITH plain AS (SELECT id, epoch_us(time) AS us, time, provider, model, endpoint, token, "user", mode, '
+        f"region, input_tokens, cached_input_tokens, output_tokens, cost, counted IS NOT FALSE AS counted, "
+        f"coalesce({UNPRICED}, FALSE) AS unpriced, coalesce(input_tokens, 0) = 0 AS no_tokens, "
+        f"({matches}) AS wanted, cache_hit IS TRUE AS hit, "
+        f"coalesce(status >= 400, FALSE) AS failed, coalesce({cut}, FALSE) AND NOT coalesce(status >= 400, FALSE) "
+        f"AS cut FROM {relation} WHERE time >= ? AND time < ?), "
+        f"{_pairs()}, {_runs()}, {_doubled()} "
+        "SELECT t.*, CASE "
+        "WHEN failed AND cost > 0 THEN 'failed_but_paid' "
+        "WHEN cut AND coalesce(cost, 0) >= 0 THEN 'cut_off' "
+        "WHEN coalesce(cost, 0) <= 0 OR hit THEN NULL "
+        f"WHEN token IS NOT NULL AND input_tokens > 0 AND us - last_us <= {_RETRY} AND last_bad THEN 'retried' "
+        "WHEN looping THEN 'repeated' "
+        "WHEN twice THEN 'logged_twice' "
+        f"WHEN input_tokens > 0 AND us - same_us <= {_CACHED} AND (us - same_2_us <= {_CACHED} "
+        f"OR next_us - same_us <= {_CACHED}) THEN 'cacheable' END AS line FROM doubled t"
+    )
+
+
+def _pairs() -> str:
+    """What came just before: of the same key, route, model and input, and of any key."""
+    return (
+        "paired AS (SELECT *, lag(us) OVER own AS last_us, lag(failed OR cut) OVER own AS last_bad, "
+        "lag(us) OVER same AS same_us, lag(us, 2) OVER same AS same_2_us, lead(us) OVER same AS next_us, "
+        "lag(us) OVER call AS call_us, lag(input_tokens) OVER call AS call_input, "
+        "coalesce(cost > 0 AND us - lag(us) OVER equal <= "
+        f"{_TWICE}, FALSE) AND counted AS double FROM plain WINDOW "
+        "own AS (PARTITION BY token, endpoint, model, input_tokens ORDER BY us, id), "
+        "same AS (PARTITION BY endpoint, model, input_tokens, hit OR failed ORDER BY us, id), "
+        'call AS (PARTITION BY token, endpoint, "user" ORDER BY us, id), '
+        "equal AS (PARTITION BY token, model, input_tokens, output_tokens, cached_input_tokens, cost > 0 "
+        "ORDER BY us, id))"
+    )
+
+
+def _runs() -> str:
+    """Rows of calls at an even pace, each of which is part of twelve of them and of a run that costs something."""
+    return (
+        "numbered AS (SELECT *, us - call_us AS gap, count(*) FILTER (call_us IS NULL OR us - call_us > "
+        f"{_RETRY} OR input_tokens IS NULL OR call_input IS NULL OR abs(input_tokens - call_input) > 0.05 * call_input"
+        ') OVER (PARTITION BY token, endpoint, "user" ORDER BY us, id ROWS UNBOUNDED PRECEDING) AS run FROM paired), '
+        f"measured AS (SELECT *, lag(us, {_CALLS - 1}) OVER run AS first_us, row_number() OVER run AS place, "
+        f"max(input_tokens) OVER (run ROWS {_CALLS - 1} PRECEDING) AS most, "
+        f"min(input_tokens) OVER (run ROWS {_CALLS - 1} PRECEDING) AS least, "
+        f"sum(coalesce(cost, 0)) OVER (run RANGE {60 * _MINUTE} PRECEDING) AS hourly, "
+        f"stddev_pop(gap) OVER (run ROWS {_CALLS - 2} PRECEDING) AS spread, "
+        "greatest(24.0, (max(us) OVER () - min(us) OVER ()) / 3.6e9) AS hours, sum(cost) OVER () AS spend "
+        'FROM numbered WINDOW run AS (PARTITION BY token, endpoint, "user", run ORDER BY us)), '
+        f"even AS (SELECT *, coalesce(token IS NOT NULL AND spread <= 0.35 * ((us - first_us) / {_CALLS - 1}.0) "
+        f"AND (most <= 1.08 * least OR place >= 40) AND hourly > {_LOOP_SHARE} * spend / hours, FALSE) AS step "
+        "FROM measured), "
+        f'looped AS (SELECT *, bool_or(step) OVER (PARTITION BY token, endpoint, "user", run ORDER BY us, id '
+        f"ROWS BETWEEN CURRENT ROW AND {_CALLS - 1} FOLLOWING) AS looping FROM even)"
+    )
+
+
+def _doubled() -> str:
+    """Rows equal to one just before, where there are so many of them that it is no chance."""
+    fires = " OR ".join(
+        f"bool_or(double_{n} >= {_TWICE_FEWEST} AND double_{n} >= {_TWICE_SHARE} * every_{n}) OVER "
+        f"(ORDER BY us RANGE BETWEEN CURRENT ROW AND {span} FOLLOWING)"
+        for n, span in enumerate(_TWICE_WINDOWS)
+    )
+    counts = ", ".join(
+        f"count(*) FILTER (double) OVER w{n} AS double_{n}, count(*) FILTER (counted) OVER w{n} AS every_{n}"
+        for n in (0, 1)
+    )
+    windows = ", ".join(f"w{n} AS (ORDER BY us RANGE {span} PRECEDING)" for n, span in enumerate(_TWICE_WINDOWS))
+    return (
+        f"counts AS (SELECT *, {counts} FROM looped WINDOW {windows}), "
+        f"doubled AS (SELECT *, double AND ({fires}) AS twice FROM counts)"
+    )
+
+
+def _cacheable(connection: duckdb.DuckDBPyConnection, book: RateBook) -> WasteLine:
+    """What the repeats would have cost less, had their input come from the prompt cache: list price less cached."""
+    found = connection.execute(
+        "SELECT provider, model, mode, region, input_tokens, coalesce(cached_input_tokens, 0), min(time), count(*), "
+        "count(*) FILTER (counted), sum(cost)::HUGEINT FROM waste_rows WHERE line = 'cacheable' AND wanted "
+        "GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    saved, requests, unknown = 0, 0, 0
+    for provider, model, mode, region, tokens, cached, time, rows, counted, cost in found:
+        costs = [
+            price(book, Request(provider, model, time.replace(tzinfo=UTC), tokens, part, mode=mode, region=region))
+            for part in (cached, tokens)
+        ]
+        plain, cheaper = (each.market_cost for each in costs)
+        if plain is None or cheaper is None:
+            unknown += counted
+        elif plain > cheaper:
+            saved += min((plain - cheaper) * rows, int(cost))
+            requests += counted
+    return WasteLine("cacheable", saved, requests + unknown, unknown)

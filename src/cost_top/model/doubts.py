@@ -1,0 +1,24 @@
+"""Why a request's cost is not known in full, or its reported cost not believed: the keys of a row's `doubt`."""
+
+from __future__ import annotations
+
+# As in "3 requests unpriced: ...". Several rows may share a doubt.
+WORDS: dict[str, str] = {
+    "model": "no rate is known for the model",
+    "name": "the model's name has an unknown tail, which may be another model or another price",
+    "time": "no price per token at that time, or an amount out of range",
+    "mode": "no rate in the mode it was processed in",
+    "region": "no rate in the region it was processed in",
+    "audio_input": "no rate for audio input, which is left out",
+    "cached_audio_input": "no rate for cached audio input, which is left out",
+    "audio_output": "no rate for audio output, which is left out",
+    "image_output": "no rate for image output, which is left out",
+    "web_search": "no rate for web searches, which are left out",
+    "zero": "the log reports zero for tokens",
+    "cost": "the reported cost is beyond belief against tokens and rates",
+}
+
+
+def words(doubt: str | None) -> str:
+    """A doubt in words; one that is not known stands for itself."""
+    return WORDS.get(doubt or "", doubt or "")

@@ -1,0 +1,53 @@
+"""A ledger of credits beside a log: what was bought, debited and adjusted, and whether it holds together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One line. Money in pico-dollars, what goes out is negative; `balance` is that after it, None is unknown."""
+
+    id: str
+    time: datetime
+    kind: str
+    amount: int
+    balance: int | None
+    token: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSum:
+    """All entries of one kind, in pico-dollars."""
+
+    kind: str
+    entries: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A whole ledger. `checked` entries carry a balance; those that do not follow from the one before are breaks.
+
+    `unreadable` entries have no time or no amount that is a whole number: they are in no sum. `starts_with_debit`
+    says that use before the first entry is among the debits.
+    """
+
+    sums: tuple[LedgerSum, ...]
+    balance: int | None
+    checked: int
+    breaks: int
+    broken_ids: tuple[str, ...]  # the first of them
+    unreadable: int
+    first: datetime | None
+    last_debit: datetime | None
+    starts_with_debit: bool
+    newest: tuple[LedgerEntry, ...]
+
+    @property
+    def debits(self) -> int:
+        """What was debited for use, as a positive amount."""
+        return -sum(each.amount for each in self.sums if each.kind == "usage_debit")

@@ -1,0 +1,1 @@
+"""The thread of a report API: its pace, its meter, what it keeps of answers."""

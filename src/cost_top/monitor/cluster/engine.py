@@ -1,0 +1,220 @@
+"""A log answered where it lives as an engine: sets of needs become few statements there, nothing is copied."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cost_top.mirror.measures import measures_of
+from cost_top.model.engine import STRETCH, Knows, Missing, Need, Position, Reply, RequestPage, page_of
+from cost_top.model.features import Features
+from cost_top.model.filter import Filter
+from cost_top.model.query import (
+    MEASURES,
+    Measures,
+    Report,
+    ReportQuery,
+    ReportRow,
+    TrustSums,
+    key_columns,
+    known_measures,
+    without_untold,
+)
+from cost_top.monitor.cluster.cluster import Cluster
+from cost_top.monitor.cluster.newest import NewestRows
+from cost_top.monitor.cluster.pieces import Piece
+from cost_top.monitor.cluster.reports import asked_report, asked_requests
+from cost_top.monitor.cluster.single import one_by_one
+from cost_top.monitor.cluster.statements import BARS, LENSES, micros_of
+from cost_top.monitor.cluster.sums import TRUSTED, Sums
+
+_ROWS = 200
+_QUARTER_US = 15 * 60_000_000
+# Of a bar of a chart.
+_SHOWN = (
+    "total_cost", "request_count", "saved_by_cache", "unpriced_count", "input_tokens", "output_tokens", "error_count",
+)  # fmt: skip
+_LEAST_SETTLED = timedelta(minutes=10)
+_LOOKED_BACK, _LEAST_SHARE = 300.0, 100  # seconds, and as a multiple of the time it took
+
+
+class ClusterEngine:
+    """`model.engine.Engine` over a log that is answered where it lives; used on one thread."""
+
+    def __init__(self, cluster: Cluster, knows: Knows | None = None) -> None:
+        self.knows = knows or Knows()
+        self._cluster = cluster
+        self._sums = Sums(cluster, max(_LEAST_SETTLED, cluster.log.overlap), NewestRows(cluster))
+        self._fine: dict[tuple[object, ...], Report] = {}  # of this tick
+        self._oldest: datetime | None = None
+        self._oldest_due = 0.0  # monotonic seconds
+        self._as_of = datetime.now(UTC)
+
+    def tick(self, now: datetime) -> None:
+        """Look at the log's hot end anew from now on."""
+        self._as_of = now
+        self._sums.tick(now)
+        self._fine.clear()
+        if self._oldest is None or time.monotonic() > self._oldest_due:
+            # Older rows may have been imported.
+            asked = time.monotonic()
+            self._oldest = self._cluster.oldest()
+            answered = time.monotonic()
+            self._oldest_due = answered + max(_LOOKED_BACK, _LEAST_SHARE * (answered - asked))
+
+    def answers(self, needs: Sequence[Need], until: float) -> dict[str, Reply]:
+        """See `Engine`; `until` of 0 asks for nothing."""
+        if until:
+            self._build(needs, until)
+        replies: dict[str, Reply] = {}
+        shown: dict[str, tuple[tuple[str | None, ...], ...]] = {}
+        for need in needs:
+            reply = self._reply(need, shown, bool(until))
+            told = reply.report and without_untold(reply.report, self._cluster.shape.untold)
+            replies[need.name] = replace(reply, report=told)
+        return replies
+
+    def requests(self, query: ReportQuery, after: Position | None = None) -> RequestPage:
+        """See `Engine`."""
+        limit, dearest = query.limit or _ROWS, query.sort == "cost"
+        rows = asked_requests(self._cluster, replace(query, limit=limit + 1), dearest, after)
+        return page_of(rows, limit, dearest=dearest, after=after)
+
+    def features(self, query: ReportQuery, dimensions: Sequence[str] = ()) -> Features:
+        """See `Engine`."""
+        cluster = self._cluster
+        cluster.refuse(query.where)
+        return one_by_one(cluster.log, cluster.book, query, lambda mirror: mirror.features(query, dimensions))
+
+    def _build(self, needs: Sequence[Need], until: float) -> None:
+        for comparison in (False, True):
+            wanted: dict[Filter, dict[Piece, dict[str, None]]] = {}
+            for need in needs:
+                if need.comparison is comparison and not self._is_before_the_log(need):
+                    lenses = _lenses_of(need)
+                    for piece in self._pieces(need) if lenses else ():
+                        wanted.setdefault(need.query.where, {}).setdefault(piece, {}).update(dict.fromkeys(lenses))
+            for where, pieces in wanted.items():
+                self._sums.refresh(where, ("provider",), pieces)
+                if not self._sums.build(where, pieces, until):
+                    return
+
+    def _pieces(self, need: Need) -> tuple[Piece, ...]:
+        start = max(need.query.start, self._oldest) if self._oldest is not None else need.query.start
+        # What ends now would end elsewhere at each look: what is stamped later is left out where it is read.
+        ends_now = need.query.end > self._as_of - timedelta(minutes=1) and bool(need.edges)
+        end = None if need.open_end or ends_now else need.query.end
+        return self._sums.pieces(start, end) if end is None or start < end else ()
+
+    def _is_before_the_log(self, need: Need) -> bool:
+        before = self._oldest is None or need.query.start < self._oldest
+        # Where it is cut into stretches, those that the log has are told.
+        return need.comparison and not need.edges and before
+
+    def _reply(self, need: Need, shown: dict[str, tuple[tuple[str | None, ...], ...]], ask: bool) -> Reply:
+        if self._is_before_the_log(need):
+            return Reply(reason="the log does not go back so far")
+        lenses, pieces = _lenses_of(need), self._pieces(need)
+        if not lenses:
+            return self._at_once(need, ask)
+        lacking = {piece for _, piece in self._sums.missing(need.query.where, lenses, pieces)}
+        missing = Missing(len(pieces) - len(lacking), len(pieces)) if lacking else None
+        if need.comparison and missing is not None:
+            return Reply(missing=missing)
+        return Reply(self._summed(need, pieces, shown), missing)
+
+    def _summed(
+        self, need: Need, pieces: Sequence[Piece], shown: dict[str, tuple[tuple[str | None, ...], ...]]
+    ) -> Report:  # fmt: skip
+        query, sums, as_of = need.query, self._sums, self._as_of
+        if need.edges:
+            return self._by_stretch(need, pieces)
+        dimension = query.group_by[0] if query.group_by else None
+        if need.beside and dimension is not None:
+            costs = sums.costs(query.where, dimension, pieces)
+            rows = tuple(
+                ReportRow(key, Measures(total_cost=costs.get(key[0], 0))) for key in shown.get(need.beside, ())
+            )
+            return self._cluster.names.named(Report(key_columns((dimension,)), rows, Measures(), len(rows), as_of))
+        totals = sums.totals(query.where, pieces)
+        trust = TrustSums(**sums.trust(query.where, pieces)) if need.trust else None
+        if dimension is None:
+            return Report((), (ReportRow((), totals),), totals, 1, as_of, trust=trust)
+        found = sums.rows(query.where, dimension, pieces, query.sort, query.descending)
+        limited = tuple(found[: query.limit])
+        shown[need.name] = tuple(row.key for row in limited)
+        report = Report(key_columns((dimension,)), limited, totals, len(found), as_of, trust=trust)
+        return self._cluster.names.named(report)
+
+    def _by_stretch(self, need: Need, pieces: Sequence[Piece]) -> Report:
+        by_provider = bool(need.query.group_by)
+        edges = [micros_of(edge) for edge in need.edges]
+        found: dict[tuple[str | None, ...], tuple[int, ...]] = {}
+        for provider, start, one in self._sums.bars(need.query.where, pieces):
+            if start >= edges[-1] and not need.open_end:
+                continue
+            # A window begins within its first bar; what is stamped after the end is in the last one.
+            place = min(max(bisect_right(edges, start) - 1, 0), len(edges) - 2)
+            key = (provider, str(place)) if by_provider else (str(place),)
+            figures = tuple(getattr(one, name) or 0 for name in _SHOWN)
+            known = found.get(key)
+            found[key] = tuple(map(int.__add__, known, figures)) if known is not None else figures
+        rows = tuple(
+            ReportRow(key, known_measures(**dict(zip(_SHOWN, figures, strict=True)))) for key, figures in found.items()
+        )
+        return Report((*need.query.group_by, STRETCH), rows, Measures(), len(rows), self._as_of)
+
+    # What needs the rows themselves
+
+    def _at_once(self, need: Need, ask: bool) -> Reply:
+        query = replace(need.query, measures=MEASURES) if need.timed else need.query
+        key = (query, need.edges, need.open_end)
+        if key not in self._fine:
+            if not ask:
+                return Reply(missing=Missing(0, 1))
+            self._fine[key] = self._by_minute(need) if need.edges else asked_report(self._cluster, query, self._as_of)
+        return Reply(self._fine[key])
+
+    def _by_minute(self, need: Need) -> Report:
+        """Stretches that are no quarters of an hour, and latencies."""
+        query, cluster = need.query, self._cluster
+        last = need.edges[-1] if need.open_end else min(query.end, need.edges[-1])
+        start = max(query.start, need.edges[0])
+        edges = [micros_of(edge) for edge in need.edges]
+        found: Sequence[Sequence[Any]]
+        if self._sums.newest.cover(micros_of(start)):
+            cluster.refuse(query.where)
+            found = self._sums.newest.minutes(query.where, micros_of(start), micros_of(last), edges)
+        else:
+            source, where, parameters = cluster.source([(start, last)], query.where)
+            found = cluster.ask(cluster.statements.minutes(source, where, edges), parameters)
+        totals, rows = Measures(), []
+        for total, at, *figures in found:
+            measures = measures_of(figures, latency=True)
+            if total:
+                totals = measures
+            else:
+                rows.append(ReportRow((str(edges.index(int(at))),), measures))
+        rows.sort(key=lambda row: int(row.key[0] or 0))
+        return Report((STRETCH,), tuple(rows), totals, len(rows), self._as_of)
+
+
+def _lenses_of(need: Need) -> tuple[str, ...]:
+    """The lenses a need is made of; none where it needs the rows themselves."""
+    group_by = need.query.group_by
+    if need.timed:
+        return ()
+    if need.edges:
+        fine = any(micros_of(edge) % _QUARTER_US for edge in need.edges)
+        return (BARS,) if group_by in ((), ("provider",)) and not (fine or need.query.latency) else ()
+    if need.query.latency or len(group_by) > 1:
+        return ()
+    dimension = group_by[0] if group_by else "provider"
+    if dimension not in LENSES:
+        return ()
+    trust = (TRUSTED, "tag") if need.trust else ()
+    return (dimension, *(("provider",) if not need.beside else ()), *trust)

@@ -1,0 +1,55 @@
+"""What a database that answers a log where it lives spells its own way; what is asked is the same of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from cost_top.gateways.columns import RawShape
+from cost_top.gateways.normalise_placed import Names, TagLists
+
+
+class Spelling(Protocol):
+    """One database's SQL. Columns are those of the normal form, priced."""
+
+    latencies: str  # the measures of latencies, in the order of `measures_of`
+    minute: str  # where the minute of a row begins
+    tag: str  # each tag of a row; NULL where it has none
+    days_at_once: int  # how many closed days one statement sums at most
+    note: str  # what a report says of how it was answered
+    takes_tag_lists: bool  # whether tags are taken apart by ourselves and sent along
+
+    def sql(self, duckdb: str) -> str:
+        """SQL of our own that is written for DuckDB."""
+
+    def normal(
+        self, shape: RawShape, raw: str, wanted: Collection[str], shown: Collection[str], names: Names,
+        tags: TagLists | None,
+    ) -> str:  # fmt: skip
+        """The normal form of a raw statement."""
+
+    def relation(self, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> str:
+        """Rows sent along, their columns with their types in DuckDB; one that nothing matches where there are none."""
+
+    def bound(self, sql: str, values: Sequence[object], parameters: dict[str, object]) -> str:
+        """A filter's condition (DuckDB's) with its values: as literals, or added to `parameters`."""
+
+    def literal(self, text: str) -> str:
+        """A text, whatever it holds."""
+
+    def newest(self, column: str) -> str:
+        """The aggregate of a text that the newest row has, NULL left out."""
+
+    def piece(self, edges: Sequence[int]) -> str:
+        """The last of some edges that is not after `us`."""
+
+    def text(self, column: str) -> str:
+        """A column as text."""
+
+    def money(self, column: str) -> str:
+        """A single request's amount as the driver gives an integer for."""
+
+    def by_lens(
+        self, source: str, where: str, piece: str, name: str | None, keys: Sequence[tuple[int, str, bool]], sums: str
+    ) -> str:  # fmt: skip
+        """See `Statements.lenses`; `keys` are number, column and whether quarters of hours are told apart."""

@@ -1,0 +1,1 @@
+"""The thread of a request log: its history, its answers, its notes."""

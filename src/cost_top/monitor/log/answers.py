@@ -1,0 +1,165 @@
+"""A request log that is read on demand: each question reads its part of the log, whole and as it is now."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cost_top.mirror.store import Mirror
+from cost_top.model.credits import Credits
+from cost_top.model.engine import Position, RequestPage, page_of
+from cost_top.model.errors import SourceReplaced
+from cost_top.model.feed import UnpricedModel
+from cost_top.model.query import Report, ReportQuery
+from cost_top.model.waste import Waste
+from cost_top.model.windows import Period
+from cost_top.monitor.log.month_end import lend_days, month_end_note, reading
+from cost_top.monitor.log.notes import compared_note, told
+from cost_top.monitor.log.once import read_period
+from cost_top.monitor.log.pickers import unpriced_models
+from cost_top.pricing.book import RateBook
+from cost_top.sources.base import LogSource
+
+_DAY = timedelta(days=1)
+_PAGE = 200
+# The newest requests are looked for in stretches of so many days before the whole rest is read.
+_STRETCHES = (timedelta(days=1), timedelta(days=7))
+
+
+class LogAnswers:
+    """`model.answers.Answers` over a log. Nothing is read before it is asked for; closed days are kept in `cache`.
+
+    Any thread may ask; questions are answered one after another. `SourceError` when the log does not answer.
+    """
+
+    def __init__(
+        self, open_source: Callable[[], LogSource], load_book: Callable[[], RateBook], cache: Path | None,
+        verify: bool = False,
+    ) -> None:  # fmt: skip
+        """Both callables are called at the first question, the first again when another log takes the name.
+
+        `cache` None keeps nothing on disk; `verify` compares kept days in all their columns, however long it takes.
+        """
+        self._verify = verify
+        self._open_source = open_source
+        self._load_book = load_book
+        self._cache = cache
+        self._lock = threading.RLock()
+        self._log: LogSource | None = None
+        self._held: tuple[Period, Mirror] | None = None
+        self._book: RateBook | None = None
+
+    @property
+    def label(self) -> str:
+        """The log's name; opens it, with `UserError` for what a user can mend."""
+        return self._opened().label
+
+    def report(self, query: ReportQuery) -> Report:
+        """The exact answer; its notes are the log's own and what the figures lack."""
+        with self._lock:
+            now = datetime.now(UTC)
+            with self._read(reading(query, now) if self._held is None else Period(query.start, query.end)) as mirror:
+                # What an earlier run summed is not summed again, and what this one sums is kept.
+                mirror.take_over_sums_of(query)
+                report = mirror.report(query, now)
+                lend_days(mirror, query, now)
+                mirror.take_over_sums(("provider",))
+                own, trust = told(mirror, query, report)
+                notes = (
+                    *own,
+                    *month_end_note(mirror, query, now),
+                    *compared_note(mirror, query, now, now),
+                )
+                while mirror.keep_sums():
+                    pass
+                return replace(report, notes=(*self._opened().notes, *notes), trust=trust)
+
+    def requests(self, query: ReportQuery, after: Position | None = None) -> RequestPage:
+        """A page of single requests, of equal times by id; of the newest no more of the log is read than it needs."""
+        limit = query.limit or _PAGE
+        if query.sort == "cost":
+            with self._lock, self._read(Period(query.start, query.end)) as mirror:
+                rows = mirror.rows.requests(replace(query, limit=limit + 1), True, after)
+                return page_of(rows, limit, dearest=True, after=after)
+        end = query.end
+        if after is not None and after.time < end:
+            end = after.time + timedelta(microseconds=1)
+        rows = []
+        with self._lock:
+            for period in _newest_first(query.start, end):
+                wanted = replace(query, start=period.start, end=period.end, limit=limit + 1 - len(rows))
+                with self._read(period) as mirror:
+                    rows += mirror.rows.requests(wanted, after=after)
+                if len(rows) > limit:
+                    break
+        return page_of(rows, limit, after=after)
+
+    def unpriced(self, query: ReportQuery) -> tuple[UnpricedModel, ...]:
+        """The models behind the query's unpriced requests, most tokens first."""
+        with self._lock, self._read(Period(query.start, query.end)) as mirror:
+            return unpriced_models(mirror, query)
+
+    def waste(self, query: ReportQuery) -> Waste:
+        """What the period's spend was wasted on."""
+        with self._lock, self._read(Period(query.start, query.end)) as mirror:
+            return mirror.waste(query)
+
+    def credits(self) -> Credits | None:
+        """A log knows no balance."""
+        return None
+
+    def close(self) -> None:
+        """Nothing stays open between questions."""
+
+    @contextmanager
+    def held(self, period: Period) -> Iterator[None]:
+        """Inside the block, questions within a period are answered from one reading of it."""
+        with self._lock, self._read(period) as mirror:
+            self._held = (period, mirror)
+            try:
+                yield
+            finally:
+                self._held = None
+
+    def _opened(self) -> LogSource:
+        with self._lock:
+            if self._log is None:
+                self._log = self._open_source()
+            return self._log
+
+    @contextmanager
+    def _read(self, period: Period) -> Iterator[Mirror]:
+        if self._held is not None:
+            held, kept = self._held
+            if held.start <= period.start and period.end <= held.end:
+                yield kept
+                return
+        log = self._opened()
+        if self._book is None:
+            self._book = self._load_book()
+        try:
+            mirror = read_period(log, self._book, self._cache, period, self._verify)
+        except SourceReplaced:
+            self._log = None
+            mirror = read_period(self._opened(), self._book, self._cache, period, self._verify)
+        try:
+            yield mirror
+        finally:
+            mirror.close()
+
+
+def _newest_first(start: datetime, end: datetime) -> Iterator[Period]:
+    """`[start, end)` in pieces cut at midnight UTC, so that no closed day is read twice."""
+    for stretch in _STRETCHES:
+        if start >= end:
+            return
+        day = (end.astimezone(UTC) - timedelta(microseconds=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        cut = max(start, day - stretch + _DAY)
+        yield Period(cut, end)
+        end = cut
+    if start < end:
+        yield Period(start, end)

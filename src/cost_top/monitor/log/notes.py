@@ -1,0 +1,75 @@
+"""What a reader of a report should know about its figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from cost_top.mirror.report import naive
+from cost_top.mirror.store import Mirror
+from cost_top.model.doubts import words
+from cost_top.model.ledger import Ledger
+from cost_top.model.money import usd_text
+from cost_top.model.query import Report, ReportQuery, TrustSums
+from cost_top.sources.base import KeepsLedger, LogSource
+
+_NAMED = 3
+
+
+def read_ledger(source: LogSource, newest: int) -> Ledger | None:
+    """The ledger beside a log with its newest entries; None where there is none. Raises `SourceError`."""
+    with source.connect() as reader:
+        return reader.ledger(newest) if isinstance(reader, KeepsLedger) else None
+
+
+def compared_note(mirror: Mirror, query: ReportQuery, now: datetime, since: datetime) -> tuple[str, ...]:
+    """When the closed days of a query were last compared with the log in all their columns, if that was before `since`.
+
+    Later changes that leave a day's count and sums as they were are not among the figures yet.
+    """
+    compared = mirror.compared(naive(query.start), naive(query.end))
+    if compared is None or compared >= since:
+        return ()
+    local, today = compared.astimezone(query.zone), now.astimezone(query.zone)
+    return (f"closed days compared {local:%H:%M}" if local.date() == today.date()
+            else f"closed days compared {local:%Y-%m-%d %H:%M}",)  # fmt: skip
+
+
+def told(mirror: Mirror, query: ReportQuery, report: Report) -> tuple[tuple[str, ...], TrustSums]:
+    """One line for each thing that makes a figure less than plain: unpriced, overlapping, cut off; the sums behind."""
+    notes = []
+    totals = report.totals
+    if totals.unpriced_count:
+        models = mirror.report(_by_model(query), report.as_of)
+        names = [row.key[0] or "(no model)" for row in models.rows if row.measures.unpriced_count]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        who = f"{', '.join(names[:3])}{more}"
+        plural = "s" if totals.unpriced_count != 1 else ""
+        notes.append(f"{totals.unpriced_count} request{plural} unpriced ({who}): total_cost is a lower bound")
+    caveats = mirror.rows.caveats(query, totals)
+    trust = caveats.trust
+    for doubt, requests, shared in caveats.doubts:
+        named = ", ".join(shared[:_NAMED]) + (f" and {len(shared) - _NAMED} more" if len(shared) > _NAMED else "")
+        notes.append(f"{requests} request{'s' if requests != 1 else ''} ({named}): {words(doubt)}")
+    if trust.refund_count:
+        called = f"{trust.refund_count} refund{'s' if trust.refund_count != 1 else ''} or corrections"
+        notes.append(f"{called}: {usd_text(trust.refunded_cost)} USD taken off total_cost and market_cost")
+    if trust.no_usage_count:
+        carry = "requests carry" if trust.no_usage_count != 1 else "request carries"
+        notes.append(f"{trust.no_usage_count} {carry} neither tokens nor a cost: their cost is unknown")
+    avoided_input, avoided_output = caveats.avoided_input_tokens, caveats.avoided_output_tokens
+    if avoided_input or avoided_output:
+        notes.append(
+            f"response cache avoided {avoided_input} input and {avoided_output} output tokens, not in the token counts"
+        )
+    if "tag" in query.group_by:
+        notes.append(
+            "tags overlap: a request counts in the row of each of its tags, so rows add up to more than totals"
+        )
+    if report.row_count > len(report.rows):
+        notes.append(f"{len(report.rows)} of {report.row_count} rows shown; totals are of all")
+    return tuple(notes), trust
+
+
+def _by_model(query: ReportQuery) -> ReportQuery:
+    return replace(query, group_by=("model",), limit=None, sort="unpriced_count", descending=True)

@@ -1,0 +1,145 @@
+"""One answer and done: the part of a log that a question needs, read whole and held against the log."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from pathlib import Path
+
+from cost_top.mirror.backfill import Backfill, Failed, Work
+from cost_top.mirror.days import ClosedDay, Rung
+from cost_top.mirror.report import naive
+from cost_top.mirror.store import Mirror
+from cost_top.mirror.tail import Tail
+from cost_top.model.errors import SourceDenied, SourceError
+from cost_top.model.snapshot import Live, Snapshot
+from cost_top.model.view import View
+from cost_top.model.windows import Period, previous_period, window_period
+from cost_top.monitor.log.engine import LogEngine
+from cost_top.overview.compose import Facts, compose
+from cost_top.overview.needs import needs_of
+from cost_top.pricing.book import RateBook
+from cost_top.sources.base import Evidence, LogSource
+
+_DAY = timedelta(days=1)
+
+
+# Days kept from an earlier run are compared in every column for so long, newest first; the others by their sums.
+THOROUGH_SECONDS = 1.5
+
+
+def read_period(
+    source: LogSource, book: RateBook, cache: Path | None, period: Period, verify: bool = False
+) -> Mirror:  # fmt: skip
+    """A mirror that holds the log's rows of a period, with all columns.
+
+    The hot end is as the log has it now. Days kept from an earlier run are used where the log says of them what it said
+    then; `Mirror.compared` tells since when all their columns are known to be the log's, which is now where `verify` is
+    asked for, where nothing was written since, and where there was time. Raises `SourceError`.
+    """
+    mirror = Mirror(source, book, cache)
+    try:
+        _read(source, mirror, period, verify)
+    except BaseException:
+        mirror.close()
+        raise
+    return mirror
+
+
+def once_snapshot(source: LogSource, book: RateBook, cache: Path | None, view: View, zone: tzinfo) -> Snapshot:
+    """The snapshot of a view, all of it read. Raises `SourceError`."""
+    now = datetime.now(UTC)
+    end = view.end or now
+    shown = window_period(view.window_at(end), end, zone)
+    before = previous_period(view.window_at(end), shown, zone)
+    whole = Period(before.start.replace(second=0, microsecond=0) - timedelta(minutes=1), now)
+    mirror = read_period(source, book, cache, whole)
+    try:
+        engine = LogEngine(mirror)
+        needs = needs_of(view, now, zone, engine.knows)
+        replies = engine.answers(needs.all, float("inf"))
+        facts = Facts(
+            source.label, Live(now), newest=engine.newest(), log_rows=engine.row_count(), rates_date=book.date
+        )
+        return compose(needs, replies, engine.knows, facts)
+    finally:
+        mirror.close()
+
+
+def _read(source: LogSource, mirror: Mirror, period: Period, verify: bool) -> None:
+    now = datetime.now(UTC)
+    with source.connect() as reader:
+        evidence = reader.evidence()
+        mirror.database.set_lookups(reader.lookups())
+        oldest = reader.oldest()
+        mirror.begin(naive(oldest) if oldest is not None else None)
+        newest = mirror.log_newest = reader.newest()
+        first_hot = mirror.first_hot_day(now, newest)
+        hot_start = datetime(first_hot.year, first_hot.month, first_hot.day)
+        backfill = Backfill(source, mirror.database, mirror.days, patient=False)
+        backfill.doubting = verify
+        if not verify:
+            backfill.thorough_until = time.monotonic() + THOROUGH_SECONDS
+        if oldest is not None:
+            days = _days(max(period.start, oldest), min(period.end, hot_start.replace(tzinfo=UTC)))
+            rung = Rung.SUMS if source.reads_whole and not verify else Rung.ALL
+            _ask(backfill, mirror, days, evidence if evidence.at_once or not verify else None, rung)
+        if backfill.pending:
+            backfill.start()
+        try:
+            if naive(period.end) > hot_start:
+                _fill(Tail(mirror, reader, source.overlap), max(hot_start, naive(period.start)))
+            else:
+                mirror.hot_start = hot_start
+            backfill.wait()
+        finally:
+            backfill.stop()
+    while not backfill.results.empty():
+        result = backfill.results.get()
+        if isinstance(result, Failed):
+            raise SourceError(str(result.error))
+        if result.anew:
+            mirror.adopt(result.day)
+        else:
+            mirror.confirm(result.day)
+
+
+def _fill(tail: Tail, start: datetime) -> None:
+    for wait in (0.2, 1.0, None):
+        try:
+            tail.fill(start, None)
+            return
+        except SourceDenied:
+            raise
+        except SourceError:
+            if wait is None:
+                raise
+            time.sleep(wait)
+
+
+def _ask(backfill: Backfill, mirror: Mirror, days: list[date], evidence: Evidence | None, rung: Rung) -> None:
+    now = datetime.now(UTC)
+    kept = {
+        day.day: day
+        for day in mirror.days.known(mirror.database.connection, days)
+        if day.details or not backfill.costly
+    }
+    for day in kept.values():
+        mirror.adopt(replace(day, compared=now) if _is_proven(day, evidence) else day)
+    backfill.ask(Work.DETAILS, [day for day in days if day not in kept])
+    backfill.verify((day for day in kept.values() if not _is_proven(day, evidence)), rung)
+
+
+def _is_proven(day: ClosedDay, evidence: Evidence | None) -> bool:
+    """Whether nothing was written to the log since the day was read or compared."""
+    return evidence is not None and evidence.text is not None and day.evidence == evidence
+
+
+def _days(start: datetime, end: datetime) -> list[date]:
+    day = naive(start).date()
+    days = []
+    while datetime(day.year, day.month, day.day) < naive(end):
+        days.append(day)
+        day += _DAY
+    return days

@@ -1,0 +1,81 @@
+"""What the subscriptions of a log look at: each view's needs, answered by the engine and composed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from cost_top.model.query import ReportQuery
+from cost_top.model.snapshot import Live, Snapshot, Stale, Trust
+from cost_top.model.view import View
+from cost_top.model.windows import floor, utc_now
+from cost_top.monitor.log.engine import LogEngine
+from cost_top.monitor.log.history import History
+from cost_top.monitor.thread import HubSubscription, clock
+from cost_top.overview.compose import Facts, compose
+from cost_top.overview.needs import needs_of
+from cost_top.overview.periods import MINUTE, periods_of
+
+# Sums are built for this long before a first, incomplete answer is shown.
+_PATIENCE = 0.06
+
+
+class LogScreens:
+    """Used on the log's thread."""
+
+    def __init__(self, history: History, engine: LogEngine) -> None:
+        """`engine` is over the history's mirror."""
+        self._history = history
+        self._engine = engine
+        self._looked: tuple[datetime, datetime, set[tuple[View, tzinfo]]] | None = None
+
+    def query(self, view: View, zone: tzinfo) -> ReportQuery:
+        """The requests of a view's window; of a live one also those that are stamped later than now."""
+        period = periods_of(view, utc_now(), zone, self._engine.knows).window
+        end = period.end if view.end else datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+        return ReportQuery(period.start, end, (), view.where, zone, limit=100)
+
+    def compose(
+        self, watch: HubSubscription, label: str, state: Live | Stale | None, filters: int
+    ) -> tuple[Snapshot, bool]:
+        """The snapshot of a view, and whether more can be summed for it at once."""
+        view, history, engine = watch.view, self._history, self._engine
+        needs = needs_of(view, utc_now(), watch.zone, engine.knows)
+        history.want(needs.periods.window)
+        engine.filters = filters
+        patience = max(_PATIENCE, watch.settles_at - clock()) if watch.is_shown else _PATIENCE
+        replies = engine.answers(needs.all, clock() + patience)
+        arrivals, missing = history.tail.arrivals, replies["total"].missing
+        drift, drift_days = (0, 0) if view.where else history.drift.within(needs.periods.window)
+        facts = Facts(
+            source=label,
+            state=state,
+            filling=history.filling((missing.total - missing.done, missing.total) if missing is not None else (0, 0)),
+            newest=history.mirror.newest(),
+            lateness=arrivals.lateness(),
+            trust=Trust(
+                late_count=arrivals.late,
+                repeated_count=arrivals.repeated,
+                drift=drift,
+                drift_days=drift_days,
+                cached_share_known=history.details_known(),
+                rows_unique=history.source.rows_unique,
+                indexed=history.source.indexed,
+            ),
+            log_rows=history.mirror.row_count(),
+            rates_date=history.book.date,
+            load=history.load(),
+        )
+        snapshot = compose(needs, replies, engine.knows, facts)
+        at_hand = any(reply.missing is not None and reply.missing.is_at_hand for reply in replies.values())
+        return snapshot, at_hand
+
+    def forget_all_but(self, views: Iterable[tuple[View, tzinfo]]) -> None:
+        """Drop the sums of window edges that none of these views has any more: edges move once a minute."""
+        now, knows, views = utc_now(), self._engine.knows, tuple(views)
+        looked = floor(now, MINUTE), self._history.mirror.hot_start, set(views)
+        if looked == self._looked:
+            return
+        self._looked = looked
+        needs = [need for view, zone in views for need in needs_of(view, now, zone, knows).all]
+        self._history.mirror.forget_all_but(needs)

@@ -1,0 +1,74 @@
+"""How budgets stand, and what is unusual, as tools for an assistant."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from cost_top.model.answers import Answers
+from cost_top.model.budget_json import kept_fields, standing_fields
+from cost_top.model.budget_line import budget_line, kept_text
+from cost_top.model.budgets import Budget, KeptBudgets
+from cost_top.model.errors import UserError, one_line
+from cost_top.monitor.budgets import ask_once
+
+_MOST = 200
+
+
+class BudgetTools:
+    """Two questions over one source; they are asked one at a time."""
+
+    def __init__(
+        self, answers: Answers, budgets: tuple[Budget, ...], find_incidents: Callable[[], list[dict[str, Any]]],
+        kept: Callable[[], KeptBudgets] = KeptBudgets,
+    ) -> None:  # fmt: skip
+        """`find_incidents` gives those of the last two days as JSON has them, or raises `CannotAnswer`."""
+        self._answers = answers
+        self._find_incidents = find_incidents
+        self._budgets = budgets
+        self._kept = kept
+        self._lock = threading.Lock()
+
+    def budgets(
+        self,
+        name: Annotated[str | None, Field(max_length=64, description="Only that budget. Left out: all.")] = None,
+    ) -> dict[str, Any]:
+        """How much of each budget is used, what is left, when it resets, and when it will be used up.
+
+        Budgets are those of cost-top's config file, then those that the gateway keeps itself (`kept_by`), as it counts
+        them; `notes` say which of those could not be read. One with `each` has an entry for each value of that
+        dimension, dearest first. Money is USD as exact decimal text, null is unknown. `line` says it for people. With
+        unpriced_requests above 0 spent_usd is a lower bound. The guard refuses calls over a "hard" one, where a gateway
+        asks it.
+        """
+        chosen = tuple(budget for budget in self._budgets if name is None or budget.name == name)
+        if name is not None and not chosen:
+            known = ", ".join(budget.name for budget in self._budgets) or "none"
+            raise UserError(f"name: {one_line(name, 64)!r} is no budget: there are {known}")
+        now = datetime.now(UTC)
+        with self._lock:
+            found = ask_once(self._answers, chosen, now) if chosen else ()
+            kept = self._kept() if name is None else KeptBudgets()
+        told = [{**standing_fields(one), "line": budget_line(one, now)} for one in found]
+        told += [{**kept_fields(one), "line": kept_text(one, UTC)} for one in kept.found]
+        return {
+            "budgets": told[:_MOST],
+            "rows_left_out": max(0, len(told) - _MOST),
+            "notes": list(kept.missing),
+            "source": self._answers.label,
+        }
+
+    def incidents(self) -> dict[str, Any]:
+        """What is unusual in the last two days: spikes, dearer tokens, loops, requests logged twice, silence.
+
+        The newest first. `closed` is null while one is open. `sentence` says it for people, `drivers` who is behind it,
+        `factors` how much of `excess_usd` came from requests, size, mix of models and price: they add up to it. Money
+        is USD as exact decimal text. An empty list means that nothing is unusual by the rules of the config file.
+        """
+        with self._lock:
+            found = self._find_incidents()
+        return {"incidents": list(reversed(found))[:_MOST], "source": self._answers.label}

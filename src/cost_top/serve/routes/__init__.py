@@ -1,0 +1,1 @@
+"""The routes of `cost-top serve`, one module each."""

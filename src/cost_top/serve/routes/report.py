@@ -1,0 +1,117 @@
+"""`GET /v1/report`, `GET /v1/credits`: the AI Gateway reporting API, and more on the same path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from cost_top.model.money import usd_text
+from cost_top.model.notes import origin_of
+from cost_top.model.query import Report
+from cost_top.serve import shapes
+from cost_top.serve.errors import Problem, harmless
+from cost_top.serve.exact import ExactResponse, measure_fields, moment
+from cost_top.serve.parameters import ReportParameters, SpelledQuery, only, report_question
+from cost_top.serve.serving import TheAsker, TheServing
+
+router = APIRouter(tags=["report"])
+
+
+@router.get(
+    "/v1/report",
+    summary="Spend by any dimensions",
+    dependencies=[Depends(only(ReportParameters))],
+    responses=shapes.answers("Rows and totals. What is not known of a row is left out.", shapes.ReportAnswer),
+)
+async def report(serving: TheServing, asker: TheAsker, asked: Annotated[ReportParameters, Query()]) -> Response:
+    """What the requests of a period cost, grouped. Give `start_date` and `end_date`, or `since`.
+
+    Rows by day, hour or minute are in the order of time, others dearest first. Tags overlap: their rows add up to
+    more than the totals.
+    """
+    question = report_question(asked, asker.scope, serving.now())
+    answer = await serving.asking.ask(lambda: serving.hub.report(question.query))
+    return ExactResponse(report_body(answer, question, serving.hub.label))
+
+
+def report_body(report: Report, question: SpelledQuery, source: str) -> dict[str, object]:
+    """The answer as documented."""
+    query = question.query
+    return {
+        "results": report_rows(report, question),
+        "totals": measure_fields(report.totals, query.told),
+        "since": moment(query.start.astimezone(query.zone)),
+        "until": moment(query.end.astimezone(query.zone)),
+        "as_of": moment(report.as_of),
+        "source": harmless(source),
+        "notes": [harmless(note) if origin_of(note) == "source" else note for note in report.notes],
+        "row_count": report.row_count,
+    }
+
+
+def report_rows(report: Report, question: SpelledQuery) -> list[dict[str, object]]:
+    """The rows; a dimension that is not attributed and a measure that is not known are left out."""
+    keys = key_fields(report.columns, [row.key for row in report.rows], question)
+    told = question.query.told
+    return [fields | measure_fields(row.measures, told) for fields, row in zip(keys, report.rows, strict=True)]
+
+
+def key_fields(
+    columns: tuple[str, ...], keys: Sequence[Sequence[str | None]], question: SpelledQuery
+) -> list[dict[str, object]]:  # fmt: skip
+    """The attributed dimensions of each key, as the client spelled them."""
+    names = _names(columns, question)
+    short_hours = question.query.zone is UTC
+    rows = []
+    for key in keys:
+        fields: dict[str, object] = {}
+        for value, spelled in zip(key, names, strict=True):
+            if value is not None:
+                fields.update(dict.fromkeys(spelled, value[:13] if short_hours and "hour" in spelled else value))
+        rows.append(fields)
+    return rows
+
+
+def _names(columns: tuple[str, ...], question: SpelledQuery) -> list[tuple[str, ...]]:
+    """For each column of the answer the fields that carry it."""
+    by_name = "api_key_name" in question.spelled
+    with_token = "token" in question.spelled
+    names: list[tuple[str, ...]] = []
+    for column in columns:
+        if column == "token_name":
+            names.append((*(("token_name",) if with_token else ()), *(("api_key_name",) if by_name else ())))
+        else:
+            names.append((column,))
+    return names
+
+
+@router.get(
+    "/v1/credits",
+    summary="Balance and what has been used of it",
+    dependencies=[Depends(only())],
+    responses=shapes.answers("Amounts in USD as texts.", shapes.CreditsAnswer, 404),
+)
+async def credits_(serving: TheServing, asker: TheAsker) -> Response:
+    """Money paid in advance, where the source knows of it; else 404."""
+    asker.demand_everything("the balance")
+    found = await serving.asking.ask(serving.hub.credits)
+    if found is None or found.balance is None:
+        raise Problem(404, "the source knows no balance")
+    body = {"balance": _cents(found.balance)}
+    if found.total_used is not None:
+        body["total_used"] = _cents(found.total_used)
+    return ExactResponse(body)
+
+
+def _cents(amount: int) -> str:
+    """An exact amount with at least two decimals.
+
+    >>> _cents(95_500_000_000_000), _cents(5 * 10**12), _cents(1)
+    ('95.50', '5.00', '0.000000000001')
+    """
+    whole, _, decimals = usd_text(amount).partition(".")
+    return f"{whole}.{decimals:0<2}"

@@ -1,0 +1,1 @@
+"""Another cost-top, asked over its `serve`."""

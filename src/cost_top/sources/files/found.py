@@ -1,0 +1,81 @@
+"""Which files a source's text means, and how each is now."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+AGENTS = ("claude-code", "codex")  # sources whose files are in usual folders
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+_PACKED = ".gz"
+_WILD = "*?["
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file as it is: where, which, how large, and when it was last written."""
+
+    path: str
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+    @property
+    def form(self) -> str:
+        """`jsonl`, `csv` or `parquet`."""
+        return form_of(self.path)
+
+
+def form_of(path: str) -> str:
+    """How a file is written, by the end of its name.
+
+    >>> form_of("a/b.JSONL.gz"), form_of("x.csv"), form_of("log.ndjson")
+    ('jsonl', 'csv', 'jsonl')
+    """
+    suffix = Path(path.lower().removesuffix(_PACKED)).suffix
+    return suffix[1:] if suffix in (".csv", ".parquet") else "jsonl"
+
+
+def is_files(text: str) -> bool:
+    """Whether a source's text means files: a folder, a pattern, or a name that ends like one of ours."""
+    path = Path(text).expanduser()
+    if path.is_dir() or named_as_file(text):
+        return True
+    return any(sign in text for sign in _WILD) and "://" not in text and not path.exists()
+
+
+def named_as_file(text: str) -> bool:
+    """Whether a name ends like a file that is read here."""
+    return text.lower().removesuffix(_PACKED).endswith(SUFFIXES) and "://" not in text
+
+
+def files_of(places: tuple[str, ...]) -> list[FoundFile]:
+    """The files of folders (at any depth), patterns and paths, in the order of their names, each once."""
+    found: dict[tuple[int, int], FoundFile] = {}
+    for path in sorted({path for place in places for path in _paths(place)}):
+        try:
+            here = os.stat(path)
+        except OSError:
+            continue
+        if not stat.S_ISREG(here.st_mode):
+            continue  # a pipe would be waited for
+        found.setdefault(
+            (here.st_dev, here.st_ino), FoundFile(path, here.st_dev, here.st_ino, here.st_size, here.st_mtime_ns)
+        )
+    return list(found.values())
+
+
+def _paths(place: str) -> Iterator[str]:
+    path = os.path.expanduser(place)
+    if os.path.isdir(path):
+        for folder, _, names in os.walk(path):
+            yield from (os.path.join(folder, name) for name in names if named_as_file(name))
+    elif os.path.exists(path):
+        yield path
+    else:
+        yield from (name for name in glob.glob(path, recursive=True) if os.path.isfile(name))

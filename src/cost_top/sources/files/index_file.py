@@ -1,0 +1,99 @@
+"""The file of an index: how its tables are laid out, and a connection to it that makes it where it is not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from cost_top.model.files import remove_database
+from cost_top.sources.files.records import Kind
+
+# Bumped when reading changes figures or the tables change: an index of another version is made anew.
+VERSION = 3
+# `changes` stays while no row is changed or removed, `inserts` while none is added.
+MADE_BY = "SELECT identity, CAST(changes AS TEXT) AS changes, CAST(inserts AS TEXT) AS inserts FROM made_by"
+_BUSY_SECONDS = 30.0
+_CACHE_KB = 20_000
+_FILES = """\
+CREATE TABLE files (
+  number INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, device INTEGER, inode INTEGER, size INTEGER, mtime_ns INTEGER,
+  read_until INTEGER NOT NULL, witness TEXT NOT NULL, state TEXT NOT NULL, unreadable INTEGER NOT NULL
+);
+CREATE TABLE also (id TEXT NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (id, file)) WITHOUT ROWID;
+CREATE TABLE made_by (version INTEGER, kind TEXT, identity TEXT, changes INTEGER, inserts INTEGER);
+"""
+
+
+def indexes_of(kind: Kind) -> Mapping[str, str]:
+    """The statements that make the indexes of a kind's table, by name."""
+    table, key = quoted(kind.table), quoted(kind.key)
+    return {
+        "of_id": f"CREATE UNIQUE INDEX of_id ON {table} ({key})",
+        "of_file": f"CREATE INDEX of_file ON {table} (file)",
+        "of_time": f"CREATE INDEX of_time ON {table} ({quoted(kind.time)}, {key})",
+    }
+
+
+def opened(path: Path, kind: Kind) -> sqlite3.Connection:
+    """A connection to the index of a kind, private to the user. One that is damaged is made anew."""
+    fresh = not path.exists()
+    if fresh:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = OFF")  # it can always be made anew
+        database.execute(f"PRAGMA cache_size = -{_CACHE_KB}")  # ids come in no order
+        _make(database, kind)
+    except sqlite3.OperationalError:  # locked, or a disk that fails: no reason to throw it away
+        database.close()
+        raise
+    except sqlite3.DatabaseError:
+        database.close()
+        remove_database(path)
+        if fresh:
+            raise
+        return opened(path, kind)
+    return database
+
+
+def _make(database: sqlite3.Connection, kind: Kind) -> None:
+    made = (VERSION, f"{kind.name} {json.dumps(dict(kind.columns))}")
+    known = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'made_by'").fetchone()
+    if known and database.execute("SELECT version, kind FROM made_by").fetchone() == made:
+        return
+    if known:
+        raise sqlite3.DatabaseError("an index of another version")
+    with writing(database):
+        if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'made_by'").fetchone():
+            return  # by another process, meanwhile
+        columns = ", ".join(
+            f"{quoted(name)} {declared}{' NOT NULL' if name == kind.key else ''}"
+            for name, declared in kind.columns.items()
+        )
+        table = f"CREATE TABLE {quoted(kind.table)} ({columns}, file INTEGER NOT NULL)"
+        for statement in (*(part for part in _FILES.split(";\n") if part), table, *indexes_of(kind).values()):
+            database.execute(statement)
+        database.execute("INSERT INTO made_by VALUES (?, ?, ?, 0, 0)", (*made, secrets.token_hex(8)))
+
+
+@contextmanager
+def writing(database: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that alone writes: as a whole or not at all."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def quoted(name: str) -> str:
+    """A name as SQL."""
+    return '"' + name.replace('"', '""') + '"'

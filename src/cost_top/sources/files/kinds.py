@@ -1,0 +1,79 @@
+"""Which kind of files they are: told by their content, or by a mapping."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cost_top.gateways.preset import Preset
+from cost_top.model.errors import UserError, one_line
+from cost_top.sources.files.claude_code import ClaudeCode
+from cost_top.sources.files.codex import Codex
+from cost_top.sources.files.content import Record, head_of
+from cost_top.sources.files.exports import EXPORTS
+from cost_top.sources.files.found import FoundFile
+from cost_top.sources.files.mapped import Mapped
+from cost_top.sources.files.records import Kind
+
+_LOOKED_AT = 25  # files whose beginning is read to tell the kind
+
+
+def agent_folders(name: str, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The usual folders of a coding agent's sessions that are there. `UserError` where none is."""
+    home = Path.home()
+    if name == "codex":
+        places = [Path(environment.get("CODEX_HOME") or home / ".codex")]
+        inside: tuple[str, ...] = ("sessions", "archived_sessions")
+    else:
+        own = environment.get("CLAUDE_CONFIG_DIR")
+        places = (
+            [Path(part.strip()) for part in own.split(",")] if own else [home / ".config" / "claude", home / ".claude"]
+        )
+        inside = ("projects",)
+    found = [str(place / folder) for place in places for folder in inside if (place / folder).is_dir()]
+    if not found:
+        looked = ", ".join(str(place / inside[0]) for place in places)
+        raise UserError(f"{name}: no sessions found (looked for {looked}); give their folder as the source")
+    return tuple(found)
+
+
+def kind_of(files: Sequence[FoundFile], shown: str, mapping: Preset | None) -> Kind:
+    """The kind of these files. `UserError` where it is unknown, or where they are of several kinds."""
+    if not files:
+        raise UserError(f"{shown}: holds no .jsonl, .csv or .parquet file; give a folder, a file or a quoted pattern")
+    heads = {file.path: _head(file) for file in _some(files)}
+    if mapping is not None:
+        return Mapped(mapping, (record for head in heads.values() for record in head))
+    kinds: dict[str, Kind] = {}
+    for head in heads.values():
+        for record in head:
+            if ClaudeCode.recognises(record):
+                kinds["claude-code"] = ClaudeCode()
+            elif Codex.recognises(record):
+                kinds["codex"] = Codex()
+            else:
+                kinds |= {export.name: export for export in EXPORTS if export.recognises(record)}
+    if len(kinds) == 1:
+        return next(iter(kinds.values()))
+    if kinds:
+        raise UserError(
+            f"{shown}: holds files of several kinds ({', '.join(sorted(kinds))}); give a pattern of one kind"
+        )
+    names = sorted({name for head in heads.values() for record in head for name in record})
+    told = f"; columns found: {', '.join(one_line(name, 30) for name in names[:12])}" if names else ""
+    raise UserError(f"{shown}: no kind of log that cost-top knows by its content; map it with --mapping FILE{told}")
+
+
+def _some(files: Sequence[FoundFile]) -> list[FoundFile]:
+    """A few files, spread over all of them; empty ones tell nothing."""
+    written = [file for file in files if file.size]
+    step = max(1, len(written) // _LOOKED_AT)
+    return written[::step]
+
+
+def _head(file: FoundFile) -> list[Record]:
+    try:
+        return head_of(file.path)
+    except OSError as error:
+        raise UserError(f"{one_line(file.path, 200)}: {error.strerror}; give files that this user may read") from None

@@ -1,0 +1,160 @@
+"""Files as a request log: their rows in a private index, read like any other SQLite log and refreshed before a look."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from cost_top.gateways.loader import builtin_presets, load_preset
+from cost_top.model.errors import SourceError, UserError, one_line
+from cost_top.model.files import cache_folder, remove_database, temporary_file
+from cost_top.model.native import TABLE
+from cost_top.sources.base import DayCount, Evidence
+from cost_top.sources.files.found import AGENTS, files_of
+from cost_top.sources.files.index import FileIndex
+from cost_top.sources.files.index_file import MADE_BY
+from cost_top.sources.files.kinds import agent_folders, kind_of
+from cost_top.sources.files.records import Kind
+from cost_top.sources.sql.log import SqlLog, SqlLogReader, recognised_log
+from cost_top.sources.sql.sqlite import SqliteDatabase
+
+# Looking at thousands of files takes milliseconds; several readers of one poll look once.
+_AGAIN_SECONDS = 0.5
+
+
+def open_files(source: str, mapping: Path | None, cache: Path | None) -> FilesLog:
+    """The log that files hold. `source` is a folder, a file, a pattern, `claude-code` or `codex`.
+
+    The index is kept in `cache`, else in a temporary file. Raises `UserError` for everything a user can mend.
+    """
+    places = agent_folders(source) if source in AGENTS else (source,)
+    preset = load_preset(mapping) if mapping is not None else None
+    shown = one_line(source, 200)
+    files = files_of(places)
+    kind = kind_of(files, shown, preset)
+    index = FileIndex(_index_path(places, kind, cache), kind)
+    try:
+        index.refresh(files)
+    except SourceError as error:
+        raise UserError(f"{error}; check that the files can be read") from None
+    presets = (preset,) if preset else tuple(each for each in builtin_presets() if each.table == TABLE)
+    found = recognised_log(SqliteDatabase(index.path), presets, chosen=preset is not None)
+    log = FilesLog(found, index, places, source)
+    if cache is None:
+        weakref.finalize(log, remove_database, index.path)
+    return log
+
+
+class FilesLog(SqlLog):
+    """`LogSource` over files."""
+
+    def __init__(self, found: SqlLog, index: FileIndex, places: tuple[str, ...], source: str) -> None:
+        super().__init__(found.database, found.statements, found.names, found.found)
+        self.index = index
+        self._places, self._source = places, source
+        self._lock = threading.Lock()
+        self._looked = time.monotonic()
+
+    @property
+    def label(self) -> str:
+        """See `LogSource`."""
+        name = self._source if self._source in AGENTS else os.path.basename(self._source.rstrip("/")) or self._source
+        kind = self.index.kind.name
+        return one_line(name if name in (kind, "") else f"{kind}@{name}", 60)
+
+    @property
+    def identity(self) -> str:
+        """See `LogSource`."""
+        where = "|".join((self.index.kind.name, *map(os.path.abspath, self._places)))
+        return hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `LogSource`."""
+        told = [self.index.kind.note] if self.index.kind.note else []
+        lines = self.index.unreadable()
+        if lines:
+            told.append(f"{lines:,} line{'s' if lines > 1 else ''} of the files could not be read")
+        missing = super().notes if self.index.kind.table != TABLE else ()
+        return (*told, *missing)
+
+    def connect(self) -> FilesReader:
+        """See `LogSource`."""
+        return FilesReader(self)
+
+    def refresh(self) -> None:
+        """Take over what the files gained, at most twice a second. `SourceError` when they cannot be read."""
+        with self._lock:
+            if time.monotonic() - self._looked >= _AGAIN_SECONDS:
+                files = files_of(self._places)
+                if not files:
+                    raise SourceError(f"{one_line(self._source, 200)}: the files are gone")
+                self.index.refresh(files)
+                self._looked = time.monotonic()
+
+
+class FilesReader(SqlLogReader):
+    """`LogReader` over files: each question is about the files as they are now."""
+
+    def __init__(self, source: FilesLog) -> None:
+        super().__init__(source)
+        self._files = source
+
+    def rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
+        """See `LogReader`."""
+        self._files.refresh()
+        return super().rows(start, end, details)
+
+    def rows_at(self, times: Sequence[datetime], details: bool = True) -> AbstractContextManager[Any]:
+        """See `LogReader`."""
+        self._files.refresh()
+        return super().rows_at(times, details)
+
+    def fingerprints(self, start: datetime, end: datetime | None) -> AbstractContextManager[Any]:
+        """See `LogReader`."""
+        self._files.refresh()
+        return super().fingerprints(start, end)
+
+    def digest(self, start: datetime, end: datetime) -> str | None:
+        """See `LogReader`."""
+        self._files.refresh()
+        return super().digest(start, end)
+
+    def evidence(self) -> Evidence:
+        """See `LogReader`. The index counts for itself: its file says nothing for seconds after a write."""
+        self._files.refresh()
+        place = super().evidence().place
+        identity, changes, inserts = self.session.values(MADE_BY)[0]
+        return Evidence(place, f"{identity}:{changes}", f"{identity}:{inserts}", at_once=True)
+
+    def newest(self) -> datetime | None:
+        """See `LogReader`."""
+        self._files.refresh()
+        return super().newest()
+
+    def oldest(self) -> datetime | None:
+        """See `LogReader`."""
+        self._files.refresh()
+        return super().oldest()
+
+    def day_counts(self, start: date, end: date) -> Iterator[DayCount]:
+        """See `LogReader`."""
+        self._files.refresh()
+        yield from super().day_counts(start, end)
+
+
+def _index_path(places: tuple[str, ...], kind: Kind, cache: Path | None) -> Path:
+    if cache is None:
+        return temporary_file("cost-top-files-", ".db")
+    where = "|".join((kind.name, *sorted(kind.columns), *map(os.path.abspath, places)))
+    folder = cache / "files"
+    cache_folder(folder, cache)
+    return folder / f"{hashlib.sha256(where.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.db"

@@ -1,0 +1,1 @@
+"""One bounded, redacted HTTP client for every API."""

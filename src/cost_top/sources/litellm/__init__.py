@@ -1,0 +1,1 @@
+"""A LiteLLM proxy's rows over HTTP, read as a log."""

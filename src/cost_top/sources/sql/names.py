@@ -1,0 +1,137 @@
+"""Names and settings that a gateway keeps beside its log, in the same database or in another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from cost_top.gateways.beside import KEPT, budget_statement, fraction, lookup_statement, setting_statement
+from cost_top.gateways.detect import FoundTable
+from cost_top.gateways.dialects.base import Dialect
+from cost_top.gateways.normalise import text_select
+from cost_top.gateways.preset import KeptBudgetTable, LookupTable, Preset
+from cost_top.model.budgets import KeptBudget, KeptBudgets
+from cost_top.model.errors import SourceDenied, SourceError, UserError, one_line
+from cost_top.model.secret import public_value
+from cost_top.model.text import clean
+from cost_top.sources.base import Lookup, Statistics
+from cost_top.sources.sql.kept_budget import kept_budget
+from cost_top.sources.sql.session import Database, Session
+
+
+@dataclass(frozen=True, slots=True)
+class NameTables:
+    """Where names are: the tables that may be read, of a database that may be the log's own."""
+
+    database: Database
+    dialect: Dialect
+    schema: str | None
+    tables: tuple[LookupTable, ...]
+    budgets: tuple[KeptBudgetTable, ...] = ()
+
+    def read_budgets(self, session: Session, keys: Mapping[str, str]) -> KeptBudgets:
+        """The budgets the gateway keeps itself, as far as its tables can be read."""
+        columns = text_select(self.dialect, KEPT)
+        found: list[KeptBudget] = []
+        missing = []
+        for table in self.budgets:
+            try:
+                rows = session.values(budget_statement(self.dialect, self.schema, table), columns)
+            except SourceError as error:
+                missing.append(f"budgets of {table.table} are not known: {one_line(error)}")
+                continue
+            # A limit of its own goes before one that it shares.
+            known = {(one.of, one.value) for one in found} if table.limits_table else set()
+            read = (kept_budget(table, row, keys.get(table.of)) for row in rows)
+            found += [one for one in read if one is not None and (one.of, one.value) not in known]
+        return KeptBudgets(tuple(found), tuple(missing))
+
+    def read(self, session: Session, keys: Mapping[str, str]) -> tuple[Lookup, ...]:
+        """Every name; a table that cannot be read is left out, since names are a comfort. `keys` as in `RawShape`."""
+        found: dict[tuple[str, str], dict[str, str]] = {}
+        for table in self.tables:
+            known = found.setdefault((table.field, table.by), {})
+            columns = text_select(self.dialect, ("id", "name", "otherwise"))
+            try:
+                rows = session.values(lookup_statement(self.dialect, self.schema, table), columns)
+            except SourceDenied:
+                continue
+            for key, name, otherwise in rows:
+                shown = clean(table.values.get(name, "") if table.values else name)
+                if not shown and table.otherwise:
+                    shown = clean(otherwise)
+                if key and shown:
+                    known.setdefault(public_value(clean(key), keys.get(table.by)), shown)
+        return tuple(Lookup(field, by, names) for (field, by), names in found.items())
+
+
+def name_tables(
+    database: Database, dialect: Dialect, schema: str | None, preset: Preset, found: list[FoundTable]
+) -> NameTables:
+    """The preset's tables of names among those found."""
+    readable = {table.name: table.columns for table in found if table.schema == schema}
+    wanted = tuple(
+        replace(item, otherwise=item.otherwise if item.otherwise in readable[item.table] else None)
+        for item in preset.lookups
+        if {item.id, item.name} <= set(readable.get(item.table, ()))
+    )
+    kept = tuple(
+        each
+        for each in preset.budgets
+        if set(each.own_columns) <= set(readable.get(each.table, ()))
+        and (each.limits_table is None or set(each.limit_columns) <= set(readable.get(each.limits_table, ())))
+    )
+    return NameTables(database, dialect, schema, wanted, kept)
+
+
+def beside_tables(preset: Preset) -> set[str]:
+    """The tables a preset reads beside the log."""
+    setting = {preset.cost_setting.table} if preset.cost_setting else set()
+    named = {item.table for item in preset.lookups}
+    named |= {table for item in preset.budgets for table in (item.table, item.limits_table) if table}
+    return named | setting | set(preset.also_reads)
+
+
+def open_names(database: Database, preset: Preset) -> tuple[NameTables, Preset]:
+    """The names and settings kept in a database of their own; the preset with those settings."""
+    session = Session(database, Statistics())
+    try:
+        session.open()
+        found = database.tables(session, beside_tables(preset))
+        dialect = database.spelling(session)
+        schemas = [table.schema for table in found]
+        schema = schemas[0] if schemas else None
+        return (
+            name_tables(database, dialect, schema, preset, found),
+            with_setting(session, dialect, schema, preset, found),
+        )
+    except SourceError as error:
+        raise UserError(f"{error}; check names_url") from None
+    finally:
+        session.close()
+
+
+def with_setting(
+    session: Session, dialect: Dialect, schema: str | None, preset: Preset, found: list[FoundTable]
+) -> Preset:
+    """The preset with the divisor that the gateway's own table of settings gives."""
+    setting = preset.cost_setting
+    if setting is None:
+        return preset
+    columns = {table.name: table.columns for table in found if table.schema == schema}.get(setting.table, {})
+    if {setting.key, setting.value} <= set(columns):
+        rows = session.values(setting_statement(dialect, schema, setting), text_select(dialect, ("value",)))
+        values = [fraction(text) for (text,) in rows if text]
+        if values and values[0]:
+            return replace(preset, cost_divisor=values[0])
+        if values:
+            raise UserError(
+                f"{session.database.place}: {setting.name} in {setting.table} is no positive number; "
+                "give cost.divisor in a mapping file"
+            )
+    if setting.default is None:
+        raise UserError(
+            f"{session.database.place}: {setting.table} has no {setting.name} that may be read; GRANT SELECT on it, "
+            "or give cost.divisor in a mapping file"
+        )
+    return preset

@@ -1,0 +1,271 @@
+"""A recognised request log in an SQL database, and its readers: statements from its preset, a connection each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from types import TracebackType
+from typing import Any
+
+from cost_top.gateways.mapping import LogStatements
+from cost_top.gateways.normalise import time_select
+from cost_top.gateways.plain_rows import PlainRows
+from cost_top.model.budgets import KeptBudgets
+from cost_top.model.errors import SourceError, SourceReplaced
+from cost_top.model.ledger import Ledger
+from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, PresetId, Statistics
+from cost_top.sources.shaped import ShapedReader
+from cost_top.sources.sql.names import NameTables
+from cost_top.sources.sql.session import Database, Scratch, Session
+
+_UNTIMED_LIMIT = 10_000
+_SAMPLE_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLog:
+    """A table as it was when it was opened: which one, its columns and keys as one text, whether time has an index."""
+
+    place: str
+    shape: str
+    indexed: bool
+    notes: tuple[str, ...] = ()  # of other tables that it might have been
+
+
+class SqlLog:
+    """`LogSource` over an SQL database."""
+
+    def __init__(
+        self, database: Database, statements: LogStatements, names: NameTables, found: FoundLog
+    ) -> None:  # fmt: skip
+        self.found = found
+        self.database = database
+        self.statements = statements
+        self.columns = statements.columns
+        self.names = names
+        self.scratch = Scratch()
+        self.last_names: tuple[Lookup, ...] = ()  # from a database of their own
+        self.row_width: float | None = None  # bytes of a row's texts, once a reader has looked at some
+
+    def __repr__(self) -> str:
+        return f"SqlLog({self.label})"
+
+    @property
+    def label(self) -> str:
+        """See `LogSource`."""
+        return self.database.label(self.columns.preset.name)
+
+    @property
+    def identity(self) -> str:
+        """See `LogSource`."""
+        preset = self.columns.preset
+        where = f"{self.database.identity}|{self.columns.schema or ''}|{preset.table}"
+        return hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+    @property
+    def place(self) -> str:
+        """See `LogSource`."""
+        return self.found.place
+
+    @property
+    def preset(self) -> PresetId:
+        """See `LogSource`."""
+        return PresetId(self.columns.preset.name, self.columns.version)
+
+    @property
+    def overlap(self) -> timedelta:
+        """See `LogSource`."""
+        return self.columns.preset.overlap
+
+    @property
+    def overlap_share(self) -> float:
+        """See `LogSource`."""
+        return 0.01
+
+    @property
+    def costly(self) -> tuple[str, ...]:
+        """See `LogSource`."""
+        return self.columns.costly
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """See `LogSource`."""
+        return self.columns.shape.untold
+
+    @property
+    def rows_unique(self) -> bool:
+        """See `LogSource`."""
+        return self.columns.key is not None
+
+    @property
+    def indexed(self) -> bool:
+        """See `LogSource`."""
+        return self.found.indexed
+
+    @property
+    def reads_whole(self) -> bool:
+        """See `LogSource`."""
+        return False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `LogSource`."""
+        missing = self.columns.missing
+        notes = [*([f"the log has no columns for: {', '.join(missing)}"] if missing else []), *self.found.notes]
+        if not self.indexed:
+            notes.append(
+                f"no index of {self.columns.preset.table} serves its time: every look reads the whole table, "
+                "so new rows and changes are looked for less often"
+            )
+        if not self.rows_unique:
+            notes.append(
+                f"nothing in {self.columns.preset.table} is unique: every row counts, also where an id repeats; "
+                "a primary key or a unique index tells a request from its copy"
+            )
+        return tuple(notes)
+
+    def connect(self) -> SqlLogReader:
+        """See `LogSource`."""
+        return SqlLogReader(self)
+
+
+class SqlLogReader(ShapedReader):
+    """`LogReader` over an SQL database."""
+
+    def __init__(self, source: SqlLog) -> None:
+        self.source = source
+        self.statistics = Statistics()
+        self.session = Session(source.database, self.statistics, source.scratch)
+        self._statements = source.statements
+        self._shape = source.columns.shape
+        self.plain = PlainRows.of(self._shape)  # see `ReadsPlainRows`
+
+    def rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
+        """See `LogReader`."""
+        return self.session.stream(self._statements.rows(start, end, details))
+
+    def rows_at(self, times: Sequence[datetime], details: bool = True) -> AbstractContextManager[Any]:
+        """See `LogReader`."""
+        if not times:
+            raise ValueError("rows_at needs at least one time")
+        return self.session.stream(self._statements.rows_at(times, details))
+
+    def fingerprints(self, start: datetime, end: datetime | None) -> AbstractContextManager[Any]:
+        """See `LogReader`."""
+        return self.session.stream(self._statements.fingerprints(start, end))
+
+    def digest(self, start: datetime, end: datetime) -> str | None:
+        """See `LogReader`."""
+        sql = self._statements.digest(start, end)
+        if sql is None:
+            return None
+        count, total = self.session.values(sql)[0]
+        return f"{count} {total}"
+
+    def evidence(self) -> Evidence:
+        """See `LogReader`."""
+        source = self.source
+        table = source.columns.preset.table
+        evidence, shape = source.database.evidence(self.session, source.columns.schema, table)
+        if not shape:
+            raise SourceError(f"{source.database.place}: the table {table} is gone")
+        if (evidence.place, shape) != (source.found.place, source.found.shape):
+            what = "other columns or keys" if evidence.place == source.place else "another file or table"
+            raise SourceReplaced(f"{source.database.place}: {table} is {what} now; reading it anew")
+        return evidence
+
+    def newest(self) -> datetime | None:
+        """See `LogReader`."""
+        return self._edge(self._statements.newest())
+
+    def oldest(self) -> datetime | None:
+        """See `LogReader`."""
+        return self._edge(self._statements.oldest())
+
+    def day_counts(self, start: date, end: date) -> Iterator[DayCount]:
+        """See `LogReader`."""
+        for offset in range((end - start).days):
+            day = start + timedelta(days=offset)
+            count, check = self.session.values(self._statements.day_count(day))[0]
+            yield DayCount(day, int(count), str(check))
+
+    def untimed(self) -> int:
+        """See `LogReader`."""
+        found = self.session.values(self._statements.untimed(_UNTIMED_LIMIT))[0][0]
+        return min(int(found), _UNTIMED_LIMIT)
+
+    def lookups(self) -> tuple[Lookup, ...]:
+        """See `LogReader`."""
+        keys, names = dict(self._shape.keys), self.source.names
+        if names.database is self.source.database:
+            return names.read(self.session, keys)
+        session = Session(names.database, self.statistics, self.source.scratch)
+        try:
+            self.source.last_names = names.read(session, keys)
+        except SourceError:
+            pass  # the log can be read without the names' database: those that were read last hold
+        finally:
+            session.close()
+        return self.source.last_names
+
+    def kept_budgets(self) -> KeptBudgets:
+        """The budgets that the gateway itself keeps, from its tables."""
+        names = self.source.names
+        keys = dict(self._shape.keys)
+        if names.database is self.source.database:
+            return names.read_budgets(self.session, keys)
+        session = Session(names.database, self.statistics, self.source.scratch)
+        try:
+            return names.read_budgets(session, keys)
+        finally:
+            session.close()
+
+    def rolled_up(self, first: date, last: date) -> Mapping[date, int]:
+        """LiteLLM's own sums of days."""
+        from cost_top.sources.sql.drift import rolled_up
+
+        return rolled_up(self, first, last)
+
+    def ledger(self, newest: int) -> Ledger | None:
+        """The ledger beside the log: a native log's, or what the gateway's own books say."""
+        from cost_top.sources.sql.ledger import read_ledger
+
+        return read_ledger(self, newest)
+
+    def took(self, rows: int) -> None:
+        """See `LogReader`."""
+        width = self.source.row_width
+        if width is None:
+            width = self.source.row_width = self._sampled_width()
+        self.statistics.rows_read += rows
+        self.statistics.bytes_read += int(rows * width)
+
+    def cancel(self) -> None:
+        """See `LogReader`."""
+        self.session.cancel()
+
+    def close(self) -> None:
+        """See `LogReader`."""
+        self.session.close()
+
+    def __enter__(self) -> LogReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _edge(self, sql: str) -> datetime | None:
+        rows = self.session.values(sql, time_select(self._shape.time_kind))
+        moment = rows[0][0] if rows else None
+        return moment.replace(tzinfo=UTC) if isinstance(moment, datetime) else None
+
+    def _sampled_width(self) -> float:
+        texts = ", ".join(f'CAST("{name}" AS VARCHAR)' for name in ("id", "time", *self._shape.fields))
+        width = f"count(*), coalesce(sum(strlen(concat_ws('', {texts}))), 0)"
+        count, size = self.session.values(self._statements.sample(_SAMPLE_ROWS), width)[0]
+        return float(size) / count if count else 0.0

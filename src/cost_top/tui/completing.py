@@ -1,0 +1,67 @@
+"""What Tab offers in the filter: fields, then values that are on the screen. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from cost_top.model.filter import FIELD_SYNONYMS, FILTER_FIELDS, YES_NO, value_term
+from cost_top.model.snapshot import Snapshot
+
+_LAST_TERM = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*(?:"|$))*$')
+_LAST_VALUE = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*(?:"|$))*$')
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """`candidates` in the place of the text from `start` on, the likeliest first."""
+
+    start: int
+    candidates: tuple[str, ...]
+
+    @property
+    def common(self) -> str:
+        """What all of them begin with."""
+        columns = zip(*self.candidates, strict=False)
+        return "".join(takewhile(bool, (each[0] if len(set(each)) == 1 else "" for each in columns)))
+
+
+def offered(text: str, values: Mapping[str, Sequence[str]]) -> Offer:
+    """What may stand at the end of `text`; `values` are those known of each field.
+
+    >>> offered("tag:prod -mo", {}).candidates, offered("user:a", {"user": ("acme corp", "bob")}).candidates
+    (('model:', 'mode:'), ('"acme corp"',))
+    """
+    found = _LAST_TERM.search(text)
+    term = found[0] if found else ""
+    minus = term.startswith("-")
+    start = len(text) - len(term) + minus
+    word = term[minus:]
+    field, colon, rest = word.partition(":")
+    if not colon or field.startswith('"'):
+        fields = [f"{name}:" for name in FILTER_FIELDS if name.startswith(word.lower())]
+        named = [f"{name}:{one}" for name, known in values.items() for one in _spelled(known, word)] if word else []
+        return Offer(start, tuple(dict.fromkeys((*fields, *named)))[:MOST])
+    name = FIELD_SYNONYMS.get(field.lower(), field.lower())
+    last = _LAST_VALUE.search(rest)
+    typed = last[0] if last else ""
+    known = ("yes", "no") if FILTER_FIELDS.get(name) == YES_NO else values.get(name, ())
+    return Offer(len(text) - len(typed), tuple(dict.fromkeys(_spelled(known, typed)))[:MOST])
+
+
+def _spelled(known: Iterable[str], typed: str) -> Iterable[str]:
+    """Values that begin as typed, as a filter writes them."""
+    wanted = typed.strip('"').lower()
+    return (str(value_term("user", value)).partition(":")[2] for value in known if value.lower().startswith(wanted))
+
+
+def values_on(snapshot: Snapshot | None) -> dict[str, tuple[str, ...]]:
+    """The values of each field that a snapshot's panels show, dearest first; what people call them before ids."""
+    found: dict[str, tuple[str, ...]] = {}
+    for lens in snapshot.lenses if snapshot is not None else ():
+        keys = [row.key for row in lens.report.rows]
+        found[lens.dimension] = tuple(dict.fromkeys(part for key in keys for part in reversed(key) if part))
+    return found

@@ -1,0 +1,72 @@
+"""Paid, list price and savings as lines of their screen; the three savings have wholes of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from cost_top.insight.savings import Savings
+from cost_top.model.errors import one_line
+from cost_top.model.format import UNKNOWN, count, counted, pad, percent
+from cost_top.model.money import display_usd
+from cost_top.tui.render.style import CAUTION, FIGURE, MUTED, SEPARATOR, content, fit
+from cost_top.tui.widgets.column import Column
+
+_NAME = 200
+_FIGURES = (("paid", 13), ("list price", 12), ("discount", 10), ("prompt cache", 14), ("response", 11))
+
+
+@dataclass(frozen=True, slots=True)
+class SavingsRow:
+    """One group, or all of them."""
+
+    label: str
+    savings: Savings
+    is_total: bool = False
+
+
+def savings_columns(width: int) -> tuple[Column, ...]:
+    """Their widths add up to `width`."""
+    left = max(8, width - sum(cells for _, cells in _FIGURES))
+    return (
+        Column("name", "", left, "left", None, 8),
+        *(Column(title, title, cells, "right", None, cells) for title, cells in _FIGURES),
+    )
+
+
+def savings_cells(row: SavingsRow, width: int) -> tuple[Content, ...]:
+    """One group: amounts, and the discount as a share of the list price."""
+    columns, told = savings_columns(width), row.savings
+    paid = f"{'≥ ' if told.unpriced else ''}{display_usd(told.paid)}"
+    texts = (
+        (one_line(row.label, _NAME), FIGURE if row.is_total else ""), (paid, FIGURE),
+        (display_usd(told.list_price), ""), (percent(told.discount, told.list_price) or UNKNOWN, ""),
+        (display_usd(told.prompt_cache), ""), (display_usd(told.response_cache), ""),
+    )  # fmt: skip
+    return tuple(
+        fit(content((pad(text, column.width, column.align), style)), column.width)
+        for (text, style), column in zip(texts, columns, strict=True)
+    )
+
+
+def savings_note(row: SavingsRow, width: int) -> list[Content]:
+    """Each saving of a group with its amount and what its share is of."""
+    told = row.savings
+    lines = [
+        _saving("discount", told.discount, told.list_price, "list price, of requests whose list price is known"),
+        _saving("prompt cache", told.prompt_cache, told.without_prompt_cache, "cost without it"),
+        _saving("response cache", told.response_cache, told.without_response_cache, "cost without it"),
+    ]
+    requests = "" if told.requests is None else f"{counted(told.requests, 'request')}{SEPARATOR}"
+    unpriced = f"{count(told.unpriced)} unpriced, in no figure" if told.unpriced else ""
+    last = content((f"{requests}the three are never added up  ", MUTED), (unpriced, CAUTION))
+    return [fit(line, width) for line in (*lines, last)]
+
+
+def _saving(name: str, amount: int | None, whole: int | None, of: str) -> Content:
+    if amount is None:
+        return content((f"{name} ", MUTED), "not told by the source")
+    share = percent(amount, whole)
+    told = f"{display_usd(amount)}" + (f", {share} of {display_usd(whole)} {of}" if share else "")
+    return content((f"{name} ", MUTED), told)

@@ -1,0 +1,124 @@
+"""What the dialogs share that list what the feed tells: a table, and below it what is to be said of one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, tzinfo
+from typing import Any, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
+from cost_top.tui.messages import ListArrived, Refused
+from cost_top.tui.render.style import BAD, MUTED, content
+from cost_top.tui.screens.dialog import Dialog
+from cost_top.tui.widgets.column import Column
+from cost_top.tui.widgets.keyed_table import KeyedTable
+from cost_top.tui.widgets.lines import Lines
+
+Row = TypeVar("Row")
+NOTE_LINES = 4
+
+
+class ListedDialog(Dialog[Row], Generic[Row]):
+    """A subclass asks for its rows and draws them. Nothing waits: an answer comes as a message."""
+
+    title_text = ""
+    foot = "esc close"
+    nothing = ""
+
+    def __init__(self, zone: tzinfo, clock: Callable[[], datetime]) -> None:
+        super().__init__()
+        self.zone, self.clock = zone, clock
+        self.rows: Sequence[Row] = ()
+
+    def compose(self) -> ComposeResult:
+        """A table and a text."""
+        with Vertical(classes="dialog listed") as dialog:
+            dialog.border_title = Content(self.title_text)
+            dialog.border_subtitle = Content(self.foot)
+            yield KeyedTable()
+            yield Lines(id="note")
+
+    def on_mount(self) -> None:
+        """Ask."""
+        table = self.query_one(KeyedTable)
+        table.empty = content(("reading…", MUTED))
+        table.focus()
+        self.query_one("#note").styles.height = NOTE_LINES
+        self.ask()
+
+    def ask(self) -> None:
+        """Ask the feed, with `hear` and `refuse` for the answer."""
+        raise NotImplementedError
+
+    def columns(self, width: int) -> tuple[Column, ...]:
+        """The table's columns at a width."""
+        raise NotImplementedError
+
+    def cells(self, row: Row, width: int) -> tuple[Content, ...]:
+        """A row of the table."""
+        raise NotImplementedError
+
+    def key_of(self, row: Row) -> Any:
+        """What the cursor follows."""
+        raise NotImplementedError
+
+    def note(self, row: Row, width: int) -> Sequence[Content]:
+        """What is said of the row with the cursor."""
+        raise NotImplementedError
+
+    def heading(self) -> str:
+        """The title once the rows are known."""
+        return self.title_text
+
+    def hear(self, rows: Sequence[Row]) -> None:
+        """The answer; called on the feed's thread."""
+        self.post_message(ListArrived(rows))
+
+    def refuse(self, reason: str) -> None:
+        """Why there is none; called on the feed's thread."""
+        self.post_message(Refused(reason))
+
+    def on_list_arrived(self, message: ListArrived) -> None:
+        """Show the rows."""
+        self.rows = message.rows
+        self.query_one(KeyedTable).empty = content(self.nothing)
+        self.show_heading()
+        self._show()
+
+    def show_heading(self) -> None:
+        """Draw the title anew."""
+        self.query_one(Vertical).border_title = Content(self.heading())
+
+    def on_refused(self, message: Refused) -> None:
+        """Say why there are none."""
+        self.query_one(KeyedTable).empty = content((message.reason, BAD))
+        self._show()
+
+    def on_resize(self) -> None:
+        """Columns depend on the width."""
+        self._show()
+
+    def _show(self) -> None:
+        table = self.query_one(KeyedTable)
+        width = table.row_width
+        if width:
+            keys = [self.key_of(row) for row in self.rows]
+            table.show_rows(self.columns(width), keys, lambda index: self.cells(self.rows[index], width))
+            self._show_note()
+
+    def on_keyed_table_moved(self) -> None:
+        """The text belongs to the row with the cursor."""
+        self._show_note()
+
+    def _show_note(self) -> None:
+        row, page = self.row, self.query_one("#note", Lines)
+        page.show_lines(self.note(row, page.size.width) if row is not None else ())
+
+    @property
+    def row(self) -> Row | None:
+        """The row with the cursor."""
+        index = self.query_one(KeyedTable).index
+        return self.rows[index] if index < len(self.rows) else None

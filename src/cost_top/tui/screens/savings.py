@@ -1,0 +1,124 @@
+"""`$`: what was paid, what the list price was, what was saved, by key, provider, model or date; and what was wasted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, tzinfo
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.content import Content
+
+from cost_top.insight.savings import comparable, savings_of, savings_rows
+from cost_top.insight.waste import waste_view
+from cost_top.model.answers import Answers
+from cost_top.model.dimensions import dimension_named
+from cost_top.model.filter import Filter
+from cost_top.model.query import ReportQuery
+from cost_top.model.windows import Period
+from cost_top.tui.host import host_of
+from cost_top.tui.keys import SAVINGS_BINDINGS
+from cost_top.tui.messages import ListArrived, Refused
+from cost_top.tui.render.savings import SavingsRow, savings_cells, savings_columns, savings_note
+from cost_top.tui.render.style import MUTED, content
+from cost_top.tui.render.waste import WasteRow, waste_cells, waste_columns, waste_note, waste_rows
+from cost_top.tui.screens.listed import ListedDialog
+from cost_top.tui.widgets.column import Column
+from cost_top.tui.widgets.keyed_table import KeyedTable
+
+TABS = (("token", "key"), ("provider", "provider"), ("model", "model"), ("day", "date"), ("waste", "waste"))
+_MOST = 200
+
+
+class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
+    """The total first; the arrows choose what it is told by."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*SAVINGS_BINDINGS]
+    foot = "← → by key, provider, model, date; waste  esc close"
+    nothing = "no requests in this time"
+
+    def __init__(self, where: Filter, period: Period, zone: tzinfo, clock: Callable[[], datetime]) -> None:
+        """Of the requests of a filter in a period."""
+        super().__init__(zone, clock)
+        self._where, self._period = where, period
+        self._tab = 0
+        self._asked = 0
+
+    @property
+    def title_text(self) -> str:  # type: ignore[override]
+        """What it is told by."""
+        tabs = " ".join(f"[{word}]" if place == self._tab else word for place, (_, word) in enumerate(TABS))
+        start, end = self._period.start.astimezone(self.zone), self._period.end.astimezone(self.zone)
+        return f"Paid, list price, saved · by {tabs} · {start:%-d %b %H:%M} – {end:%-d %b %H:%M}"
+
+    def ask(self) -> None:
+        """Two reports: of all requests, and of those whose list price is known."""
+        dimension = TABS[self._tab][0]
+        self._asked = number = self._asked + 1
+        if dimension == "waste":
+            whole = ReportQuery(self._period.start, self._period.end, (), self._where, self.zone)
+            self._ask(lambda answers: waste_rows(waste_view(answers, whole)), number)
+            return
+        sort = "day" if dimension == "day" else "total_cost"
+        period = self._period
+        query = ReportQuery(
+            period.start, period.end, (dimension,), self._where, self.zone, sort=sort, limit=_MOST
+        )  # fmt: skip
+        self._ask(lambda answers: _rows(answers, query), number)
+
+    def _ask(self, question: Callable[[Answers], Sequence[SavingsRow | WasteRow]], number: int) -> None:
+        host_of(self).feed.ask(
+            question,
+            lambda rows: self._answered(number, ListArrived(rows)),
+            lambda reason: self._answered(number, Refused(reason)),
+        )
+
+    def _answered(self, number: int, message: ListArrived | Refused) -> None:
+        if number == self._asked:  # called on the feed's thread
+            self.post_message(message)
+
+    def columns(self, width: int) -> tuple[Column, ...]:
+        """See `ListedDialog`."""
+        return waste_columns(width) if self._is_waste else savings_columns(width)
+
+    def cells(self, row: SavingsRow | WasteRow, width: int) -> tuple[Content, ...]:
+        """See `ListedDialog`."""
+        return waste_cells(row, width) if isinstance(row, WasteRow) else savings_cells(row, width)
+
+    def key_of(self, row: SavingsRow | WasteRow) -> tuple[str, bool]:
+        """See `ListedDialog`."""
+        return (row.name, False) if isinstance(row, WasteRow) else (row.label, row.is_total)
+
+    def note(self, row: SavingsRow | WasteRow, width: int) -> Sequence[Content]:
+        """See `ListedDialog`."""
+        return waste_note(row, width) if isinstance(row, WasteRow) else savings_note(row, width)
+
+    @property
+    def _is_waste(self) -> bool:
+        return bool(self.rows) and isinstance(self.rows[0], WasteRow)
+
+    def action_tab(self, step: int) -> None:
+        """Tell it by something else."""
+        before, self._tab = self._tab, (self._tab + step) % len(TABS)
+        self.show_heading()
+        if "waste" in (TABS[before][0], TABS[self._tab][0]):
+            self.rows = ()
+            self.query_one(KeyedTable).empty = content(("reading…", MUTED))
+            self._show()
+        self.ask()
+
+    def on_keyed_table_activated(self, event: KeyedTable.Activated) -> None:
+        """There is nothing below a row."""
+        event.stop()
+
+
+def _rows(answers: Answers, query: ReportQuery) -> list[SavingsRow]:
+    every = answers.report(query)
+    compared = answers.report(replace(query, where=comparable(query.where), limit=None))
+    none = dimension_named(query.group_by[0]).none
+    rows = [SavingsRow("all", savings_of(every.totals, compared.totals), is_total=True)]
+    for key, savings in savings_rows(every, compared):
+        label = next((part for part in reversed(key) if part), None)
+        rows.append(SavingsRow(label or none, savings))
+    return rows

@@ -1,0 +1,137 @@
+"""`cost-top requests`: every request once, in order, exactly; what is told on follow."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cost_top.cli.follow import Arrivals, first_told
+from cost_top.cli.requests import command
+from cost_top.model.errors import UserError
+from cost_top.model.snapshot import RequestRow
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HOSTILE = ("=HYPERLINK(1)", "-5", "+1", "@x", "\u202eevil", "a\x1b[31mb")
+
+
+def row(identity: str, minute: int, cost: int | None = 10**9) -> RequestRow:
+    known = {"id": identity, "time": NOON + timedelta(minutes=minute), "tags": (), "cost": cost}
+    return RequestRow(**{**dict.fromkeys(RequestRow.__dataclass_fields__), **known, "price_status": "reported"})
+
+
+@pytest.fixture
+def log(sqlite_log):
+    log = sqlite_log()
+    for number in range(2500):
+        time_ms = int((NOON + timedelta(seconds=number)).timestamp() * 1000)
+        cost = -(10**10) if number == 7 else 10**9 + number
+        log.add(id=f"r-{number:04}", time_ms=time_ms, user_id=HOSTILE[number % len(HOSTILE)], cost_pico_usd=cost)
+    return log
+
+
+def run(*arguments: str) -> str:
+    period = ("--since", "2026-11-20", "--until", "2026-11-21", "--tz", "UTC", "--no-cache")
+    return CliRunner().invoke(command, [*arguments, *period], catch_exceptions=False, standalone_mode=False).output
+
+
+def test_every_request_of_the_period_once_newest_first(log):
+    told = [json.loads(line) for line in run(str(log.path), "--format", "jsonl").splitlines()]
+    assert [each["id"] for each in told] == [f"r-{number:04}" for number in reversed(range(2500))]
+    assert told[-8]["cost"] == "-0.01"
+
+
+def test_dearest_first_and_a_limit(log):
+    told = json.loads(run(str(log.path), "--format", "json", "--sort", "cost", "--limit", "2", "--columns", "id,cost"))
+    assert told["requests"] == [{"id": "r-2499", "cost": "0.001000002499"}, {"id": "r-2498", "cost": "0.001000002498"}]
+    assert told["notes"] == ["there are more: raise --limit"]
+
+
+def test_a_spreadsheet_runs_no_text_and_keeps_every_number(log):
+    rows = list(csv.DictReader(io.StringIO(run(str(log.path), "--format", "csv"))))
+    assert len(rows) == 2500
+    assert {each["user"] for each in rows} == {"'=HYPERLINK(1)", "-5", "+1", "'@x", "evil", "a[31mb"}
+    assert rows[-8]["cost"] == "-0.01"
+
+
+def test_a_file_is_put_there_whole_and_private(log, tmp_path: Path):
+    path = tmp_path / "out.csv"
+    run(str(log.path), "--format", "csv", "--output", str(path))
+    assert len(path.read_text().splitlines()) == 2501
+    assert path.stat().st_mode & 0o077 == 0
+    assert [each.name for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
+
+
+def test_focus_charges_add_up_to_the_log(log):
+    rows = list(csv.DictReader(io.StringIO(run(str(log.path), "--format", "focus"))))
+    total = sum(10**9 + number for number in range(2500)) - (10**9 + 7) - 10**10
+    assert sum(Decimal(each["BilledCost"]) for each in rows) == Decimal(total) / 10**12
+    assert sum(int(each["x_CostTopRequests"]) for each in rows) == 2500
+    with pytest.raises(UserError, match="columns and an order of its own"):
+        run(str(log.path), "--format", "focus", "--sort", "cost")
+
+
+def test_a_table_tells_that_there_are_more(log):
+    shown = run(str(log.path)).splitlines()
+    assert len(shown) == 102
+    assert shown[-1] == "note: there are more: raise --limit"
+    assert all(len(line) <= 150 for line in shown)
+
+
+def test_wrong_columns_and_periods_are_one_line(log):
+    with pytest.raises(UserError, match=r"'csot' is no field of a request: did you mean cost\?"):
+        run(str(log.path), "--columns", "id,csot")
+    with pytest.raises(UserError, match="leave out --until"):
+        run(str(log.path), "--follow")
+
+
+def test_a_reader_that_closes_early_ends_it_as_a_pipe_does(log):
+    command_line = f"{sys.executable} -m cost_top requests {log.path} --since 2026-11-20 --format csv --no-cache"
+    line = f"{command_line} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("141", "")
+
+
+def test_follow_asks_for_what_is_new_and_once_a_minute_for_all_that_may_change():
+    arrivals, now, hour = Arrivals(), NOON + timedelta(seconds=30), timedelta(hours=1)
+    assert arrivals.wanted_from(now, 0.0) == now - hour
+    arrivals.news([row("a", 0)])
+    assert arrivals.wanted_from(now, 2.0) == NOON - timedelta(minutes=2)
+    assert arrivals.wanted_from(now, 61.0) == now - hour
+    assert arrivals.wanted_from(now, 62.0) > now - hour
+    arrivals.missed()
+    assert arrivals.wanted_from(now, 63.0) == now - hour
+    # A clock that was ahead leaves no gap.
+    arrivals.news([row("ahead", 24 * 60)])
+    assert arrivals.wanted_from(now, 64.0) == now - timedelta(minutes=2)
+
+
+def test_follow_begins_with_the_last_few_and_with_all_that_came_since():
+    news = Arrivals().news([row(f"r-{minute}", minute) for minute in range(8)])
+    assert [one[0].id for one in first_told(news, 2, NOON + timedelta(minutes=3))] == [f"r-{n}" for n in range(1, 8)]
+    assert [one[0].id for one in first_told(news, 2, NOON + timedelta(hours=1))] == ["r-6", "r-7"]
+
+
+def test_follow_tells_each_request_once_and_again_only_when_it_changed():
+    arrivals = Arrivals()
+    assert arrivals.news([row("b", 2), row("a", 1)]) == [(row("a", 1), 1, False), (row("b", 2), 1, False)]
+    assert arrivals.news([row("b", 2), row("a", 1)]) == []
+    changed, late = row("b", 2, 5), row("c", 0)
+    assert arrivals.news([changed, row("a", 1), late]) == [(late, 1, True), (changed, 2, False)]
+    arrivals.forget(NOON + timedelta(minutes=2))
+    assert arrivals.news([row("d", 3)]) == [(row("d", 3), 1, False)]
+
+
+def test_follow_tells_each_of_several_requests_of_one_id_once():
+    arrivals, tries = Arrivals(), [row("a", 1, 1), row("a", 1, 2), row("a", 1, 2)]
+    assert [one[0].cost for one in arrivals.news(tries)] == [1, 2, 2]
+    assert arrivals.news(tries) == []
+    assert [one[0].cost for one in arrivals.news([*tries, row("a", 2, 3)])] == [3]

@@ -1,0 +1,174 @@
+"""The same requests, written in each gateway's own shape in each of its databases, give the same report in every lens.
+
+500 requests a pair; all 5,000 with COST_TOP_FULL_CONTRACT=1.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+
+from cost_top.gateways.dialects.postgresql import PostgresSpelling
+from cost_top.model.engine import Need
+from cost_top.model.query import ReportQuery
+from cost_top.model.windows import Period
+from cost_top.monitor.cluster.cluster import Cluster
+from cost_top.monitor.cluster.engine import ClusterEngine
+from cost_top.monitor.cluster.reports import asked_report
+from cost_top.monitor.log.once import read_period
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
+from cost_top.sources.sql.postgres import PostgresDatabase
+from support.gateway_shapes import AIPROXY, BIFROST, NEW_API, SECRET, SHAPES
+from support.log_writers import clickhouse_writer, mysql_writer, postgres_writer, sqlite_writer
+from support.logical import LENSES, expected, requests, told
+
+COUNT = 5000 if os.environ.get("COST_TOP_FULL_CONTRACT") == "1" else 500
+END = datetime(2026, 10, 8, tzinfo=UTC)
+WRITERS = {
+    "postgresql": ("postgres_server", postgres_writer), "mysql": ("mariadb_server", mysql_writer),
+    "clickhouse": ("clickhouse_server", clickhouse_writer),
+}  # fmt: skip
+PAIRS = [
+    pytest.param(shape, database, id=f"{shape.preset}-{database}") for shape in SHAPES for database in shape.databases
+]
+
+
+@pytest.fixture(scope="module")
+def book():
+    return RateBook.load(None)
+
+
+@pytest.fixture
+def writer_of(request, tmp_path):
+    """Opens a database to write into."""
+    with ExitStack() as stack:
+
+        def open_writer(database):
+            if database == "sqlite":
+                return stack.enter_context(sqlite_writer(tmp_path))
+            fixture, writer = WRITERS[database]
+            return stack.enter_context(writer(request.getfixturevalue(fixture)))
+
+        yield open_writer
+
+
+@pytest.mark.parametrize("shape", [NEW_API, BIFROST, AIPROXY], ids=lambda shape: shape.preset)
+def test_every_lens_where_postgresql_has_no_safe_parser_of_json_text(shape, writer_of, book, monkeypatch):
+    monkeypatch.setattr(PostgresDatabase, "spelling", lambda *_: PostgresSpelling(version=150000))
+    test_every_lens_of_every_gateway(shape, "postgresql", writer_of, book)
+
+
+@pytest.mark.parametrize(("shape", "database"), PAIRS)
+def test_every_lens_of_every_gateway(shape, database, writer_of, book):
+    writer = writer_of(database)
+    written = writer.write(shape, requests(COUNT, END))
+    source = open_log(writer.location)
+    assert source.preset.name == shape.preset
+    statements = _recorded(source)
+    start = END - timedelta(days=4)
+    mirror = read_period(source, book, None, Period(start, END))
+    try:
+        for lens in LENSES:
+            report = mirror.report(ReportQuery(start, END, group_by=(lens,)), datetime.now(UTC))
+            _compare(told(report), expected(written, lens), lens)
+    finally:
+        mirror.close()
+    if database in ("clickhouse", "postgresql"):
+        statements += _compare_where_it_lives(source, book, written, start)
+    assert not [sql for sql in statements for column in shape_secrets(shape) if column in sql]
+    assert SECRET not in repr(source)
+    _plain_rows_are_the_same(source, start)
+
+
+def _plain_rows_are_the_same(source, start):
+    """The rows that are read without SQL are what SQL makes of them."""
+    with source.connect() as reader, duckdb.connect() as duck:
+        if reader.plain is None:
+            return
+        with reader.rows(start, None, True) as stream:
+            duck.execute("CREATE TABLE raw AS SELECT * FROM stream")
+        assert stream is not None
+        found = duck.execute(f"SELECT * FROM ({reader.taken_sql('raw')})")
+        names = [column[0] for column in found.description]
+        right = {row[names.index("key")]: dict(zip(names, row, strict=True)) for row in found.fetchall()}
+        read = [reader.plain.read(values) for values in duck.execute(reader.plain.select("raw")).fetchall()]
+        assert len(read) == len(right)
+        for row in read:
+            assert row is None or row == right[row["key"]]
+
+
+def _compare_where_it_lives(source, book, written, start):
+    """The same of the log that is not copied: every lens in one reading, times of day in reports."""
+    cluster, asked = Cluster(source, book), []
+    ask = cluster.ask
+    cluster.ask = lambda sql, parameters=None: asked.append(sql) or ask(sql, parameters)
+    try:
+        cluster.learn(END)
+        engine = ClusterEngine(cluster)
+        engine.tick(END + timedelta(days=1))
+        named = [lens for lens in LENSES if lens not in ("day", "hour", "token_name")]
+        needs = [Need(lens, ReportQuery(start, END, group_by=(lens,))) for lens in named]
+        replies = engine.answers(needs, float("inf"))
+        for lens in named:
+            _compare(told(replies[lens].report), expected(written, lens), lens)
+        for lens in ("hour", "token_name"):
+            report = asked_report(cluster, ReportQuery(start, END, group_by=(lens,)), END)
+            _compare(told(report), expected(written, lens), lens)
+    finally:
+        cluster.close()
+    assert asked
+    return asked
+
+
+def shape_secrets(shape):
+    """Columns of the shape that hold secrets and payloads, spelled as no other column is."""
+    secret = {
+        "refresh_token",
+        "password_hash",
+        "credentials",
+        "oauth_sub",
+        "input_history",
+        "raw_request",
+        "request_body",
+        "hashed_key",
+    }
+    return {name for columns in (shape.columns, *shape.beside.values()) for name in columns if name in secret}
+
+
+def _recorded(source):
+    """Every statement the source is asked from now on."""
+    from cost_top.sources.sql import session
+
+    seen = []
+    connect = source.database.connect
+
+    def recording():
+        connection, opened_on = connect()
+        run = connection.run
+
+        def noted(sql, query=True):
+            seen.append(sql)
+            return run(sql, query)
+
+        connection.run = noted
+        return connection, opened_on
+
+    source.database.connect = recording
+    assert session
+    return seen
+
+
+def _compare(found, wanted, lens):
+    assert found.keys() == wanted.keys(), lens
+    wrong = {
+        (lens, key, name): (found[key][name], value)
+        for key, figures in wanted.items()
+        for name, value in figures.items()
+        if (found[key][name] or 0) != value
+    }
+    assert not wrong, dict(list(wrong.items())[:8])

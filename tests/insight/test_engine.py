@@ -1,0 +1,250 @@
+"""The rules over hand-made traffic: what fires, what does not, and how incidents live."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from tests.insight.traffic import CENT, DAY, ORIGIN, cell, even, features
+
+from cost_top.insight.engine import Engine, run
+from cost_top.insight.incidents import Incident
+from cost_top.insight.levels import Rules
+from cost_top.insight.replay import incidents_json
+from cost_top.model.expected import Expected
+from cost_top.model.features import Cell, Doubled, Features, LoopStep
+
+HOUR = 12
+
+
+def shop(days: int = 21) -> list[Cell]:
+    return [*even(days), *even(days, token="key-2", endpoint="/b", user="v")]
+
+
+def leak(start: int, hours: int, cost: int = 400 * CENT, token: str = "key-2") -> list[Cell]:
+    return [
+        cell(bucket, cost, token=token, endpoint="/b", user="stranger", model="dear")
+        for bucket in range(start, start + hours * HOUR)
+    ]
+
+
+def opened(given: Features, rules: Rules | None = None, start: int = 0, step: int = 1) -> list[Incident]:
+    return run(given, rules or Rules(), UTC, start, step).incidents.all
+
+
+def test_an_even_log_has_no_incident() -> None:
+    assert opened(features(shop(), 21)) == []
+
+
+def test_a_leaked_key_opens_within_the_hour_on_the_slice_that_carries_it_and_closes_after_six_quiet_hours() -> None:
+    start = 18 * DAY + 100
+    found = opened(features([*shop(), *leak(start, 5)], 21))
+    assert len(found) == 1
+    incident = found[0]
+    assert incident.first.kind == "spike"
+    assert start < incident.opened <= start + HOUR
+    assert incident.part in (("user", "stranger"), ("model", "dear"), ("token", "key-2"))
+    assert incident.closed is not None
+    assert incident.closed == incident.last_fire + 6 * HOUR
+
+
+def test_every_other_slice_that_the_same_requests_raise_stands_in_also_only() -> None:
+    found = opened(features([*shop(), *leak(18 * DAY, 5)], 21))
+    assert len(found) == 1
+    assert found[0].also
+    assert found[0].part not in found[0].also
+
+
+def test_nothing_is_said_of_a_log_in_its_first_three_days() -> None:
+    early = [*even(21), *leak(2 * DAY, 5)]
+    assert [one for one in opened(features(early, 21)) if one.opened < 3 * DAY] == []
+
+
+def test_a_log_that_begins_in_the_middle_learns_from_its_own_first_request_on() -> None:
+    late = [one._replace(bucket=one.bucket + 5 * DAY) for one in [*even(4), *leak(2 * DAY, 5)]]
+    assert opened(features(late, 9)) == []
+
+
+def test_what_costs_less_than_the_least_excess_is_not_said() -> None:
+    given = features([*shop(), *leak(18 * DAY, 5)], 21)
+    assert opened(given, Rules(min_excess=10**15)) == []
+
+
+def test_one_large_request_is_no_incident() -> None:
+    one = cell(18 * DAY, 3000 * CENT, user="w", requests=1)
+    assert opened(features([*shop(), one], 21)) == []
+
+
+def test_a_short_session_of_an_agent_is_no_incident_and_one_that_goes_on_is() -> None:
+    def session(length: int) -> list[Cell]:
+        return [cell(18 * DAY + 60 + at, 600 * CENT, user="agent", requests=8) for at in range(length)]
+
+    assert opened(features([*shop(), *session(4)], 21)) == []
+    assert opened(features([*shop(), *session(9)], 21))
+
+
+def test_a_key_that_replaces_another_is_no_news_and_one_that_comes_beside_it_is() -> None:
+    moved = [
+        one._replace(names=("key-3", *one.names[1:])) if one.bucket >= 18 * DAY and one.names[0] == "key-2" else one
+        for one in [*even(21, cost=CENT), *even(21, token="key-2", cost=20 * CENT, endpoint="/b", user="v")]
+    ]
+    assert opened(features(moved, 21)) == []
+    beside = even(21, token="key-3", cost=20 * CENT, endpoint="/b", user="v")[18 * DAY :]
+    kept = [*even(21, cost=CENT), *even(21, token="key-2", cost=20 * CENT, endpoint="/b", user="v"), *beside]
+    assert [one.part for one in opened(features(kept, 21))] == [("token", "key-3")]
+
+
+def test_an_incident_stays_open_while_a_good_part_of_it_goes_on() -> None:
+    start = 18 * DAY
+    less = [one._replace(cost=one.cost // 2) for one in leak(start + 60, 10)]
+    found = opened(features([*shop(), *leak(start, 5), *less], 21), Rules(dimensions=("token",)))
+    assert len(found) == 1
+    assert found[0].last_fire >= start + 150
+
+
+def test_two_days_are_too_few_to_call_a_pause_silence() -> None:
+    cells = [one for one in even(21) if not 12 * DAY + 100 <= one.bucket < 12 * DAY + 160]  # the second Sunday
+    assert opened(features(cells, 21)) == []
+
+
+def test_what_is_expected_raises_the_usual_while_it_lasts() -> None:
+    start = 18 * DAY
+    given = features([*shop(), *leak(start, 5, cost=40 * CENT)], 21)
+    assert opened(given, Rules("high"))
+    moment = datetime.fromtimestamp(ORIGIN, UTC) + timedelta(days=18)
+    launch = Expected("launch", moment - timedelta(hours=1), moment + timedelta(days=2), 100.0, (("token", "key-2"),))
+    rules = replace(Rules("high"), dimensions=("token",))
+    assert opened(given, rules)
+    assert opened(given, replace(rules, expected=(launch,))) == []
+
+
+def test_a_dearer_token_is_named_on_its_route() -> None:
+    cells = even(21, tokens=100_000)
+    for bucket in range(18 * DAY, 21 * DAY):
+        cells[bucket] = cell(bucket, 40 * CENT, tokens=100_000)
+    found = [one for one in opened(features(cells, 21)) if one.first.kind == "price"]
+    assert [one.part for one in found] == [("endpoint", "/a")]
+
+
+def test_a_price_that_rises_by_a_fifth_is_no_incident() -> None:
+    cells = even(21, tokens=100_000)
+    for bucket in range(18 * DAY, 21 * DAY):
+        cells[bucket] = cell(bucket, 12 * CENT, tokens=100_000)
+    assert opened(features(cells, 21)) == []
+
+
+def test_rows_logged_twice_are_an_incident_of_the_total_whose_excess_is_the_copies() -> None:
+    doubled = [
+        Doubled(bucket, 10, 5 if bucket >= 18 * DAY else 0, 10 * CENT if bucket >= 18 * DAY else 0)
+        for bucket in range(19 * DAY)
+    ]
+    given = features(shop(19), 19, doubled=doubled)
+    engine = run(given, Rules(), UTC, 0)
+    found = [one for one in incidents_json(engine, given) if one["kind"] == "double"]
+    assert [(one["dimension"], one["value"], one["name"]) for one in found] == [("total", None, None)]
+    assert found[0]["excess_usd"] == "28.8"
+
+
+def test_a_loop_is_an_incident_of_its_key() -> None:
+    at = 18 * DAY + 7
+    steps = [LoopStep(at, "key-1", 300 * CENT, ORIGIN + (at - 3) * 300)]
+    found = opened(features(shop(), 21, loops=steps))
+    assert [(one.first.kind, one.part, one.first.started) for one in found] == [("loop", ("token", "key-1"), at - 3)]
+
+
+def test_a_loop_that_costs_little_is_none() -> None:
+    steps = [LoopStep(18 * DAY, "key-1", CENT, ORIGIN)]
+    assert opened(features(shop(), 21, loops=steps)) == []
+
+
+def test_a_key_that_falls_silent_is_named_but_not_when_everything_is_silent() -> None:
+    cells = [one for one in shop() if not (18 * DAY + 100 <= one.bucket < 18 * DAY + 160 and one.names[0] == "key-2")]
+    assert [(one.first.kind, one.part) for one in opened(features(cells, 21))] == [("silence", ("token", "key-2"))]
+    cells = [one for one in shop() if not 18 * DAY + 100 <= one.bucket < 18 * DAY + 160]
+    assert [(one.first.kind, one.part) for one in opened(features(cells, 21))] == [("silence", ("total", None))]
+
+
+def test_errors_are_said_only_where_asked() -> None:
+    cells = [
+        cell(one.bucket, one.cost, requests=30, errors=25 if 18 * DAY <= one.bucket < 18 * DAY + 12 else 0)
+        for one in even(21)
+    ]
+    given = features(cells, 21)
+    assert opened(given) == []
+    kinds = {(one.first.kind, one.part) for one in opened(given, Rules(errors=True))}
+    assert ("errors", ("total", None)) in kinds
+    assert ("errors", ("provider", "p")) in kinds
+    told = incidents_json(run(given, Rules(errors=True), UTC, 0), given)  # the provider is not watched
+    assert any((one["kind"], one["dimension"], one["excess_usd"]) == ("errors", "provider", "0") for one in told)
+
+
+def test_a_rule_can_be_switched_off() -> None:
+    cells = [one for one in shop() if not 18 * DAY + 100 <= one.bucket < 18 * DAY + 160]
+    assert opened(features(cells, 21), Rules(off=frozenset({"silence"}))) == []
+
+
+def test_what_opens_does_not_depend_on_what_comes_later() -> None:
+    given = features([*shop(), *leak(18 * DAY, 5)], 21)
+    end = 18 * DAY + 20
+    cut = replace(given, count=end, cells=tuple(one for one in given.cells if one.bucket < end))
+    first = [(one.opened, one.first) for one in opened(given) if one.opened <= end]
+    assert first
+    assert [(one.opened, one.first) for one in opened(cut)] == first
+
+
+def test_a_coarser_step_opens_the_same_incident_at_its_next_look() -> None:
+    given = features([*shop(), *leak(18 * DAY, 5)], 21)
+    fine, coarse = opened(given), opened(given, step=6)
+    assert len(fine) == len(coarse) == 1
+    assert fine[0].first.dimension == coarse[0].first.dimension
+    assert 0 <= coarse[0].opened - fine[0].opened < 6
+
+
+def test_buckets_fed_one_by_one_with_a_look_after_each_are_the_same_as_a_replay() -> None:
+    given = features([*shop(), *leak(18 * DAY, 5)], 21)
+    engine = Engine(Rules(), ORIGIN, UTC, given.dimensions)
+    by_bucket: dict[int, list[Cell]] = {}
+    for one in given.cells:
+        by_bucket.setdefault(one.bucket, []).append(one)
+    news = []
+    for bucket in range(given.count):
+        engine.feed(bucket, by_bucket.get(bucket, []))
+        news += engine.tick()
+    assert [(one.opened, one.first, one.closed) for one in news] == [
+        (one.opened, one.first, one.closed) for one in opened(given)
+    ]
+
+
+def test_the_factors_of_an_incident_add_up_to_its_excess_and_the_sentence_names_who() -> None:
+    given = features([*shop(), *leak(18 * DAY, 5)], 21, names={"key-2": "billing"})
+    found = incidents_json(run(given, Rules(dimensions=("token",)), UTC, 0), given)
+    assert len(found) == 1
+    incident = found[0]
+    assert (incident["dimension"], incident["value"], incident["name"]) == ("token", "key-2", "billing")
+    from decimal import Decimal
+
+    assert sum(Decimal(part) for part in incident["factors"].values()) == Decimal(incident["excess_usd"])
+    assert set(incident["factors"]) == {"requests", "size", "mix", "price"}
+    assert incident["sentence"].startswith("key billing is $")
+    assert incident["id"].endswith("-token-key-2")
+    assert Decimal(incident["spent_usd"]) - Decimal(incident["usual_usd"]) == Decimal(incident["excess_usd_at_open"])
+
+
+def test_two_incidents_that_would_share_an_id_do_not() -> None:
+    steps = [LoopStep(18 * DAY, f"shared-prefix-{number}", 300 * CENT, ORIGIN + 18 * DAY * 300) for number in (1, 2)]
+    cells = [cell(18 * DAY, 300 * CENT, token=f"shared-prefix-{number}") for number in (1, 2)]
+    given = features([*shop(), *cells], 21, loops=steps)
+    found = incidents_json(run(given, Rules(dimensions=("token",), off=frozenset({"spike"})), UTC, 0), given)
+    assert [one["kind"] for one in found] == ["loop", "loop"]
+    assert len({one["id"] for one in found}) == 2
+
+
+def test_one_user_of_a_dear_model_is_no_change_of_price() -> None:
+    cells = [cell(bucket, 10 * CENT, tokens=100_000, user=f"u{bucket % 7}") for bucket in range(21 * DAY)]
+    dear = [cell(18 * DAY + bucket, 60 * CENT, tokens=20_000, user="one", model="dear") for bucket in range(11)]
+    rules = Rules(off=frozenset({"spike"}))
+    assert opened(features([*cells, *dear], 21), rules) == []
+    many = [
+        cell(18 * DAY + bucket, 60 * CENT, tokens=20_000, user=f"u{bucket % 7}", model="dear") for bucket in range(24)
+    ]
+    assert [one.part for one in opened(features([*cells, *many], 21), rules)] == [("endpoint", "/a")]

@@ -1,0 +1,76 @@
+"""A slice's spend by five minutes, against the same worked out bucket by bucket."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from cost_top.insight.levels import WINDOWS
+from cost_top.insight.series import Series
+
+DAY = 288
+
+
+def added(seed: int, end: int, series: Series | None = None, start: int = 0) -> tuple[Series, dict[int, int]]:
+    """A series with the same costs in the same buckets for the same seed, from `start` until `end`."""
+    draw, costs = random.Random(seed), dict[int, int]()
+    one = series if series is not None else Series("token", "k")
+    bucket = 0
+    while (bucket := bucket + draw.choice((1, 1, 2, 40, 300))) < end:
+        cost = draw.randint(0, 50)
+        costs[bucket] = cost
+        if bucket >= start:
+            one.add(bucket, bucket // DAY, cost, 1, cost, float(cost) ** 2)
+    return one, costs
+
+
+def record(costs: dict[int, int], window: int, day: int) -> int:
+    """The second highest of the days' highest windows, by definition."""
+    best: dict[int, int] = {}
+    for bucket in costs:
+        if day - 31 <= bucket // DAY < day:
+            spent = sum(costs.get(one, 0) for one in range(bucket - window + 1, bucket + 1))
+            best[bucket // DAY] = max(best.get(bucket // DAY, 0), spent)
+    return sorted(best.values())[-2] if len(best) > 1 else 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_record_is_the_second_highest_day_of_the_month_before(seed: int) -> None:
+    series, costs = added(seed, 40 * DAY)
+    today = 39
+    for index, window in enumerate(WINDOWS):
+        assert series.record(index, today) == record(costs, window, today)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("back", [1, 7 * DAY, 40 * DAY])
+def test_what_was_cut_is_as_if_it_had_not_been_added(seed: int, back: int) -> None:
+    series, _ = added(seed, 40 * DAY)
+    for index in range(len(WINDOWS)):
+        series.record(index, 40)
+    series.cut(40 * DAY - back)
+    assert series.first == added(seed, 40 * DAY - back)[0].first
+    again, costs = added(seed, 41 * DAY, series, start=40 * DAY - back)
+    fresh, _ = added(seed, 41 * DAY)
+    for name in ("at", "totals", "counts", "largest", "squares", "first"):
+        assert getattr(again, name) == getattr(fresh, name), name
+    for index, window in enumerate(WINDOWS):
+        assert again.record(index, 41) == record(costs, window, 41)
+
+
+def test_sums_stay_as_they_are_when_what_was_before_is_forgotten() -> None:
+    series, costs = added(3, 40 * DAY)
+    series.forget(5 * DAY + 17)
+    assert series.spent(6 * DAY, 40 * DAY) == sum(cost for bucket, cost in costs.items() if bucket >= 6 * DAY)
+    assert series.record(0, 39) == record(costs, WINDOWS[0], 39)
+
+
+def test_more_money_than_eight_bytes_hold_is_added_exactly() -> None:
+    series = Series("total", None)
+    for bucket, cost in enumerate((9 * 10**18, 9 * 10**18, 10**30, 5)):
+        series.add(bucket, 0, cost, 1, cost, float(cost) ** 2)
+    assert series.spent(0, 4) == 18 * 10**18 + 10**30 + 5
+    assert series.largest_in(0, 4) == 10**30
+    series.cut(2)
+    assert series.spent(0, 4) == 18 * 10**18

@@ -1,0 +1,175 @@
+"""Why: parts that add up, drivers that explain, and sentences a person understands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cost_top.insight.spans import compared
+from cost_top.insight.why import Ask, Why, why
+from cost_top.insight.why_text import printed, sentence, why_json
+from cost_top.model.filter import parse_filter
+from cost_top.model.query import Measures, Report, ReportRow
+from cost_top.model.windows import Period
+
+COLUMNS = ("token", "token_name", "endpoint", "model", "user")
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
+DOLLAR = 10**12
+PERIODS = ((NOW - timedelta(hours=8), NOW - timedelta(hours=4)), (NOW - timedelta(hours=4), NOW))
+
+Row = tuple[str | None, str | None, str, str | None, int, int, int]
+
+
+def row(
+    cost: float, requests: int, tokens: int, token: str | None = "agent-1", endpoint: str | None = "/a",
+    model: str = "small", user: str | None = None, cached: int = 0, hits: int = 0,
+) -> ReportRow:  # fmt: skip
+    measures = Measures(total_cost=round(cost * DOLLAR), request_count=requests + hits, cache_hit_count=hits,
+                        input_tokens=tokens, output_tokens=0, cached_input_tokens=cached)  # fmt: skip
+    return ReportRow((token, f"name of {token}", endpoint, model, user), measures)
+
+
+def ask(before: list[ReportRow], after: list[ReportRow]) -> Ask:
+    sides = [Report(COLUMNS, tuple(rows), Measures(), len(rows), NOW) for rows in (before, after)]
+    return Ask(sides[0], sides[1], PERIODS)
+
+
+def told(answer: Why, where: str = "endpoint:/a") -> str:
+    return sentence(answer, parse_filter(where), UTC, until_now=True)
+
+
+ROWS = st.lists(
+    st.builds(
+        row, st.integers(0, 100).map(lambda cents: cents / 100), st.integers(0, 50), st.integers(0, 9999),
+        st.sampled_from(["k", "l", None]), st.sampled_from(["/a", "/b", None]), st.sampled_from(["m", "n"]),
+        st.sampled_from(["u", None]), hits=st.integers(0, 3),
+    ),
+    max_size=6,
+)  # fmt: skip
+
+
+@given(ROWS, ROWS)
+def test_factors_add_up_to_the_change_of_the_whole_and_of_every_driver(
+    before: list[ReportRow], after: list[ReportRow]
+) -> None:
+    answer = why(ask(before, after))
+    assert sum(answer.factors.values()) == answer.change
+    for driver in answer.drivers:
+        assert sum(driver.factors.values()) == driver.change
+        assert driver.share * answer.change == driver.change
+
+
+def test_the_key_behind_it_is_named_with_its_own_requests_effect() -> None:
+    before = [row(10, 100, 10_000), row(2, 20, 2_000, token="agent-2")]
+    after = [row(10, 100, 10_000), row(18, 180, 18_000, token="agent-2")]
+    text = told(why(ask(before, after)))
+    assert text == (
+        "/a is up $16.00 (2.3×) since Mon 08:00: key name of agent-2 100 % of it, 9.0× the requests; "
+        "size and price per token unchanged."
+    )
+
+
+def test_a_swap_names_both_models_and_the_route() -> None:
+    before = [row(1, 100, 10_000, model="gpt-5-mini")]
+    after = [row(8, 100, 10_000, model="gpt-5")]
+    text = told(why(ask(before, after)))
+    assert "gpt-5-mini → gpt-5 on /a" in text
+    assert "requests;" not in text
+
+
+def test_a_cache_break_is_price_and_gives_the_reason() -> None:
+    before = [row(1, 100, 10_000, cached=7_200)]
+    after = [row(3, 100, 10_000, cached=300)]
+    text = told(why(ask(before, after)))
+    assert "3.0× the price per token (cached input 72 % → 3 %)" in text
+    assert "size unchanged" in text
+
+
+def test_larger_requests_are_size() -> None:
+    text = told(why(ask([row(1, 100, 10_000)], [row(4, 100, 40_000)])))
+    assert "requests 4.0× the size; price per token unchanged" in text
+
+
+def test_down_is_told_like_up() -> None:
+    text = told(why(ask([row(10, 100, 10_000)], [row(4, 40, 4_000)])))
+    assert text.startswith(
+        "/a is down $6.00 (-60 %) since Mon 08:00: key name of agent-1 100 % of it, 0.4× the requests"
+    )
+
+
+def test_what_was_not_there_is_new_and_what_is_the_same_is_unchanged() -> None:
+    assert "(new)" in told(why(ask([], [row(4, 40, 4_000)])))
+    same = [row(4, 40, 4_000)]
+    assert told(why(ask(same, same))) == "/a is unchanged since Mon 08:00, at $4.00."
+
+
+def test_one_level_down_stands_inside_the_first_driver() -> None:
+    before = [row(1, 10, 1000, token="k", user="u"), row(1, 10, 1000, token="l")]
+    before.append(row(1, 10, 1000, token="k", user="w"))
+    after = [row(9, 90, 9000, token="k", user="u"), row(1, 10, 1000, token="k", user="w"), row(1, 10, 1000, token="l")]
+    answer = why(ask(before, after), ("token", "user"))
+    assert (answer.drivers[0].dimension, answer.drivers[0].value) == ("token", "k")
+    assert [(one.dimension, one.value) for one in answer.drivers[0].inside] == [("user", "u")]
+
+
+def test_answers_of_the_response_cache_are_cells_of_their_own() -> None:
+    before = [row(1, 10, 1000, hits=0)]
+    after = [row(1, 10, 1000, hits=10)]
+    answer = why(ask(before, after))
+    assert answer.change == 0
+    assert answer.factors["price"] == answer.factors["size"] == 0
+
+
+def test_hostile_names_leave_no_control_character_in_the_sentence() -> None:
+    name = "evil\x1b[31m\n" + "x" * 300
+    text = told(why(ask([], [row(4, 40, 4_000, token=name)])), "")
+    assert text.isprintable()
+    assert len(text) < 400
+
+
+def test_the_json_has_money_as_strings_and_shares_as_numbers() -> None:
+    answer = why(ask([row(1, 10, 1000)], [row(2, 20, 2000)]))
+    document = why_json(answer, "s")
+    assert document["change_usd"] == "1"
+    assert document["factors"] == {"requests": "1", "mix": "0", "size": "0", "price": "0"}
+    assert document["drivers"][0]["share"] == 1.0
+    assert document["before"] == {
+        "since": "2026-11-02T04:00:00Z", "until": "2026-11-02T08:00:00Z", "cost_usd": "1", "requests": 10,
+        "unpriced": 0,
+    }  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.integers(-(10**16), 10**16), min_size=1))
+def test_parts_add_up_as_they_are_printed(parts: dict[str, int]) -> None:
+    cents = [int(text.replace("$", "").replace(".", "").replace(",", "")) for text in printed(parts).values()]
+    assert sum(cents) == (2 * sum(parts.values()) + 10**10) // (2 * 10**10)
+
+
+def test_the_day_so_far_is_compared_with_the_day_before_to_the_same_minute() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    today = Period(datetime(2026, 11, 5, tzinfo=zone), datetime(2026, 11, 5, 9, 30, tzinfo=zone))
+    other, note = compared(today, "previous", zone)
+    assert (other.start, other.end) == (datetime(2026, 11, 4, tzinfo=zone), datetime(2026, 11, 4, 9, 30, tzinfo=zone))
+    assert note is None
+
+
+def test_a_day_of_25_hours_is_said() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    long = Period(
+        datetime(2026, 10, 25, tzinfo=zone).astimezone(UTC), datetime(2026, 10, 26, tzinfo=zone).astimezone(UTC)
+    )
+    assert long.length == timedelta(hours=25)
+    other, note = compared(long, "previous", zone)
+    assert other.length == timedelta(hours=24)
+    assert note == "the clocks changed: 1 h more than what it is compared with"
+
+
+def test_otherwise_the_same_length_before_the_same_hours_of_last_week_or_from_an_instant_on() -> None:
+    period = Period(NOW - timedelta(hours=3), NOW)
+    assert compared(period, "previous", UTC)[0] == Period(NOW - timedelta(hours=6), NOW - timedelta(hours=3))
+    assert compared(period, "last-week", UTC)[0] == Period(NOW - timedelta(days=7, hours=3), NOW - timedelta(days=7))
+    start = NOW - timedelta(days=30)
+    assert compared(period, start, UTC)[0] == Period(start, start + timedelta(hours=3))

@@ -1,0 +1,58 @@
+"""The readers of history among themselves."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from cost_top.mirror.backfill import Backfill, Work
+from cost_top.sources.base import Statistics
+
+DAY = (datetime.now(UTC) - timedelta(days=4)).date()
+PATIENCE = 120.0
+
+
+class Reader:
+    statistics = Statistics()
+
+    def close(self) -> None:
+        pass
+
+    def cancel(self) -> None:
+        pass
+
+
+class SlowDays:
+    """Days whose first reading waits a little for the second to begin."""
+
+    def __init__(self) -> None:
+        self.second = threading.Event()
+
+    def read(self, _connection: Any, _reader: Any, days: list[date], details: bool) -> list[Any]:
+        if not details:
+            self.second.wait(0.3)
+        else:
+            self.second.set()
+        return [SimpleNamespace(day=day, details=details, row_count=1) for day in days]
+
+
+def test_of_two_readings_of_a_day_the_one_asked_for_last_ends_last() -> None:
+    source: Any = SimpleNamespace(costly=("tags",), indexed=True, reads_whole=False, connect=Reader)
+    database: Any = SimpleNamespace(cursor=lambda: SimpleNamespace(close=lambda: None))
+    days: Any = SlowDays()
+    backfill = Backfill(source, database, days, patient=False)
+    backfill.ask(Work.READ, [DAY])
+    backfill.ask(Work.DETAILS, [DAY])
+    backfill.start()
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while backfill.pending:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    finally:
+        backfill.stop()
+    assert [backfill.results.get_nowait().day.details for _ in range(2)] == [False, True]
+    assert backfill.results.empty()

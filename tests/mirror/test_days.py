@@ -1,0 +1,62 @@
+"""Days are the same rows whether each is priced by itself or several together, kept in files or in memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cost_top.mirror import days as module
+from cost_top.mirror.database import Database
+from cost_top.mirror.days import Days
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
+
+FIRST = date(2026, 3, 1)
+DAYS = [FIRST + timedelta(days=day) for day in range(4)]  # the last one is empty
+
+
+@pytest.fixture
+def log(sqlite_log) -> Path:
+    made = sqlite_log()
+    midnight = int(datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC).timestamp() * 1000)
+    for place, model in enumerate(("gpt-4o", "claude-sonnet-4-5", "unheard-of", "gpt-4o", None, "gpt-4o-mini")):
+        made.add(
+            time_ms=midnight + place * 12 * 3_600_000, provider="openai", model=model, input_tokens=1000 + place,
+            output_tokens=10, tags='["a", "b\\u001b"]', user_id="\x1b[31mred", cost_pico_usd=7 if place == 3 else None,
+        )  # fmt: skip
+    return made.path
+
+
+def read(log: Path, folder: Path | None) -> list[tuple[Any, ...]]:
+    """Every row of each day, with what proves the day."""
+    source, database = open_log(str(log)), Database(RateBook.load(None))
+    days = Days(folder, source, database)
+    try:
+        connection = database.cursor()
+        with source.connect() as reader:
+            found = days.read(connection, reader, DAYS, True)
+        assert all((day.path is not None) == (folder is not None) for day in found)
+        return [
+            (day.day, day.row_count, day.check, day.plain, day.content, rows(connection, day.relation)) for day in found
+        ]
+    finally:
+        days.close()
+        database.close()
+
+
+def rows(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[Any, ...]]:
+    return connection.execute(f"FROM {relation} ORDER BY time").fetchall()
+
+
+def test_days_are_the_same_however_they_are_priced_and_kept(log: Path, tmp_path: Path, monkeypatch) -> None:
+    together = read(log, tmp_path / "together")
+    assert [count for _, count, *_ in together] == [2, 2, 2, 0]
+    monkeypatch.setattr(module, "_PRICED_BY_THEMSELVES", 0)
+    assert read(log, tmp_path / "each") == together
+    assert read(log, None) == together
+    monkeypatch.undo()
+    assert read(log, None) == together

@@ -1,0 +1,134 @@
+"""Files of kept days: a damaged or foreign one is none, and the day is read from the log again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cost_top.mirror.kept import damaged
+from cost_top.model.query import ReportQuery
+from cost_top.model.windows import Period
+from cost_top.monitor.log.once import read_period
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
+from support.followed import Followed
+
+DAYS = range(3, 9)
+
+
+@pytest.fixture
+def kept(sqlite_log, tmp_path: Path):
+    """A log of 1 + 2 + … dollars a day whose days are kept."""
+    log = sqlite_log()
+    now = datetime.now(UTC)
+    for day in DAYS:
+        log.add(
+            time_ms=int((now - timedelta(days=day)).timestamp() * 1000), model=f"m{day}", user_id=f"u{day}",
+            cost_pico_usd=day, input_tokens=day,
+        )  # fmt: skip
+    total(log.path, tmp_path)
+    return log
+
+
+def total(path: Path, folder: Path) -> tuple[int, list[str]]:
+    now = datetime.now(UTC)
+    period = Period(now - timedelta(days=20), now)
+    mirror = read_period(open_log(str(path)), RateBook.load(None), folder / "cache", period)
+    try:
+        report = mirror.report(ReportQuery(period.start, period.end, group_by=("user",)), now)
+        return report.totals.total_cost, sorted(str(row.key[0]) for row in report.rows)
+    finally:
+        mirror.close()
+
+
+RIGHT = (sum(DAYS), sorted(f"u{day}" for day in DAYS))
+
+
+def files(folder: Path, suffix: str = "parquet") -> list[Path]:
+    return sorted((folder / "cache").rglob(f"*.{suffix}"))
+
+
+@pytest.mark.parametrize("place", [0, 1, 7, 40, 100, 300, 600, 900, -60, -9, -1])
+def test_one_flipped_byte_anywhere_changes_no_figure(kept, tmp_path: Path, place: int) -> None:
+    path = files(tmp_path)[2]
+    held = bytearray(path.read_bytes())
+    held[place] ^= 0xFF
+    path.write_bytes(bytes(held))
+    assert damaged(tmp_path / "cache") == [path]
+    assert total(kept.path, tmp_path) == RIGHT
+    assert damaged(tmp_path / "cache") == []
+
+
+def test_a_file_of_another_day_or_maker_is_none(kept, tmp_path: Path) -> None:
+    first, second, third, *_ = files(tmp_path)
+    swapped = first.read_bytes()
+    shutil.copy(second, first)
+    second.write_bytes(swapped)
+    duckdb.sql(f"COPY (SELECT * REPLACE (cost + 7 AS cost) FROM read_parquet('{third}')) TO '{third}.new'")
+    Path(f"{third}.new").replace(third)
+    assert total(kept.path, tmp_path) == RIGHT
+
+
+def test_a_kept_day_under_anothers_name_is_none(kept, tmp_path: Path) -> None:
+    first, second, *_ = files(tmp_path)
+    day = second.name.split(".", 1)[0]
+    first.rename(first.with_name(first.name.replace(first.name.split(".", 1)[0], day)))
+    second.unlink()
+    assert total(kept.path, tmp_path) == RIGHT
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"row_count": "x"}', "null"])
+def test_a_damaged_note_is_none(kept, tmp_path: Path, text: str) -> None:
+    for path in files(tmp_path, "json"):
+        path.write_text(text)
+    assert total(kept.path, tmp_path) == RIGHT
+
+
+@pytest.mark.parametrize("damage", ["flipped", "gone", "other columns"])
+def test_a_file_damaged_while_it_is_served_is_read_again(kept, tmp_path: Path, damage: str) -> None:
+    watched = Followed(open_log(str(kept.path)), tmp_path / "cache")
+    try:
+        path = files(tmp_path)[2]
+        if damage == "flipped":
+            held = bytearray(path.read_bytes())
+            held[len(held) // 2] ^= 0xFF
+            path.write_bytes(bytes(held))
+        elif damage == "gone":
+            path.unlink()
+        else:
+            duckdb.sql(f"COPY (SELECT 1 AS id) TO '{path}' (FORMAT parquet)")
+        watched.run(6.0)  # a question before would be answered once the day is read again
+        assert watched.is_right()
+    finally:
+        watched.close()
+
+
+def test_another_file_under_the_name_leaves_nothing_of_the_former(kept, tmp_path: Path) -> None:
+    before = files(tmp_path)
+    path = kept.path
+    kept.close()
+    moved = path.with_name("other.db")
+    shutil.copy(path, moved)
+    moved.replace(path)
+    assert total(path, tmp_path) == RIGHT
+    assert all(old.stat().st_mtime_ns > 0 for old in files(tmp_path))
+    assert {old.name for old in before} == {new.name for new in files(tmp_path)}, "the same rows, read anew"
+
+
+def test_what_former_versions_kept_is_no_damage_and_goes_in_time(kept, tmp_path: Path) -> None:
+    (folder,) = {path.parent for path in files(tmp_path)}
+    former = folder.with_name(folder.name.rsplit("-", 2)[0] + "-1")
+    former.mkdir()
+    (former / "2026-11-01.details.0123456789ab.parquet").write_bytes(b"PAR1")
+    assert damaged(tmp_path / "cache") == []
+    assert total(kept.path, tmp_path) == RIGHT
+    assert former.exists()
+    for path in (former / "2026-11-01.details.0123456789ab.parquet", former):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    total(kept.path, tmp_path)
+    assert not former.exists()

@@ -1,0 +1,161 @@
+"""The tail by itself, on clocks of its own: what it reads again, and when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import pytest
+
+from cost_top.mirror.hot import Hot
+from cost_top.mirror.schema import WITNESSED
+from cost_top.mirror.store import Mirror
+from cost_top.mirror.tail import Arrivals, Tail
+from cost_top.model.query import ReportQuery
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+START = (NOW - timedelta(hours=3)).replace(tzinfo=None)
+EVERYTHING = ReportQuery(NOW - timedelta(days=1), NOW + timedelta(days=1))
+
+
+class Followed:
+    """A log, its tail, and a clock that goes when it is told to."""
+
+    def __init__(self, log: Any) -> None:
+        source = open_log(str(log.path))
+        self.log = log
+        self.mirror = Mirror(source, RateBook.load(None), None)
+        self.reader = source.connect()
+        self.tail = Tail(self.mirror, self.reader, source.overlap)
+        self.now, self.clock = NOW, 0.0
+
+    def add(self, identity: str, ago: timedelta, cost: int = 1) -> None:
+        self.log.add(id=identity, time_ms=int((self.now - ago).timestamp() * 1000), provider="openai", model="gpt-4o",
+                     cost_pico_usd=cost, status=200)  # fmt: skip
+
+    def poll(self, after: float = 0.0) -> bool:
+        self.now += timedelta(seconds=after)
+        self.clock += after
+        self.tail.note(self.reader.evidence())
+        return self.tail.poll(self.now, self.clock)
+
+    def costs(self) -> dict[str, int]:
+        rows = self.mirror.rows.requests(ReportQuery(NOW - timedelta(days=1), NOW + timedelta(days=1), limit=100))
+        return {row.id: row.cost or 0 for row in rows}
+
+
+@pytest.fixture
+def followed(sqlite_log) -> Iterator[Followed]:
+    log = sqlite_log()
+    log.add(id="old", time_ms=int((NOW - timedelta(minutes=30)).timestamp() * 1000), provider="openai", model="gpt-4o",
+            cost_pico_usd=1, status=200)  # fmt: skip
+    tail = Followed(log)
+    assert tail.tail.fill(START, None) == 1
+    yield tail
+    tail.reader.close()
+    tail.mirror.close()
+
+
+def test_a_poll_takes_what_came_and_says_so(followed):
+    assert not followed.poll(1)
+    followed.add("new", timedelta(seconds=1), 5)
+    assert followed.poll(1)
+    assert followed.costs() == {"old": 1, "new": 5}
+    assert not followed.poll(1), "nothing more"
+
+
+def test_a_row_stamped_in_the_future_hides_nothing_that_comes_before_it(followed):
+    followed.add("ahead", -timedelta(hours=2), 7)
+    assert followed.poll(1)
+    followed.add("now", timedelta(0), 3)
+    assert followed.poll(60)
+    assert followed.costs() == {"old": 1, "ahead": 7, "now": 3}
+
+
+def test_late_changed_and_deleted_rows_of_the_overlap_are_followed(followed):
+    followed.add("new", timedelta(seconds=1), 5)
+    followed.poll(1)
+    followed.add("late", timedelta(minutes=4), 2)
+    followed.log.run("UPDATE cost_top_requests SET cost_pico_usd = 9 WHERE id = 'new'")
+    assert followed.poll(3600)
+    assert followed.costs() == {"old": 1, "new": 9, "late": 2}
+    assert (followed.tail.arrivals.late, followed.tail.arrivals.repeated) == (1, 1)
+    followed.log.run("DELETE FROM cost_top_requests WHERE id = 'late'")
+    assert followed.poll(3600)
+    assert followed.costs() == {"old": 1, "new": 9}
+
+
+def test_what_changes_in_a_large_overlap_is_seen_within_the_time_of_the_hot_end(followed):
+    followed.tail._overlap_share = 1e-9  # looking at it takes long
+    followed.add("early", timedelta(minutes=4), 5)
+    for number in range(400):  # more than are looked at again with each poll
+        followed.add(f"n{number}", timedelta(seconds=number / 10))
+    followed.poll(1)
+    followed.poll(3600)
+    followed.log.run("UPDATE cost_top_requests SET cost_pico_usd = 9 WHERE id = 'early'")
+    followed.poll(2)
+    followed.poll(25)
+    assert followed.mirror.report(EVERYTHING, NOW).totals.total_cost == 1 + 9 + 400
+
+
+def test_two_rows_of_one_id_are_two(followed):
+    followed.poll()
+    for identity in ("same", b"same"):  # a text and a blob are two keys to SQLite
+        followed.add(identity, timedelta(seconds=5))
+    assert followed.poll()
+    assert followed.mirror.hot.count() == 3
+
+
+def test_what_comes_late_into_a_day_that_closed_is_not_taken_for_the_hot_end(followed):
+    for identity, minutes in (("before", 5), ("after", 1)):
+        followed.add(identity, timedelta(minutes=minutes))
+        followed.poll(1)
+    followed.mirror.hot_start = (NOW - timedelta(minutes=3)).replace(tzinfo=None)
+    followed.mirror.hot.drop_before(followed.mirror.hot_start)
+    followed.add("late", timedelta(minutes=4))
+    followed.poll(1)
+    assert followed.costs() == {"after": 1}
+
+
+def test_a_commit_that_readers_see_long_after_it_was_written_is_seen(followed):
+    """The end of a commit is a write to shared memory, which no time of a file tells: syncing before it may last."""
+    path, written = str(followed.log.path), NOW.timestamp() - 60
+    index = os.open(f"{path}-shm", os.O_RDWR)
+    try:
+        before = os.pread(index, 96, 0)
+        followed.add("synced", timedelta(seconds=5))
+        after = os.pread(index, 96, 0)
+        os.pwrite(index, before, 0)
+        for end in ("", "-wal"):
+            os.utime(f"{path}{end}", (written, written))
+        followed.poll(1)
+        followed.poll(300)
+        assert "synced" not in followed.costs()
+        os.pwrite(index, after, 0)
+        followed.poll(1)
+        assert "synced" in followed.costs()
+    finally:
+        followed.reader.close()
+        os.close(index)
+
+
+def test_rows_that_cannot_be_handed_over_are_not_lost():
+    row = dict.fromkeys(name for name, _ in WITNESSED)
+    with duckdb.connect() as connection:
+        hot = Hot(connection)
+        hot.add([{**row, "key": "k", "time": START, "status": 2**40}], [])
+        for _ in range(2):
+            with pytest.raises(duckdb.Error):
+                _ = hot.table
+
+
+def test_lateness_is_the_95th_percentile_of_how_late_rows_came():
+    arrivals = Arrivals()
+    assert arrivals.lateness() is None
+    arrivals.delays.extend(float(number) for number in range(100))
+    assert arrivals.lateness() == timedelta(seconds=95)

@@ -1,0 +1,46 @@
+"""How often closed days are held against a log that is written to: within what is promised, and no more than that."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+
+import pytest
+
+from cost_top.mirror.days import ClosedDay
+from cost_top.monitor.log.comparing import Comparing
+
+_LAST = date(2026, 3, 31)
+
+
+def looked_at(rows: int, seconds: float, look_ms: float = 40.0) -> Counter[date]:
+    """How often each of 62 days of so many rows is looked at, by a monitor that asks every two seconds."""
+    days = [_LAST - timedelta(days=number) for number in range(62)]
+    closed = {day: ClosedDay(day, "", rows, True, "") for day in days}
+    comparing, counted = Comparing(costly=False, reads_whole=False), Counter[date]()
+    clock, spent = 1000.0, 0.0
+    while clock < 1000.0 + seconds:
+        found, _ = comparing.next(closed, days[30], clock, spent)
+        counted.update(day.day for day in found)
+        spent += look_ms * len(found)
+        clock += 2.0
+    return counted
+
+
+@pytest.mark.parametrize(("rows", "promised"), [(3_000, 300), (16_667, 540), (166_667, 900)])
+def test_each_day_of_the_window_is_looked_at_once_in_the_time_that_is_promised(rows: int, promised: int) -> None:
+    counted = looked_at(rows, promised)
+    window = [counted[_LAST - timedelta(days=number)] for number in range(31)]
+    assert min(window) >= 1
+    assert max(window) <= 2
+
+
+def test_days_before_the_window_are_a_sixth_of_all_looks() -> None:
+    counted = looked_at(30_000, 3600)
+    older = sum(count for day, count in counted.items() if day <= _LAST - timedelta(days=31))
+    assert older * 6 <= counted.total() + 6
+
+
+def test_looks_that_take_long_take_a_tenth_of_the_time() -> None:
+    counted = looked_at(30_000, 3600, look_ms=60_000)
+    assert counted.total() <= 7

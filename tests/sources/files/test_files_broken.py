@@ -1,0 +1,202 @@
+"""Files that are cut off, rewritten, replaced or hostile: right figures or a told line, and the rest is read."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cost_top.sources.files.claude_code import ClaudeCode
+from cost_top.sources.files.content import parsed, records_of
+from cost_top.sources.files.exports import EXPORTS
+from cost_top.sources.files.found import files_of
+from cost_top.sources.files.index import FileIndex
+from support.session_files import claude_line, write_lines
+
+KINDS = {kind.name: kind for kind in EXPORTS} | {"claude-code": ClaudeCode()}
+TIME = "2026-11-20T10:00:00Z"
+
+
+class Watched:
+    """An index over a folder of one kind of files, and what it holds."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.folder = folder / "logs"
+        self.folder.mkdir()
+        self.index = FileIndex(folder / "index.db", KINDS[kind])
+
+    def rows(self, columns: str = "input_tokens") -> list[Any]:
+        self.index.refresh(files_of((str(self.folder),)))
+        with sqlite3.connect(self.index.path) as database:
+            found = database.execute(f"SELECT {columns} FROM cost_top_requests ORDER BY id").fetchall()
+        return sorted(row[0] for row in found) if columns == "input_tokens" else found
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Watched:
+    return Watched(tmp_path, "audit-export")
+
+
+@pytest.fixture
+def cloudflare(tmp_path: Path) -> Watched:
+    return Watched(tmp_path, "cloudflare")
+
+
+@pytest.fixture
+def claude(tmp_path: Path) -> Watched:
+    return Watched(tmp_path, "claude-code")
+
+
+def call(tokens: int, **more: Any) -> dict[str, Any]:
+    """A row of an audit export, which has no id."""
+    row = {"timestamp": TIME, "provider": "openai", "model": "gpt-x", "prompt_tokens": tokens, "completion_tokens": 1}
+    return {**row, "cost": "0.1", **more}
+
+
+def event(number: int, **more: Any) -> str:
+    row = {"id": f"e{number}", "created_at": TIME, "provider": "openai", "model": "gpt-x", "tokens_in": number,
+           "tokens_out": 1}  # fmt: skip
+    return json.dumps({**row, **more})
+
+
+def table(*rows: dict[str, Any]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def test_a_figure_that_is_changed_in_place_is_read_anew(cloudflare: Watched):
+    path = write_lines(cloudflare.folder / "a.jsonl", *(event(number) for number in range(100, 140)))
+    assert sum(cloudflare.rows()) == sum(range(100, 140))
+    path.write_text(path.read_text().replace('"tokens_in": 120', '"tokens_in": 990'))
+    assert sum(cloudflare.rows()) == sum(range(100, 140)) - 120 + 990
+
+
+def test_a_longer_file_that_was_moved_over_another_is_read_whole(cloudflare: Watched):
+    path = write_lines(cloudflare.folder / "a.jsonl", *(event(number) for number in range(100, 140)))
+    cloudflare.rows()
+    changed = path.read_text().replace('"tokens_in": 120', '"tokens_in": 990') + event(1) + "\n"
+    (cloudflare.folder / "new").write_text(changed)
+    os.replace(cloudflare.folder / "new", path)
+    assert sum(cloudflare.rows()) == sum(range(100, 140)) - 120 + 990 + 1
+
+
+def test_a_log_that_is_rotated_keeps_each_line_once(audit: Watched):
+    path = write_lines(audit.folder / "app.jsonl", *(json.dumps(call(number)) for number in (1, 2, 3)))
+    assert audit.rows() == [1, 2, 3]
+    path.rename(audit.folder / "app.1.jsonl")
+    write_lines(path, json.dumps(call(4)))
+    assert audit.rows() == [1, 2, 3, 4]
+    rotated = audit.folder / "app.1.jsonl"
+    (audit.folder / "app.1.jsonl.gz").write_bytes(gzip.compress(rotated.read_bytes()))
+    rotated.unlink()
+    assert audit.rows() == [1, 2, 3, 4]
+    path.write_text("")
+    assert audit.rows() == [1, 2, 3]
+
+
+def test_a_list_that_is_written_anew_with_more_counts_each_row_once(audit: Watched):
+    path = audit.folder / "export.json"
+    path.write_text(json.dumps([call(1), call(2)], indent=1)[:-4])
+    assert (audit.rows(), audit.index.unreadable()) == ([], 1)
+    path.write_text(json.dumps([call(1), call(2)], indent=1))
+    assert (audit.rows(), audit.index.unreadable()) == ([1, 2], 0)
+    path.write_text(json.dumps([call(1), call(2), call(3)], indent=1))
+    assert (audit.rows(), audit.index.unreadable()) == ([1, 2, 3], 0)
+
+
+def test_a_row_of_a_table_in_the_writing_is_waited_for(audit: Watched):
+    whole = table(call(1), call(2), call(3))
+    path = audit.folder / "a.csv"
+    path.write_text(whole[: whole.rindex("openai")])
+    assert (audit.rows(), audit.index.unreadable()) == ([1, 2], 0)
+    path.write_text(whole.rstrip("\n"))
+    assert audit.rows() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "name", ["cut.jsonl.gz", "cut.csv.gz", "cut.json.gz", "no.jsonl.gz", "no.csv.gz", "no.parquet"]
+)
+def test_a_file_that_is_cut_off_or_no_such_file_is_told_and_the_others_are_read(audit: Watched, name: str):
+    write_lines(audit.folder / "a.jsonl", json.dumps(call(1)))
+    text = table(*map(call, range(2, 900))) if ".csv" in name else "\n".join(json.dumps(call(n)) for n in range(2, 900))
+    packed = gzip.compress(f"[{text}]".encode() if ".json." in name else text.encode())
+    (audit.folder / name).write_bytes(packed[: len(packed) // 2] if name.startswith("cut") else b"no such file\n" * 20)
+    assert audit.rows()[0] == 1
+    assert audit.index.unreadable() == 1
+
+
+def test_a_parquet_file_in_the_writing_is_read_when_it_is_whole(audit: Watched):
+    with duckdb.connect() as duck:
+        columns = ", ".join(f"{value!r} AS {name}" for name, value in call(7).items())
+        duck.execute(f"COPY (SELECT {columns}) TO '{audit.folder / 'whole'}' (FORMAT parquet)").fetchall()
+    whole = (audit.folder / "whole").read_bytes()
+    (audit.folder / "a.parquet").write_bytes(whole[:-8])
+    assert (audit.rows(), audit.index.unreadable()) == ([], 1)
+    (audit.folder / "a.parquet").write_bytes(whole)
+    assert (audit.rows(), audit.index.unreadable()) == ([7], 0)
+
+
+@pytest.mark.parametrize("line", [
+    '{"a": ' + "[" * 200_000 + "]" * 200_000 + "}", '{"created_at": 1' + "0" * 5000 + "}", "\x00\x00", '"\\ud800"',
+])  # fmt: skip
+def test_a_hostile_line_costs_itself_alone(cloudflare: Watched, line: str):
+    write_lines(cloudflare.folder / "a.jsonl", event(1), line, event(2))
+    assert (cloudflare.rows(), cloudflare.index.unreadable()) == ([1, 2], 1)
+
+
+def test_half_a_surrogate_in_a_text_is_replaced(cloudflare: Watched):
+    write_lines(cloudflare.folder / "a.jsonl", event(1, model="\ud800x", metadata={"user": "\udfff"}), event(2))
+    assert cloudflare.rows("model, user_id") == [("?x", "?"), ("gpt-x", None)]
+    assert parsed(b'["\\ud83d\\ude00", 1.50]') == ["\U0001f600", "1.50"]
+
+
+def test_texts_of_a_session_that_are_no_texts_are_unknown(claude: Watched):
+    odd = json.loads(claude_line("m1", 5))
+    odd |= {"sessionId": ["s"], "cwd": {"a": 1}, "agentId": 7}
+    odd["message"]["model"] = {"x": 1}
+    write_lines(claude.folder / "s.jsonl", json.dumps(odd), claude_line("m2", 6))
+    assert claude.rows("id, model, session, endpoint") == [
+        ("m1:req-1", None, None, None),
+        ("m2:req-1", "claude-sonnet-4-5-20250929", "s-1", "/home/dev/work/shop"),
+    ]
+
+
+def test_a_name_that_is_no_text_and_a_mark_of_byte_order(cloudflare: Watched):
+    strange = os.fsdecode(os.fsencode(cloudflare.folder) + b"/\xff\xfe.jsonl")
+    Path(strange).write_text(event(1) + "\n")
+    (cloudflare.folder / "b.jsonl").write_bytes(b"\xef\xbb\xbf" + event(2).encode() + b"\n")
+    assert (cloudflare.rows(), cloudflare.index.unreadable()) == ([1, 2], 0)
+    os.rename(strange, cloudflare.folder / "c.jsonl")
+    assert cloudflare.rows() == [1, 2]
+
+
+def test_a_pipe_is_no_file(cloudflare: Watched):
+    os.mkfifo(cloudflare.folder / "pipe.jsonl")
+    write_lines(cloudflare.folder / "a.jsonl", event(1))
+    assert cloudflare.rows() == [1]
+
+
+def test_sessions_that_were_cut_off_in_packing_are_told(claude: Watched):
+    packed = gzip.compress("".join(f"{claude_line(f'm{number}', number)}\n" for number in range(900)).encode())
+    (claude.folder / "s.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    assert 0 < len(claude.rows()) < 900
+    assert claude.index.unreadable() == 1
+
+
+def test_a_short_row_in_the_middle_of_a_table_without_a_last_newline_costs_no_other_row(tmp_path: Path):
+    path = tmp_path / "export.csv"
+    path.write_text("id,model,cost,note\na,m,1.0\nb,m,2.0,x\nc,m,3.0,y")
+    assert [row and row["id"] for _, row in records_of(str(path))] == ["a", "b", "c"]
+    path.write_text("id,model,cost,note\na,m,1.0\nb,m,2.0,x\nc,m,3")
+    assert [row and row["id"] for _, row in records_of(str(path))] == ["a", "b"], "the last one is still being written"

@@ -1,0 +1,80 @@
+"""A log followed with a clock of the test's own: hours pass in milliseconds."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cost_top.model.query import ReportQuery
+from cost_top.model.windows import Period
+from cost_top.monitor.log.history import History
+from cost_top.monitor.log.once import read_period
+from cost_top.pricing.book import RateBook
+from cost_top.sources.base import LogSource
+
+DAY = timedelta(days=1)
+ALL = timedelta(days=60)
+
+
+class Followed:
+    """A `History` that is stepped by hand; `now` may be set, the clock only goes on."""
+
+    def __init__(self, source: LogSource, cache: Path | None = None) -> None:
+        self.source = source
+        self.clock = 1000.0
+        self.now = datetime.now(UTC)
+        self.reader = source.connect()
+        self.book = RateBook.load(None)
+        self.history = History(source, self.reader, self.book, cache)
+        self.run(0)
+
+    def run(self, seconds: float, every: float = 2.0) -> None:
+        """Let so much time pass, polling as a monitor does and waiting for the readers of history."""
+        end = self.clock + seconds
+        while True:
+            while self.history.step(self.now, self.clock):
+                pass
+            deadline = time.monotonic() + 60
+            while self.history.backfill.pending and time.monotonic() < deadline:
+                self.history.collect()
+                time.sleep(0.001)
+            self.history.collect()
+            if self.clock >= end:
+                return
+            self.clock += every
+            self.now += timedelta(seconds=every)
+
+    def until_right(self, seconds: float) -> float:
+        """How many seconds pass until every request is as the log has it; fails after `seconds`."""
+        began, right = self.clock, fresh(self.source, self.book, self.now)
+        while (held := requests(self.history.mirror, self.now)) != right:
+            differ = [row for row in (*held, *right) if held.count(row) != right.count(row)]
+            assert self.clock - began < seconds, differ[:4]
+            self.run(min(10.0, seconds / 5), every=min(5.0, seconds / 10))
+        return self.clock - began
+
+    def is_right(self) -> bool:
+        """Whether every request is as the log has it."""
+        return requests(self.history.mirror, self.now) == fresh(self.source, self.book, self.now)
+
+    def close(self) -> None:
+        self.history.close()
+        self.reader.close()
+
+
+def fresh(source: LogSource, book: RateBook, now: datetime) -> list[str]:
+    """Every request as the log has it, read anew and whole."""
+    mirror = read_period(source, book, None, Period(now - ALL, now + DAY))
+    try:
+        return requests(mirror, now)
+    finally:
+        mirror.close()
+
+
+def requests(mirror: Any, now: datetime) -> list[str]:
+    """Every request a mirror holds, with all that is shown of it."""
+    query = ReportQuery(now - ALL, now + DAY, limit=1_000_000)
+    # Lateness is what a follower alone knows.
+    return sorted(repr(row) for row in mirror.rows.requests(query))

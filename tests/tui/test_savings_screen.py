@@ -1,0 +1,94 @@
+"""`$`: paid, list price and saved on one screen."""
+
+from dataclasses import replace
+
+import pytest
+from fake_answers import FakeAnswers, measures
+from running import running, screen_text
+from snapshots import USD
+
+from cost_top.model.waste import LINES, Waste, WasteLine
+
+WEB = {"token": "pg_web", "token_name": "web", "provider": "openai", "model": "gpt-5", "day": "2026-11-20"}
+DEAR = {**WEB, "token": "pg_agent", "token_name": "agent", "model": "gpt-5.2", "day": "2026-11-21"}
+
+
+def groups(query):
+    """Web pays half the list price; of the agent no list price can be compared."""
+    saved = {"saved_by_cache": 5 * USD, "prompt_cache_savings": 10 * USD}
+    web = (WEB, replace(measures(40, 100), market_cost=80 * USD, **saved))
+    agent = (DEAR, replace(measures(10, 5), market_cost=10 * USD, unpriced_count=3))
+    return [web] if "market_cost" in str(query.where) else [web, agent]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_each_amount_stands_with_its_own_whole(size):
+    async with running(size=size) as (app, feed, pilot):
+        feed.answers = FakeAnswers(groups)
+        await pilot.press("dollar_sign", "down")
+        await pilot.pause()
+        text = screen_text(app)
+        line = next(line for line in text.splitlines() if " web " in line and "$40.00" in line)
+        for told in ("$80.00", "50.0 %", "$10.00", "$5.00"):
+            assert told in line
+        assert "discount $40.00, 50.0 % of $80.00 list price" in text
+        assert "prompt cache $10.00, 20.0 % of $50.00 cost without it" in text
+        assert "response cache $5.00, 11.1 % of $45.00 cost without it" in text
+
+
+async def test_the_arrows_choose_what_it_is_told_by_and_it_is_of_what_is_in_view():
+    async with running() as (app, feed, pilot):
+        feed.answers = FakeAnswers(groups)
+        await pilot.press("down", "enter")
+        await pilot.press("dollar_sign")
+        for press, dimension in ((None, "token"), ("right", "provider"), ("right", "model"), ("right", "day")):
+            if press:
+                await pilot.press(press)
+            await pilot.pause()
+            assert feed.answers.queries[-2].group_by == (dimension,)
+        every, compared = feed.answers.queries[-2:]
+        assert str(every.where) == "provider:openai"
+        assert str(compared.where).startswith("provider:openai -credential_type:byok")
+        assert every.sort == "day"
+        assert "2026-11-21" in screen_text(app)
+        assert "by key provider model [date]" in screen_text(app)
+
+
+async def test_what_is_not_known_is_no_number():
+    def untold(query):
+        return [(WEB, replace(measures(40, 100), market_cost=None, prompt_cache_savings=None, saved_by_cache=None))]
+
+    async with running() as (app, feed, pilot):
+        feed.answers = FakeAnswers(untold)
+        await pilot.press("dollar_sign", "down")
+        await pilot.pause()
+        assert screen_text(app).count("not told by the source") == 3
+
+
+class LogAnswers(FakeAnswers):
+    """A log, whose single requests can be looked at."""
+
+    def waste(self, query):
+        named = {
+            "failed_but_paid": WasteLine("failed_but_paid", 3 * USD, 7),
+            "cacheable": WasteLine("cacheable", USD, 9),
+        }
+        return Waste(tuple(named.get(name, WasteLine(name)) for name in LINES), True)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_last_tab_says_what_was_wasted_and_how_to_list_it(size):
+    async with running(size=size) as (app, feed, pilot):
+        feed.answers = LogAnswers(groups)
+        await pilot.press("dollar_sign", "left", "down")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "date [waste]" in text
+        line = next(line for line in text.splitlines() if "failed but paid" in line)
+        for told in ("$3.00", "6.00 %", "7", "spent"):
+            assert told in line
+        assert "could be" in next(line for line in text.splitlines() if "cacheable repeats" in line)
+        assert "its requests: / error:yes cost:>0" in text
+        await pilot.press("right")
+        await pilot.pause()
+        assert "list price" in screen_text(app)

@@ -1,0 +1,123 @@
+"""`a` and `b`: incidents and budgets, listed and looked at."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from running import running, screen_text
+from snapshots import NOW, USD
+
+from cost_top.model.view import View
+from cost_top.model.watched import BudgetRow, IncidentRow, budget_rows
+from cost_top.tui.navigation import incident_view
+
+LEAK = IncidentRow(
+    "i1", "spike", "token", "pg_agent", "triage-agent", NOW - timedelta(hours=20), NOW - timedelta(hours=19), None,
+    96 * USD, 7 * USD, "key triage-agent costs $96.00 more than usual (9.0×), on /agent-proxy.",
+)  # fmt: skip
+GONE = IncidentRow(
+    "i2", "silence", "total", None, None, datetime(2026, 11, 19, 20, 0, tzinfo=UTC), NOW - timedelta(hours=41),
+    NOW - timedelta(hours=40), 0, 0, "all spend: no request for 2 hours, where there usually are many.",
+)  # fmt: skip
+ACME = BudgetRow(
+    "acme-month", 200 * USD, 170 * USD, 0, datetime(2026, 12, 1, tzinfo=UTC), 240 * USD, NOW + timedelta(hours=3), None,
+    True, False, "month", "", "",
+)  # fmt: skip
+OVER = replace(ACME, title="keys · web", spent=230 * USD, unpriced=2, forecast=None, used_up_at=None, is_hard=False)
+UNKNOWN = replace(ACME, title="lists", spent=None, error="the source tells no list prices")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_incidents_tell_who_since_when_and_how_much(size):
+    async with running(size=size) as (app, feed, pilot):
+        feed.found = (LEAK, GONE)
+        await pilot.press("a")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "Incidents · last 2 days · 1 open" in text
+        line = next(line for line in text.splitlines() if "key triage-agent " in line and "spike" in line)
+        for told in ("Fri 18:03", "+$96.00", "open"):
+            assert told in line
+        assert "costs $96.00 more than usual (9.0×), on /agent-proxy." in text
+        assert "most $7.00 in an hour" in text
+        await pilot.press("down")
+        assert "no request for 2 hours" in screen_text(app)
+
+
+async def test_enter_on_an_incident_looks_at_whose_it_is_in_a_window_that_holds_it():
+    async with running() as (_, feed, pilot):
+        feed.found = (LEAK, GONE)
+        await pilot.press("down", "enter", "a", "enter")
+        await pilot.pause()
+        assert (feed.view.window, feed.view.end, str(feed.view.where)) == ("24h", None, "token:pg_agent")
+        assert feed.view.crumbs[0].label == "triage-agent"
+
+
+async def test_escape_leaves_the_view_as_it_was_and_a_source_without_incidents_says_so():
+    async with running() as (app, feed, pilot):
+        before = feed.view
+        await pilot.press("a")
+        await pilot.pause()
+        assert "no request log" in screen_text(app)
+        await pilot.press("enter", "escape")
+        assert feed.view == before
+        feed.found = ()
+        await pilot.press("a")
+        await pilot.pause()
+        assert "nothing unusual in the last two days" in screen_text(app)
+
+
+def test_the_window_of_an_incident():
+    def window(hours, closed=None):
+        seen = incident_view(View(), replace(LEAK, started=NOW - timedelta(hours=hours), closed=closed), NOW)
+        return seen.window, seen.end
+
+    assert window(0.5) == ("1h", None)
+    assert window(23) == ("24h", None)
+    assert window(30) == ("7d", None)
+    assert window(200) == ("30d", None)
+    over = NOW - timedelta(hours=5)
+    assert window(10, over) == ("24h", over)
+    assert window(10, NOW - timedelta(minutes=5)) == ("24h", None)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_budgets_tell_what_is_used_left_and_when_it_ends(size):
+    async with running(size=size) as (app, feed, pilot):
+        feed.standing = (OVER, ACME, UNKNOWN)
+        await pilot.press("b")
+        await pilot.pause()
+        text = screen_text(app)
+        lines = {name: next(line for line in text.splitlines() if f"{name} " in line) for name in ("acme-month", "web")}
+        for told in ("85 %", "$30.00", "Tue 1 Dec"):
+            assert told in lines["acme-month"]
+        for told in ("≥ 115 %", "$30.00 over"):
+            assert told in lines["web"]
+        assert "≥ $230.00 of $200.00 · month · resets Tue 1 Dec 00:00 UTC" in text
+        assert "2 unpriced: more is used than is told" in text
+        await pilot.press("down")
+        text = screen_text(app)
+        assert "will come to ≈ $240.00 · at the usual pace used up Sat 17:03" in text
+        assert size[0] < 100 or "hard: the guard refuses what is over it" in text
+        await pilot.press("down")
+        assert "not known: the source tells no list prices" in screen_text(app)
+
+
+async def test_budgets_of_the_gateways_own_that_cannot_be_read_are_a_row_with_the_reason():
+    async with running(size=(80, 24)) as (app, feed, pilot):
+        feed.standing = (ACME, *budget_rows((), ["budgets of teams are not known: \x1b[31mno [b]right"]))
+        await pilot.press("b")
+        await pilot.pause()
+        await pilot.press("down")
+        text = screen_text(app)
+        assert "the gateway's own" in text
+        assert "not known: budgets of teams are not known: " in text
+        assert "[b]right" in text
+
+
+async def test_without_budgets_the_screen_says_how_to_make_one():
+    async with running() as (app, feed, pilot):
+        feed.standing = ()
+        await pilot.press("b")
+        await pilot.pause()
+        assert "cost-top help budgets" in screen_text(app)
