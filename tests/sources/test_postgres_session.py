@@ -81,7 +81,7 @@ def test_every_guard_is_on_in_every_session(log_url):
     settings = {
         "transaction_read_only": "on", "default_transaction_read_only": "on", "statement_timeout": "7s",
         "lock_timeout": "2s", "idle_in_transaction_session_timeout": "1min", "TimeZone": "UTC",
-        "application_name": "cost-top", "client_encoding": "UTF8",
+        "application_name": "cost-top", "client_encoding": "UTF8", "client_min_messages": "error",
     }  # fmt: skip
     source = open_log(log_url, statement_timeout=7)
     with source.connect() as first, source.connect() as second:

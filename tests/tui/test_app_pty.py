@@ -126,3 +126,15 @@ def test_control_z_suspends_and_fg_restores(terminal):
         assert time.monotonic() < deadline + 20
     shown.press("q")
     assert shown.wait() == 0
+
+
+def test_what_a_library_writes_past_python_stays_off_the_screen_and_is_told_in_the_end(terminal):
+    shown = terminal("--noisy")
+    shown.until("claude-sonnet-4.6")
+    assert b"certificate" not in shown.output
+    shown.press("q")
+    assert shown.wait() == 0
+    while b"soon" not in shown.output and shown.read(1.0):
+        pass
+    assert shown.output.count(b"cost-top: told meanwhile: WARNING: the certificate [2Jends soon") == 1
+    assert shown.output.index(b"told meanwhile") > shown.output.index(b"\x1b[?1049l")

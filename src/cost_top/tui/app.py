@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
@@ -26,6 +27,7 @@ from cost_top.tui.keys import APP_BINDINGS, OPENERS
 from cost_top.tui.leaving import signals_lead_to
 from cost_top.tui.live import LiveApp
 from cost_top.tui.navigation import Subject
+from cost_top.tui.overheard import only_python_writes
 from cost_top.tui.theme import DARK, LIGHT, THEMES, ascii_only, choose_theme
 
 if TYPE_CHECKING:
@@ -294,20 +296,23 @@ def run_app(
         raise UserError(f"unknown theme {one_line(chosen, 40)!r}: choose from {names}")
     if os.environ.get("NO_COLOR") == "":
         del os.environ["NO_COLOR"]  # Textual takes an empty one for a wish
-    app = CostTopApp(
-        feed, view=view, zone=zone, interval=interval, source_label=source_label, theme=chosen,
-        export_folder=export_folder, ascii_only=ascii_only(), command=command, rings=rings,
-        history=state_folder() / "filters.json" if keeps else None,
-    )  # fmt: skip
     failures: list[UserError] = []
+    with only_python_writes() as overheard:
+        app = CostTopApp(
+            feed, view=view, zone=zone, interval=interval, source_label=source_label, theme=chosen,
+            export_folder=export_folder, ascii_only=ascii_only(), command=command, rings=rings,
+            history=state_folder() / "filters.json" if keeps else None,
+        )  # fmt: skip
 
-    def fail(error: UserError) -> None:
-        failures.append(error)
-        app.leave(2)
+        def fail(error: UserError) -> None:
+            failures.append(error)
+            app.leave(2)
 
-    feed.on_failure = fail
-    with signals_lead_to(app.leave):
-        code = app.run(mouse=mouse)
+        feed.on_failure = fail
+        with signals_lead_to(app.leave):
+            code = app.run(mouse=mouse)
+    for line in overheard.lines():
+        print(f"cost-top: told meanwhile: {line}", file=sys.stderr)
     if failures:
         raise failures[0]
     return code if code is not None else app.return_code or 0

@@ -293,6 +293,8 @@ def _guards(statement_timeout: float) -> dict[str, str]:
         "idle_in_transaction_session_timeout": str(_IDLE_TIMEOUT_MS),
         "TimeZone": "UTC",
         "client_encoding": "UTF8",
+        # libpq writes what is less to this process's errors, as the server sent it.
+        "client_min_messages": "error",
     }
 
 
