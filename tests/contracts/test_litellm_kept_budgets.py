@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -44,6 +45,11 @@ def url(litellm_url: str) -> str:
             " '2026-12-02 00:00:00')",
             'INSERT INTO "LiteLLM_VerificationToken" (token, key_alias, models, spend, budget_id)'
             f" VALUES ('{'b' * 64}', 'shared', '{{}}', 2, 'gold')",
+            'INSERT INTO "LiteLLM_OrganizationTable" (organization_id, organization_alias, budget_id, models, spend,'
+            " created_by, updated_by) VALUES ('o1', 'Works', 'gold', '{}', 6, 'x', 'x')",
+            "INSERT INTO \"LiteLLM_OrganizationMembership\" (user_id, organization_id, spend) VALUES ('ann', 'o1', 0)",
+            'INSERT INTO "LiteLLM_TeamMembership" (user_id, team_id, spend, budget_id)'
+            " VALUES ('ann', 't1', 5, 'gold')",
         ):
             connection.execute(sql)
     return litellm_url
@@ -58,22 +64,33 @@ def proxy(url: str) -> Iterator[LiteLLMProxy]:
 
 def test_an_admins_key_tells_what_the_tables_hold(url: str, proxy: LiteLLMProxy) -> None:
     expected = kept(open_log(url))
+    unlicensed = kept(open_litellm_api(proxy.url, proxy.key))
+    assert unlicensed.missing == ()  # such a proxy has no organizations
+    assert len(unlicensed.found) == 6
+    proxy.license()
     told = kept(open_litellm_api(proxy.url, proxy.key))
     assert expected.missing == told.missing == ()
-    assert len(expected.found) == 5
+    assert len(expected.found) == 7
+    titles = {one.title for one in expected.found}
+    assert {"organization Works", "team member ann@example.com of Search"} <= titles
 
     def by_value(one: KeptBudget) -> tuple[str, str]:
         return one.of, one.value
 
-    assert sorted(told.found, key=by_value) == sorted(expected.found, key=by_value)
+    # The proxy does not say when an organization's budget begins anew.
+    known = [replace(one, resets_at=None) if one.of == "organization" else one for one in expected.found]
+    assert sorted(told.found, key=by_value) == sorted(known, key=by_value)
 
 
-def test_an_ordinary_key_tells_its_own_its_teams_and_its_users(proxy: LiteLLMProxy) -> None:
+def test_an_ordinary_key_tells_its_own_its_teams_its_users_and_its_organizations(proxy: LiteLLMProxy) -> None:
+    proxy.license()
     told = kept(open_litellm_api(proxy.url, KEY))
     assert told.missing == ()
     assert [(one.of, one.value, one.name, one.spent, one.limit) for one in told.found] == [
         ("token", DIGEST, "anns", 15 * PICO // 10, 10 * PICO), ("team", "t1", "Search", 3 * PICO, 2 * PICO),
         ("owner", "ann", "ann@example.com", 425 * PICO // 100, 50 * PICO),
+        ("team member", "ann", "ann@example.com", 5 * PICO, 20 * PICO),
+        ("organization", "o1", "Works", 6 * PICO, 20 * PICO),
     ]  # fmt: skip
     assert str(told.found[0].resets_at) == "2026-12-02 00:00:00+00:00"
     assert KEY not in str(told)

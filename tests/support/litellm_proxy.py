@@ -58,11 +58,18 @@ class LiteLLMProxy:
 
     def use(self, database: str | None) -> None:
         """Another database, or none, from now on."""
+        self._say(database or "none")
+
+    def license(self) -> None:
+        """What is for enterprises alone is there from now on."""
+        self._say("licensed")
+
+    def _say(self, line: str) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(database or "none", file=self._process.stdin, flush=True)
-        while line := self._process.stdout.readline():
-            if line == "ready\n":
+        print(line, file=self._process.stdin, flush=True)
+        while answer := self._process.stdout.readline():
+            if answer == "ready\n":
                 return
         raise AssertionError(f"the proxy ended: {self.log()[-3000:]}")
 

@@ -2,7 +2,8 @@
 
     python litellm_proxy_app.py postgresql://… PORT MASTER_KEY
 
-Each line of its input names another database (`none`: no database), answered with the line `ready`.
+Each line of its input names another database (`none`: no database) or is `licensed`, what an enterprise pays for;
+it is answered with the line `ready`.
 
 Routes, authorisation, SQL and answers are LiteLLM's. `Engine` does what Prisma's query engine would: it runs the SQL
 and the few table calls of the reading routes, and gives values in the types prisma-client-py gives them: times of raw
@@ -206,9 +207,12 @@ def client(url: str) -> PrismaClient | None:
 
 
 def obey() -> None:
-    """Each line names another database."""
+    """Each line names another database, or is `licensed`."""
     for line in sys.stdin:
-        proxy_server.prisma_client = client(line.strip())
+        if line.strip() == "licensed":
+            proxy_server.premium_user = True
+        else:
+            proxy_server.prisma_client = client(line.strip())
         print("ready", flush=True)
 
 

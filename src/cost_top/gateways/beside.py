@@ -21,7 +21,7 @@ def lookup_statement(dialect: Dialect, schema: str | None, lookup: LookupTable) 
 
 
 # What is read of a budget that the gateway keeps: none of these is a word of SQL.
-KEPT = ("id", "name", "most", "used", "span", "ends", "unit", "begun", "standing", "known_as")
+KEPT = ("id", "name", "most", "used", "span", "ends", "unit", "begun", "standing", "known_as", "inside")
 
 
 def budget_statement(dialect: Dialect, schema: str | None, kept: KeptBudgetTable) -> str:
@@ -32,7 +32,7 @@ def budget_statement(dialect: Dialect, schema: str | None, kept: KeptBudgetTable
         "id": (own, kept.id), "name": (own, kept.name), "most": (limits, kept.limit), "used": (own, kept.spent),
         "span": (limits, kept.period), "ends": (limits, kept.resets_at), "unit": (own, kept.period_unit),
         "begun": (own, kept.started_at), "standing": (own, kept.state),
-        "known_as": (own, kept.otherwise),
+        "known_as": (own, kept.otherwise), "inside": (own, kept.within),
     }  # fmt: skip
     values = {label: relation.c[name] if name else None for label, (relation, name) in read.items()}
     chosen: ColumnElement[Any] = limits.c[kept.limit].is_not(None)

@@ -59,7 +59,8 @@ class KeptBudgetTable:
 
     `of` is the dimension they limit. `limit` and `spent` are USD; rows without a limit are no budgets. With
     `limits_table`, `limit`, `period` and `resets_at` are columns of the row there whose `limits_id` is this one's
-    `limits_by`. Of one value the first entry that has a limit holds.
+    `limits_by`. Of one value the first entry that has a limit holds. `within` is the team of a member; `names` and
+    `within_names` are the dimensions whose lookups name `id` and `within`.
     """
 
     of: str
@@ -77,6 +78,9 @@ class KeptBudgetTable:
     started_at: str | None = None  # when the period began, where `resets_at` is not kept
     state: str | None = None  # where it says "deleted" the row is no budget
     otherwise: str | None = None  # the name where `name` is empty
+    within: str | None = None
+    names: str | None = None
+    within_names: str | None = None
 
     @property
     def limit_columns(self) -> tuple[str, ...]:
@@ -88,7 +92,7 @@ class KeptBudgetTable:
         """The columns of the table itself."""
         limits = () if self.limits_table else self.limit_columns
         own = (self.id, self.spent, self.name, self.limits_by, self.period_unit, self.started_at, self.state,
-               self.otherwise)  # fmt: skip
+               self.otherwise, self.within)  # fmt: skip
         return (*filter(None, own), *limits)
 
 

@@ -14,6 +14,7 @@ from cost_top.model.declared import SETTINGS, Name, Rule, Wrong, one_of
 from cost_top.model.record import FIELD_NAMES, FIELDS
 
 MAPPED_FIELDS = tuple(name for name in FIELD_NAMES if name not in ("id", "time"))
+BUDGETED = (*MAPPED_FIELDS, "organization", "team member")
 LOOKUP_FIELDS = tuple(name for name, kind in FIELDS if kind == "VARCHAR" and name != "id")
 
 
@@ -62,7 +63,7 @@ class BudgetEntry:
     """`[[budgets]]`."""
 
     __pydantic_config__ = SETTINGS
-    of: Annotated[str, one_of(MAPPED_FIELDS)]
+    of: Annotated[str, one_of(BUDGETED)]
     table: Name
     id: Name
     limit: Name
@@ -77,6 +78,9 @@ class BudgetEntry:
     started_at: Name | None = None
     state: Name | None = None
     otherwise: Name | None = None
+    within: Name | None = None
+    names: Annotated[str, one_of(LOOKUP_FIELDS)] | None = None
+    within_names: Annotated[str, one_of(LOOKUP_FIELDS)] | None = None
 
     def __post_init__(self) -> None:
         if len({bool(self.limits_table), bool(self.limits_id), bool(self.limits_by)}) > 1:
@@ -87,7 +91,7 @@ class BudgetEntry:
         return KeptBudgetTable(
             self.of, self.table, self.id, self.limit, self.spent, self.name, self.period, self.resets_at,
             self.limits_table, self.limits_id, self.limits_by, self.period_unit, self.started_at, self.state,
-            self.otherwise,
+            self.otherwise, self.within, self.names, self.within_names,
         )  # fmt: skip
 
 

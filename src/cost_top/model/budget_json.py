@@ -65,11 +65,13 @@ def kept_fields(kept: KeptBudget) -> dict[str, Any]:
     """A budget that the gateway keeps itself, as it counts it."""
     tenths = None if kept.spent is None or not kept.limit else kept.spent * 1000 // kept.limit
     return {
-        "name": f"{kept.of} {kept.name or kept.value}",
+        "name": kept.title,
         "kept_by": "gateway",
         "each": kept.of,
         "value": kept.value,
         "value_name": kept.name,
+        "within": kept.within,
+        "within_name": kept.within_name,
         "period": kept.period,
         "limit_usd": usd(kept.limit),
         "spent_usd": usd(kept.spent),

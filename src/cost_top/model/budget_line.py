@@ -86,7 +86,7 @@ def date_text(local: datetime) -> str:
 
 def kept_text(kept: KeptBudget, zone: tzinfo) -> str:
     """A budget that the gateway keeps itself: who, what is used by its own count, and when it resets."""
-    who = one_line(f"{kept.of} {kept.name or kept.value}", _TITLE)
+    who = one_line(kept.title, _TITLE)
     share = percent(kept.spent, kept.limit, short=True)
     used = f"{display_usd(kept.spent)} of {display_usd(kept.limit)} used" + (f" ({share})" if share else "")
     if kept.spent is None:

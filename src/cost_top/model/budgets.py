@@ -149,7 +149,8 @@ class Standing:
 class KeptBudget:
     """A budget that the gateway itself keeps and enforces; it is only shown. Money in pico-dollars.
 
-    `of` is the dimension it limits, `period` the gateway's own words. `spent` is what the gateway counted.
+    `of` is the dimension it limits, `organization` or `team member`; a member's is `within` a team. `period` is in the
+    gateway's own words, `spent` what the gateway counted.
     """
 
     of: str
@@ -159,6 +160,14 @@ class KeptBudget:
     spent: int | None
     period: str | None = None
     resets_at: datetime | None = None
+    within: str | None = None
+    within_name: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Whose it is: `team member ann of Search`."""
+        team = self.within_name or self.within
+        return f"{self.of} {self.name or self.value}" + (f" of {team}" if team else "")
 
 
 @dataclass(frozen=True, slots=True)

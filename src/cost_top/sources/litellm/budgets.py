@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from cost_top.model.budgets import KeptBudget, KeptBudgets
 from cost_top.model.errors import SourceDenied, SourceError, SourceRefused, SourceThrottled, one_line
@@ -22,13 +24,20 @@ _MOST_PAGES = 100
 _LISTS = (
     ("token", "/key/list", "keys", "size"), ("team", "/v2/team/list", "teams", "page_size"),
     ("owner", "/user/list", "users", "page_size"), ("user", "/customer/list", "", ""),
+    ("organization", "/organization/list", "", ""),
 )  # fmt: skip
+_UNLICENSED = "Enterprise"
+# Members are told team by team.
+_MOST_TEAMS = 100
 _MORE = {"/key/list": {"return_full_object": "true", "include_team_keys": "true"}}
 _NAMES = {
     "token": ("token", ("key_alias",)), "team": ("team_id", ("team_alias",)),
     "owner": ("user_id", ("user_alias", "user_email")), "user": ("user_id", ("alias",)),
+    "organization": ("organization_id", ("organization_alias",)),
+    "team member": ("user_id", ("user_alias", "user_email")),
 }  # fmt: skip
-_WORDS = {"token": "keys", "team": "teams", "owner": "users", "user": "customers"}
+_WORDS = {"token": "keys", "team": "teams", "owner": "users", "user": "customers", "organization": "organizations",
+          "team member": "team members"}  # fmt: skip
 
 
 def kept_budgets(caller: Caller, is_admin: bool, public: str | None) -> KeptBudgets:
@@ -46,13 +55,39 @@ def kept_budgets(caller: Caller, is_admin: bool, public: str | None) -> KeptBudg
         except SourceThrottled:
             raise
         except SourceError as error:
+            if dimension == "organization" and isinstance(error, SourceDenied) and _UNLICENSED in str(error):
+                continue  # a proxy without a licence has no organizations
             missing.append(f"budgets of {_WORDS[dimension]} are not all known: {one_line(error)}")
     return KeptBudgets(tuple(found), tuple(missing))
 
 
 def _lists(caller: Caller) -> Iterator[tuple[str, Iterator[Object]]]:
+    told: dict[str, list[Object]] = {"team": [], "owner": []}
     for dimension, path, items, size in _LISTS:
-        yield dimension, _listed(caller, path, items, size)
+        yield dimension, _noted(_listed(caller, path, items, size), told.get(dimension))
+    yield "team member", _members(caller, told["team"], told["owner"])
+
+
+def _noted(objects: Iterator[Object], told: list[Object] | None) -> Iterator[Object]:
+    for one in objects:
+        if told is not None:
+            told.append(one)
+        yield one
+
+
+def _members(caller: Caller, teams: list[Object], users: list[Object]) -> Iterator[Object]:
+    """What a member may spend within its team, of each team that has members."""
+    named = {_text(one.get("user_id")): one for one in users}
+    peopled = [one for one in teams if one.get("members_with_roles") or one.get("members")]
+    for team in peopled[:_MOST_TEAMS]:
+        answer = _object(caller.get("/team/info", {"team_id": _text(team.get("team_id")), "key_limit": "1"}))
+        for member in answer.get("team_memberships") or ():
+            own = _object(member)
+            known = named.get(_text(own.get("user_id")), {})
+            yield {**{name: known.get(name) for name in ("user_alias", "user_email")}, **own,
+                   "team_alias": team.get("team_alias")}  # fmt: skip
+    if len(peopled) > _MOST_TEAMS:
+        raise SourceError(f"members of {_MOST_TEAMS} of {len(peopled):,} teams are asked for")
 
 
 def _listed(caller: Caller, path: str, items: str, size: str) -> Iterator[Object]:
@@ -69,7 +104,8 @@ def _listed(caller: Caller, path: str, items: str, size: str) -> Iterator[Object
 
 
 def _own(caller: Caller) -> Iterator[tuple[str, Iterator[Object]]]:
-    """The key's own budget, that of its team and that of its user, as far as it has them and may know."""
+    """The key's own budget, those of its team, its user, its user within the team and its user's organizations, as far
+    as it has them and may know."""
     told: dict[str, Any] = {}
 
     def key() -> Iterator[Object]:
@@ -87,6 +123,20 @@ def _own(caller: Caller) -> Iterator[tuple[str, Iterator[Object]]]:
     yield "token", key()
     yield "team", asked("/team/info", "team_info", "team_id")
     yield "owner", asked("/user/info", "user_info", "user_id")
+    yield "team member", _of_itself(caller, told)
+    yield "organization", _organizations(caller, told)
+
+
+def _of_itself(caller: Caller, told: Object) -> Iterator[Object]:
+    if told.get("team_id") and told.get("user_id"):
+        with suppress(SourceDenied, SourceRefused):  # of no member, or an older proxy
+            yield _object(caller.get(f"/team/{quote(str(told['team_id']), safe='')}/members/me", {}))
+
+
+def _organizations(caller: Caller, told: Object) -> Iterator[Object]:
+    if told.get("user_id"):
+        with suppress(SourceDenied, SourceRefused):
+            yield from _listed(caller, "/organization/list", "", "")
 
 
 def _kept(dimension: str, told: Object, public: str | None) -> KeptBudget | None:
@@ -101,8 +151,15 @@ def _kept(dimension: str, told: Object, public: str | None) -> KeptBudget | None
     value = public_value(identity, public) if dimension == "token" else identity
     return KeptBudget(
         dimension, value, name, limit, _money(told.get("spend")), _text(limits.get("budget_duration")) or None,
-        moment_of(_text(limits.get("budget_reset_at"))),
+        moment_of(_text(limits.get("budget_reset_at"))), *_around(dimension, told),
     )  # fmt: skip
+
+
+def _around(dimension: str, told: Object) -> tuple[str | None, str | None]:
+    """The team of a member, and its name."""
+    if dimension != "team member":
+        return None, None
+    return _text(told.get("team_id")) or None, _text(told.get("team_alias")) or None
 
 
 def _text(value: Any) -> str:

@@ -27,7 +27,7 @@ def kept_budget(
     A period that is over when the gateway has not begun the next one has nothing spent in it. `now`: this instant.
     """
     texts = (clean(text) if isinstance(text, str) else "" for text in row)
-    identity, name, limit, spent, period, resets_at, unit, begun, state, otherwise = texts
+    identity, name, limit, spent, period, resets_at, unit, begun, state, otherwise, within = texts
     try:
         limited, used = pico(limit), pico(spent) if spent else None
     except ValueError:
@@ -41,7 +41,14 @@ def kept_budget(
         if ends is not None and ends <= (now or utc_now()):
             used, ends = 0, None
     return KeptBudget(
-        table.of, public_value(identity, public), name or otherwise or None, limited, used, period or None, ends
+        table.of,
+        public_value(identity, public),
+        name or otherwise or None,
+        limited,
+        used,
+        period or None,
+        ends,
+        within or None,
     )
 
 

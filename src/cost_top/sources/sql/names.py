@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from cost_top.gateways.beside import KEPT, budget_statement, fraction, lookup_statement, setting_statement
@@ -41,15 +41,36 @@ class NameTables:
                 missing.append(f"budgets of {table.table} are not known: {one_line(error)}")
                 continue
             # A limit of its own goes before one that it shares.
-            known = {(one.of, one.value) for one in found} if table.limits_table else set()
+            known = {(one.of, one.value, one.within) for one in found} if table.limits_table else set()
             read = (kept_budget(table, row, keys.get(table.of)) for row in rows)
-            found += [one for one in read if one is not None and (one.of, one.value) not in known]
+            new = [one for one in read if one is not None and (one.of, one.value, one.within) not in known]
+            found += self._named(session, keys, table, new)
         return KeptBudgets(tuple(found), tuple(missing))
 
-    def read(self, session: Session, keys: Mapping[str, str]) -> tuple[Lookup, ...]:
-        """Every name; a table that cannot be read is left out, since names are a comfort. `keys` as in `RawShape`."""
+    def _named(
+        self, session: Session, keys: Mapping[str, str], table: KeptBudgetTable, budgets: list[KeptBudget]
+    ) -> list[KeptBudget]:  # fmt: skip
+        """The budgets of a table that has ids alone, by the names that other tables have."""
+        if not budgets or not (table.names or table.within_names):
+            return budgets
+        names = {one.field: one.names for one in self.read(session, keys, (table.names, table.within_names))}
+        own, around = names.get(table.names or "", {}), names.get(table.within_names or "", {})
+        return [
+            replace(one, name=one.name or own.get(one.value), within_name=around.get(one.within or ""))
+            for one in budgets
+        ]
+
+    def read(
+        self, session: Session, keys: Mapping[str, str], fields: Collection[str | None] | None = None
+    ) -> tuple[Lookup, ...]:  # fmt: skip
+        """Every name, or those of some fields; a table that cannot be read is left out, since names are a comfort.
+
+        `keys` as in `RawShape`.
+        """
         found: dict[tuple[str, str], dict[str, str]] = {}
         for table in self.tables:
+            if fields is not None and table.field not in fields:
+                continue
             known = found.setdefault((table.field, table.by), {})
             columns = text_select(self.dialect, ("id", "name", "otherwise"))
             try:
