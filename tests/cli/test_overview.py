@@ -78,6 +78,13 @@ def test_a_report_table_adds_up_in_its_last_line():
     assert lines[11].split()[:2] == ["total", "$1,847.20"]
 
 
+def test_names_that_differ_only_at_their_end_are_told_apart():
+    names = [f"user_7b1cfe99d0aa_account__session_0123456789abcdef_{letter * 20}" for letter in "ab"]
+    rows = report_table(lens("user", [(name, "1", 1, 0) for name in names]).report).split("\n")[1:3]
+    assert [row.split()[0][-5:] for row in rows] == ["aaaaa", "bbbbb"]
+    assert cells(rows[0]) == cells(rows[1])
+
+
 @pytest.mark.parametrize("columns", [(), ("user",), ("provider", "model")])
 def test_reports_without_rows(columns):
     report = replace(providers().report, columns=columns, rows=(), row_count=0)

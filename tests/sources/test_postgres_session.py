@@ -354,6 +354,22 @@ def test_a_log_without_an_index_on_time_is_told_and_gently_read(postgres_server)
         postgres_server.drop_database(name)
 
 
+def test_a_partitioned_log_whose_newest_partition_has_ended_has_its_index(postgres_server):
+    name = postgres_server.create_database()
+    url = postgres_server.url(name)
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                f"CREATE TABLE {native.TABLE} (id TEXT, time_ms BIGINT, PRIMARY KEY (id, time_ms)) PARTITION BY RANGE (time_ms)"
+            )
+            connection.execute(f"CREATE INDEX ON {native.TABLE} (time_ms, id)")
+            connection.execute(f"CREATE TABLE old PARTITION OF {native.TABLE} FOR VALUES FROM (0) TO (1000)")
+            connection.execute(f"INSERT INTO {native.TABLE} (id, time_ms) VALUES ('a', 7)")
+        assert open_log(url).indexed
+    finally:
+        postgres_server.drop_database(name)
+
+
 def test_a_connection_that_breaks_while_it_is_asked_about_itself_is_closed(monkeypatch):
     class Broken:
         closed = False

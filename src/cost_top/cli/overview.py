@@ -15,6 +15,7 @@ from cost_top.model.format import (
     counted,
     duration_ms,
     elide,
+    elide_apart,
     lower_bound,
     money_fixed,
     pad,
@@ -187,7 +188,10 @@ def _notes(snapshot: Snapshot) -> list[str]:
             "(cost-top report names them in its notes)"
         )
     if trust.doubtful_count:
-        notes.append(f"{count(trust.doubtful_count)} with a reported cost beyond belief (--where doubt:cost)")
+        notes.append(
+            f"{count(trust.doubtful_count)} with a reported cost beyond belief, or a timeout at $0 "
+            "(--where doubt:cost,timeout)"
+        )
     if trust.refund_count:
         back, rows = display_usd(trust.refunded_cost), f"row{'s' if trust.refund_count != 1 else ''}"
         notes.append(
@@ -302,10 +306,24 @@ def _table(
     widths = [min(width, name_cells) if align == "left" else width for width, align in zip(widths, aligns, strict=True)]
     if fill:
         widths[0] = name_cells
+    columns = [
+        _told_apart(column, width) if align == "left" else column
+        for column, width, align in zip(zip(titles, *rows, strict=True), widths, aligns, strict=True)
+    ]
     return [
         _GAP.join(pad(text, width, align) for text, width, align in zip(line, widths, aligns, strict=True))
-        for line in (titles, *rows)
+        for line in zip(*columns, strict=True)
     ]
+
+
+def _told_apart(names: Sequence[str], width: int) -> list[str]:
+    """Names in at most `width` cells, those that would look the same cut at their end cut in the middle."""
+    alike: dict[str, set[str]] = {}
+    for name in names:
+        if len(name) > width:
+            alike.setdefault(elide(name, width), set()).add(name)
+    cut = {name: short for short, some in alike.items() for name in some}
+    return [elide_apart(name, width, alike[cut[name]]) if name in cut else name for name in names]
 
 
 def _exact(number: int | None) -> str:

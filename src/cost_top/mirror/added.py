@@ -86,7 +86,7 @@ def trust(row: SummedRow) -> tuple[int, ...]:
         cost if row.token is not None else 0,
         listed - cost if below else 0,
         int(unpriced and row.doubt is not None and row.doubt not in ("model", "zero")),
-        int(row.doubt == "cost"),
+        int(row.doubt in ("cost", "timeout")),
         int(cost < 0),
         -cost if cost < 0 else 0,
         listed if sent and byok and row.cost == 0 else 0,

@@ -53,7 +53,7 @@ TRUST: dict[str, str] = {
     "below_market": "sum(market_cost - cost) FILTER (cache_hit IS NOT TRUE AND price_status IN ('reported', 'priced') "
     "AND credential_type IS DISTINCT FROM 'byok' AND doubt IS NULL)",
     "unrated_count": f"count(*) FILTER ({UNPRICED} AND doubt NOT IN ('model', 'zero'))",
-    "doubtful_count": "count(*) FILTER (doubt = 'cost')",
+    "doubtful_count": "count(*) FILTER (doubt IN ('cost', 'timeout'))",
     "refund_count": "count(*) FILTER (cost < 0)",
     "refunded_cost": "sum(-cost) FILTER (cost < 0)",
     "byok_market_cost": "sum(market_cost) FILTER (cache_hit IS NOT TRUE AND credential_type = 'byok' AND cost = 0)",

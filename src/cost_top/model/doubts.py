@@ -15,6 +15,7 @@ WORDS: dict[str, str] = {
     "image_output": "no rate for image output, which is left out",
     "web_search": "no rate for web searches, which are left out",
     "zero": "the log reports zero for tokens",
+    "timeout": "it timed out at a cost of zero: the provider may have billed it",
     "cost": "the reported cost is beyond belief against tokens and rates",
 }
 

@@ -6,6 +6,7 @@ Cells are those of `wcwidth`; a cluster of code points that a terminal draws as 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Literal
@@ -14,6 +15,8 @@ from cost_top.model.money import PICO_PER_USD, display_usd
 
 Align = Literal["left", "right", "center"]
 UNKNOWN = "–"
+# Terminals disagree how wide joined emoji are; in the scripts of India a joiner shapes a letter and takes no cell.
+_JOINED = re.compile("(?<![\u0900-\u0dff])\u200d")
 _SCALES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
 _EXACT_BELOW = 10_000
 # Two decimals and four line up at the point when the shorter figure is followed by two blanks.
@@ -234,10 +237,20 @@ def money_scaled(amount: int | None) -> str:
     return sign + (text if whole else text[:-2] if text.endswith("00") and len(text) > 5 else text)
 
 
+def drawn(text: str) -> str:
+    """`text` as it goes to a terminal: emoji one by one that a joiner would make one, in cells of its own choice.
+
+    >>> drawn("\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL}")
+    '\N{WOMAN}\N{GIRL}'
+    """
+    return text if text.isascii() else _JOINED.sub("", text)
+
+
 def cells(text: str) -> int:
     """Columns a terminal takes to show `text`."""
     if text.isascii():
         return len(text)
+    text = drawn(text)
     # A first frame needs none of its tables.
     from wcwidth import wcswidth, wcwidth
 
@@ -259,6 +272,7 @@ def elide_apart(text: str, width: int, others: Iterable[str | None]) -> str:
     >>> elide_apart("user_7b_session_1111", 12, ("user_7b_session_2222",)), elide_apart("user_7b_sess", 8, ("ann",))
     ('user_7…_1111', 'user_7b…')
     """
+    text = drawn(text)
     cut = elide(text, width)
     head = cut.removesuffix("…")
     if cut == text or width < _APART or not any(one and one != text and one.startswith(head) for one in others):
@@ -278,6 +292,7 @@ def elide(text: str, width: int) -> str:
     # A name of 10 kB costs no more than what is shown of it.
     if width <= 0:
         return ""
+    text = drawn(text)
     if len(text) <= 4 * width + 16 and cells(text) <= width:
         return text
     from wcwidth import iter_graphemes

@@ -9,6 +9,8 @@ from cost_top.pricing.amount import MOST, Market, Part, Request, Tokens, market_
 from cost_top.pricing.book import Entry, RateBook
 from cost_top.pricing.match import Match
 
+# Nobody heard the answer to the end, which the provider may have given and billed all the same.
+TIMEOUTS = (408, 499, 504, 524, 598, 599)
 # A reported cost is beyond belief when it is more than this many times the list price, and by more than ten cents.
 BELIEVABLE_TIMES, BELIEVABLE_MARGIN = 100, 10**11
 
@@ -59,12 +61,21 @@ def _bought_nothing(request: Request, tokens: Tokens) -> bool:
 
 def _doubt(status: str, entry: Entry | None, request: Request, tokens: Tokens, market: Market | None) -> str | None:
     if status == "reported":
+        if _unheard(request, tokens, market):
+            return "timeout"
         return "cost" if market is not None and _beyond_belief(request.reported_cost, market) else None
     if status != "unpriced" or request.cache_hit:
         return None
     if request.reported_cost == 0:
         return "zero"
     return market.missing if market is not None else _unrated(entry, request, tokens)
+
+
+def _unheard(request: Request, tokens: Tokens, market: Market | None) -> bool:
+    """Whether it timed out at a price of zero that nobody vouches for."""
+    used = tokens.any or (request.web_search_count or 0) > 0
+    explained = request.zero_is_price or _own_key(request) or not used or (market is not None and market.quote.free)
+    return request.reported_cost == 0 and request.status in TIMEOUTS and not explained
 
 
 def _unrated(entry: Entry | None, request: Request, tokens: Tokens) -> str:

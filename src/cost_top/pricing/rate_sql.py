@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cost_top.model.modes import ANYWHERE, MODE_OF_TIER, MODES
-from cost_top.pricing.cost import BELIEVABLE_MARGIN, BELIEVABLE_TIMES
+from cost_top.pricing.cost import BELIEVABLE_MARGIN, BELIEVABLE_TIMES, TIMEOUTS
 from cost_top.pricing.rates import Schedule
 
 # Every column this adds on the way and takes out again.
@@ -141,6 +141,7 @@ SELECT * EXCLUDE ({ours}, _ct_paid_of, _ct_paid_per, _ct_step, _ct_list, _ct_own
     WHEN {tokens} THEN _ct_missing
     WHEN {unknown} THEN CASE WHEN _ct_stranger THEN 'model' ELSE coalesce(_ct_unrated, 'time') END
     WHEN {doubtful} THEN 'zero'
+    WHEN {error} THEN CASE WHEN status IN ({timeouts}) THEN 'timeout' END
     ELSE CASE WHEN _ct_step IN ({charged}, {own_key}) AND _ct_market > 0 AND _ct_missing IS NULL
       AND reported_cost // {times} > _ct_market AND reported_cost - _ct_market > {margin} THEN 'cost' END END AS doubt
 FROM (
@@ -209,7 +210,8 @@ def statement(
     priced = _PRICED.format(slotted=slotted, slots=slots)
     ours = ", ".join(f"_ct_{name}" for name in _OURS)
     steps = {name: number for number, name in enumerate(_STEPS)}
-    bounds = {"times": BELIEVABLE_TIMES, "margin": BELIEVABLE_MARGIN}
+    timeouts = ", ".join(map(str, TIMEOUTS))
+    bounds = {"times": BELIEVABLE_TIMES, "margin": BELIEVABLE_MARGIN, "timeouts": timeouts}
     paid = _FACTORED if discounts else "_ct_market"
     return _VERDICT.format(ours=ours, paid=paid, priced=priced, **steps, **bounds)
 

@@ -214,7 +214,7 @@ class CostTopApp(LiveApp):
             return
         what, text = copied
         # A pasted control character would be typed into whatever takes it.
-        self.copy_to_clipboard("".join(c if c.isprintable() or c in "\t\n" else " " for c in text))
+        self.copy_to_clipboard("".join(c if c.isprintable() or c in "\t\n\u200c\u200d" else " " for c in text))
         self.tell_user(f"copied {what}: {one_line(text, 60)}")
 
     def action_copy_command(self) -> None:

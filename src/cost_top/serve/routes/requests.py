@@ -13,6 +13,7 @@ from starlette.responses import Response
 from cost_top.model.engine import Position
 from cost_top.model.request_fields import MONEY_FIELDS, PARTS, part_values, request_values
 from cost_top.model.snapshot import RequestRow
+from cost_top.model.text import is_clean
 from cost_top.serve import shapes
 from cost_top.serve.errors import Problem
 from cost_top.serve.exact import ExactResponse, moment, usd
@@ -68,7 +69,7 @@ def read_cursor(text: str) -> Position:
         microseconds, identity, cost, told = place
         known = cost is None or (type(cost) is int and abs(cost) < _MOST_PICO)
         counted = type(told) is int and 0 < told < _MOST_TOLD
-        if type(microseconds) is int and isinstance(identity, str) and identity.isprintable() and known and counted:
+        if type(microseconds) is int and isinstance(identity, str) and is_clean(identity) and known and counted:
             return Position(_EPOCH + microseconds * _MICROSECOND, identity, cost, told)
     except (ValueError, TypeError, OverflowError, RecursionError):
         pass

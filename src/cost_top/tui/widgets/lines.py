@@ -12,6 +12,7 @@ from textual.style import Style
 from textual.visual import Visual
 from textual.widget import Widget
 
+from cost_top.model.format import drawn
 from cost_top.model.text import UNSAFE_CLASS
 from cost_top.tui.render.style import plain_ascii
 
@@ -24,6 +25,8 @@ def shown_as(widget: Widget, content: Content) -> Content:
     if not content.plain.isprintable():
         # Names are cleaned when a row becomes a record; this is the last gate before the terminal.
         content = Content(_UNSAFE.sub("�", content.plain), list(content.spans))
+        if content.plain != drawn(content.plain):
+            content = Content("").join(content.split("\u200d"))
     return plain_ascii(content) if getattr(widget.app, "ascii_only", False) else content
 
 
