@@ -217,6 +217,8 @@ def _problems(found: Inspection, now: datetime) -> list[tuple[str, str]]:
             ("nothing in the table is unique: every row counts, also where an id repeats",
              "create a primary key or a unique index that tells a request from its copy")
         )  # fmt: skip
+    for file in found.left_out:
+        problems.append((f"left out: {file}", "let this user read it, or give a pattern without it"))
     if found.newest is None:
         problems.append(
             ("the log has no rows", found.advice.get("empty", "check that the gateway writes to this table"))

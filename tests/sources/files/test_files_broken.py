@@ -8,17 +8,24 @@ import io
 import json
 import os
 import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from cost_top.model.errors import SourceError, UserError
 from cost_top.sources.files.claude_code import ClaudeCode
 from cost_top.sources.files.content import parsed, records_of
 from cost_top.sources.files.exports import EXPORTS
 from cost_top.sources.files.found import files_of
 from cost_top.sources.files.index import FileIndex
+from cost_top.sources.files.log import open_files
+from cost_top.sources.sql.inspect import inspect
 from support.session_files import claude_line, write_lines
 
 KINDS = {kind.name: kind for kind in EXPORTS} | {"claude-code": ClaudeCode()}
@@ -120,8 +127,110 @@ def test_a_row_of_a_table_in_the_writing_is_waited_for(audit: Watched):
     path = audit.folder / "a.csv"
     path.write_text(whole[: whole.rindex("openai")])
     assert (audit.rows(), audit.index.unreadable()) == ([1, 2], 0)
-    path.write_text(whole.rstrip("\n"))
+    path.write_text(whole)
     assert audit.rows() == [1, 2, 3]
+
+
+def test_the_last_row_of_a_table_without_the_end_of_its_line_is_waited_for_and_told(audit: Watched):
+    path = audit.folder / "a.csv"
+    path.write_text(table(call(1), call(2)) + table(call(30)).splitlines()[1][:-1])  # "0.1" as far as "0."
+    assert (audit.rows(), audit.index.waiting()) == ([1, 2], (str(path),))
+    written(path, 61)
+    assert (audit.rows(), audit.index.waiting()) == ([1, 2, 30], ())
+    path.write_text(path.read_text() + "1\n" + table(call(4)).splitlines()[1])
+    written(path, 61)
+    assert (audit.rows(), audit.index.waiting()) == ([1, 2, 30], (str(path),)), "it grew before, so it goes on"
+    written(path, 3601)
+    assert (audit.rows(), audit.index.waiting()) == ([1, 2, 4, 30], ())
+
+
+def test_a_row_of_a_table_that_waited_long_enough_counts_though_nobody_writes(
+    audit: Watched, monkeypatch: pytest.MonkeyPatch
+):
+    path = audit.folder / "a.csv"
+    path.write_text(table(call(1), call(2)).rstrip("\n"))
+    assert audit.rows() == [1]
+    later = path.stat().st_mtime + 61
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert audit.rows() == [1, 2]
+
+
+def test_a_line_that_is_edited_in_the_middle_while_the_file_grows_is_read_anew(cloudflare: Watched):
+    path = write_lines(cloudflare.folder / "a.jsonl", *(event(number) for number in range(100, 140)))
+    assert sum(cloudflare.rows()) == sum(range(100, 140))
+    with path.open("r+") as file:
+        place = file.read().index('"tokens_in": 120')
+        file.seek(place)
+        file.write('"tokens_in": 820')
+        file.seek(0, 2)
+        file.write(event(200) + "\n")
+    assert sum(cloudflare.rows()) == sum(range(100, 140)) + 700 + 200
+
+
+def test_a_file_that_slept_for_a_day_and_grows_is_read_anew(cloudflare: Watched):
+    path = write_lines(cloudflare.folder / "a.jsonl", *(event(number) for number in range(100, 140)))
+    written(path, 2 * 86400)
+    assert len(cloudflare.rows()) == 40
+    text = path.read_text().replace('"tokens_in": 120', '"tokens_in": 820')
+    with path.open("r+") as file:
+        file.write(text + event(200) + "\n")
+    assert sum(cloudflare.rows()) == sum(range(100, 140)) + 700 + 200
+
+
+@contextmanager
+def as_somebody(folder: Path) -> Iterator[None]:
+    """Not as root, who may read everything."""
+    if os.geteuid():
+        yield
+        return
+    subprocess.run(["chown", "-R", "65534", folder], check=True)
+    for parent in folder.parents:
+        if not parent.stat().st_mode & 1:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_file_that_may_not_be_read_is_left_out_and_named_until_it_may(cloudflare: Watched):
+    good, bad = (
+        write_lines(cloudflare.folder / f"{name}.jsonl", event(number)) for name, number in (("a", 7), ("b", 8))
+    )
+    closed = cloudflare.folder / "closed"
+    closed.mkdir()
+    with as_somebody(cloudflare.folder.parent):
+        bad.chmod(0)
+        closed.chmod(0)
+        assert cloudflare.rows() == [7]
+        assert cloudflare.index.left_out() == (f"{bad}: Permission denied", f"{closed}: Permission denied")
+        bad.chmod(0o600)
+        closed.chmod(0o700)
+        assert (cloudflare.rows(), cloudflare.index.left_out()) == ([7, 8], ())
+        for path in (good, bad):
+            path.chmod(0)
+            os.utime(path)
+        with pytest.raises(SourceError, match="permission denied"):
+            cloudflare.rows()
+
+
+def test_a_log_of_which_a_file_cannot_be_read_says_so_and_of_which_none_can_is_refused(tmp_path: Path):
+    write_lines(tmp_path / "a.jsonl", event(7))
+    os.symlink("loop.jsonl", tmp_path / "loop.jsonl")
+    log = open_files(str(tmp_path), None, None)
+    left = (f"{tmp_path / 'loop.jsonl'}: Too many levels of symbolic links",)
+    assert (log.left_out, inspect(log).left_out) == (left, left)
+    assert f"1 file left out: {left[0]}" in log.notes
+    (tmp_path / "a.jsonl").unlink()
+    with pytest.raises(UserError, match="Too many levels of symbolic links; give files that this user may read"):
+        open_files(str(tmp_path), None, None)
+
+
+def written(path: Path, seconds: int) -> None:
+    """Make a file as old as that."""
+    then = time.time() - seconds
+    os.utime(path, (then, then))
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,16 @@ _LISTS = ("data", "logs", "records", "result", "results", "rows", "items")
 csv.field_size_limit(2**27)
 
 
-def records_of(path: str, offset: int = 0) -> Iterator[tuple[int, Record | None]]:
-    """Each record with the place after it (that of a form which does not grow is 0); None is one that is broken."""
+def records_of(path: str, offset: int = 0, waits: bool = False) -> Iterator[tuple[int, Record | None]]:
+    """Each record with the place after it (that of a form which does not grow is 0); None is one that is broken.
+
+    With `waits`, the last row of a table without the end of its line is one that is still being written.
+    """
     form = form_of(path)
     if form == "parquet":
         yield from ((0, record) for record in _parquet(path))
     elif form == "csv":
-        yield from ((0, record) for record in _csv(path))
+        yield from ((0, record) for record in _csv(path, waits))
     else:
         yield from _json(path, offset)
 
@@ -97,22 +100,22 @@ def parsed(text: bytes) -> Any:
     return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
-def _is_torn(path: str) -> bool:
+def is_torn(path: str) -> bool:
     """Whether a file lacks the end of its last line."""
     with open(path, "rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) not in (b"\n", b"\r")
 
 
-def _csv(path: str) -> Iterator[Record | None]:
+def _csv(path: str, waits: bool) -> Iterator[Record | None]:
     with open_at(path, 0) as raw:
         text = io.TextIOWrapper(raw, "utf-8-sig", errors="backslashreplace", newline="")
-        is_torn = not is_packed(path) and _is_torn(path)
+        torn = not is_packed(path) and is_torn(path)
         rows = _csv_rows(csv.DictReader(text, restkey="", strict=False))
         row = next(rows, _END)
         while row is not _END:
             following = next(rows, _END)
-            if following is _END and is_torn and row and None in row.values():
+            if following is _END and torn and row and (waits or None in row.values()):
                 return  # the last row is still being written
             yield None if row is None or row.get("") else {key: value for key, value in row.items() if key}
             row = following

@@ -24,6 +24,7 @@ class FoundFile:
     inode: int
     size: int
     mtime_ns: int
+    failed: str = ""  # why it cannot be looked at, or the folder that it is
 
     @property
     def form(self) -> str:
@@ -55,25 +56,33 @@ def named_as_file(text: str) -> bool:
 
 
 def files_of(places: tuple[str, ...]) -> list[FoundFile]:
-    """The files of folders (at any depth), patterns and paths, in the order of their names, each once."""
+    """The files of folders (at any depth), patterns and paths, in the order of their names, each once.
+
+    A file or folder that cannot be looked at is one that `failed`.
+    """
     found: dict[tuple[int, int], FoundFile] = {}
-    for path in sorted({path for place in places for path in _paths(place)}):
+    closed: list[OSError] = []
+    for path in sorted({path for place in places for path in _paths(place, closed)}):
         try:
             here = os.stat(path)
-        except OSError:
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            closed.append(error)
             continue
         if not stat.S_ISREG(here.st_mode):
             continue  # a pipe would be waited for
         found.setdefault(
             (here.st_dev, here.st_ino), FoundFile(path, here.st_dev, here.st_ino, here.st_size, here.st_mtime_ns)
         )
-    return list(found.values())
+    failed = {str(error.filename): error.strerror or "cannot be read" for error in closed}
+    return [*found.values(), *(FoundFile(path, 0, 0, 0, 0, why) for path, why in sorted(failed.items()))]
 
 
-def _paths(place: str) -> Iterator[str]:
+def _paths(place: str, closed: list[OSError]) -> Iterator[str]:
     path = os.path.expanduser(place)
     if os.path.isdir(path):
-        for folder, _, names in os.walk(path):
+        for folder, _, names in os.walk(path, onerror=closed.append):
             yield from (os.path.join(folder, name) for name in names if named_as_file(name))
     elif os.path.exists(path):
         yield path

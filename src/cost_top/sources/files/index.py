@@ -7,6 +7,7 @@ owner goes. A file that shrank, or whose beginning is another, is read anew; one
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -19,11 +20,13 @@ from typing import Any
 from cost_top.model.errors import SourceDenied, SourceError, one_line
 from cost_top.sources.files.found import FoundFile
 from cost_top.sources.files.index_file import indexes_of, opened, quoted, writing
-from cost_top.sources.files.lines import is_packed, witness
+from cost_top.sources.files.lines import is_packed
 from cost_top.sources.files.records import Kind, Row
+from cost_top.sources.files.waiting import is_followed, ripe, waiting_for
+from cost_top.sources.files.witness import stands, witness
 
 _AT_ONCE = 400  # bound parameters of one statement
-_AGAIN = "UPDATE files SET read_until = 0, state = '{}', unreadable = 0 WHERE number = ?"
+_AGAIN = "UPDATE files SET read_until = 0, witness = '', state = '{}', unreadable = 0, failed = NULL WHERE number = ?"
 
 
 @dataclass(slots=True)
@@ -52,9 +55,8 @@ class FileIndex:
         present = {file.path: file for file in files}
         try:
             with closing(opened(self.path, self.kind)) as database:
-                if {path: row[1:] for path, row in self._known(database).items()} == {
-                    path: _state_of(file) for path, file in present.items()
-                }:
+                known = {path: row[1:] for path, row in self._known(database).items()}
+                if known == {path: _state_of(file) for path, file in present.items()} and not ripe(database):
                     return False
                 with writing(database):
                     return self._bring_up(database, present)
@@ -67,22 +69,44 @@ class FileIndex:
             found: tuple[int] = database.execute("SELECT coalesce(sum(unreadable), 0) FROM files").fetchone()
             return found[0]
 
+    def left_out(self) -> tuple[str, ...]:
+        """The files that could not be read, each with the reason."""
+        with closing(opened(self.path, self.kind)) as database:
+            rows = database.execute("SELECT path, failed FROM files WHERE failed IS NOT NULL ORDER BY path").fetchall()
+        return tuple(one_line(f"{os.fsdecode(path)}: {failed}", 300) for path, failed in rows)
+
+    def waiting(self) -> tuple[str, ...]:
+        """The files whose last row may still be in the writing, and is not there yet."""
+        with closing(opened(self.path, self.kind)) as database:
+            rows = database.execute("SELECT path FROM files WHERE waits > 0 ORDER BY path").fetchall()
+        return tuple(one_line(os.fsdecode(path), 200) for (path,) in rows)
+
     def _bring_up(self, database: sqlite3.Connection, present: Mapping[str, FoundFile]) -> bool:
         self._did = _Did()
         if not self._known(database):
             self._fill(database, present.values())
         else:
             self._follow(database, present)
+        self._none_read(database)
         database.execute(
             "UPDATE made_by SET changes = changes + ?, inserts = inserts + ?", (self._did.changed, self._did.added)
         )
         return self._did.changed or self._did.added
 
+    def _none_read(self, database: sqlite3.Connection) -> None:
+        """One file that fails is left out and told; where all do, the log cannot be read."""
+        rows = database.execute("SELECT path, failed FROM files ORDER BY failed IS NOT NULL, path").fetchall()
+        if rows and rows[0][1] is not None:
+            path, failed = one_line(os.fsdecode(rows[0][0]), 200), rows[0][1]
+            denied = failed == os.strerror(errno.EACCES)
+            raise SourceDenied(f"{path}: permission denied") if denied else SourceError(f"{path}: {failed}")
+
     def _follow(self, database: sqlite3.Connection, present: Mapping[str, FoundFile]) -> None:
         self._follow_names(database, present)
         known = self._known(database)
         gone = [number for path, (number, *_) in known.items() if path not in present]
-        fresh = [file for path, file in present.items() if known.get(path, ())[1:] != _state_of(file)]
+        due = ripe(database)
+        fresh = [file for path, file in present.items() if known.get(path, ())[1:] != _state_of(file) or path in due]
         again = {other for number in gone for other in self._forget(database, number)}
         again |= {other for file in fresh for other in self._take(database, file)}
         paths = {number: path for path, (number, *_) in self._known(database).items()}
@@ -121,14 +145,13 @@ class FileIndex:
             if number is not None and self._same(database, number, file):
                 database.execute("UPDATE files SET path = ? WHERE number = ?", (os.fsencode(path), number))
 
-    def _same(self, database: sqlite3.Connection, number: int, file: FoundFile) -> bool:
+    def _same(self, database: sqlite3.Connection, number: int, file: FoundFile, grown: bool = False) -> bool:
         """Whether what was read of a file still stands at its beginning."""
         until, seen = database.execute("SELECT read_until, witness FROM files WHERE number = ?", (number,)).fetchone()
-        if is_packed(file.path) or file.size < until:
+        if is_packed(file.path) or file.size < until or not seen:
             return False
         try:
-            same: bool = witness(file.path, until) == seen
-            return same
+            return stands(file.path, seen, grown=grown)
         except OSError:
             return False
 
@@ -146,10 +169,12 @@ class FileIndex:
         else:
             number = found[0]
             # What did not grow, or is another file, was written anew, whatever its ends look like.
-            grew = file.inode == found[3] and file.size > (found[4] or 0) and found[1] > 0
-            if grew and file.form == "jsonl" and self._same(database, number, file):
+            grew = file.inode == found[3] and file.size > (found[4] or 0) > 0
+            if grew and found[1] > 0 and file.form == "jsonl" and self._same(database, number, file, grown=True):
                 offset, state = found[1], json.loads(found[2])
             else:
+                if file.form == "csv":
+                    state = {"grew": grew or json.loads(found[2]).get("grew", False)}
                 again = self._forget(database, number, keep=True)
         self._read(database, number, file, offset, state)
         return again - {number}
@@ -157,15 +182,25 @@ class FileIndex:
     def _read(
         self, database: sqlite3.Connection, number: int, file: FoundFile, offset: int, state: Mapping[str, Any]
     ) -> None:
+        seen, waits, before = "", 0, _witness_of(database, number)
         try:
+            if file.failed:
+                raise OSError(errno.EIO, file.failed)
+            if file.form == "csv" and not is_packed(file.path):
+                waits = waiting_for(file, bool(state.get("grew")))
+                state = {**state, "waits": waits}
             part = self.kind.read(file.path, offset, state)
-            seen = "" if is_packed(file.path) else witness(file.path, part.read_until)
+            if not is_packed(file.path):
+                kept = before if offset else ""
+                seen = witness(file.path, part.read_until, kept, followed=is_followed(file))
         except FileNotFoundError:
             return  # gone since it was looked for; the next look knows
-        except PermissionError:
-            raise SourceDenied(f"{one_line(file.path, 200)}: permission denied") from None
         except OSError as error:
-            raise SourceError(f"{one_line(file.path, 200)}: {error.strerror or one_line(error)}") from None
+            database.execute(
+                "UPDATE files SET device = ?, inode = ?, size = ?, mtime_ns = ?, failed = ? WHERE number = ?",
+                (*_state_of(file), error.strerror or one_line(error), number),
+            )
+            return
         for row in part.rows:
             if not row.get(self.kind.key):
                 part.state["rows"] = part.state.get("rows", 0) + 1
@@ -173,9 +208,8 @@ class FileIndex:
         self._insert(database, number, part.rows)
         database.execute(
             "UPDATE files SET device = ?, inode = ?, size = ?, mtime_ns = ?, read_until = ?, witness = ?, state = ?, "
-            "unreadable = unreadable + ? WHERE number = ?",
-            (file.device, file.inode, file.size, file.mtime_ns, part.read_until, seen, json.dumps(part.state),
-             part.unreadable, number),
+            "unreadable = unreadable + ?, failed = NULL, waits = ? WHERE number = ?",
+            (*_state_of(file), part.read_until, seen, json.dumps(part.state), part.unreadable, waits, number),
         )  # fmt: skip
 
     def _insert(self, database: sqlite3.Connection, number: int, rows: Sequence[Row]) -> None:
@@ -275,3 +309,8 @@ def _values(rows: Iterable[Row], columns: Sequence[str], number: int) -> Iterato
 
 def _state_of(file: FoundFile) -> tuple[int, ...]:
     return file.device, file.inode, file.size, file.mtime_ns
+
+
+def _witness_of(database: sqlite3.Connection, number: int) -> str:
+    found: tuple[str] = database.execute("SELECT witness FROM files WHERE number = ?", (number,)).fetchone()
+    return found[0]

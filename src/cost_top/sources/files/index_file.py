@@ -14,7 +14,7 @@ from cost_top.model.files import remove_database
 from cost_top.sources.files.records import Kind
 
 # Bumped when reading changes figures or the tables change: an index of another version is made anew.
-VERSION = 3
+VERSION = 4
 # `changes` stays while no row is changed or removed, `inserts` while none is added.
 MADE_BY = "SELECT identity, CAST(changes AS TEXT) AS changes, CAST(inserts AS TEXT) AS inserts FROM made_by"
 _BUSY_SECONDS = 30.0
@@ -22,7 +22,8 @@ _CACHE_KB = 20_000
 _FILES = """\
 CREATE TABLE files (
   number INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, device INTEGER, inode INTEGER, size INTEGER, mtime_ns INTEGER,
-  read_until INTEGER NOT NULL, witness TEXT NOT NULL, state TEXT NOT NULL, unreadable INTEGER NOT NULL
+  read_until INTEGER NOT NULL, witness TEXT NOT NULL, state TEXT NOT NULL, unreadable INTEGER NOT NULL,
+  failed TEXT, waits INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE also (id TEXT NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (id, file)) WITHOUT ROWID;
 CREATE TABLE made_by (version INTEGER, kind TEXT, identity TEXT, changes INTEGER, inserts INTEGER);

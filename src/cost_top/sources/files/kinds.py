@@ -42,7 +42,7 @@ def kind_of(files: Sequence[FoundFile], shown: str, mapping: Preset | None) -> K
     """The kind of these files. `UserError` where it is unknown, or where they are of several kinds."""
     if not files:
         raise UserError(f"{shown}: holds no .jsonl, .csv or .parquet file; give a folder, a file or a quoted pattern")
-    heads = {file.path: _head(file) for file in _some(files)}
+    heads = _heads(files)
     if mapping is not None:
         return Mapped(mapping, (record for head in heads.values() for record in head))
     kinds: dict[str, Kind] = {}
@@ -65,15 +65,19 @@ def kind_of(files: Sequence[FoundFile], shown: str, mapping: Preset | None) -> K
     raise UserError(f"{shown}: no kind of log that cost-top knows by its content; map it with --mapping FILE{told}")
 
 
-def _some(files: Sequence[FoundFile]) -> list[FoundFile]:
-    """A few files, spread over all of them; empty ones tell nothing."""
-    written = [file for file in files if file.size]
-    step = max(1, len(written) // _LOOKED_AT)
-    return written[::step]
-
-
-def _head(file: FoundFile) -> list[Record]:
-    try:
-        return head_of(file.path)
-    except OSError as error:
-        raise UserError(f"{one_line(file.path, 200)}: {error.strerror}; give files that this user may read") from None
+def _heads(files: Sequence[FoundFile]) -> dict[str, list[Record]]:
+    """The first records of a few files, spread over all of them. `UserError` where none of all can be read."""
+    written = [file for file in files if file.size]  # empty ones tell nothing
+    some = written[:: max(1, len(written) // _LOOKED_AT)]
+    heads: dict[str, list[Record]] = {}
+    failed = [f"{file.path}: {file.failed}" for file in files if file.failed]
+    for file in (*some, *written):
+        if heads and len(heads) + len(failed) >= len(some):
+            break  # the rest is looked through only where these could not be read
+        try:
+            heads.setdefault(file.path, head_of(file.path))
+        except OSError as error:
+            failed.append(f"{file.path}: {error.strerror}")
+    if not heads and failed:
+        raise UserError(f"{one_line(failed[0], 300)}; give files that this user may read")
+    return heads

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from io import BufferedReader
@@ -14,7 +12,6 @@ from typing import IO, cast
 LONGEST_LINE = 64 * 2**20
 TOO_LONG = b"\x00\n"  # stands for such a line, and for what was cut off: whatever reads it finds it broken
 _BLOCK = 4 * 2**20
-_WITNESS = 1024
 CUT_OFF = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -91,12 +88,3 @@ def _marked(data: bytes, begin: int, end: int, offset: int, marks: Sequence[byte
             found.add((max(begin, data.rfind(b"\n", begin, place) + 1), after))
     for start, after in sorted(found):
         yield offset + after, data[start:after]
-
-
-def witness(path: str, until: int) -> str:
-    """A hash of the beginning and of the end of what was read: another file under the name has another."""
-    size = min(_WITNESS, until)
-    with open(path, "rb") as file:
-        head = os.pread(file.fileno(), size, 0)
-        tail = os.pread(file.fileno(), size, until - size)
-    return hashlib.sha256(head + b"|" + tail).hexdigest()[:32]

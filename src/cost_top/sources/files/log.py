@@ -16,6 +16,7 @@ from typing import Any
 from cost_top.gateways.loader import builtin_presets, load_preset
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.files import cache_folder, remove_database, temporary_file
+from cost_top.model.format import counted
 from cost_top.model.native import TABLE
 from cost_top.sources.base import DayCount, Evidence
 from cost_top.sources.files.found import AGENTS, files_of
@@ -83,8 +84,19 @@ class FilesLog(SqlLog):
         lines = self.index.unreadable()
         if lines:
             told.append(f"{lines:,} line{'s' if lines > 1 else ''} of the files could not be read")
+        if left := self.left_out:
+            more = f"; and {len(left) - 3} more" if len(left) > 3 else ""
+            told.append(f"{counted(len(left), 'file')} left out: {'; '.join(left[:3])}{more}")
+        if waiting := self.index.waiting():
+            of = f"{len(waiting)} files" if len(waiting) > 1 else waiting[0]
+            told.append(f"the last row of {of} may still be in the writing and is not counted yet")
         missing = super().notes if self.index.kind.table != TABLE else ()
         return (*told, *missing)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """See `SqlLog`."""
+        return self.index.left_out()
 
     def connect(self) -> FilesReader:
         """See `LogSource`."""

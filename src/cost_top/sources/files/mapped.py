@@ -39,7 +39,7 @@ class Mapped:
     def read(self, path: str, offset: int, state: Mapping[str, Any]) -> Part:
         """See `Kind`."""
         part = Part(state=dict(state), read_until=offset)
-        for end, record in records_of(path, offset):
+        for end, record in records_of(path, offset, bool(state.get("waits"))):
             part.read_until = end
             if record is None:
                 part.unreadable += 1

@@ -55,6 +55,7 @@ class Inspection:
         str, ...
     ]  # of a log that is answered where it lives: what it is not asked, and how statements are bounded
     grants: tuple[str, ...]  # all that a user of cost-top needs
+    left_out: tuple[str, ...] = ()  # files that could not be read, each with the reason
 
 
 def tail_plan(reader: SqlLogReader, newest: datetime | None = None) -> tuple[bool, str]:
@@ -105,6 +106,7 @@ def inspect(source: SqlLog, days: int = 7) -> Inspection:
             cannot_tell=preset.cannot_tell,
             limits=limits,
             grants=_grants(source) if database.name != "sqlite" else (),
+            left_out=source.left_out,
         )
 
 

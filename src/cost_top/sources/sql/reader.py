@@ -127,6 +127,11 @@ class SqlLog:
             )
         return tuple(notes)
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What of the log could not be read and is not in its figures, each with the reason."""
+        return ()
+
     def connect(self) -> SqlLogReader:
         """See `LogSource`."""
         return SqlLogReader(self)
