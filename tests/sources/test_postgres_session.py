@@ -360,7 +360,8 @@ def test_a_partitioned_log_whose_newest_partition_has_ended_has_its_index(postgr
     try:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(
-                f"CREATE TABLE {native.TABLE} (id TEXT, time_ms BIGINT, PRIMARY KEY (id, time_ms)) PARTITION BY RANGE (time_ms)"
+                f"CREATE TABLE {native.TABLE} (id TEXT, time_ms BIGINT, PRIMARY KEY (id, time_ms)) "
+                "PARTITION BY RANGE (time_ms)"
             )
             connection.execute(f"CREATE INDEX ON {native.TABLE} (time_ms, id)")
             connection.execute(f"CREATE TABLE old PARTITION OF {native.TABLE} FOR VALUES FROM (0) TO (1000)")
