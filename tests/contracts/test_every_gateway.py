@@ -13,6 +13,8 @@ import duckdb
 import pytest
 
 from cost_top.gateways.dialects.postgresql import PostgresSpelling
+from cost_top.mirror.database import Database
+from cost_top.mirror.days import Days
 from cost_top.model.engine import Need
 from cost_top.model.query import ReportQuery
 from cost_top.model.windows import Period
@@ -83,6 +85,28 @@ def test_every_lens_of_every_gateway(shape, database, writer_of, book):
     assert not [sql for sql in statements for column in shape_secrets(shape) if column in sql]
     assert SECRET not in repr(source)
     _plain_rows_are_the_same(source, start)
+    _packed_rows_are_the_same(source, book, start)
+
+
+def _packed_rows_are_the_same(source, book, start):
+    """Days that are read packed are the days."""
+    database = Database(book)
+    days = Days(None, source, database)
+    found = []
+    try:
+        with source.connect() as reader:
+            database.set_lookups(reader.lookups())
+            for count in (0, 10**9):
+                days.rows_a_day = count
+                read = days.read(
+                    database.connection, reader, [start.date() + timedelta(days=n) for n in range(4)], True
+                )
+                held = [database.connection.execute(f"FROM {day.relation} ORDER BY ALL").fetchall() for day in read]
+                found.append([(day.plain, day.content, rows) for day, rows in zip(read, held, strict=True)])
+                assert any(held)
+        assert found[0] == found[1]
+    finally:
+        database.close()
 
 
 def _plain_rows_are_the_same(source, start):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,10 +33,12 @@ def log(sqlite_log) -> Path:
     return made.path
 
 
-def read(log: Path, folder: Path | None) -> list[tuple[Any, ...]]:
+def read(log: Path, folder: Path | None, packed: bool = False) -> list[tuple[Any, ...]]:
     """Every row of each day, with what proves the day."""
     source, database = open_log(str(log)), Database(RateBook.load(None))
     days = Days(folder, source, database)
+    if packed:
+        days.rows_a_day = 10**9  # as if so many came before
     try:
         connection = database.cursor()
         with source.connect() as reader:
@@ -60,3 +64,14 @@ def test_days_are_the_same_however_they_are_priced_and_kept(log: Path, tmp_path:
     assert read(log, None) == together
     monkeypatch.undo()
     assert read(log, None) == together
+
+
+@pytest.mark.parametrize("odd", [None, "separ\x1fated", b"\xff\xfe"])
+def test_days_are_the_same_whether_their_texts_came_packed(log: Path, tmp_path: Path, odd: object) -> None:
+    if odd is not None:
+        with closing(sqlite3.connect(log)) as connection:
+            connection.execute("UPDATE cost_top_requests SET endpoint = ? WHERE model = 'gpt-4o'", [odd])
+            connection.commit()
+    alone = read(log, tmp_path / "alone")
+    assert read(log, tmp_path / "packed", packed=True) == alone
+    assert read(log, None, packed=True) == alone

@@ -48,6 +48,17 @@ class RawShape:
     key_columns: tuple[str, ...] = ()  # raw columns that tell rows apart, together with the id
 
     @property
+    def packs(self) -> tuple[tuple[str, ...], ...]:
+        """The text fields, those together that may come in one column; none that is costly with one that is cheap."""
+        texts = [name for name in self.fields if field_kind(name) == "text"]
+        cheap = [name for name in texts if self.plain == (ROW_HASH,) or name in self.plain]
+        known = {name for group in _TOGETHER for name in group}
+        groups = (*_TOGETHER, *((name,) for name in texts if name not in known))
+        costly = [name for name in texts if name not in cheap]
+        packs = (tuple(name for name in group if name in part) for group in groups for part in (cheap, costly))
+        return tuple(pack for pack in packs if pack)
+
+    @property
     def untold(self) -> frozenset[str]:
         """Measures that no column tells."""
         return frozenset() if "status" in self.fields else frozenset({"error_count"})
@@ -55,6 +66,19 @@ class RawShape:
 
 # The raw column of a row's hash, where the database makes one.
 ROW_HASH = "row_hash"
+# Texts that say much the same of a row: a day has few packs of them. See `gateways.packed`.
+_TOGETHER = (
+    ("provider", "model", "endpoint", "credential_type", "mode", "region"),
+    ("token", "token_name", "owner", "team", "team_name", "owner_name"),
+    ("user", "user_name"),
+    ("client_ip", "user_agent"),
+    ("session", "prompt"),
+)  # fmt: skip
+
+
+def pack_name(place: int) -> str:
+    """The raw column of a pack."""
+    return f"pack {place}"
 
 
 def field_kind(name: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select
 
-from cost_top.gateways.columns import ROW_HASH, LogColumns, field_kind, first
+from cost_top.gateways.columns import ROW_HASH, LogColumns, field_kind, first, pack_name
 from cost_top.gateways.dialects.base import USABLE_FROM, USABLE_UNTIL, number
 from cost_top.gateways.joined import WITHIN
+from cost_top.gateways.normalise import SEPARATOR
 from cost_top.gateways.preset import Expression
 
 
@@ -25,6 +26,18 @@ class LogStatements:
     def rows(self, start: datetime, end: datetime | None, details: bool) -> str:
         """The raw rows of a period."""
         return self._joined(self._rows_head(details), self._within(start, end))
+
+    def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> str:
+        """As `rows`, with texts that go together packed in one column; see `gateways.packed`."""
+        key = f"packed {details}"
+        if key not in self._heads:
+            columns = self._packed(details)
+            kinds = self._raw_kinds([]) | dict.fromkeys(columns, "text")
+            kinds |= {name: _raw_kind(name) for name in (*self.columns.mapped, *self._also()) if name in columns}
+            kinds |= dict.fromkeys((value.name for value in self._inclusive()), "boolean")
+            figures = [*(value.label(name) for name, value in columns.items()), *self._inclusive()]
+            self._heads[key] = self._witnessed(kinds, self._render(self._select(figures, details)))
+        return self._joined(self._heads[key], self._within(start, end))
 
     def narrow(self, fields: Collection[str], periods: Sequence[tuple[datetime, datetime | None]]) -> str:
         """As `rows` with details, of some fields alone and of several periods, which do not overlap."""
@@ -172,6 +185,18 @@ class LogStatements:
     def _rows(self, details: bool) -> Select[Any]:
         also = [value.label(name) for name, value in self._also().items()]
         return self._select([*self._fields(self.columns.mapped, details), *also, *self._inclusive()], details)
+
+    def _packed(self, details: bool) -> dict[str, ColumnElement[Any]]:
+        """What a packed stream holds beside id and time: packs, then what is none."""
+        mapped, separator = self.columns.mapped, self._dialect.literal(SEPARATOR)
+        packs = self.columns.shape.packs
+        found: dict[str, ColumnElement[Any]] = {}
+        for place, names in enumerate(packs):
+            parts = [part for name in names for part in (separator, self.columns.raw(name, details))]
+            found[pack_name(place)] = self._dialect.packed(parts[1:])
+        packed = {name for names in packs for name in names}
+        found |= {name: self.columns.raw(name, details) for name in mapped if name not in packed}
+        return found | self._also()
 
     def _fields(self, names: Sequence[str], details: bool) -> list[ColumnElement[Any]]:
         return [self.columns.raw(name, details).label(name) for name in names]

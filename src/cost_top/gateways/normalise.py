@@ -6,9 +6,9 @@ zero), and no text holds a control character.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from cost_top.gateways.columns import ROW_HASH, RawShape, field_kind
+from cost_top.gateways.columns import ROW_HASH, RawShape, field_kind, pack_name
 from cost_top.gateways.dialects.base import INTEGER_LIMIT, UNKNOWN_MONEY, Dialect
 from cost_top.gateways.secrets import is_key_sql, public_key_sql, public_text_sql
 from cost_top.model.record import FIELDS, WITNESSES
@@ -19,26 +19,40 @@ _TOKENS = (
     "input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens",
     "output_tokens", "reasoning_tokens",
 )  # fmt: skip
+# Fields that are compared in small letters.
+LOWERED = ("provider", "credential_type", "mode", "region")
 # A separator that makes one search over all texts of a row see the edges of each.
-_EDGE = "|"
-_DIRTY = f"{UNSAFE_RE2[:-1]}|^ | $| [{_EDGE}]|[{_EDGE}] |{MAYBE_KEY_RE2}"
+EDGE = "|"
+SEPARATOR = "\x1f"  # between the texts of a pack
+DIRTY_RE2 = f"{UNSAFE_RE2[:-1]}|^ | $| [{EDGE}]|[{EDGE}] |{MAYBE_KEY_RE2}"
 
 
 def normalise_select(shape: RawShape, relation: str, witnesses: bool = False) -> str:
     """SELECT over `relation`, a raw stream or table of that shape, scanned once; with `WITNESSES` where asked."""
     if witnesses:
         relation = f"(SELECT *, {_witness(shape)} FROM {relation})"
-    kinds = (*FIELDS, *(WITNESSES if witnesses else ()))
-    columns = ", ".join(f'CAST({_final(name, shape)} AS {kind}) AS "{name}"' for name, kind in kinds)
     cleaned = f"({_cleaned(shape, _decoded(shape, relation))})"
     if "tags" not in shape.fields:
-        return f"SELECT {columns} FROM ({_typed(shape, cleaned, witnesses)})"
+        return final_select(shape, cleaned, witnesses)
     # Few tag lists are many rows': each is parsed once.
     return (
         f"WITH cleaned AS MATERIALIZED {cleaned}, parsed AS "
         f"({tag_lists_select(shape, '(SELECT DISTINCT tags FROM cleaned WHERE tags IS NOT NULL)')}) "
-        f"SELECT {columns} FROM ({_typed(shape, 'cleaned LEFT JOIN parsed USING (tags)', witnesses)})"
+        f"{final_select(shape, 'cleaned LEFT JOIN parsed USING (tags)', witnesses)}"
     )
+
+
+def final_select(shape: RawShape, cleaned: str, witnesses: bool, ready: Collection[str] = ()) -> str:
+    """The normal form over rows whose texts are clean and whose tags are parsed; `ready` fields are taken as they are.
+
+    Beside the raw columns it needs `all_tags` and `final_tags` where there are tags, and `rest_of_key` and the
+    witnesses where they are wanted.
+    """
+    kinds = (*FIELDS, *(WITNESSES if witnesses else ()))
+    columns = ", ".join(
+        f'"{name}"' if name in ready else f'CAST({_final(name, shape)} AS {kind}) AS "{name}"' for name, kind in kinds
+    )
+    return f"SELECT {columns} FROM ({_typed(shape, cleaned, witnesses)})"
 
 
 def tag_lists_select(shape: RawShape, relation: str) -> str:
@@ -51,13 +65,13 @@ def tag_lists_select(shape: RawShape, relation: str) -> str:
 
 def fingerprint_select(shape: RawShape, relation: str) -> str:
     """`key, time, fingerprint` of a stream of fingerprints."""
-    identity = _decode(_quoted("id")) if shape.text_is_blob else "id"
+    identity = decoded_text(_quoted("id")) if shape.text_is_blob else "id"
     # The key is made of the final id, as it is in the normal form.
-    known = f"SELECT * REPLACE ({_identity(shape, 'safe')} AS id) FROM (SELECT *, {_safe('id')} AS safe FROM "
+    known = f"SELECT * REPLACE ({_identity(shape, 'safe')} AS id) FROM (SELECT *, {safe_text('id')} AS safe FROM "
     return (
         f"SELECT {_key(shape)} AS key, {time_select(shape.time_kind)} AS time, fingerprint FROM ({known}"
         f"(SELECT * REPLACE ({identity} AS id), {_fingerprint(shape)} AS fingerprint, {_rest_of_key(shape)} AS "
-        f"rest_of_key FROM {relation} WHERE {_real(shape)})))"
+        f"rest_of_key FROM {relation} WHERE {real_rows(shape)})))"
     )
 
 
@@ -65,30 +79,45 @@ def witnessed_select(shape: RawShape, relation: str, names: Sequence[str]) -> st
     """Raw columns of a stream as they are, then `fingerprint` and `content` as `normalise_select` gives them."""
     columns = ", ".join(map(_quoted, names))
     witnesses = f"{_fingerprint(shape)} AS fingerprint, {_content(shape)} AS content"
-    return f"SELECT {columns}, {witnesses} FROM {relation} WHERE {_real(shape)}"
+    return f"SELECT {columns}, {witnesses} FROM {relation} WHERE {real_rows(shape)}"
 
 
 def bare_fingerprint_select(shape: RawShape, relation: str) -> str:
     """Raw id and time of a stream of fingerprints, and `fingerprint`."""
-    return f"SELECT id, time, {_fingerprint(shape)} AS fingerprint FROM {relation} WHERE {_real(shape)}"
+    return f"SELECT id, time, {_fingerprint(shape)} AS fingerprint FROM {relation} WHERE {real_rows(shape)}"
 
 
 def _witness(shape: RawShape) -> str:
     """The columns added to a raw stream, of its raw values."""
-    return f"{_fingerprint(shape)} AS fingerprint, {_rest_of_key(shape)} AS rest_of_key, {_content(shape)} AS content"
+    return f"{hashes(shape)}, {_rest_of_key(shape)} AS rest_of_key"
 
 
-def _content(shape: RawShape) -> str:
-    every = ["id", "time", *shape.fields, *shape.key_columns]
+def hashes(shape: RawShape, packed: bool = False) -> str:
+    """`fingerprint` and `content` of raw columns, whose texts may be packed."""
+    return f"{_fingerprint(shape, packed)} AS fingerprint, {_content(shape, packed)} AS content"
+
+
+def _content(shape: RawShape, packed: bool = False) -> str:
+    every = [*shape.fields, *shape.key_columns]
     if shape.input_includes_cache is None:
         every.append("input_includes_cache")
-    return _positive(f"hash({', '.join(map(_quoted, every))})")
+    return _hash(shape, every, packed)
 
 
-def _fingerprint(shape: RawShape) -> str:
-    if shape.plain == (ROW_HASH,):
-        return _quoted(ROW_HASH)
-    return _positive(f"hash({', '.join(map(_quoted, ('id', 'time', *shape.plain)))})")
+def _fingerprint(shape: RawShape, packed: bool = False) -> str:
+    return _quoted(ROW_HASH) if shape.plain == (ROW_HASH,) else _hash(shape, shape.plain, packed)
+
+
+def _hash(shape: RawShape, names: Sequence[str], packed: bool) -> str:
+    """Of a row's id, time and these raw columns; packs, and what would be one, are hashed as wholes."""
+    values = ["id", '"time"']
+    single = list(names)
+    separator = f"'{SEPARATOR}'::{'BLOB' if shape.text_is_blob else 'VARCHAR'}"
+    for place, pack in enumerate(shape.packs):
+        if set(pack) <= set(names):
+            values.append(_quoted(pack_name(place)) if packed else f" || {separator} || ".join(map(_quoted, pack)))
+            single = [name for name in single if name not in pack]
+    return _positive(f"hash({', '.join((*values, *map(_quoted, single)))})")
 
 
 def _positive(value: str) -> str:
@@ -101,7 +130,7 @@ def _rest_of_key(shape: RawShape) -> str:
         return f"CAST({_quoted('time')} AS VARCHAR)"
     if shape.key == "none":
         return f"concat_ws('~', CAST({_quoted('time')} AS VARCHAR), CAST({_fingerprint(shape)} AS VARCHAR))"
-    texts = [_decode(_quoted(name)) if shape.text_is_blob else _quoted(name) for name in shape.key_columns]
+    texts = [decoded_text(_quoted(name)) if shape.text_is_blob else _quoted(name) for name in shape.key_columns]
     return " || ".join(f"concat(length({text}), ':', {text})" for text in texts) or "''"
 
 
@@ -111,28 +140,32 @@ def _key(shape: RawShape) -> str:
 
 def content_select(shape: RawShape, relation: str) -> str:
     """`content` alone of a raw stream of rows, as `normalise_select` gives it."""
-    return f"SELECT {_content(shape)} AS content FROM {relation} WHERE {_real(shape)}"
+    return f"SELECT {_content(shape)} AS content FROM {relation} WHERE {real_rows(shape)}"
 
 
 def text_select(shape: RawShape | Dialect, names: tuple[str, ...]) -> str:
     """Raw text columns as VARCHAR, not cleaned."""
-    return ", ".join(f"{_decode(_quoted(name)) if shape.text_is_blob else _quoted(name)} AS {name}" for name in names)
+    return ", ".join(
+        f"{decoded_text(_quoted(name)) if shape.text_is_blob else _quoted(name)} AS {name}" for name in names
+    )
 
 
 def _identity(shape: RawShape, safe: str) -> str:
     """The id without control characters, still unlike every other; a row without one is known by its figures."""
     figures = ", ".join(f"CAST({_quoted(name)} AS VARCHAR)" for name in ("time", *shape.identity_fields))
     return (
-        f"CASE WHEN coalesce(id, '') = '' THEN '~' || md5(concat_ws('{_EDGE}', {figures})) "
+        f"CASE WHEN coalesce(id, '') = '' THEN '~' || md5(concat_ws('{EDGE}', {figures})) "
         f"WHEN {safe} <> id THEN left({safe}, {TEXT_LIMIT - 33}) || '~' || md5(id) ELSE id END"
     )
 
 
-def _safe(column: str) -> str:
-    return f"trim(left({public_text_sql(_printable(column))}, {TEXT_LIMIT}))"
+def safe_text(column: str) -> str:
+    """A text as it may be shown."""
+    return f"trim(left({public_text_sql(printable_text(column))}, {TEXT_LIMIT}))"
 
 
-def _printable(column: str) -> str:
+def printable_text(column: str) -> str:
+    """A text without control characters."""
     return f"regexp_replace({column}, '{UNSAFE_RE2}', '', 'g')"
 
 
@@ -140,19 +173,19 @@ def _texts(shape: RawShape) -> list[str]:
     return ["id", *(name for name in shape.fields if field_kind(name) in ("text", "tags"))]
 
 
-def _decode(column: str) -> str:
-    # Invalid UTF-8 keeps its row: such bytes are spelled \\xFF.
+def decoded_text(column: str) -> str:
+    """The text of bytes. Invalid UTF-8 keeps its row: such bytes are spelled as escapes."""
     return f"coalesce(TRY(decode({column})), CAST({column} AS VARCHAR))"
 
 
 def _decoded(shape: RawShape, relation: str) -> str:
     if not shape.text_is_blob:
-        return f"SELECT * FROM {relation} WHERE {_real(shape)}"
-    columns = ", ".join(f'{_decode(_quoted(name))} AS "{name}"' for name in _texts(shape))
-    return f"SELECT * REPLACE ({columns}) FROM {relation} WHERE {_real(shape)}"
+        return f"SELECT * FROM {relation} WHERE {real_rows(shape)}"
+    columns = ", ".join(f'{decoded_text(_quoted(name))} AS "{name}"' for name in _texts(shape))
+    return f"SELECT * REPLACE ({columns}) FROM {relation} WHERE {real_rows(shape)}"
 
 
-def _real(shape: RawShape) -> str:
+def real_rows(shape: RawShape) -> str:
     """Leaves out the row that only gives a stream its types."""
     return {"micros": '"time" >= 0', "iso": "\"time\" <> ''", "timestamp": "true"}[shape.time_kind]
 
@@ -164,11 +197,11 @@ def _cleaned(shape: RawShape, decoded: str) -> str:
     """
     texts = [name for name in _texts(shape) if name != "tags"]
     every = ", ".join(_quoted(name) for name in texts)
-    dirty = f"strlen(every_text) > {TEXT_LIMIT} OR regexp_matches(every_text, '{_DIRTY}')"
-    joined = f"SELECT *, concat_ws('{_EDGE}', {every}) AS every_text FROM ({decoded})"
+    dirty = f"strlen(every_text) > {TEXT_LIMIT} OR regexp_matches(every_text, '{DIRTY_RE2}')"
+    joined = f"SELECT *, concat_ws('{EDGE}', {every}) AS every_text FROM ({decoded})"
     keys = "".join(f", {is_key_sql(_quoted(name), public)} AS key_{name}" for name, public in shape.keys)
     flagged = f"SELECT * EXCLUDE (every_text), {dirty} AS dirty{keys} FROM ({joined})"
-    safe = f"SELECT *, CASE WHEN dirty THEN list_transform([{every}], lambda text: {_safe('text')}) END AS safe "
+    safe = f"SELECT *, CASE WHEN dirty THEN list_transform([{every}], lambda text: {safe_text('text')}) END AS safe "
     columns = [f"{_clean(name, place, shape)} AS {_quoted(name)}" for place, name in enumerate(texts, 1)]
     if "tags" in shape.fields:
         # JSON escapes hide control characters and the list is longer than a text: its parts are cleaned later.
@@ -181,7 +214,7 @@ def _clean(name: str, place: int, shape: RawShape) -> str:
         return f"CASE WHEN dirty OR id = '' THEN {_identity(shape, f'safe[{place}]')} ELSE id END"
     shown = f"CASE WHEN dirty THEN safe[{place}] ELSE {_quoted(name)} END"
     if name in dict(shape.keys):
-        shown = f"CASE WHEN key_{name} THEN {public_key_sql(_printable(_quoted(name)))} ELSE {shown} END"
+        shown = f"CASE WHEN key_{name} THEN {public_key_sql(printable_text(_quoted(name)))} ELSE {shown} END"
     return f"nullif({shown}, '')"
 
 
@@ -257,7 +290,9 @@ def _tag_list() -> str:
         f"WHEN json_type({column}) = 'OBJECT' THEN TRY({keys}) "
         f"ELSE [CAST({column} AS JSON) ->> '$'] END"
     )
-    return f"list_filter(list_transform({raw}, lambda tag: {_safe('tag')}), lambda tag: tag IS NOT NULL AND tag <> '')"
+    return (
+        f"list_filter(list_transform({raw}, lambda tag: {safe_text('tag')}), lambda tag: tag IS NOT NULL AND tag <> '')"
+    )
 
 
 def _final(name: str, shape: RawShape) -> str:
@@ -273,10 +308,7 @@ def _final(name: str, shape: RawShape) -> str:
         return column
     special = {
         "input_tokens": input_tokens_sql(shape),
-        "provider": f"lower({column})",
-        "credential_type": f"lower({column})",
-        "mode": f"lower({column})",
-        "region": f"lower({column})",
+        **dict.fromkeys(LOWERED, f"lower({column})"),
         "status": f"CASE WHEN {column} < 1000 THEN {column} END",
         "tags": "final_tags",
     }

@@ -6,11 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from cost_top.gateways.columns import RawShape, field_kind
-from cost_top.gateways.normalise import value_sql
+from cost_top.gateways.normalise import LOWERED, value_sql
 
 NO_TEXT = "''"
-# Fields that are compared in small letters.
-LOWER = ("provider", "credential_type", "mode", "region")
+LOWER = LOWERED
 # What all input is put together of, and what tells a request from money that comes back.
 INPUT = ("cached_input_tokens", "cache_creation_input_tokens")
 _COUNTED = ("reported_cost", "latency_ms")

@@ -16,7 +16,7 @@ from typing import Any
 
 from cost_top.gateways.columns import RawShape, field_kind
 from cost_top.gateways.dialects.base import INTEGER_LIMIT, UNKNOWN_MONEY
-from cost_top.gateways.normalise import bare_fingerprint_select, witnessed_select
+from cost_top.gateways.normalise import LOWERED, bare_fingerprint_select, witnessed_select
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_CLASS
@@ -25,7 +25,6 @@ _UNSAFE = re.compile(f"[{UNSAFE_CLASS}]")
 # Words are made of other letters for RE2 than for Python: what one of them may take for a key is odd.
 _MAYBE_KEY, _MAYBE_KEY_ASCII = re.compile(MAYBE_KEY_RE2), re.compile(MAYBE_KEY_RE2, re.ASCII)
 _EPOCH = datetime(1970, 1, 1)
-_LOWERED = ("provider", "credential_type", "mode", "region")
 _CACHED = ("cached_input_tokens", "cache_creation_input_tokens")
 _GREATEST = 2**63 - 1
 _PICO = (10**12, 1)
@@ -118,7 +117,7 @@ class PlainRows:
         kind = field_kind(name)
         if name in self._public:
             return lambda value: self._remembered(name, value, self._key)
-        if name in _LOWERED:
+        if name in LOWERED:
             return lambda value: self._remembered("lower", value, self._lowered)
         readers: dict[str, Callable[[Any], Any]] = {
             "text": self._text, "tags": lambda value: self._remembered("tags", value, self._tags),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import duckdb
 
-from cost_top.mirror.names import Names, is_naming
+from cost_top.mirror.names import NAMED, Names, is_naming
+from cost_top.mirror.packed import Incoming, packed_rows
 from cost_top.mirror.schema import COLUMNS, QUARTER, create_table, first_row
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.rate_join import RateJoin
-from cost_top.sources.base import LogReader, Lookup
+from cost_top.sources.base import LogReader, Lookup, PackedForm, ReadsPackedRows
 
 THREADS = 2
 
@@ -81,6 +84,43 @@ class Database:
             connection.execute("DROP TABLE IF EXISTS incoming")
 
     @contextmanager
+    def many_incoming(
+        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, start: datetime, end: datetime, details: bool
+    ) -> Iterator[Incoming]:
+        """As `incoming`, of a period with many rows: packed, where the log's rows come so."""
+        if isinstance(reader, ReadsPackedRows) and (form := reader.packed) is not None:
+            with packed_rows(connection, form, reader.packed_rows(start, end, details), self._filled) as (count, found):
+                reader.took(count)
+                if found is not None:
+                    with self._named(connection, form, found) as named:
+                        self.prepare(connection, named.pairs)
+                        yield named
+                    return
+        with self.incoming(connection, reader, reader.rows(start, end, details)) as rows:
+            yield Incoming(rows, rows, rows)
+
+    @contextmanager
+    def _named(self, connection: duckdb.DuckDBPyConnection, form: PackedForm, found: Incoming) -> Iterator[Incoming]:
+        """Rows with the names beside the log; those that the rows tell themselves are learned."""
+        rows = found.rows
+        try:
+            if any(lookup.names for lookup in self._lookups):
+                rows = "incoming"
+                connection.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT * FROM {found.rows}")
+                self._name(connection)
+            if rows == "incoming" or any(name in pack for pack in form.packs for name in NAMED.values()):
+                self.names.learn(connection, rows)
+            pairs = found.pairs if rows == found.rows else rows
+            yield replace(found, rows=rows, pairs=pairs)
+        finally:
+            connection.execute("DROP TABLE IF EXISTS incoming")
+
+    @property
+    def _filled(self) -> frozenset[str]:
+        """Fields that get names beside the log."""
+        return frozenset(lookup.field for lookup in self._lookups)
+
+    @contextmanager
     def ingested(
         self, connection: duckdb.DuckDBPyConnection, reader: LogReader, answer: AbstractContextManager[Any]
     ) -> Iterator[str]:
@@ -118,9 +158,14 @@ class Database:
         with self._lock:
             self.rates.prepare(connection, pairs)
 
-    def priced(self, relation: str) -> str:
-        """A SELECT of the mirror's columns over rows of the normal form whose rates are ready."""
-        columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in COLUMNS)
+    def priced(self, relation: str, enumerated: Collection[str] = ()) -> str:
+        """A SELECT of the mirror's columns over rows of the normal form whose rates are ready.
+
+        Fields that are `enumerated` stay so.
+        """
+        columns = ", ".join(
+            f'"{name}"' if name in enumerated else f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in COLUMNS
+        )
         rates = self.rates.select(relation)
         return f"SELECT {columns} FROM (SELECT *, FALSE AS late, {QUARTER} AS quarter FROM ({rates}))"
 

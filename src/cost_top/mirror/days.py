@@ -20,7 +20,8 @@ import duckdb
 from cost_top.mirror.database import Database, take
 from cost_top.mirror.held import HeldFiles
 from cost_top.mirror.kept import KeptFiles, is_whole, scan, stamp
-from cost_top.mirror.schema import SCHEMA_VERSION, first_row, quoted
+from cost_top.mirror.packed import Incoming
+from cost_top.mirror.schema import COLUMNS, SCHEMA_VERSION, first_row, quoted
 from cost_top.model.files import cache_folder
 from cost_top.model.record import FIELD_NAMES
 from cost_top.sources.base import Evidence, LogReader, LogSource
@@ -28,6 +29,8 @@ from cost_top.sources.base import Evidence, LogReader, LogSource
 _DAY = timedelta(days=1)
 # Days of so many rows are priced where they are written: planning that costs less than a table of all their rows.
 _PRICED_BY_THEMSELVES = 25_000
+# From so many rows on it pays to read them packed.
+_PACKED = 20_000
 _NOTE_SECONDS = 60.0  # a proof is noted on disk when it is so much newer
 
 
@@ -84,6 +87,7 @@ class Days:
         """Make the folder, private to the user."""
         self._database = database
         self._costly = bool(source.costly)
+        self.rows_a_day = 0  # of what was read last
         self.files: KeptFiles | None = None
         self._held: HeldFiles | None = None
         if folder is not None:
@@ -122,14 +126,16 @@ class Days:
         now, evidence = datetime.now(UTC), reader.evidence()
         checks = {day: _check(reader, day) for day in days}
         complete = details or not self._costly
-        answer = reader.rows(_midnight(min(days)), _midnight(max(days)) + _DAY, details)
-        with self._database.incoming(connection, reader, answer) as rows:
+        start, end = _midnight(min(days)), _midnight(max(days)) + _DAY
+        with self._incoming(connection, reader, start, end, details) as incoming:
             sums = connection.execute(
-                f"SELECT CAST(time AS DATE), count(*), sum(fingerprint), sum(content) FROM {rows} GROUP BY 1"
+                "SELECT CAST(time AS DATE), count(*), sum(fingerprint), sum(content) "
+                f"FROM {incoming.witnesses} GROUP BY 1"
             ).fetchall()
             digests = {day: (f"{count} {plain}", f"{count} {content}") for day, count, plain, content in sums}
+            self.rows_a_day = sum(count for _, count, *_ in sums) // len(days)
             found = []
-            with self._rows_of_days(connection, rows, sum(count for _, count, *_ in sums) // len(days)) as select:
+            with self._rows_of_days(connection, incoming) as select:
                 for day in days:
                     plain, content = digests.get(day, ("0 0", "0 0"))
                     closed = ClosedDay(
@@ -140,19 +146,34 @@ class Days:
             return found
 
     @contextmanager
+    def _incoming(
+        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, start: datetime, end: datetime, details: bool
+    ) -> Iterator[Incoming]:
+        """The rows of whole days, as the last ones were: few are read at once, many packed."""
+        if self.rows_a_day * (end - start).days >= _PACKED:
+            with self._database.many_incoming(connection, reader, start, end, details) as incoming:
+                yield incoming
+        else:
+            with self._database.incoming(connection, reader, reader.rows(start, end, details)) as rows:
+                yield Incoming(rows, rows, rows)
+
+    @contextmanager
     def _rows_of_days(
-        self, connection: duckdb.DuckDBPyConnection, incoming: str, rows_a_day: int
+        self, connection: duckdb.DuckDBPyConnection, incoming: Incoming
     ) -> Iterator[Callable[[ClosedDay], str]]:
         """How the priced rows of one of several days are selected."""
 
         def within(day: ClosedDay) -> str:
             return f"time >= TIMESTAMP '{day.start}' AND time < TIMESTAMP '{day.start + _DAY}'"
 
-        if rows_a_day >= _PRICED_BY_THEMSELVES:
-            yield lambda day: self._database.priced(f"(SELECT * FROM {incoming} WHERE {within(day)})")
+        def priced(rows: str) -> str:
+            return self._database.priced(rows, incoming.enumerated)
+
+        if self.rows_a_day >= _PRICED_BY_THEMSELVES:
+            yield lambda day: priced(f"(SELECT * FROM {incoming.rows} WHERE {within(day)})")
             return
         try:
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE priced_days AS {self._database.priced(incoming)}")
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE priced_days AS {priced(incoming.rows)}")
             yield lambda day: f"SELECT * FROM priced_days WHERE {within(day)}"
         finally:
             connection.execute("DROP TABLE IF EXISTS priced_days")
@@ -210,7 +231,8 @@ class Days:
             except (OSError, duckdb.IOException):
                 self.files = None
         name = f"day_{closed.day:%Y%m%d}_{'details' if closed.details else 'plain'}_{closed.reading}"
-        connection.execute(f"CREATE OR REPLACE TABLE {name} AS {select}")
+        columns = ", ".join(f'CAST("{column}" AS {kind}) AS "{column}"' for column, kind in COLUMNS)
+        connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {columns} FROM ({select})")
         return replace(closed, relation=name)
 
     def _found(self, connection: duckdb.DuckDBPyConnection, noted: ClosedDay) -> ClosedDay | None:

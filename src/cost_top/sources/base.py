@@ -12,7 +12,7 @@ failed leaves it as `SourceError`; what was taken must then be dropped, so take 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -146,6 +146,50 @@ class ReadsPlainRows(Protocol):
     @property
     def plain(self) -> PlainForm | None:
         """None where they never are."""
+
+
+class PackedForm(Protocol):
+    """The DuckDB SELECTs over a packed stream of rows: texts that go together come in one column.
+
+    `values` is a table of `values_select`, `relation` one of `real_select`; see `gateways.packed`.
+    """
+
+    @property
+    def packs(self) -> tuple[tuple[str, ...], ...]:
+        """The fields of each pack."""
+
+    def real_select(self, relation: str) -> str:
+        """The raw rows of a stream."""
+
+    def values_select(self, relation: str) -> str:
+        """The distinct packs of raw rows: `place, pack, parts, texts`; what a pack was made of, and its fields."""
+
+    def odd_select(self, relation: str, values: str) -> str:
+        """One number: of what only `LogReader.taken_sql` reads."""
+
+    def pack_select(self, place: int, values: str, kinds: Mapping[str, str]) -> str:
+        """The packs of a place with their fields as columns, each of a kind of its own where `kinds` has one."""
+
+    def tags_select(self, relation: str) -> str | None:
+        """The distinct raw texts of tags with `all_tags` and `final_tags`; None of a log without."""
+
+    def witnesses_select(self, relation: str) -> str:
+        """`time, fingerprint, content` of `LogReader.taken_sql`."""
+
+    def rows_select(self, relation: str, packs: Collection[str], tags: str) -> str:
+        """What `LogReader.normalise_sql` gives, by a table for each pack and one of tags."""
+
+
+@runtime_checkable
+class ReadsPackedRows(Protocol):
+    """A reader of a log whose rows may come packed, which many rows do at a fraction of the work."""
+
+    @property
+    def packed(self) -> PackedForm | None:
+        """None where they never do."""
+
+    def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
+        """As `LogReader.rows`, packed."""
 
 
 class LogReader(Protocol):

@@ -149,6 +149,9 @@ class Dialect(Protocol):
     def concatenated(self, parts: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
         """Texts that are never NULL, one after the other."""
 
+    def packed(self, parts: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
+        """Finished texts and texts of ours, one after the other, as one finished text."""
+
     def as_text(self, value: ColumnElement[Any]) -> ColumnElement[str]:
         """Any value as text."""
 
@@ -188,6 +191,10 @@ class StandardSpelling:
         for part in parts[1:]:
             joined = joined.op("||")(part)
         return joined
+
+    def packed(self, parts: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
+        """See `Dialect`."""
+        return self.concatenated(parts)
 
     def as_text(self, value: ColumnElement[Any]) -> ColumnElement[str]:
         """See `Dialect`."""

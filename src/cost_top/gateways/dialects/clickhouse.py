@@ -189,6 +189,9 @@ class ClickhouseSpelling:
     def concatenated(self, parts: Sequence[Element]) -> ColumnElement[str]:
         return func.concat(*parts)
 
+    def packed(self, parts: Sequence[Element]) -> Element:
+        return self.concatenated(parts)
+
     def as_text(self, value: Element) -> ColumnElement[str]:
         return cast(value, Text)
 

@@ -151,6 +151,14 @@ class PostgresSpelling(StandardSpelling):
             return cast(func.convert_to(text, constant("SQL_ASCII")), LargeBinary)
         return text
 
+    def packed(self, parts: Sequence[Element]) -> Element:
+        if not self.text_is_blob:
+            return self.concatenated(parts)
+        # What separates bytes is a text of ours.
+        return self.concatenated(
+            [part if place % 2 == 0 else cast(part, LargeBinary) for place, part in enumerate(parts)]
+        )
+
     def time_kind(self, time: TimeColumn) -> str | None:
         numeric = time.declared in (*_INTEGERS, "double precision", "real") or time.declared.startswith("numeric")
         if time.unit in MICROS_PER_UNIT:

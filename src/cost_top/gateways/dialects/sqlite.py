@@ -143,6 +143,11 @@ class SqliteSpelling(StandardSpelling):
         empty: Element = literal_column("x''")
         return empty if value is None else func.coalesce(cast(value, BLOB), empty)
 
+    def packed(self, parts: Sequence[Element]) -> Element:
+        # Bytes that are put together become text, whatever they are.
+        joined = self.concatenated(parts)
+        return cast(joined, BLOB) if self.text_is_blob else joined
+
     def time_kind(self, time: TimeColumn) -> str | None:
         return "micros" if time.unit in MICROS_PER_UNIT else "iso"
 

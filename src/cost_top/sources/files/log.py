@@ -125,6 +125,11 @@ class FilesReader(SqlLogReader):
         self._files.refresh()
         return super().rows(start, end, details)
 
+    def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
+        """See `ReadsPackedRows`."""
+        self._files.refresh()
+        return super().packed_rows(start, end, details)
+
     def rows_at(self, times: Sequence[datetime], details: bool = True) -> AbstractContextManager[Any]:
         """See `LogReader`."""
         self._files.refresh()

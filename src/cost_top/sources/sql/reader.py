@@ -12,6 +12,7 @@ from typing import Any
 
 from cost_top.gateways.mapping import LogStatements
 from cost_top.gateways.normalise import time_select
+from cost_top.gateways.packed import PackedForm
 from cost_top.gateways.plain_rows import PlainRows
 from cost_top.model.budgets import KeptBudgets
 from cost_top.model.errors import SourceError, SourceReplaced
@@ -147,10 +148,15 @@ class SqlLogReader(ShapedReader):
         self._statements = source.statements
         self._shape = source.columns.shape
         self.plain = PlainRows.of(self._shape)  # see `ReadsPlainRows`
+        self.packed = PackedForm(self._shape) if self._shape.packs else None  # see `ReadsPackedRows`
 
     def rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
         """See `LogReader`."""
         return self.session.stream(self._statements.rows(start, end, details))
+
+    def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
+        """See `ReadsPackedRows`."""
+        return self.session.stream(self._statements.packed_rows(start, end, details))
 
     def rows_at(self, times: Sequence[datetime], details: bool = True) -> AbstractContextManager[Any]:
         """See `LogReader`."""

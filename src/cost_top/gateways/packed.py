@@ -1,0 +1,125 @@
+"""Rows whose texts come packed: those that go together in one column, so that each pack is cleaned once.
+
+Few packs are many rows'. What comes of them is what `normalise` makes of the same rows; a stream with an id that is not
+plain, or with a pack that does not come apart as it was put together, is left to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from cost_top.gateways.columns import RawShape, pack_name
+from cost_top.gateways.normalise import (
+    DIRTY_RE2,
+    EDGE,
+    LOWERED,
+    SEPARATOR,
+    final_select,
+    hashes,
+    printable_text,
+    real_rows,
+    safe_text,
+    tag_lists_select,
+    time_select,
+)
+from cost_top.gateways.secrets import is_key_sql, public_key_sql
+from cost_top.model.text import TEXT_LIMIT
+
+_SEPARATOR = f"chr({ord(SEPARATOR)})"
+
+
+@dataclass(frozen=True, slots=True)
+class PackedForm:
+    """`sources.base.PackedForm` of one log."""
+
+    shape: RawShape
+
+    @property
+    def packs(self) -> tuple[tuple[str, ...], ...]:
+        """The fields of each pack."""
+        return self.shape.packs
+
+    def real_select(self, relation: str) -> str:
+        """The raw rows of a stream."""
+        return f"SELECT * FROM {relation} WHERE {real_rows(self.shape)}"
+
+    def values_select(self, relation: str) -> str:
+        """The distinct packs of raw rows: `place, pack, parts, texts`; what a pack was made of, and its fields."""
+        distinct = " UNION ALL ".join(
+            f'SELECT {place} AS place, "{pack_name(place)}" AS pack FROM {relation} GROUP BY pack'
+            for place in range(len(self.packs))
+        )
+        dirty = f"strlen(text) > {TEXT_LIMIT} OR regexp_matches(replace(text, {_SEPARATOR}, '{EDGE}'), '{DIRTY_RE2}')"
+        fields = " ".join(
+            f"WHEN {place} THEN [{', '.join(self._field(name, number) for number, name in enumerate(pack, 1))}]"
+            for place, pack in enumerate(self.packs)
+        )
+        return (
+            f"SELECT place, pack, parts, CASE place {fields} END AS texts FROM (SELECT *, CASE WHEN {dirty} "
+            f"THEN list_transform(parts, lambda text: {safe_text('text')}) ELSE parts END AS clean "
+            f"FROM (SELECT *, string_split(text, {_SEPARATOR}) AS parts "
+            f"FROM (SELECT *, {self._text('pack')} AS text FROM ({distinct}))))"
+        )
+
+    def odd_select(self, relation: str, values: str) -> str:
+        """One number: raw rows and packs that only `normalise` reads."""
+        ids = f"(SELECT {self._text('id')} AS text FROM {relation})"
+        odd_id = f"text = '' OR strlen(text) > {TEXT_LIMIT} OR regexp_matches(text, '{DIRTY_RE2}')"
+        width = " ".join(f"WHEN {place} THEN {len(pack)}" for place, pack in enumerate(self.packs))
+        return (
+            f"SELECT (SELECT count(*) FROM {ids} WHERE coalesce({odd_id}, true)) + "
+            f"(SELECT count(*) FROM {values} WHERE coalesce(len(parts) <> CASE place {width} END, true))"
+        )
+
+    def pack_select(self, place: int, values: str, kinds: Mapping[str, str]) -> str:
+        """The packs of a place with their fields as columns, each of a kind of its own where `kinds` has one."""
+        fields = ", ".join(
+            f'CAST(texts[{number}] AS {kinds.get(name, "VARCHAR")}) AS "{name}"'
+            for number, name in enumerate(self.packs[place], 1)
+        )
+        return f'SELECT pack AS "{pack_name(place)}", {fields} FROM {values} WHERE place = {place}'
+
+    def tags_select(self, relation: str) -> str | None:
+        """The distinct raw texts of tags with `all_tags` and `final_tags`; None of a log without."""
+        if "tags" not in self.shape.fields:
+            return None
+        # Invalid UTF-8 keeps its row, as in `normalise`.
+        said = f"nullif(coalesce({self._text('tags')}, CAST(tags AS VARCHAR)), '')"
+        parsed = tag_lists_select(self.shape, "(SELECT DISTINCT said AS tags FROM found WHERE said IS NOT NULL)")
+        return (
+            f"WITH found AS MATERIALIZED (SELECT tags AS raw, {said} AS said FROM {relation} GROUP BY tags) "
+            f"SELECT raw AS tags, all_tags, final_tags FROM found LEFT JOIN ({parsed}) p ON said = p.tags"
+        )
+
+    def witnesses_select(self, relation: str) -> str:
+        """Time, `fingerprint` and `content` of raw rows."""
+        time = time_select(self.shape.time_kind)
+        return (
+            f"SELECT {time} AS time, fingerprint, content FROM (SELECT *, {hashes(self.shape, True)} FROM {relation})"
+        )
+
+    def rows_select(self, relation: str, packs: Collection[str], tags: str) -> str:
+        """The normal form of raw rows by a table for each pack and one of tags."""
+        texts = [name for pack in self.packs for name in pack]
+        names = ", ".join(f'"{pack_name(place)}"' for place in range(len(self.packs)))
+        joins = " ".join(f'JOIN {table} USING ("{pack_name(place)}")' for place, table in enumerate(packs))
+        if "tags" in self.shape.fields:
+            joins += f" JOIN {tags} USING (tags)"
+        # The id is plain where anybody asks for this.
+        cleaned = f"(SELECT * EXCLUDE ({names}) REPLACE ({self._text('id')} AS id) FROM {relation} {joins})"
+        # The user agent may be among the tags.
+        ready = [name for name in texts if name != "user_agent" or not self.shape.user_agent_tag]
+        return final_select(self.shape, cleaned, False, ready)
+
+    def _field(self, name: str, number: int) -> str:
+        """A field of a pack as the normal form has it."""
+        shown = f"clean[{number}]"
+        if public := dict(self.shape.keys).get(name):
+            raw = f"parts[{number}]"
+            shown = f"CASE WHEN {is_key_sql(raw, public)} THEN {public_key_sql(printable_text(raw))} ELSE {shown} END"
+        return f"lower(nullif({shown}, ''))" if name in LOWERED else f"nullif({shown}, '')"
+
+    def _text(self, column: str) -> str:
+        """A raw column as text; NULL where it is none."""
+        return f"TRY(decode({column}))" if self.shape.text_is_blob else column

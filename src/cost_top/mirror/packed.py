@@ -1,0 +1,112 @@
+"""Many rows of a log taken packed: a text is cleaned once for each pack, and stands in the table as a small number."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from cost_top.mirror.schema import first_row
+from cost_top.sources.base import PackedForm
+
+# A field has a type of its own where so many rows share a pack: otherwise numbers save nothing.
+_SHARED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Rows that were just read, as relations: names of tables or queries in parentheses."""
+
+    rows: str  # of the normal form
+    witnesses: str  # `time` and the witnesses of each row
+    pairs: str  # every provider and model among them
+    enumerated: frozenset[str] = frozenset()  # fields of a type that ends with the reading
+
+
+@contextmanager
+def packed_rows(
+    connection: duckdb.DuckDBPyConnection,
+    form: PackedForm,
+    answer: AbstractContextManager[Any],
+    texts: Collection[str] = (),
+) -> Iterator[tuple[int, Incoming | None]]:
+    """What a packed stream holds, and how many rows it had. None where something is odd: it is to be read otherwise.
+
+    Fields in `texts` are never enumerated.
+    """
+    taken = _Taken(connection, form)
+    try:
+        count = taken.raw(answer)
+        yield count, None if taken.is_odd() else taken.incoming(count, texts)
+    finally:
+        taken.drop()
+
+
+class _Taken:
+    """The temporary tables on the way."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, form: PackedForm) -> None:
+        self._connection = connection
+        self._form = form
+        self._packs = [f"packs_{place}" for place in range(len(form.packs))]
+        self._types: dict[str, str] = {}
+
+    def raw(self, answer: AbstractContextManager[Any]) -> int:
+        """Take the stream and its distinct packs; the statement on the log has ended then."""
+        with answer as stream:
+            self._connection.register("log_stream", stream)
+            try:
+                self._create("packed_raw", self._form.real_select("log_stream"))
+            finally:
+                self._connection.unregister("log_stream")
+        self._create("packed_values", self._form.values_select("packed_raw"))
+        return int(first_row(self._connection, "SELECT count(*) FROM packed_raw")[0])
+
+    def is_odd(self) -> bool:
+        """Whether something of it is to be read otherwise."""
+        return bool(first_row(self._connection, self._form.odd_select("packed_raw", "packed_values"))[0])
+
+    def incoming(self, count: int, texts: Collection[str]) -> Incoming:
+        """Make what the relations stand on."""
+        self._make_types(count, texts)
+        for place, name in enumerate(self._packs):
+            self._create(name, self._form.pack_select(place, "packed_values", self._types))
+        if (tags := self._form.tags_select("packed_raw")) is not None:
+            self._create("packed_tags", tags)
+        rows = f"({self._form.rows_select('packed_raw', self._packs, 'packed_tags')})"
+        packs = zip(self._packs, self._form.packs, strict=True)
+        both = (name for name, pack in packs if {"provider", "model"} <= set(pack))
+        witnesses = f"({self._form.witnesses_select('packed_raw')})"
+        return Incoming(rows, witnesses, next(both, rows), frozenset(self._types))
+
+    def drop(self) -> None:
+        """Free everything."""
+        for name in (*self._packs, "packed_tags", "packed_words", "packed_values", "packed_raw"):
+            self._connection.execute(f"DROP TABLE IF EXISTS {name}")
+        for kind in self._types.values():
+            self._connection.execute(f"DROP TYPE IF EXISTS {kind}")
+
+    def _make_types(self, count: int, texts: Collection[str]) -> None:
+        """A type for each field that says anything, in packs that many rows share."""
+        shared = f"SELECT place FROM packed_values GROUP BY place HAVING count(*) * {_SHARED} <= {count}"
+        said = "SELECT place, unnest(texts) AS text, unnest(range(1, len(texts) + 1)) AS part FROM packed_values"
+        self._create(
+            "packed_words",
+            f"SELECT DISTINCT place, part, text FROM ({said} SEMI JOIN ({shared}) USING (place)) "
+            "WHERE text IS NOT NULL",
+        )
+        found = self._connection.execute("SELECT DISTINCT place, part FROM packed_words").fetchall()
+        for place, part in found:
+            name = self._form.packs[place][part - 1]
+            if name not in texts:
+                self._types[name] = f'"words of {name}"'
+                self._connection.execute(
+                    f"CREATE TEMP TYPE {self._types[name]} AS ENUM "
+                    f"(SELECT text FROM packed_words WHERE place = {place} AND part = {part})"
+                )
+
+    def _create(self, table: str, select: str) -> None:
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {select}")

@@ -1,0 +1,125 @@
+"""Rows that came packed are what the normal form's SQL makes of the same rows; what could differ is told to be odd."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+import pytest
+
+from cost_top.gateways.columns import ROW_HASH, RawShape, field_kind
+from cost_top.gateways.normalise import normalise_select
+from cost_top.gateways.packed import PackedForm
+from cost_top.mirror.packed import packed_rows
+from cost_top.model.record import FIELD_NAMES
+from support.raw_rows import PRICED_HERE, SHAPE, SHAPES, raw_table
+
+ALL = {
+    **SHAPES,
+    "all cheap": replace(SHAPE, plain=PRICED_HERE),
+}
+
+
+class Stream:
+    """An Arrow stream, as a driver gives one."""
+
+    def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
+        self._relation = relation
+
+    def __arrow_c_stream__(self, requested: object = None) -> object:
+        return self._relation.__arrow_c_stream__(requested)
+
+
+@pytest.fixture
+def log() -> duckdb.DuckDBPyConnection:
+    with duckdb.connect() as duck:
+        yield duck
+
+
+def sent(log: duckdb.DuckDBPyConnection, shape: RawShape) -> Any:
+    """What a database sends of the table `raw`."""
+    separator = f"'\x1f'::{'BLOB' if shape.text_is_blob else 'VARCHAR'}"
+    packs = [
+        f" || {separator} || ".join(f'"{name}"' for name in pack) + f' AS "pack {place}"'
+        for place, pack in enumerate(shape.packs)
+    ]
+    packed = ", ".join(f'"{name}"' for pack in shape.packs for name in pack)
+    return nullcontext(Stream(log.sql(f"SELECT * EXCLUDE ({packed}), {', '.join(packs)} FROM raw")))
+
+
+def read(log: duckdb.DuckDBPyConnection, shape: RawShape) -> tuple[Counter[Any], set[Any], frozenset[str]] | None:
+    """The rows that came packed, their hashes, the enumerated fields; None where something is odd."""
+    with duckdb.connect() as duck, packed_rows(duck, PackedForm(shape), sent(log, shape)) as (_, incoming):
+        if incoming is None:
+            return None
+        columns = ", ".join(f'CAST("{name}" AS VARCHAR) AS "{name}"' for name in FIELD_NAMES)
+        rows = duck.execute(f"SELECT {columns} FROM {incoming.rows}").fetchall()
+        hashes = duck.execute(f"SELECT time, fingerprint, content FROM {incoming.witnesses}").fetchall()
+        pairs = duck.execute(f"SELECT DISTINCT provider, model FROM {incoming.pairs}").fetchall()
+        assert {row[2:4] for row in rows} == set(pairs)
+        return Counter(rows), set(hashes), incoming.enumerated
+
+
+def right(log: duckdb.DuckDBPyConnection, shape: RawShape) -> tuple[Counter[Any], set[Any]]:
+    """As `read`, by the normal form of the rows as they are."""
+    columns = ", ".join(f'CAST("{name}" AS VARCHAR) AS "{name}"' for name in FIELD_NAMES)
+    log.execute(f"CREATE OR REPLACE TEMP TABLE made AS {normalise_select(shape, 'raw', witnesses=True)}")
+    rows = log.execute(f"SELECT {columns} FROM made").fetchall()
+    return Counter(rows), set(log.execute("SELECT time, fingerprint, content FROM made").fetchall())
+
+
+@pytest.mark.parametrize(("named", "copies"), [("pico", 1), *((named, 5) for named in ALL)])
+def test_rows_that_came_packed_are_the_rows(log: duckdb.DuckDBPyConnection, named: str, copies: int) -> None:
+    shape = ALL[named]
+    raw_table(log, shape, random.Random(named), odd_ids=False)
+    if shape.text_is_blob:
+        for name in (name for pack in shape.packs for name in pack):
+            log.execute(f'DELETE FROM raw WHERE TRY(decode("{name}")) IS NULL')
+    if copies > 1:
+        further = "id || CAST('+' || n AS BLOB)" if shape.text_is_blob else "id || '+' || n"
+        log.execute(f"INSERT INTO raw SELECT raw.* REPLACE ({further} AS id) FROM raw, range({copies - 1}) r(n)")
+    found = read(log, shape)
+    assert found is not None
+    rows, hashes, enumerated = found
+    assert (rows, hashes) == right(log, shape)
+    assert "provider" in enumerated
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("id", b""), ("id", b"sk-ant-abc123def456ghi789"), ("id", b"\x1b[31m"), ("id", b"\xff"), ("id", b"x" * 600),
+     ("model", b"a\x1fb"), ("user", b"\xff\xfe"), ("session", b"\x1f")],
+)  # fmt: skip
+def test_what_cannot_be_taken_apart_is_odd(log: duckdb.DuckDBPyConnection, column: str, value: bytes) -> None:
+    raw_table(log, SHAPE, random.Random(1), odd_ids=False)
+    log.execute("DELETE FROM raw WHERE id <> 'r00007'::BLOB")
+    tame = ", ".join(f"\"{name}\" = ''::BLOB" for name in SHAPE.fields if field_kind(name) in ("text", "tags"))
+    log.execute(f"UPDATE raw SET {tame}")
+    assert read(log, SHAPE) is not None
+    log.execute(f'UPDATE raw SET "{column}" = ?', [value])
+    assert read(log, SHAPE) is None
+
+
+def test_a_field_that_differs_from_row_to_row_is_not_enumerated(log: duckdb.DuckDBPyConnection) -> None:
+    raw_table(log, SHAPE, random.Random(1), odd_ids=False)
+    log.execute("UPDATE raw SET client_ip = id")
+    log.execute("""UPDATE raw SET "user" = 'one'::BLOB, user_name = ''::BLOB, session = ''::BLOB, prompt = ''::BLOB""")
+    for pack in SHAPE.packs:
+        for name in pack:
+            log.execute(f'DELETE FROM raw WHERE TRY(decode("{name}")) IS NULL')
+    found = read(log, SHAPE)
+    assert found is not None
+    assert "user" in found[2]
+    assert "client_ip" not in found[2]
+
+
+def test_a_pack_holds_no_costly_text_beside_a_cheap_one() -> None:
+    assert ("provider", "model") in {pack[:2] for pack in ALL["all cheap"].packs}
+    costly = replace(SHAPE, plain=("model", "plain user"))
+    assert ("model",) in costly.packs
+    by_hash = replace(SHAPE, plain=(ROW_HASH,))
+    assert by_hash.packs == ALL["all cheap"].packs
