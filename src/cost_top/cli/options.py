@@ -112,7 +112,7 @@ class Resolved:
             raise UserError("the user or password in the URL holds @, # or /: write them as %40, %23 and %2F")
         seconds = _SUMS_SECONDS if self.no_mirror else _ROWS_SECONDS
         return open_log(
-            place.database_url(), self.mapping, names_url=self.names_url, statement_timeout=seconds
+            place.database_url(), self.mapping, names_url=self.names_url, statement_timeout=seconds, cache=self.cache
         )  # fmt: skip
 
     def known_place(self) -> Place:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,78 +12,22 @@ from sqlalchemy import ColumnElement, FromClause, column, func, literal_column, 
 from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.detect import UniqueKey
-from cost_top.gateways.dialects.base import UNKNOWN_MONEY, Cell, Dialect, TimeColumn, number
+from cost_top.gateways.dialects.base import Cell, Dialect, TimeColumn, number
 from cost_top.gateways.fitted import fitted
+from cost_top.gateways.instants import TimeText, at_times, period_within
 from cost_top.gateways.joined import named_joins, newest_rows
 from cost_top.gateways.preset import PATH_IN_SQL, Expression, Preset, json_paths
 from cost_top.gateways.secrets import key_fields
-from cost_top.gateways.times import any_unit_at, any_unit_within, expressed, of_any_unit
+from cost_top.gateways.shape import ROW_HASH, UNKNOWN_MONEY, RawShape, field_kind
+from cost_top.gateways.times import expressed, of_any_unit
 from cost_top.model.errors import UserError
 from cost_top.model.record import FIELDS
 from cost_top.model.secret import RULES
 
-_KINDS = {"VARCHAR": "text", "BIGINT": "integer", "INTEGER": "integer", "BOOLEAN": "boolean", "VARCHAR[]": "tags"}
 # A row without an id is known by these.
 _IDENTITY_FIELDS = ("input_tokens", "output_tokens", "reported_cost", "status", "cache_hit")
 # Amounts that no row has, by the kind of the cost column.
 _NO_MONEY = {"integer": str(UNKNOWN_MONEY), "double": "9e99", "text": "''"}
-
-
-@dataclass(frozen=True, slots=True)
-class RawShape:
-    """What the normal form must know of a raw stream."""
-
-    fields: tuple[str, ...]  # in the stream; the others are unknown
-    plain: tuple[str, ...]  # raw columns that follow every change of a cheap column, equal in every stream of a row
-    identity_fields: tuple[str, ...]  # what a row without an id is known by
-    time_kind: str  # micros, timestamp or iso
-    text_is_blob: bool
-    cost_kind: str  # integer, double or text
-    pico_per_unit: tuple[int, int]
-    input_includes_cache: bool | None  # None: the stream says it row by row
-    user_agent_tag: str | None
-    keys: tuple[tuple[str, str], ...] = ()  # fields that may hold raw keys, each with the pattern of what is none
-    key: str = "id"  # what tells rows apart: `id`, id and `time`, id and `columns`, or `none`
-    key_columns: tuple[str, ...] = ()  # raw columns that tell rows apart, together with the id
-
-    @property
-    def packs(self) -> tuple[tuple[str, ...], ...]:
-        """The text fields, those together that may come in one column; none that is costly with one that is cheap."""
-        texts = [name for name in self.fields if field_kind(name) == "text"]
-        cheap = [name for name in texts if self.plain == (ROW_HASH,) or name in self.plain]
-        known = {name for group in _TOGETHER for name in group}
-        groups = (*_TOGETHER, *((name,) for name in texts if name not in known))
-        costly = [name for name in texts if name not in cheap]
-        packs = (tuple(name for name in group if name in part) for group in groups for part in (cheap, costly))
-        return tuple(pack for pack in packs if pack)
-
-    @property
-    def untold(self) -> frozenset[str]:
-        """Measures that no column tells."""
-        return frozenset() if "status" in self.fields else frozenset({"error_count"})
-
-
-# The raw column of a row's hash, where the database makes one.
-ROW_HASH = "row_hash"
-# Texts that say much the same of a row: a day has few packs of them. See `gateways.packed`.
-_TOGETHER = (
-    ("provider", "model", "endpoint", "credential_type", "mode", "region"),
-    ("token", "token_name", "owner", "team", "team_name", "owner_name"),
-    ("user", "user_name"),
-    ("client_ip", "user_agent"),
-    ("session", "prompt"),
-)  # fmt: skip
-
-
-def pack_name(place: int) -> str:
-    """The raw column of a pack."""
-    return f"pack {place}"
-
-
-def field_kind(name: str) -> str:
-    """How a field is read: text, integer, boolean, tags, money, or an amount in its unit as decimal text."""
-    special = {"reported_cost": "money", "reported_market_cost": "amount"}
-    return special.get(name) or _KINDS[dict(FIELDS)[name]]
 
 
 class LogColumns:
@@ -138,6 +81,13 @@ class LogColumns:
             key="none" if self.key is None else "columns" if self.key else "id",
             key_columns=tuple(f"key {place}" for place in range(len(self.key or ()))),
         )
+
+    @property
+    def time_text(self) -> TimeText:
+        """The column that says when, for `gateways.instants`."""
+        preset = self.preset
+        value = self.column(preset.time_column) if preset.time_unit == "epoch_any" else self.time.value
+        return TimeText(self.dialect.spell(value), self.time.declared, preset.time_unit)
 
     @property
     def identity(self) -> ColumnElement[Any]:
@@ -270,13 +220,13 @@ class LogColumns:
     def within(self, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
         """The conditions of `[start, end)`, served by an index on the time's column."""
         if self.preset.time_unit == "epoch_any":
-            return [any_unit_within(self.column(self.preset.time_column), start, end)]
+            return [literal_column(one) for one in period_within(self.dialect.name, self.time_text, start, end)]
         return self.dialect.within(self.time, start, end)
 
     def at(self, times: Sequence[datetime]) -> ColumnElement[bool]:
         """Rows at any of these times; rows next to them may be among them."""
         if self.preset.time_unit == "epoch_any":
-            return any_unit_at(self.column(self.preset.time_column), times)
+            return literal_column(at_times(self.dialect.name, self.time_text, times))
         return self.dialect.at(self.time, times)
 
     def filter(self) -> list[ColumnElement[bool]]:

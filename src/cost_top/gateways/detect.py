@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cost_top.gateways.preset import Preset
+if TYPE_CHECKING:
+    from cost_top.gateways.preset import Preset
 
 
 @dataclass(frozen=True, slots=True)

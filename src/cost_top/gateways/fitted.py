@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cost_top.gateways.detect import FoundTable
-from cost_top.gateways.dialects.base import Dialect
 from cost_top.gateways.preset import Preset
 from cost_top.gateways.times import declared_unit
+
+if TYPE_CHECKING:
+    from cost_top.gateways.dialects.base import Dialect
 
 
 def fitted(preset: Preset, columns: Mapping[str, str], dialect: Dialect) -> Preset:

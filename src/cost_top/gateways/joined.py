@@ -12,9 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, column, literal_column, text
 
 from cost_top.gateways.dialects.base import Dialect
 from cost_top.gateways.preset import Expression, JoinedTable
-
-# Where the conditions on the log's rows go, so that no more is read of the joined table than they need.
-WITHIN = "1 = 1 /* of these rows */"
+from cost_top.gateways.texts import WITHIN
 
 
 def named_joins(joins: Iterable[JoinedTable], items: Iterable[Expression], database: str) -> list[JoinedTable]:

@@ -2,86 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select
 
-from cost_top.gateways.columns import ROW_HASH, LogColumns, field_kind, first, pack_name
-from cost_top.gateways.dialects.base import USABLE_FROM, USABLE_UNTIL, number
-from cost_top.gateways.joined import WITHIN
+from cost_top.gateways.columns import LogColumns, first
+from cost_top.gateways.dialects.base import number
+from cost_top.gateways.instants import SPELLED, USABLE_FROM, USABLE_UNTIL
 from cost_top.gateways.normalise import SEPARATOR
 from cost_top.gateways.preset import Expression
+from cost_top.gateways.shape import ROW_HASH, field_kind, pack_name
+from cost_top.gateways.texts import HEADS, WITHIN, KeptTexts, LogFacts, LogTexts
 
 
-class LogStatements:
+class LogStatements(LogTexts):
     """SQL texts for one log. The head of the large ones is compiled once: it takes longer than a poll may."""
 
     def __init__(self, columns: LogColumns) -> None:
         self.columns = columns
         self._dialect = columns.dialect
-        self._heads: dict[str, str] = {}
+        self._heads: dict[str, str | None] = {}
+        self._makers: dict[str, Callable[[], str | None]] = {
+            "rows True": lambda: self._rows_head(details=True),
+            "rows False": lambda: self._rows_head(details=False),
+            "packed True": lambda: self._packed_head(details=True),
+            "packed False": lambda: self._packed_head(details=False),
+            "fingerprints": self._fingerprints_head,
+            "digest": self._digest_head,
+            "day_count": self._day_count_head,
+            "newest": lambda: self._edge(self.columns.time.value.desc()),
+            "oldest": lambda: self._edge(self.columns.time.value.asc()),
+            "sample": self._sample_head,
+        }
+        self._narrow: dict[tuple[str, ...], str] = {}
+        self._own: tuple[str, ...] | None = None
 
-    def rows(self, start: datetime, end: datetime | None, details: bool) -> str:
-        """The raw rows of a period."""
-        return self._joined(self._rows_head(details), self._within(start, end))
+    @property
+    def facts(self) -> LogFacts:
+        """What is known of the log."""
+        columns = self.columns
+        preset = columns.preset
+        return LogFacts(
+            preset.name, preset.table, columns.schema, preset.overlap, columns.version, columns.costly,
+            columns.missing, columns.key is not None, columns.shape,
+        )  # fmt: skip
 
-    def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> str:
-        """As `rows`, with texts that go together packed in one column; see `gateways.packed`."""
-        key = f"packed {details}"
-        if key not in self._heads:
-            columns = self._packed(details)
-            kinds = self._raw_kinds([]) | dict.fromkeys(columns, "text")
-            kinds |= {name: _raw_kind(name) for name in (*self.columns.mapped, *self._also()) if name in columns}
-            kinds |= dict.fromkeys((value.name for value in self._inclusive()), "boolean")
-            figures = [*(value.label(name) for name, value in columns.items()), *self._inclusive()]
-            self._heads[key] = self._witnessed(kinds, self._render(self._select(figures, details)))
-        return self._joined(self._heads[key], self._within(start, end))
+    def kept(self) -> KeptTexts | None:
+        """All that is compiled, for a later run; None where this database's conditions are only spelled here."""
+        if self._dialect.name not in SPELLED:
+            return None
+        heads = {name: head for name in HEADS if (head := self.head(name)) is not None}
+        return KeptTexts(self._dialect.name, heads, self.columns.time_text, self.conditions())
+
+    def head(self, name: str) -> str | None:
+        """See `LogTexts`."""
+        if name not in self._heads:
+            self._heads[name] = self._makers[name]()
+        return self._heads[name]
+
+    def times(self, start: datetime, end: datetime) -> list[str]:
+        """See `LogTexts`."""
+        return [self._dialect.spell(condition) for condition in self.columns.within(start, end)]
+
+    def at(self, times: Sequence[datetime]) -> str:
+        """See `LogTexts`."""
+        return self._dialect.spell(self.columns.at(times))
+
+    def conditions(self) -> tuple[str, ...]:
+        """See `LogTexts`."""
+        if self._own is None:
+            self._own = tuple(self._dialect.spell(condition) for condition in self.columns.filter())
+        return self._own
 
     def narrow(self, fields: Collection[str], periods: Sequence[tuple[datetime, datetime | None]]) -> str:
         """As `rows` with details, of some fields alone and of several periods, which do not overlap."""
         wanted = tuple(name for name in self.columns.mapped if name in fields)
-        key = f"narrow {wanted}"
-        if key not in self._heads:
-            self._heads[key] = self._render(
-                self._select([*self._fields(wanted, True), *self._inclusive()], True, wanted)
-            )
-        within = [and_(*self._times(start, end)) for start, end in periods]
-        return self._joined(self._heads[key], [or_(*within), *self.columns.filter()])
+        head = self._narrow.get(wanted)
+        if head is None:
+            head = self._render(self._select([*self._fields(wanted, True), *self._inclusive()], True, wanted))
+            self._narrow[wanted] = head
+        within = or_(*(and_(*self._times(start, end)) for start, end in periods))
+        return self._joined(head, [self._dialect.spell(within), *self.conditions()])
 
     def count(self, periods: Sequence[tuple[datetime, datetime | None]]) -> str:
         """One row: how many rows some periods have, which do not overlap."""
         within = or_(*(and_(*self._times(start, end)) for start, end in periods))
         counted = select(self._dialect.integer_sum(func.count()).label("n")).select_from(self.columns.source(True, ()))
         return self._render(counted.where(within, *self.columns.filter()))
-
-    def rows_at(self, times: Sequence[datetime], details: bool) -> str:
-        """The raw rows at some times."""
-        return self._joined(self._rows_head(details), [self.columns.at(times), *self.columns.filter()])
-
-    def fingerprints(self, start: datetime, end: datetime | None) -> str:
-        """Ids, times and what follows every change of a row, from cheap columns."""
-        if "fingerprints" not in self._heads:
-            columns = self.columns
-            plain = dict(columns.plain)
-            # What a row without an id is known by.
-            plain |= {name: columns.raw(name, details=False) for name in columns.shape.identity_fields}
-            figures = [value.label(name) for name, value in (*plain.items(), *columns.key_values)]
-            head = self._render(self._select(figures, details=False))
-            kinds = self._raw_kinds([*plain, *columns.shape.key_columns])
-            self._heads["fingerprints"] = self._witnessed(kinds, head)
-        return self._joined(self._heads["fingerprints"], self._within(start, end))
-
-    def digest(self, start: datetime, end: datetime | None) -> str | None:
-        """One row: count and sum of the rows' hashes; None where the database makes none."""
-        if self.columns.row_hash is None:
-            return None
-        if "digest" not in self._heads:
-            total = self._dialect.as_text(func.coalesce(func.sum(self.columns.row_hash), number(0)))
-            digest = select(func.count().label("rows"), total.label("digest"))
-            self._heads["digest"] = self._render(digest.select_from(self.columns.source(details=False)))
-        return self._joined(self._heads["digest"], self._within(start, end))
 
     def models(self, start: datetime, end: datetime) -> str:
         """Providers and models of a period: rows of each, and how many of them lack a reported cost."""
@@ -92,38 +101,12 @@ class LogStatements:
                          reported.label("reported"))  # fmt: skip
         found = (
             grouped.select_from(self.columns.source(details=False))
-            .where(*self._within(start, end))
+            .where(*self._times(start, end), *self.columns.filter())
             .group_by(literal_column("1"), literal_column("2"))
         )
         return self._witnessed(
             {"provider": "text", "model": "text", "rows": "integer", "reported": "integer"}, self._render(found)
         )
-
-    def sample(self, limit: int) -> str:
-        """A few of the newest raw rows."""
-        return self._render(self._rows(details=False).where(*self._usable_time()).order_by(
-            self.columns.time.value.desc()).limit(limit))  # fmt: skip
-
-    def newest(self) -> str:
-        """The time of the newest row."""
-        return self._edge(self.columns.time.value.desc())
-
-    def oldest(self) -> str:
-        """The time of the oldest row."""
-        return self._edge(self.columns.time.value.asc())
-
-    def day_count(self, day: date) -> str:
-        """One row: count and the check text of a UTC day."""
-        start = datetime.combine(day, time(), UTC)
-        parts = [self._sum(name) for name in ("input_tokens", "output_tokens", "reported_cost")]
-        literal = self._dialect.literal
-        check = self._dialect.concatenated(
-            [piece for part in parts for piece in (literal("/"), func.coalesce(part, literal("")))]
-        )
-        counted = select(func.count().label("rows"), self._dialect.as_text(check).label("check_text")).select_from(
-            self.columns.source(False)
-        )
-        return self._render(counted.where(*self._within(start, start + timedelta(days=1))))
 
     def untimed(self, limit: int) -> str:
         """How many rows have no usable time; each kind is counted up to `limit`."""
@@ -148,14 +131,47 @@ class LogStatements:
         return self._render(probe.limit(literal_column("0"))).replace(WITHIN, "1 = 0")
 
     def _rows_head(self, details: bool) -> str:
-        """Everything before WHERE; it never changes, and compiling it takes longer than a poll may."""
-        key = f"rows {details}"
-        if key not in self._heads:
-            kinds = self._raw_kinds([*self.columns.mapped, *self._also()])
-            if isinstance(self.columns.preset.input_includes_cache, Expression):
-                kinds["input_includes_cache"] = "boolean"
-            self._heads[key] = self._witnessed(kinds, self._render(self._rows(details)))
-        return self._heads[key]
+        kinds = self._raw_kinds([*self.columns.mapped, *self._also()])
+        if isinstance(self.columns.preset.input_includes_cache, Expression):
+            kinds["input_includes_cache"] = "boolean"
+        return self._witnessed(kinds, self._render(self._rows(details)))
+
+    def _packed_head(self, details: bool) -> str:
+        columns = self._packed(details)
+        kinds = self._raw_kinds([]) | dict.fromkeys(columns, "text")
+        kinds |= {name: _raw_kind(name) for name in (*self.columns.mapped, *self._also()) if name in columns}
+        kinds |= dict.fromkeys((value.name for value in self._inclusive()), "boolean")
+        figures = [*(value.label(name) for name, value in columns.items()), *self._inclusive()]
+        return self._witnessed(kinds, self._render(self._select(figures, details)))
+
+    def _fingerprints_head(self) -> str:
+        columns = self.columns
+        plain = dict(columns.plain)
+        # What a row without an id is known by.
+        plain |= {name: columns.raw(name, details=False) for name in columns.shape.identity_fields}
+        figures = [value.label(name) for name, value in (*plain.items(), *columns.key_values)]
+        kinds = self._raw_kinds([*plain, *columns.shape.key_columns])
+        return self._witnessed(kinds, self._render(self._select(figures, details=False)))
+
+    def _digest_head(self) -> str | None:
+        if self.columns.row_hash is None:
+            return None
+        total = self._dialect.as_text(func.coalesce(func.sum(self.columns.row_hash), number(0)))
+        digest = select(func.count().label("rows"), total.label("digest"))
+        return self._render(digest.select_from(self.columns.source(details=False)))
+
+    def _day_count_head(self) -> str:
+        parts = [self._sum(name) for name in ("input_tokens", "output_tokens", "reported_cost")]
+        literal = self._dialect.literal
+        check = self._dialect.concatenated(
+            [piece for part in parts for piece in (literal("/"), func.coalesce(part, literal("")))]
+        )
+        counted = select(func.count().label("rows"), self._dialect.as_text(check).label("check_text"))
+        return self._render(counted.select_from(self.columns.source(False)))
+
+    def _sample_head(self) -> str:
+        rows = self._rows(details=False).where(*self._usable_time())
+        return self._render(rows.order_by(self.columns.time.value.desc()))
 
     def _raw_kinds(self, fields: Sequence[str]) -> dict[str, str]:
         """The names and kinds of a stream's columns: id, time, then these fields."""
@@ -177,10 +193,6 @@ class LogStatements:
         blanks = {kind: "''" if kind == "iso" else self.columns.blank(kind) for kind in kinds.values()}
         columns = ", ".join(f"{blanks[kind]} AS {self._dialect.quoted(name)}" for name, kind in kinds.items())
         return f"SELECT {columns} UNION ALL {statement}"
-
-    def _joined(self, head: str, conditions: Sequence[ColumnElement[bool]]) -> str:
-        spelled = " AND ".join(f"({self._dialect.spell(condition)})" for condition in conditions)
-        return f"{head.replace(WITHIN, spelled)} WHERE {spelled}"
 
     def _rows(self, details: bool) -> Select[Any]:
         also = [value.label(name) for name, value in self._also().items()]
@@ -229,16 +241,13 @@ class LogStatements:
             .limit(literal_column("1"))
         )
 
-    def _within(self, start: datetime, end: datetime | None) -> list[ColumnElement[bool]]:
-        return [*self._times(start, end), *self.columns.filter()]
+    def _usable_time(self) -> list[ColumnElement[bool]]:
+        return [*self._times(USABLE_FROM, None), *self.columns.filter()]
 
     def _times(self, start: datetime, end: datetime | None) -> list[ColumnElement[bool]]:
         first = min(max(start, USABLE_FROM), USABLE_UNTIL)
         last = min(end or USABLE_UNTIL, USABLE_UNTIL)
         return self.columns.within(first, last)
-
-    def _usable_time(self) -> list[ColumnElement[bool]]:
-        return self._within(USABLE_FROM, None)
 
     def _render(self, statement: Select[*tuple[Any, ...]]) -> str:
         return self._dialect.render(statement)

@@ -7,13 +7,16 @@ zero), and no text holds a control character.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
-from cost_top.gateways.columns import ROW_HASH, RawShape, field_kind, pack_name
-from cost_top.gateways.dialects.base import INTEGER_LIMIT, UNKNOWN_MONEY, Dialect
 from cost_top.gateways.secrets import is_key_sql, public_key_sql, public_text_sql
+from cost_top.gateways.shape import INTEGER_LIMIT, ROW_HASH, UNKNOWN_MONEY, RawShape, field_kind, pack_name
 from cost_top.model.record import FIELDS, WITNESSES
 from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2
+
+if TYPE_CHECKING:
+    from cost_top.gateways.dialects.base import Dialect
 
 _TOKENS = (
     "input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens",

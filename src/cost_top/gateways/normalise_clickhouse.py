@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from cost_top.gateways.columns import RawShape
-from cost_top.gateways.dialects.base import UNKNOWN_MONEY
 from cost_top.gateways.dialects.clickhouse import quoted_text
 from cost_top.gateways.normalise import input_tokens_sql, is_request_sql
 from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, Names, Typed, typed_columns
+from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
 from cost_top.model.record import FIELDS
 from cost_top.model.secret import BEARER_RE2, KEY_RE2, KIND_RE2, MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from cost_top.gateways.columns import RawShape, field_kind
 from cost_top.gateways.normalise import LOWERED, value_sql
+from cost_top.gateways.shape import RawShape, field_kind
 
 NO_TEXT = "''"
 LOWER = LOWERED

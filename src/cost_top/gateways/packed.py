@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from cost_top.gateways.columns import RawShape, pack_name
 from cost_top.gateways.normalise import (
     DIRTY_RE2,
     EDGE,
@@ -24,6 +23,7 @@ from cost_top.gateways.normalise import (
     time_select,
 )
 from cost_top.gateways.secrets import is_key_sql, public_key_sql
+from cost_top.gateways.shape import RawShape, pack_name
 from cost_top.model.text import TEXT_LIMIT
 
 _SEPARATOR = f"chr({ord(SEPARATOR)})"

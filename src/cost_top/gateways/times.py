@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, literal_column, or_
+from sqlalchemy import ColumnElement, case, literal_column
 
-from cost_top.gateways.dialects.base import USABLE_FROM, USABLE_UNTIL, Dialect, TimeColumn, micros, number
+from cost_top.gateways.dialects.base import Dialect, TimeColumn, number
+from cost_top.gateways.instants import SIZES, USABLE_UNTIL, micros
 
 # What a database would call the type of an expression in each unit.
 _DECLARED = {
@@ -16,8 +15,6 @@ _DECLARED = {
     "timestamptz": {"mysql": "timestamp(6)", "clickhouse": "DateTime64(6)", "": "timestamp with time zone"},
     "iso_utc": {"mysql": "varchar(64)", "": "text"},
 }
-# Microseconds of a second, a millisecond and a microsecond: numbers of these units never meet between 2000 and 2200.
-_SIZES = (1_000_000, 1000, 1)
 
 
 def expressed(sql: str, unit: str, database: str) -> TimeColumn:
@@ -28,26 +25,13 @@ def expressed(sql: str, unit: str, database: str) -> TimeColumn:
 
 def of_any_unit(column: ColumnElement[Any]) -> TimeColumn:
     """A number in seconds, milliseconds or microseconds as microseconds; garbage stays outside of the usable times."""
-    ends = {size: micros(USABLE_UNTIL) // size for size in _SIZES}
+    ends = {size: micros(USABLE_UNTIL) // size for size in SIZES}
     scaled = case(
         (column < number(ends[1_000_000]), column.op("*")(number(1_000_000))),
         (column < number(ends[1000]), column.op("*")(number(1000))),
         else_=column,
     )
     return TimeColumn(scaled, "bigint", "epoch_us")
-
-
-def any_unit_within(column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
-    """`[start, end)` in each unit, so that an index on the column serves it."""
-    first, last = max(start, USABLE_FROM), min(end, USABLE_UNTIL)
-    bounds = [(-(-micros(first) // size), -(-micros(last) // size)) for size in _SIZES]
-    return or_(*(and_(column >= number(low), column < number(high)) for low, high in bounds))
-
-
-def any_unit_at(column: ColumnElement[Any], times: Sequence[datetime]) -> ColumnElement[bool]:
-    """Rows at any of these times; rows next to them may be among them."""
-    values = {micros(instant) // size for instant in times for size in _SIZES}
-    return column.in_([number(value) for value in sorted(values)])
 
 
 def declared_unit(declared: str, dialect: Dialect) -> str:

@@ -19,10 +19,11 @@ import duckdb
 
 from cost_top.mirror.database import Database, take
 from cost_top.mirror.held import HeldFiles
-from cost_top.mirror.kept import KeptFiles, is_whole, scan, stamp
+from cost_top.mirror.kept import KeptFiles, scan, stamp
 from cost_top.mirror.packed import Incoming
 from cost_top.mirror.schema import COLUMNS, SCHEMA_VERSION, first_row, quoted
 from cost_top.model.files import cache_folder
+from cost_top.model.hashed_file import is_whole
 from cost_top.model.record import FIELD_NAMES
 from cost_top.sources.base import Evidence, LogReader, LogSource
 

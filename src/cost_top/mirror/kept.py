@@ -6,12 +6,9 @@ that and its bytes. A damaged file, one of another day or one made by somebody e
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +17,11 @@ import duckdb
 
 from cost_top.mirror.schema import SCHEMA_VERSION
 from cost_top.model.files import replace_private
+from cost_top.model.hashed_file import find_whole, is_whole, put
 
 _STALE = 7 * 86400  # seconds: files of other rates are kept this long for an instance that still uses them
 _UNCOMPARED = 35 * 86400  # days that nobody holds against the log any more are not kept
 _PLACE = "log.json"
-_HASH = 16
 # A quarter less work than with the defaults, in as many bytes: a dictionary of a column of ids is given up early.
 _FORMAT = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 2000"
 SUMS, FEATURES = ".sums", ".features"
@@ -48,7 +45,7 @@ class KeptFiles:
 
     def find(self, name: str, suffix: str) -> Path | None:
         """The whole file of a name without its hash."""
-        return next((path for path in self.folder.glob(f"{name}.*{suffix}") if is_whole(path)), None)
+        return find_whole(self.folder, name, suffix)
 
     def has(self, name: str, suffix: str) -> bool:
         """Whether there is a file of a name without its hash, whole or not."""
@@ -66,23 +63,11 @@ class KeptFiles:
             connection.execute(f"COPY ({select}) TO {_literal(str(made))} ({_FORMAT})")
             made.chmod(0o600)
 
-        return self._put(fill, name, suffix)
+        return put(self.folder, fill, name, suffix)
 
     def write_bytes(self, data: bytes, name: str, suffix: str) -> Path:
         """Keep some bytes under a name, whole or not at all; the file's path."""
-        return self._put(lambda made: made.write_bytes(data), name, suffix)
-
-    def _put(self, fill: Callable[[Path], object], name: str, suffix: str) -> Path:
-        handle, made = tempfile.mkstemp(prefix=".new-", suffix=suffix, dir=self.folder)  # mode 0600
-        os.close(handle)
-        try:
-            fill(Path(made))
-            path = self.folder / f"{name}.{_hash(name, Path(made))}{suffix}"
-            Path(made).replace(path)
-            return path
-        except BaseException:
-            Path(made).unlink(missing_ok=True)
-            raise
+        return put(self.folder, lambda made: made.write_bytes(data), name, suffix)
 
     def forget_others(self, day: date, reading: str) -> None:
         """Remove what is kept of other readings of a day: what the log no longer says is on no disk of ours."""
@@ -125,15 +110,6 @@ class KeptFiles:
                 path.unlink(missing_ok=True)
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a file holds what was written under its name; not one that is gone."""
-    name, _, rest = path.stem.rpartition(".")
-    try:
-        return bool(name) and rest == _hash(name, path)
-    except OSError:
-        return False
-
-
 def damaged(folder: Path) -> list[Path]:
     """The kept files below a cache folder that do not hold what was written."""
     files = (path for suffix in _SUFFIXES for path in folder.glob(f"*-{SCHEMA_VERSION}/[!.]*{suffix}"))
@@ -152,14 +128,6 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 def scan(path: Path) -> str:
     """The relation of one file."""
     return f"read_parquet({_literal(str(path))})"
-
-
-def _hash(name: str, path: Path) -> str:
-    digest = hashlib.sha256(name.encode())
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()[:_HASH]
 
 
 def _literal(text: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cost_top.gateways.columns import RawShape
 from cost_top.gateways.normalise import content_select, fingerprint_select, normalise_select
+from cost_top.gateways.shape import RawShape
 
 
 class ShapedReader:

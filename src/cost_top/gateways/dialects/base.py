@@ -9,31 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, FromClause, Select, Text, cast, literal_column
 from sqlalchemy.engine import Dialect as SqlDialect
 
-# Times outside are garbage of a clock or of a wrong unit: such rows belong to no period.
-USABLE_FROM = datetime(2000, 1, 1, tzinfo=UTC)
-USABLE_UNTIL = datetime(2200, 1, 1, tzinfo=UTC)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROS_PER_UNIT = {"epoch_s": 1_000_000, "epoch_ms": 1000, "epoch_us": 1}
-
-# Raw integers from here on are garbage; sums of what is left cannot overflow.
-INTEGER_LIMIT = 10**15
-UNKNOWN_MONEY = -9223372036854775807
+from cost_top.gateways.instants import TimeText, at_times, period_within, text_literal
 
 TRUE_WORDS = ("true", "t", "yes", "y", "1")
 FALSE_WORDS = ("false", "f", "no", "n", "0")
-
-
-def micros(instant: datetime) -> int:
-    """Microseconds since the epoch; a naive instant is UTC."""
-    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    delta = aware - EPOCH
-    return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 def number(value: int) -> ColumnElement[int]:
@@ -41,15 +26,14 @@ def number(value: int) -> ColumnElement[int]:
     return literal_column(str(int(value)))
 
 
+def spelled(sql: str) -> ColumnElement[Any]:
+    """SQL of ours as an expression."""
+    return literal_column(sql)
+
+
 def constant(text: str) -> ColumnElement[str]:
     """A text of a preset as an SQL literal; never a text from a log."""
-    return literal_column("'" + text.replace("\x00", "").replace("'", "''") + "'")
-
-
-def iso(instant: datetime, separator: str = " ") -> str:
-    """`2026-11-01 09:30:00`, with a fraction only where there is one."""
-    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).replace(tzinfo=None).isoformat(separator).rstrip("0" if aware.microsecond else "")
+    return literal_column(text_literal(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +148,28 @@ def render(statement: Select[*tuple[Any, ...]] | ColumnElement[Any], dialect: Sq
     return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 
-class StandardSpelling:
+class InstantsAsText:
+    """Periods and single times where `gateways.instants` spells them."""
+
+    name: str
+
+    def within(self, time: TimeColumn, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
+        """See `Dialect`."""
+        return [literal_column(one) for one in period_within(self.name, self._text(time), start, end)]
+
+    def at(self, time: TimeColumn, times: Sequence[datetime]) -> ColumnElement[bool]:
+        """See `Dialect`."""
+        return literal_column(at_times(self.name, self._text(time), times))
+
+    def _text(self, time: TimeColumn) -> TimeText:
+        return TimeText(self.spell(time.value), time.declared, time.unit)
+
+    def spell(self, value: ColumnElement[Any]) -> str:
+        """See `Dialect`."""
+        raise NotImplementedError
+
+
+class StandardSpelling(InstantsAsText):
     """What databases that keep to the SQL standard spell alike; `_dialect` is SQLAlchemy's of that database."""
 
     _dialect: SqlDialect

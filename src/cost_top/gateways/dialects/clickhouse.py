@@ -27,19 +27,8 @@ from sqlalchemy import (
 )  # fmt: skip
 from sqlalchemy.engine.default import DefaultDialect
 
-from cost_top.gateways.dialects.base import (
-    FALSE_WORDS,
-    MICROS_PER_UNIT,
-    TRUE_WORDS,
-    USABLE_FROM,
-    USABLE_UNTIL,
-    Cell,
-    TimeColumn,
-    iso,
-    micros,
-    number,
-    render,
-)  # fmt: skip
+from cost_top.gateways.dialects.base import FALSE_WORDS, TRUE_WORDS, Cell, TimeColumn, number, render
+from cost_top.gateways.instants import MICROS_PER_UNIT, USABLE_FROM, USABLE_UNTIL, iso, micros
 
 Element = ColumnElement[Any]
 _WHOLE = tuple(f"{sign}Int{size}" for sign in ("", "U") for size in (8, 16, 32, 64))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -17,14 +16,12 @@ from sqlalchemy import (
     LargeBinary,
     Numeric,
     Text,
-    and_,
     case,
     cast,
     column,
     func,
     literal_column,
     null,
-    or_,
     select,
 )  # fmt: skip
 from sqlalchemy.dialects.postgresql import JSONB
@@ -33,27 +30,27 @@ from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.dialects.base import (
     FALSE_WORDS,
-    MICROS_PER_UNIT,
     TRUE_WORDS,
-    USABLE_FROM,
-    USABLE_UNTIL,
     Cell,
     StandardSpelling,
     TimeColumn,
     constant,
-    iso,
-    micros,
     number,
-)  # fmt: skip
+    spelled,
+)
+from cost_top.gateways.instants import (
+    MICROS_PER_UNIT,
+    POSTGRESQL_INTEGERS,
+    POSTGRESQL_ISO,
+    USABLE_FROM,
+    USABLE_UNTIL,
+    postgresql_epoch,
+    postgresql_timestamp,
+)
 
 Element = ColumnElement[Any]
-_INTEGERS = ("smallint", "integer", "bigint")
 _DIGITS = r"^[0-9]{1,15}(\.[0-9]*)?$"
 _DECIMAL = r"^-?[0-9]{1,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
-_ISO_SHAPE = (
-    r"^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(\.[0-9]+)?(Z|\+00:00)?$"
-)
 
 
 class PostgresSpelling(StandardSpelling):
@@ -78,7 +75,7 @@ class PostgresSpelling(StandardSpelling):
         return self.only_text(Cell(func.array_to_json(cell.value)) if cell.declared.endswith("[]") else cell)
 
     def integer(self, cell: Cell) -> Element:
-        if cell.typed or cell.declared in _INTEGERS:
+        if cell.typed or cell.declared in POSTGRESQL_INTEGERS:
             return cast(cell.value, BigInteger)
         text = cast(cell.value, Text)
         return case((text.op("~")(constant(_DIGITS)), cast(func.trunc(cast(text, Numeric)), BigInteger)))
@@ -98,7 +95,7 @@ class PostgresSpelling(StandardSpelling):
         return case((text.op("~")(constant(_DECIMAL)), cast(text, Numeric)))
 
     def money(self, cell: Cell, whole: bool) -> tuple[Element, str]:
-        if cell.declared in _INTEGERS or (whole and cell.typed):
+        if cell.declared in POSTGRESQL_INTEGERS or (whole and cell.typed):
             return cast(cell.value, BigInteger), "integer"
         if cell.declared == "double precision":
             return cast(cell.value, Double), "double"
@@ -160,7 +157,9 @@ class PostgresSpelling(StandardSpelling):
         )
 
     def time_kind(self, time: TimeColumn) -> str | None:
-        numeric = time.declared in (*_INTEGERS, "double precision", "real") or time.declared.startswith("numeric")
+        numeric = time.declared in (*POSTGRESQL_INTEGERS, "double precision", "real") or time.declared.startswith(
+            "numeric"
+        )
         if time.unit in MICROS_PER_UNIT:
             return "micros" if numeric else None
         if time.declared.startswith("timestamp"):
@@ -172,40 +171,19 @@ class PostgresSpelling(StandardSpelling):
             return func.timezone(constant("UTC"), time.value) if _zoned(time.declared) else time.value
         if time.unit not in MICROS_PER_UNIT:
             return cast(time.value, Text)
-        if time.declared in _INTEGERS:
+        if time.declared in POSTGRESQL_INTEGERS:
             return cast(time.value, BigInteger).op("*")(number(MICROS_PER_UNIT[time.unit]))
         return cast(func.floor(time.value.op("*")(number(MICROS_PER_UNIT[time.unit]))), BigInteger)
 
-    def within(self, time: TimeColumn, start: datetime, end: datetime) -> list[Any]:
-        if time.declared.startswith("timestamp"):
-            return [time.value >= _timestamp(start, time.declared), time.value < _timestamp(end, time.declared)]
-        if time.unit in MICROS_PER_UNIT:
-            return [
-                time.value >= _epoch(start, time.declared, time.unit),
-                time.value < _epoch(end, time.declared, time.unit),
-            ]
-        plain = _plain(time.value)
-        return [
-            time.value.op("~")(constant(_ISO_SHAPE)), plain >= constant(iso(start)), plain < constant(iso(end)),
-        ]  # fmt: skip
-
     def beyond(self, time: TimeColumn) -> list[Any]:
         if time.declared.startswith("timestamp"):
-            low, high = _timestamp(USABLE_FROM, time.declared), _timestamp(USABLE_UNTIL, time.declared)
+            edges = [postgresql_timestamp(edge, time.declared) for edge in (USABLE_FROM, USABLE_UNTIL)]
         elif time.unit in MICROS_PER_UNIT:
-            low, high = _epoch(USABLE_FROM, time.declared, time.unit), _epoch(USABLE_UNTIL, time.declared, time.unit)
+            edges = [postgresql_epoch(edge, time.declared, time.unit) for edge in (USABLE_FROM, USABLE_UNTIL)]
         else:
-            return [time.value.is_(null()), ~time.value.op("~")(constant(_ISO_SHAPE))]
+            return [time.value.is_(null()), ~time.value.op("~")(constant(POSTGRESQL_ISO))]
+        low, high = map(spelled, edges)
         return [time.value.is_(null()), time.value < low, time.value >= high]
-
-    def at(self, time: TimeColumn, times: Sequence[datetime]) -> Any:
-        if time.declared.startswith("timestamp"):
-            return time.value.in_([_timestamp(instant, time.declared) for instant in sorted(set(times))])
-        if time.unit in MICROS_PER_UNIT and time.declared in _INTEGERS:
-            size = MICROS_PER_UNIT[time.unit]
-            return time.value.in_([number(value) for value in sorted({micros(instant) // size for instant in times})])
-        around = timedelta(microseconds=3) if time.unit in MICROS_PER_UNIT else timedelta(seconds=1)
-        return or_(*(and_(*self.within(time, t - around, t + around)) for t in sorted(set(times))))
 
     def row_hash(self, values: Sequence[Element]) -> Element | None:
         if self.version >= 140000:
@@ -216,7 +194,9 @@ class PostgresSpelling(StandardSpelling):
 
     def total(self, cell: Cell) -> Element:
         # Numeric sums are exact whatever the order of the rows.
-        number_like = cell.declared in (*_INTEGERS, "double precision", "real") or cell.declared.startswith("numeric")
+        number_like = cell.declared in (*POSTGRESQL_INTEGERS, "double precision", "real") or cell.declared.startswith(
+            "numeric"
+        )
         summed = cast(cell.value, Numeric) if number_like else func.length(cast(cell.value, Text))
         return cast(func.sum(summed), Text)
 
@@ -226,21 +206,3 @@ class PostgresSpelling(StandardSpelling):
 
 def _zoned(declared: str) -> bool:
     return declared.endswith("with time zone")
-
-
-def _timestamp(instant: datetime, declared: str) -> Element:
-    if _zoned(declared):
-        return literal_column(f"TIMESTAMPTZ '{iso(instant)}+00'")
-    return literal_column(f"TIMESTAMP '{iso(instant)}'")
-
-
-def _epoch(instant: datetime, declared: str, unit: str) -> Element:
-    value, size = micros(instant), MICROS_PER_UNIT[unit]
-    if declared in _INTEGERS:
-        return number(-(-value // size))  # the next whole unit bounds whole numbers exactly and keeps the index
-    return literal_column(f"{value}::{'numeric' if declared.startswith('numeric') else 'float8'} / {size}")
-
-
-def _plain(column: Element) -> Element:
-    spaced = func.rtrim(func.replace(column, constant("T"), constant(" ")), constant("Z"))
-    return func.replace(spaced, constant("+00:00"), constant("")).collate("C")

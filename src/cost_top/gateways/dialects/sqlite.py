@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -19,48 +19,24 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
-    not_,
     null,
-    or_,
 )  # fmt: skip
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from cost_top.gateways.dialects.base import (
     FALSE_WORDS,
-    INTEGER_LIMIT,
-    MICROS_PER_UNIT,
     TRUE_WORDS,
-    UNKNOWN_MONEY,
-    USABLE_FROM,
-    USABLE_UNTIL,
     Cell,
     StandardSpelling,
     TimeColumn,
     constant,
-    iso,
-    micros,
     number,
-)  # fmt: skip
+)
+from cost_top.gateways.instants import MICROS_PER_UNIT, USABLE_FROM, USABLE_UNTIL, affinity, decimal_text, iso, micros
+from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_MONEY
 
 Element = ColumnElement[Any]
 _NUMERIC = ("integer", "real", "numeric")
-_ISO_SHAPE = "[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9]*"
-
-
-def affinity(declared: str) -> str:
-    """SQLite's own rule from declared type to `integer`, `text`, `blob` (also none), `real` or `numeric`.
-
-    >>> affinity("BIGINT"), affinity("VARCHAR(20)"), affinity(""), affinity("DOUBLE"), affinity("BOOLEAN")
-    ('integer', 'text', 'blob', 'real', 'numeric')
-    """
-    name = declared.upper()
-    if "INT" in name:
-        return "integer"
-    if any(part in name for part in ("CHAR", "CLOB", "TEXT")):
-        return "text"
-    if not name or "BLOB" in name:
-        return "blob"
-    return "real" if any(part in name for part in ("REAL", "FLOA", "DOUB")) else "numeric"
 
 
 class SqliteSpelling(StandardSpelling):
@@ -157,34 +133,12 @@ class SqliteSpelling(StandardSpelling):
         scaled = time.value if time.unit == "epoch_us" else time.value.op("*")(number(MICROS_PER_UNIT[time.unit]))
         return cast(scaled, Integer)
 
-    def within(self, time: TimeColumn, start: datetime, end: datetime) -> list[Any]:
-        if time.unit in MICROS_PER_UNIT:
-            return [time.value >= self._epoch(start, time.unit), time.value < self._epoch(end, time.unit)]
-        plain = _plain(time.value)
-        # The first two are served by an index whichever separator is used; the others are exact.
-        return [
-            time.value >= constant(iso(start)), time.value < constant(iso(end, "T")),
-            plain >= constant(iso(start)), plain < constant(iso(end)), *_valid(time.value),
-        ]  # fmt: skip
-
     def beyond(self, time: TimeColumn) -> list[Any]:
         if time.unit in MICROS_PER_UNIT:
             low, high = self._epoch(USABLE_FROM, time.unit), self._epoch(USABLE_UNTIL, time.unit)
         else:
             low, high = constant(iso(USABLE_FROM)), constant(iso(USABLE_UNTIL))
         return [time.value.is_(null()), time.value < low, time.value >= high]
-
-    def at(self, time: TimeColumn, times: Sequence[datetime]) -> Any:
-        if time.unit not in MICROS_PER_UNIT:
-            seconds = sorted({instant.replace(microsecond=0) for instant in times})
-            return or_(*(and_(*self.within(time, s, s + timedelta(seconds=1))) for s in seconds))
-        size = MICROS_PER_UNIT[time.unit]
-        values = sorted({micros(instant) for instant in times})
-        whole = [value // size for value in values if value % size == 0] if affinity(time.declared) != "real" else []
-        loose = [value for value in values if value % size or affinity(time.declared) == "real"]
-        # A real number's microseconds are rounded, so a little around them is read too.
-        ranges = [and_(time.value >= _decimal(v - 2, size), time.value < _decimal(v + 3, size)) for v in loose]
-        return or_(*([time.value.in_([number(value) for value in whole])] if whole else []), *ranges)
 
     def row_hash(self, values: Sequence[Element]) -> Element | None:  # noqa: ARG002
         return None  # SQLite has no hash
@@ -201,25 +155,4 @@ class SqliteSpelling(StandardSpelling):
         return cast(value, Integer)
 
     def _epoch(self, instant: datetime, unit: str) -> Element:
-        return _decimal(micros(instant), MICROS_PER_UNIT[unit])
-
-
-def _decimal(value: int, size: int) -> Element:
-    whole, rest = divmod(value, size)
-    if not rest:
-        return number(whole)
-    return literal_column(f"{whole}.{str(rest).rjust(len(str(size)) - 1, '0')}")
-
-
-def _plain(column: Element) -> Element:
-    spaced = func.rtrim(func.replace(column, constant("T"), constant(" ")), constant("Z"))
-    return func.replace(spaced, constant("+00:00"), constant(""))
-
-
-def _valid(column: Element) -> list[Any]:
-    zone = func.substr(column, number(20))
-    return [
-        column.op("GLOB")(constant(_ISO_SHAPE)),
-        or_(not_(zone.op("GLOB")(constant("*[-+]*"))), zone.op("GLOB")(constant("*+00:00"))),
-        func.julianday(column).is_not(null()),
-    ]
+        return literal_column(decimal_text(micros(instant), MICROS_PER_UNIT[unit]))

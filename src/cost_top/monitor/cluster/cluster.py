@@ -8,8 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cost_top.gateways.columns import RawShape
 from cost_top.gateways.normalise_placed import TagLists
+from cost_top.gateways.shape import RawShape
 from cost_top.mirror.database import Database
 from cost_top.mirror.names import NAMED
 from cost_top.model.errors import CannotAnswer, SourceError

@@ -7,11 +7,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
-from cost_top.gateways.columns import RawShape
 from cost_top.gateways.dialects.clickhouse import quoted_text
 from cost_top.gateways.dialects.clickhouse_sql import clickhouse_sql
 from cost_top.gateways.normalise_clickhouse import normal_select
 from cost_top.gateways.normalise_placed import Names, TagLists
+from cost_top.gateways.shape import RawShape
 
 # `quantile_disc` takes the value at ceil(n * level) - 1, `quantileExact` the one at floor(n * level).
 _LEVELS = {"latency_p50": "0.499999999999", "latency_p95": "0.949999999999"}

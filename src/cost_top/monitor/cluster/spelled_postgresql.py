@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from cost_top.gateways.columns import RawShape
 from cost_top.gateways.dialects.postgresql_sql import postgresql_sql
 from cost_top.gateways.normalise_placed import Names, TagLists
 from cost_top.gateways.normalise_postgresql import array_literal, literal, normal_select
+from cost_top.gateways.shape import RawShape
 
 # Amounts are numerics on the way, so that no product is too large.
 _SENT = {"VARCHAR": "text", "INTEGER": "integer", "BIGINT": "numeric", "BOOLEAN": "boolean", "TIMESTAMP": "timestamp"}

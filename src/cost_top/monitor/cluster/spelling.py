@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from cost_top.gateways.columns import RawShape
 from cost_top.gateways.normalise_placed import Names, TagLists
+from cost_top.gateways.shape import RawShape
 
 
 class Spelling(Protocol):

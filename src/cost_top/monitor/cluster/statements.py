@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
-from cost_top.gateways.columns import RawShape, field_kind
 from cost_top.gateways.mapping import LogStatements
 from cost_top.gateways.normalise_placed import INPUT, Names, TagLists
+from cost_top.gateways.shape import RawShape, field_kind
 from cost_top.mirror.measures import ADDITIVE, TRUST
 from cost_top.mirror.names import NAMED
 from cost_top.mirror.where import SEARCHED, condition

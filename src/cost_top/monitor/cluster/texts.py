@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import duckdb
 
-from cost_top.gateways.columns import RawShape
 from cost_top.gateways.normalise import agent_from_tags, tag_lists_select
 from cost_top.gateways.normalise_placed import LOWER, TagLists
+from cost_top.gateways.shape import RawShape
 from cost_top.mirror.names import is_naming
 from cost_top.model.secret import public_value
 from cost_top.model.text import clean

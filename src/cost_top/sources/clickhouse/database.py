@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cost_top.gateways.detect import FoundTable, UniqueKey
-from cost_top.gateways.dialects.base import Dialect
 from cost_top.gateways.dialects.clickhouse import quoted_text
 from cost_top.model.errors import SourceDenied, SourceError, UserError, one_line
 from cost_top.sources.base import Evidence
@@ -19,6 +18,7 @@ from cost_top.sources.clickhouse.connection import LOG_COMMENT, ClickhouseConnec
 from cost_top.sources.sql.connection import Connection
 
 if TYPE_CHECKING:
+    from cost_top.gateways.dialects.base import Dialect
     from cost_top.sources.sql.session import Session
 
 _PORTS = {"clickhouse": 8123, "clickhouses": 8443}
@@ -154,6 +154,9 @@ class ClickhouseDatabase:
 
     def survives(self, error: BaseException) -> bool:  # noqa: ARG002
         return True
+
+    def traits(self, session: Session) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
 
     def spelling(self, session: Session) -> Dialect:  # noqa: ARG002
         from cost_top.gateways.dialects.clickhouse import ClickhouseSpelling

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cost_top.gateways.loader import builtin_presets, load_preset
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.files import cache_folder, remove_database, temporary_file
 from cost_top.model.format import counted
@@ -27,6 +26,9 @@ from cost_top.sources.files.records import Kind
 from cost_top.sources.sql.log import SqlLog, SqlLogReader, recognised_log
 from cost_top.sources.sql.sqlite import SqliteDatabase
 
+if TYPE_CHECKING:
+    from cost_top.gateways.preset import Preset
+
 # Looking at thousands of files takes milliseconds; several readers of one poll look once.
 _AGAIN_SECONDS = 0.5
 
@@ -37,7 +39,7 @@ def open_files(source: str, mapping: Path | None, cache: Path | None) -> FilesLo
     The index is kept in `cache`, else in a temporary file. Raises `UserError` for everything a user can mend.
     """
     places = agent_folders(source) if source in AGENTS else (source,)
-    preset = load_preset(mapping) if mapping is not None else None
+    preset = _mapped(mapping) if mapping is not None else None
     shown = one_line(source, 200)
     files = files_of(places)
     kind = kind_of(files, shown, preset)
@@ -46,19 +48,33 @@ def open_files(source: str, mapping: Path | None, cache: Path | None) -> FilesLo
         index.refresh(files)
     except SourceError as error:
         raise UserError(f"{error}; check that the files can be read") from None
-    presets = (preset,) if preset else tuple(each for each in builtin_presets() if each.table == TABLE)
-    found = recognised_log(SqliteDatabase(index.path), presets, chosen=preset is not None)
+    found = recognised_log(
+        SqliteDatabase(index.path), lambda: _presets(preset), chosen=preset is not None,
+        cache=cache if preset is None else None, said=TABLE,
+    )  # fmt: skip
     log = FilesLog(found, index, places, source)
     if cache is None:
         weakref.finalize(log, remove_database, index.path)
     return log
 
 
+def _mapped(mapping: Path) -> Preset:
+    from cost_top.gateways.loader import load_preset
+
+    return load_preset(mapping)
+
+
+def _presets(mapped: Preset | None) -> tuple[Preset, ...]:
+    from cost_top.gateways.loader import builtin_presets
+
+    return (mapped,) if mapped else tuple(each for each in builtin_presets() if each.table == TABLE)
+
+
 class FilesLog(SqlLog):
     """`LogSource` over files."""
 
     def __init__(self, found: SqlLog, index: FileIndex, places: tuple[str, ...], source: str) -> None:
-        super().__init__(found.database, found.statements, found.names, found.found)
+        super().__init__(found.database, found.kept, found.found, lambda: found.recognised)
         self.index = index
         self._places, self._source = places, source
         self._lock = threading.Lock()

@@ -13,7 +13,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from cost_top.gateways.dialects.base import USABLE_FROM, micros
+from cost_top.gateways.instants import USABLE_FROM, micros
 from cost_top.model.errors import SourceDenied, SourceError, SourceRefused, SourceThrottled, UserError, one_line
 from cost_top.sources.base import LogSource, PresetId, Statistics
 from cost_top.sources.litellm.client import Caller, SharedClient

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Protocol
 
-from cost_top.gateways.dialects.base import USABLE_FROM, micros
+from cost_top.gateways.instants import USABLE_FROM, micros
 from cost_top.model.errors import SourceError
 from cost_top.sources.litellm.client import Caller
 from cost_top.sources.litellm.rows import Row, row_time

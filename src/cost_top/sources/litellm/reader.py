@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from cost_top.gateways.dialects.base import USABLE_FROM, USABLE_UNTIL, micros
+from cost_top.gateways.instants import USABLE_FROM, USABLE_UNTIL, micros
 from cost_top.model.budgets import KeptBudgets
 from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, Statistics
 from cost_top.sources.litellm.client import Caller

@@ -15,18 +15,12 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from cost_top.gateways.columns import RawShape, field_kind
-from cost_top.gateways.dialects.base import (
-    FALSE_WORDS,
-    INTEGER_LIMIT,
-    TRUE_WORDS,
-    USABLE_FROM,
-    USABLE_UNTIL,
-    micros,
-)  # fmt: skip
+from cost_top.gateways.dialects.base import FALSE_WORDS, TRUE_WORDS
+from cost_top.gateways.instants import USABLE_FROM, USABLE_UNTIL, micros
 from cost_top.gateways.loader import builtin_presets
 from cost_top.gateways.preset import Expression, Preset
 from cost_top.gateways.secrets import key_fields
+from cost_top.gateways.shape import INTEGER_LIMIT, RawShape, field_kind
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.secret import RULES
 from cost_top.sources.http.numbers import parse_json

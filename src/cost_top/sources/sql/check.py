@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select
 
-from cost_top.gateways.columns import field_kind
-from cost_top.gateways.dialects.base import USABLE_FROM, USABLE_UNTIL, number
+from cost_top.gateways.dialects.base import number
+from cost_top.gateways.instants import USABLE_FROM, USABLE_UNTIL
+from cost_top.gateways.shape import field_kind
 from cost_top.model.text import clean
 from cost_top.sources.sql.log import SqlLog, SqlLogReader
 

@@ -78,7 +78,7 @@ def rolled_up(reader: SqlLogReader, first: date, last: date) -> Mapping[date, in
 
 
 def _has_rollups(source: SqlLog) -> bool:
-    return source.columns.preset.name == "litellm" and source.database.name == "postgresql"
+    return source.facts.preset == "litellm" and source.database.name == "postgresql"
 
 
 def _rolled_by_model(reader: SqlLogReader, first: date, last: date) -> tuple[list[str], Sums]:

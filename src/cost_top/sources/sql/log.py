@@ -2,57 +2,92 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cost_top.gateways.columns import LogColumns
-from cost_top.gateways.detect import Candidate, recognise
-from cost_top.gateways.dialects.base import Dialect
-from cost_top.gateways.fitted import without_unreadable
-from cost_top.gateways.loader import builtin_presets, load_preset
-from cost_top.gateways.mapping import LogStatements
-from cost_top.gateways.normalise import time_select
-from cost_top.gateways.preset import Preset
-from cost_top.model.errors import SourceDenied, SourceError, UserError
+from cost_top.model.errors import SourceError, UserError
 from cost_top.sources.base import LogSource, Statistics
 from cost_top.sources.sql.databases import database_at
-from cost_top.sources.sql.names import beside_tables, name_tables, open_names, with_setting
+from cost_top.sources.sql.kept_log import KeptLog, kept_logs
 from cost_top.sources.sql.reader import FoundLog, SqlLog, SqlLogReader
 from cost_top.sources.sql.session import Database, Session
 
-_BEHIND = timedelta(hours=1)
+if TYPE_CHECKING:
+    from cost_top.gateways.preset import Preset
+    from cost_top.sources.sql.recognition import Recognised
 
 __all__ = ["FoundLog", "SqlLog", "SqlLogReader", "open_log", "recognised_log"]
 
 
 def open_log(
-    location: str, mapping: Path | str | None = None, *, names_url: str | None = None, statement_timeout: float = 60.0
-) -> LogSource:
+    location: str, mapping: Path | str | None = None, *, names_url: str | None = None, statement_timeout: float = 60.0,
+    cache: Path | None = None,
+) -> LogSource:  # fmt: skip
     """Find and recognise the log at a database URL or a SQLite file's path.
 
     `mapping` is a mapping file, or the name of a built-in preset where a database holds several logs.
     `names_url` is the database that holds the gateway's names and settings where that is another one.
-    `statement_timeout` is in seconds. Raises `UserError` for everything a user can mend; nothing is retried.
+    `statement_timeout` is in seconds; in `cache` statements are kept for the next start. Raises `UserError` for
+    everything a user can mend; nothing is retried.
     """
-    presets = _presets(mapping)
     beside = database_at(names_url, statement_timeout) if names_url else None
-    return recognised_log(database_at(location, statement_timeout), presets, mapping is not None, beside)
+    database = database_at(location, statement_timeout)
+    return recognised_log(
+        database, lambda: _presets(mapping), mapping is not None, beside, cache, _said(mapping) if cache else ""
+    )
 
 
 def recognised_log(
-    database: Database, presets: tuple[Preset, ...], chosen: bool, beside: Database | None = None
-) -> SqlLog:
-    """The one log of these presets in a database; `chosen` when a user named the preset. Raises `UserError`."""
+    database: Database, presets: Callable[[], tuple[Preset, ...]], chosen: bool, beside: Database | None = None,
+    cache: Path | None = None, said: str = "",
+) -> SqlLog:  # fmt: skip
+    """The one log of some presets in a database; `chosen` when a user named the preset. Raises `UserError`.
+
+    What is kept in `cache` goes by `said`, whatever a user said of the presets.
+    """
+    kept = kept_logs(cache, database, said) if cache is not None and beside is None else None
     session = Session(database, Statistics())
+
+    def compiled() -> Recognised:
+        from cost_top.sources.sql.recognition import recognised
+
+        opened = Session(database, Statistics())
+        try:
+            return recognised(database, opened, presets(), beside, chosen)
+        finally:
+            opened.close()
+
     try:
-        return _recognised(database, session, presets, beside, chosen)
+        session.open()
+        log = kept.find(session) if kept is not None else None
+        if log is not None:
+            return _opened(database, session, log, compiled)
+        found = compiled()
+        if kept is not None:
+            kept.keep(session, found)
+        return _opened(database, session, KeptLog.of(found, database), lambda: found)
     except SourceError as error:
         raise UserError(f"{error}; check that the log can be reached and read") from None
     finally:
         session.close()
 
 
+def _opened(database: Database, session: Session, log: KeptLog, compiled: Callable[[], Recognised]) -> SqlLog:
+    facts = log.facts
+    if not database.read_only(session):
+        raise UserError(f"{database.place}: the session is not read-only; connect to the database itself, not a pooler")
+    evidence, shape = database.evidence(session, facts.schema, facts.table)
+    newest = log.texts.fingerprints(datetime.now(UTC) - facts.overlap, None)
+    found = FoundLog(evidence.place, shape, database.plan(session, newest)[0], log.notes)
+    return SqlLog(database, log, found, compiled)
+
+
 def _presets(mapping: Path | str | None) -> tuple[Preset, ...]:
+    from cost_top.gateways.loader import builtin_presets, load_preset
+
     presets = builtin_presets()
     if mapping is None:
         return presets
@@ -62,117 +97,11 @@ def _presets(mapping: Path | str | None) -> tuple[Preset, ...]:
     return (load_preset(Path(mapping)),)
 
 
-def _recognised(
-    database: Database, session: Session, presets: tuple[Preset, ...], beside: Database | None, chosen: bool
-) -> SqlLog:
-    session.open()
-    wanted = {preset.table for preset in presets}.union(*map(beside_tables, presets))
-    tables = database.tables(session, wanted)
-    candidates = recognise(presets, tables, database.name)
-    if not candidates:
-        forbidden = getattr(database, "forbidden", lambda *_: ())(session, {preset.table for preset in presets})
-        if forbidden:
-            raise UserError(
-                f"{database.place}: no right to read {', '.join(forbidden)}; "
-                "GRANT USAGE on its schema and SELECT on the table to this user"
-            )
-        raise _unrecognised(database, presets, {table.name: set(table.columns) for table in tables}, chosen)
-    spelling = database.spelling(session)
-    candidates, others = _written(session, spelling, candidates)
-    candidate = _only(database, candidates)
-    fitting = without_unreadable(candidate.preset, tables, candidate.schema)
-    if beside is None:
-        preset = with_setting(session, spelling, candidate.schema, fitting, tables)
-        names = name_tables(database, spelling, candidate.schema, preset, tables)
-    else:
-        names, preset = open_names(beside, fitting)
-    keys = database.keys(session, candidate.schema, preset.table)
-    statements = LogStatements(LogColumns(preset, candidate.columns, spelling, candidate.schema, keys))
-    _probe(session, statements)
-    if not database.read_only(session):
-        raise UserError(f"{database.place}: the session is not read-only; connect to the database itself, not a pooler")
-    evidence, shape = database.evidence(session, candidate.schema, preset.table)
-    newest = statements.fingerprints(datetime.now(UTC) - preset.overlap, None)
-    return SqlLog(
-        database, statements, names, FoundLog(evidence.place, shape, database.plan(session, newest)[0], others)
-    )
-
-
-def _written(
-    session: Session, spelling: Dialect, candidates: list[Candidate]
-) -> tuple[list[Candidate], tuple[str, ...]]:  # fmt: skip
-    """Without those tables of a gateway that it no longer writes, or not yet: of two the one with the newer rows.
-
-    With a note of each other table that holds rows as well.
-    """
-    left, notes = list(candidates), []
-    for candidate in candidates:
-        for older in candidates:
-            if older.preset.name != candidate.preset.instead_of or older.schema != candidate.schema:
-                continue
-            newest, before = _newest(session, spelling, candidate), _newest(session, spelling, older)
-            # Where both are written the newer table may be behind a little.
-            is_written = before is None or (newest is not None and newest > before - _BEHIND)
-            other, until = (older, before) if is_written else (candidate, newest)
-            left.remove(other)
-            if until is not None:
-                table = other.preset.table
-                notes.append(f"{table} has rows as well, until {until:%Y-%m-%d %H:%M} UTC: they are in no figure")
-    return left, tuple(notes)
-
-
-def _newest(session: Session, spelling: Dialect, candidate: Candidate) -> datetime | None:
-    statements = LogStatements(LogColumns(candidate.preset, candidate.columns, spelling, candidate.schema))
-    rows = session.values(statements.newest(), time_select(statements.columns.shape.time_kind))
-    return rows[0][0] if rows else None
-
-
-def _only(database: Database, candidates: list[Candidate]) -> Candidate:
-    names = sorted({candidate.preset.name for candidate in candidates})
-    if len(names) > 1:
-        held = ", ".join(f"{candidate.preset.name} ({candidate.preset.table})" for candidate in candidates)
-        raise UserError(f"{database.place}: holds several logs: {held}; choose one with --mapping {names[0]}")
-    if len(candidates) > 1:
-        schemas = ", ".join(sorted(candidate.schema or "" for candidate in candidates))
-        raise UserError(
-            f"{database.place}: holds {candidates[0].preset.table} in several schemas: {schemas}; "
-            "choose one with ?schema=NAME at the end of the URL"
-        )
-    return candidates[0]
-
-
-def _unrecognised(
-    database: Database, presets: tuple[Preset, ...], found: dict[str, set[str]], chosen: bool
-) -> UserError:
-    """What to say; `found` holds the columns of the tables that carry a preset's name."""
-    for preset in presets:
-        if chosen and database.name not in preset.databases:
-            return UserError(f"mapping {preset.origin}: is for {', '.join(preset.databases)}, not for {database.name}")
-        if preset.table in found:
-            lacking = ", ".join(name for name in preset.recognised_by if name not in found[preset.table])
-            return UserError(
-                f"{database.place}: the table {preset.table} lacks columns that a {preset.name} log has: {lacking}; "
-                "map it with --mapping FILE, or GRANT SELECT on it"
-            )
-    tables = ", ".join(dict.fromkeys(preset.table for preset in presets))
-    schema: str | None = getattr(database, "schema", None)
-    where, remedy = (f" in the schema {schema}", "give another ?schema=NAME, or ") if schema else ("", "")
-    return UserError(
-        f"{database.place}: holds no request log that cost-top knows{where} (looked for {tables}); "
-        f"{remedy}map your own table with --mapping FILE"
-    )
-
-
-def _probe(session: Session, statements: LogStatements) -> None:
-    """Run what a mapping wrote as SQL once over no rows, so that a mistake is named now."""
-    for name in statements.columns.mapped:
-        for item in statements.columns.alternatives(name):
-            sql = statements.expression_probe(name, item)
-            if sql is None:
-                continue
-            try:
-                session.values(sql)
-            except SourceDenied:
-                raise
-            except SourceError as error:
-                raise UserError(f"mapping {statements.columns.preset.origin}: fields.{name}: {error}") from None
+def _said(mapping: Path | str | None) -> str:
+    """What decides which presets a log is read with, besides ours."""
+    if mapping is None:
+        return ""
+    try:
+        return f"{mapping}|{sha256(Path(mapping).read_bytes()).hexdigest()}"
+    except OSError:
+        return str(mapping)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cost_top.gateways.detect import FoundTable, UniqueKey
-from cost_top.gateways.dialects.base import Dialect
 from cost_top.model.errors import SourceDenied, SourceError, UserError, one_line
 from cost_top.sources.base import Evidence
 from cost_top.sources.sql.arrow import DOUBLE, INTEGER, TEXT, RowStream
 from cost_top.sources.sql.connection import Connection
 
 if TYPE_CHECKING:
+    from cost_top.gateways.dialects.base import Dialect
     from cost_top.sources.sql.session import Session
 
 _PORT = 3306
@@ -134,6 +134,9 @@ class MysqlDatabase:
     def survives(self, error: BaseException) -> bool:
         code, _ = _code(error)
         return 1000 <= code < 2000 and code not in (1053, 1927)  # 2000 and more are the client's: lost, gone away
+
+    def traits(self, session: Session) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
 
     def spelling(self, session: Session) -> Dialect:  # noqa: ARG002
         from cost_top.gateways.dialects.mysql import MysqlSpelling

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cost_top.gateways.beside import KEPT, budget_statement, fraction, lookup_statement, setting_statement
@@ -11,11 +11,10 @@ from cost_top.gateways.dialects.base import Dialect
 from cost_top.gateways.normalise import text_select
 from cost_top.gateways.preset import KeptBudgetTable, LookupTable, Preset
 from cost_top.model.budgets import KeptBudget, KeptBudgets
-from cost_top.model.errors import SourceDenied, SourceError, UserError, one_line
-from cost_top.model.secret import public_value
-from cost_top.model.text import clean
-from cost_top.sources.base import Lookup, Statistics
+from cost_top.model.errors import SourceError, UserError, one_line
+from cost_top.sources.base import Statistics
 from cost_top.sources.sql.kept_budget import kept_budget
+from cost_top.sources.sql.name_texts import NameText, read_names
 from cost_top.sources.sql.session import Database, Session
 
 
@@ -53,37 +52,23 @@ class NameTables:
         """The budgets of a table that has ids alone, by the names that other tables have."""
         if not budgets or not (table.names or table.within_names):
             return budgets
-        names = {one.field: one.names for one in self.read(session, keys, (table.names, table.within_names))}
+        naming = [text for text in self.texts if text.field in (table.names, table.within_names)]
+        names = {one.field: one.names for one in read_names(session, naming, keys)}
         own, around = names.get(table.names or "", {}), names.get(table.within_names or "", {})
         return [
             replace(one, name=one.name or own.get(one.value), within_name=around.get(one.within or ""))
             for one in budgets
         ]
 
-    def read(
-        self, session: Session, keys: Mapping[str, str], fields: Collection[str | None] | None = None
-    ) -> tuple[Lookup, ...]:  # fmt: skip
-        """Every name, or those of some fields; a table that cannot be read is left out, since names are a comfort.
-
-        `keys` as in `RawShape`.
-        """
-        found: dict[tuple[str, str], dict[str, str]] = {}
-        for table in self.tables:
-            if fields is not None and table.field not in fields:
-                continue
-            known = found.setdefault((table.field, table.by), {})
-            columns = text_select(self.dialect, ("id", "name", "otherwise"))
-            try:
-                rows = session.values(lookup_statement(self.dialect, self.schema, table), columns)
-            except SourceDenied:
-                continue
-            for key, name, otherwise in rows:
-                shown = clean(table.values.get(name, "") if table.values else name)
-                if not shown and table.otherwise:
-                    shown = clean(otherwise)
-                if key and shown:
-                    known.setdefault(public_value(clean(key), keys.get(table.by)), shown)
-        return tuple(Lookup(field, by, names) for (field, by), names in found.items())
+    @property
+    def texts(self) -> tuple[NameText, ...]:
+        """How names are read."""
+        columns = text_select(self.dialect, ("id", "name", "otherwise"))
+        return tuple(
+            NameText(table.field, table.by, table.values or {}, bool(table.otherwise),
+                     lookup_statement(self.dialect, self.schema, table), columns)
+            for table in self.tables
+        )  # fmt: skip
 
 
 def name_tables(
@@ -132,6 +117,19 @@ def open_names(database: Database, preset: Preset) -> tuple[NameTables, Preset]:
         session.close()
 
 
+def setting_question(
+    dialect: Dialect, schema: str | None, preset: Preset, found: list[FoundTable]
+) -> tuple[str, str] | None:
+    """What asks the gateway's own table for its setting, as `Session.values` takes it; None where it has none."""
+    setting = preset.cost_setting
+    if setting is None:
+        return None
+    columns = {table.name: table.columns for table in found if table.schema == schema}.get(setting.table, {})
+    if not {setting.key, setting.value} <= set(columns):
+        return None
+    return setting_statement(dialect, schema, setting), text_select(dialect, ("value",))
+
+
 def with_setting(
     session: Session, dialect: Dialect, schema: str | None, preset: Preset, found: list[FoundTable]
 ) -> Preset:
@@ -139,9 +137,9 @@ def with_setting(
     setting = preset.cost_setting
     if setting is None:
         return preset
-    columns = {table.name: table.columns for table in found if table.schema == schema}.get(setting.table, {})
-    if {setting.key, setting.value} <= set(columns):
-        rows = session.values(setting_statement(dialect, schema, setting), text_select(dialect, ("value",)))
+    question = setting_question(dialect, schema, preset, found)
+    if question is not None:
+        rows = session.values(*question)
         values = [fraction(text) for (text,) in rows if text]
         if values and values[0]:
             return replace(preset, cost_divisor=values[0])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from cost_top.gateways.detect import FoundTable, UniqueKey
-from cost_top.gateways.dialects.base import Dialect, constant
+from cost_top.gateways.instants import text_literal
 from cost_top.model.errors import SourceDenied, SourceError, UserError, one_line
 from cost_top.sources.base import Evidence
 from cost_top.sources.sql.adbc import AdbcConnection, is_adbc_error
@@ -17,6 +17,7 @@ from cost_top.sources.sql.connection import Connection
 from cost_top.sources.sql.pooled import PooledConnection, pooler_refusal
 
 if TYPE_CHECKING:
+    from cost_top.gateways.dialects.base import Dialect
     from cost_top.sources.sql.session import Session
 
 # A statement that is no query cannot be read by COPY.
@@ -171,16 +172,19 @@ class PostgresDatabase:
         state = _sqlstate(error)
         return bool(state) and not state.startswith(_LOST)
 
+    def traits(self, session: Session) -> tuple[str, ...]:
+        return tuple(map(str, session.values(
+            "SELECT current_setting('server_version_num') AS v, current_setting('server_encoding') AS e"
+        )[0]))  # fmt: skip
+
     def spelling(self, session: Session) -> Dialect:
         from cost_top.gateways.dialects.postgresql import PostgresSpelling
 
-        version, encoding = session.values(
-            "SELECT current_setting('server_version_num')::int AS v, current_setting('server_encoding') AS e"
-        )[0]
-        return PostgresSpelling(int(version), str(encoding))
+        version, encoding = self.traits(session)
+        return PostgresSpelling(int(version), encoding)
 
     def tables(self, session: Session, names: set[str]) -> list[FoundTable]:
-        wanted = ", ".join(str(constant(name)) for name in sorted(names))
+        wanted = ", ".join(text_literal(name) for name in sorted(names))
         rows = session.values(
             "SELECT n.nspname::text AS s, c.relname::text AS t, a.attname::text AS c, "
             "format_type(a.atttypid, NULL)::text AS d, pg_table_is_visible(c.oid) AS v "
@@ -205,7 +209,7 @@ class PostgresDatabase:
         ]
 
     def keys(self, session: Session, schema: str | None, table: str) -> list[UniqueKey]:
-        wanted = f"c.relname = {constant(table)} AND n.nspname = {constant(schema or 'public')}"
+        wanted = f"c.relname = {text_literal(table)} AND n.nspname = {text_literal(schema or 'public')}"
         rows = session.values(
             "SELECT i.indexrelid::bigint AS i, a.attname::text AS c, a.attnotnull AS filled FROM pg_index i "
             "JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -226,7 +230,7 @@ class PostgresDatabase:
         ]
 
     def evidence(self, session: Session, schema: str | None, table: str) -> tuple[Evidence, str]:
-        rows = session.values(_EVIDENCE.format(table=constant(table), schema=constant(schema or "public")))
+        rows = session.values(_EVIDENCE.format(table=text_literal(table), schema=text_literal(schema or "public")))
         if not rows:
             return Evidence(""), ""
         place, shape, told, changes, inserts = rows[0]
@@ -234,7 +238,7 @@ class PostgresDatabase:
 
     def forbidden(self, session: Session, names: set[str]) -> tuple[str, ...]:
         """Those of the tables that are there but of which nothing may be read."""
-        wanted = ", ".join(str(constant(name)) for name in sorted(names))
+        wanted = ", ".join(text_literal(name) for name in sorted(names))
         rows = session.values(
             "SELECT DISTINCT c.relname::text AS t FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
             f"WHERE c.relname IN ({wanted}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT ("
@@ -249,7 +253,7 @@ class PostgresDatabase:
         return f"PostgreSQL {session.values('SELECT current_setting($$server_version$$) AS v')[0][0]}"
 
     def estimate(self, session: Session, schema: str | None, table: str) -> int | None:
-        wanted = f"c.relname = {constant(table)} AND n.nspname = {constant(schema or 'public')}"
+        wanted = f"c.relname = {text_literal(table)} AND n.nspname = {text_literal(schema or 'public')}"
         rows = session.values(
             "WITH RECURSIVE parts AS (SELECT c.oid, c.reltuples FROM pg_class c "
             f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {wanted} UNION ALL "

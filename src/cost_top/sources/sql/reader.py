@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cost_top.gateways.mapping import LogStatements
 from cost_top.gateways.normalise import time_select
 from cost_top.gateways.packed import PackedForm
 from cost_top.gateways.plain_rows import PlainRows
@@ -19,8 +18,15 @@ from cost_top.model.errors import SourceError, SourceReplaced
 from cost_top.model.ledger import Ledger
 from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, PresetId, Statistics
 from cost_top.sources.shaped import ShapedReader
-from cost_top.sources.sql.names import NameTables
+from cost_top.sources.sql.kept_log import KeptLog
+from cost_top.sources.sql.name_texts import read_names
 from cost_top.sources.sql.session import Database, Scratch, Session
+
+if TYPE_CHECKING:
+    from cost_top.gateways.columns import LogColumns
+    from cost_top.gateways.mapping import LogStatements
+    from cost_top.sources.sql.names import NameTables
+    from cost_top.sources.sql.recognition import Recognised
 
 _UNTIMED_LIMIT = 10_000
 _SAMPLE_ROWS = 200
@@ -40,13 +46,15 @@ class SqlLog:
     """`LogSource` over an SQL database."""
 
     def __init__(
-        self, database: Database, statements: LogStatements, names: NameTables, found: FoundLog
+        self, database: Database, kept: KeptLog, found: FoundLog, compiled: Callable[[], Recognised]
     ) -> None:  # fmt: skip
+        """`compiled` is asked where more than what is kept is needed."""
         self.found = found
         self.database = database
-        self.statements = statements
-        self.columns = statements.columns
-        self.names = names
+        self.kept = kept
+        self.facts = kept.facts
+        self._compiled = compiled
+        self._recognised: Recognised | None = None
         self.scratch = Scratch()
         self.last_names: tuple[Lookup, ...] = ()  # from a database of their own
         self.row_width: float | None = None  # bytes of a row's texts, once a reader has looked at some
@@ -55,15 +63,36 @@ class SqlLog:
         return f"SqlLog({self.label})"
 
     @property
+    def recognised(self) -> Recognised:
+        """The log recognised and compiled, as far as that was not kept. May raise what opening it raises."""
+        if self._recognised is None:
+            self._recognised = self._compiled()
+        return self._recognised
+
+    @property
+    def statements(self) -> LogStatements:
+        """Every statement there is on the log."""
+        return self.recognised.statements
+
+    @property
+    def columns(self) -> LogColumns:
+        """What its statements are compiled from."""
+        return self.recognised.statements.columns
+
+    @property
+    def names(self) -> NameTables:
+        """The tables of names and settings."""
+        return self.recognised.names
+
+    @property
     def label(self) -> str:
         """See `LogSource`."""
-        return self.database.label(self.columns.preset.name)
+        return self.database.label(self.facts.preset)
 
     @property
     def identity(self) -> str:
         """See `LogSource`."""
-        preset = self.columns.preset
-        where = f"{self.database.identity}|{self.columns.schema or ''}|{preset.table}"
+        where = f"{self.database.identity}|{self.facts.schema or ''}|{self.facts.table}"
         return hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
     @property
@@ -74,12 +103,12 @@ class SqlLog:
     @property
     def preset(self) -> PresetId:
         """See `LogSource`."""
-        return PresetId(self.columns.preset.name, self.columns.version)
+        return PresetId(self.facts.preset, self.facts.version)
 
     @property
     def overlap(self) -> timedelta:
         """See `LogSource`."""
-        return self.columns.preset.overlap
+        return self.facts.overlap
 
     @property
     def overlap_share(self) -> float:
@@ -89,17 +118,17 @@ class SqlLog:
     @property
     def costly(self) -> tuple[str, ...]:
         """See `LogSource`."""
-        return self.columns.costly
+        return self.facts.costly
 
     @property
     def untold(self) -> frozenset[str]:
         """See `LogSource`."""
-        return self.columns.shape.untold
+        return self.facts.shape.untold
 
     @property
     def rows_unique(self) -> bool:
         """See `LogSource`."""
-        return self.columns.key is not None
+        return self.facts.is_unique
 
     @property
     def indexed(self) -> bool:
@@ -114,16 +143,16 @@ class SqlLog:
     @property
     def notes(self) -> tuple[str, ...]:
         """See `LogSource`."""
-        missing = self.columns.missing
+        missing = self.facts.missing
         notes = [*([f"the log has no columns for: {', '.join(missing)}"] if missing else []), *self.found.notes]
         if not self.indexed:
             notes.append(
-                f"no index of {self.columns.preset.table} serves its time: every look reads the whole table, "
+                f"no index of {self.facts.table} serves its time: every look reads the whole table, "
                 "so new rows and changes are looked for less often"
             )
         if not self.rows_unique:
             notes.append(
-                f"nothing in {self.columns.preset.table} is unique: every row counts, also where an id repeats; "
+                f"nothing in {self.facts.table} is unique: every row counts, also where an id repeats; "
                 "a primary key or a unique index tells a request from its copy"
             )
         return tuple(notes)
@@ -145,8 +174,8 @@ class SqlLogReader(ShapedReader):
         self.source = source
         self.statistics = Statistics()
         self.session = Session(source.database, self.statistics, source.scratch)
-        self._statements = source.statements
-        self._shape = source.columns.shape
+        self._statements = source.kept.texts
+        self._shape = source.facts.shape
         self.plain = PlainRows.of(self._shape)  # see `ReadsPlainRows`
         self.packed = PackedForm(self._shape) if self._shape.packs else None  # see `ReadsPackedRows`
 
@@ -179,8 +208,8 @@ class SqlLogReader(ShapedReader):
     def evidence(self) -> Evidence:
         """See `LogReader`."""
         source = self.source
-        table = source.columns.preset.table
-        evidence, shape = source.database.evidence(self.session, source.columns.schema, table)
+        table = source.facts.table
+        evidence, shape = source.database.evidence(self.session, source.facts.schema, table)
         if not shape:
             raise SourceError(f"{source.database.place}: the table {table} is gone")
         if (evidence.place, shape) != (source.found.place, source.found.shape):
@@ -205,17 +234,17 @@ class SqlLogReader(ShapedReader):
 
     def untimed(self) -> int:
         """See `LogReader`."""
-        found = self.session.values(self._statements.untimed(_UNTIMED_LIMIT))[0][0]
+        found = self.session.values(self.source.statements.untimed(_UNTIMED_LIMIT))[0][0]
         return min(int(found), _UNTIMED_LIMIT)
 
     def lookups(self) -> tuple[Lookup, ...]:
         """See `LogReader`."""
-        keys, names = dict(self._shape.keys), self.source.names
-        if names.database is self.source.database:
-            return names.read(self.session, keys)
-        session = Session(names.database, self.statistics, self.source.scratch)
+        keys, kept = dict(self._shape.keys), self.source.kept
+        if kept.names_database is None:
+            return read_names(self.session, kept.names, keys)
+        session = Session(kept.names_database, self.statistics, self.source.scratch)
         try:
-            self.source.last_names = names.read(session, keys)
+            self.source.last_names = read_names(session, kept.names, keys)
         except SourceError:
             pass  # the log can be read without the names' database: those that were read last hold
         finally:

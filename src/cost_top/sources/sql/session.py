@@ -9,13 +9,14 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cost_top.gateways.detect import FoundTable, UniqueKey
-from cost_top.gateways.dialects.base import Dialect
 from cost_top.model.errors import SourceChanged, SourceError
 from cost_top.sources.base import Evidence, Statistics
 from cost_top.sources.sql.connection import Connection
 
 if TYPE_CHECKING:
     import duckdb
+
+    from cost_top.gateways.dialects.base import Dialect
 
 
 # How DuckDB words it when a stream it scans fails.
@@ -61,6 +62,9 @@ class Database(Protocol):
 
     def survives(self, error: BaseException) -> bool:
         """Whether the connection can be used again after this error."""
+
+    def traits(self, session: Session) -> tuple[str, ...]:
+        """What its dialect follows: its version and encoding, where they matter."""
 
     def spelling(self, session: Session) -> Dialect:
         """The dialect of this database's version and encoding."""

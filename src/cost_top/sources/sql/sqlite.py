@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from cost_top.gateways.detect import FoundTable, UniqueKey
-from cost_top.gateways.dialects.base import Dialect
+from cost_top.gateways.instants import text_literal
 from cost_top.model.errors import SourceChanged, SourceDenied, SourceError, UserError, one_line
 from cost_top.sources.base import Evidence
 from cost_top.sources.sql.adbc import AdbcConnection, is_adbc_error
 from cost_top.sources.sql.connection import Connection
 
 if TYPE_CHECKING:
+    from cost_top.gateways.dialects.base import Dialect
     from cost_top.sources.sql.session import Session
 
 _BUSY_MS = 2000
@@ -122,15 +123,16 @@ class SqliteDatabase:
     def survives(self, error: BaseException) -> bool:
         return "locked" in str(error)
 
+    def traits(self, session: Session) -> tuple[str, ...]:
+        return (str(session.values("PRAGMA encoding")[0][0]),)
+
     def spelling(self, session: Session) -> Dialect:
         from cost_top.gateways.dialects.sqlite import SqliteSpelling
 
-        return SqliteSpelling(str(session.values("PRAGMA encoding")[0][0]))
+        return SqliteSpelling(*self.traits(session))
 
     def tables(self, session: Session, names: set[str]) -> list[FoundTable]:
-        from cost_top.gateways.dialects.base import constant
-
-        wanted = ", ".join(str(constant(name)) for name in sorted(names))
+        wanted = ", ".join(text_literal(name) for name in sorted(names))
         rows = session.values(
             "SELECT CAST(t.name AS text) AS t, CAST(c.name AS text) AS c, coalesce(CAST(c.type AS text), '') AS d "
             f"FROM sqlite_master AS t JOIN pragma_table_xinfo(t.name) AS c ON c.hidden <> 1 "
@@ -142,9 +144,7 @@ class SqliteDatabase:
         return [FoundTable(None, table, found) for table, found in columns.items()]
 
     def keys(self, session: Session, schema: str | None, table: str) -> list[UniqueKey]:  # noqa: ARG002
-        from cost_top.gateways.dialects.base import constant
-
-        name = constant(table)
+        name = text_literal(table)
         columns = session.values(
             'SELECT CAST(name AS text) AS n, "notnull" AS filled, pk AS place '
             f"FROM pragma_table_xinfo({name}) WHERE hidden <> 1 ORDER BY pk, cid"
@@ -167,14 +167,12 @@ class SqliteDatabase:
         ]
 
     def evidence(self, session: Session, schema: str | None, table: str) -> tuple[Evidence, str]:  # noqa: ARG002
-        from cost_top.gateways.dialects.base import constant
-
         state, written = self._written_state()
         place = f"{state.file[0]}:{state.file[1]}"
         known = self._shapes.get(table)
         if known is not None and written is not None and known[0] == (place, written):
             return Evidence(place, written, written, at_once=True), known[1]
-        name = constant(table)
+        name = text_literal(table)
         rows = session.values(
             f"SELECT coalesce(CAST(name AS text), '') AS n, coalesce(CAST(type AS text), '') AS t "
             f"FROM pragma_table_xinfo({name}) UNION ALL "

@@ -1,0 +1,69 @@
+"""What the normal form must know of a raw stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cost_top.model.record import FIELDS
+
+# Raw integers from here on are garbage; sums of what is left cannot overflow.
+INTEGER_LIMIT = 10**15
+UNKNOWN_MONEY = -9223372036854775807
+_KINDS = {"VARCHAR": "text", "BIGINT": "integer", "INTEGER": "integer", "BOOLEAN": "boolean", "VARCHAR[]": "tags"}
+
+
+@dataclass(frozen=True, slots=True)
+class RawShape:
+    """What the normal form must know of a raw stream."""
+
+    fields: tuple[str, ...]  # in the stream; the others are unknown
+    plain: tuple[str, ...]  # raw columns that follow every change of a cheap column, equal in every stream of a row
+    identity_fields: tuple[str, ...]  # what a row without an id is known by
+    time_kind: str  # micros, timestamp or iso
+    text_is_blob: bool
+    cost_kind: str  # integer, double or text
+    pico_per_unit: tuple[int, int]
+    input_includes_cache: bool | None  # None: the stream says it row by row
+    user_agent_tag: str | None
+    keys: tuple[tuple[str, str], ...] = ()  # fields that may hold raw keys, each with the pattern of what is none
+    key: str = "id"  # what tells rows apart: `id`, id and `time`, id and `columns`, or `none`
+    key_columns: tuple[str, ...] = ()  # raw columns that tell rows apart, together with the id
+
+    @property
+    def packs(self) -> tuple[tuple[str, ...], ...]:
+        """The text fields, those together that may come in one column; none that is costly with one that is cheap."""
+        texts = [name for name in self.fields if field_kind(name) == "text"]
+        cheap = [name for name in texts if self.plain == (ROW_HASH,) or name in self.plain]
+        known = {name for group in _TOGETHER for name in group}
+        groups = (*_TOGETHER, *((name,) for name in texts if name not in known))
+        costly = [name for name in texts if name not in cheap]
+        packs = (tuple(name for name in group if name in part) for group in groups for part in (cheap, costly))
+        return tuple(pack for pack in packs if pack)
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """Measures that no column tells."""
+        return frozenset() if "status" in self.fields else frozenset({"error_count"})
+
+
+# The raw column of a row's hash, where the database makes one.
+ROW_HASH = "row_hash"
+# Texts that say much the same of a row: a day has few packs of them. See `gateways.packed`.
+_TOGETHER = (
+    ("provider", "model", "endpoint", "credential_type", "mode", "region"),
+    ("token", "token_name", "owner", "team", "team_name", "owner_name"),
+    ("user", "user_name"),
+    ("client_ip", "user_agent"),
+    ("session", "prompt"),
+)  # fmt: skip
+
+
+def pack_name(place: int) -> str:
+    """The raw column of a pack."""
+    return f"pack {place}"
+
+
+def field_kind(name: str) -> str:
+    """How a field is read: text, integer, boolean, tags, money, or an amount in its unit as decimal text."""
+    special = {"reported_cost": "money", "reported_market_cost": "amount"}
+    return special.get(name) or _KINDS[dict(FIELDS)[name]]
