@@ -90,6 +90,8 @@ def test_a_report_and_the_doctor_load_the_engine_and_no_screen(tmp_path, source,
     loaded = heavy(tmp_path, RUN, arguments[0], source, *arguments[1:])
     assert loaded >= READS_A_LOG
     assert loaded <= READS_A_LOG | DRIVER
+    if arguments[0] == "report":  # its statements are kept
+        assert heavy(tmp_path, RUN, arguments[0], source, *arguments[1:]) <= {"duckdb"} | DRIVER
 
 
 def test_the_line_of_a_log_that_nobody_wrote_to_loads_nothing_heavy(tmp_path, source):

@@ -86,6 +86,7 @@ def test_every_lens_of_every_gateway(shape, database, writer_of, book):
     assert SECRET not in repr(source)
     _plain_rows_are_the_same(source, start)
     _packed_rows_are_the_same(source, book, start)
+    _kept_statements_are_the_same(source.statements)
 
 
 def _packed_rows_are_the_same(source, book, start):
@@ -124,6 +125,23 @@ def _plain_rows_are_the_same(source, start):
         assert len(read) == len(right)
         for row in read:
             assert row is None or row == right[row["key"]]
+
+
+def _kept_statements_are_the_same(compiled):
+    """What another run would read the log with, where it is kept."""
+    kept = compiled.kept()
+    if kept is None:
+        assert compiled.columns.dialect.name == "clickhouse"
+        return
+    times = [END - timedelta(hours=3), END - timedelta(hours=1, microseconds=1)]
+    for each in (kept, compiled):
+        each.told = [
+            *(each.rows(times[0], end, details) for end in (None, END) for details in (True, False)),
+            *(each.packed_rows(times[0], None, details) for details in (True, False)),
+            *(each.rows_at(times, details) for details in (True, False)), each.fingerprints(times[1], END),
+            each.digest(times[1], None), each.day_count(END.date()), each.newest(), each.oldest(), each.sample(7),
+        ]  # fmt: skip
+    assert kept.told == compiled.told
 
 
 def _compare_where_it_lives(source, book, written, start):

@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from cost_top.gateways.columns import ROW_HASH, RawShape, field_kind
 from cost_top.gateways.normalise import normalise_select
 from cost_top.gateways.packed import PackedForm
+from cost_top.gateways.shape import ROW_HASH, RawShape, field_kind
 from cost_top.mirror.packed import packed_rows
 from cost_top.model.record import FIELD_NAMES
 from support.raw_rows import PRICED_HERE, SHAPE, SHAPES, raw_table

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from cost_top.gateways.columns import RawShape, field_kind
+from cost_top.gateways.shape import RawShape, field_kind
 from cost_top.model.record import FIELD_NAMES
 
 PRICED_HERE = tuple(name for name in FIELD_NAMES[2:] if name != "reported_market_cost")

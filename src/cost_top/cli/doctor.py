@@ -98,11 +98,12 @@ def _examine(settings: Resolved) -> tuple[Lines, Lines, str]:
     now = datetime.now(UTC)
     if place.kind == "litellm":
         return (*_proxy(settings, now), "")
+    damaged = _damaged(settings)  # before a file is made anew
     found = _inspect(settings)
     from cost_top.cli.doctor_ledger import examine_ledger
 
     credits_, wrong = examine_ledger(settings, now)
-    problems = [*_problems(found, now), *_damaged(settings), *_unpriced(settings, found), *wrong]
+    problems = [*_problems(found, now), *damaged, *_unpriced(settings, found), *wrong]
     return [*_facts(found, now), *credits_], problems, found.plan
 
 

@@ -17,7 +17,7 @@ import duckdb
 
 from cost_top.mirror.schema import SCHEMA_VERSION
 from cost_top.model.files import replace_private
-from cost_top.model.hashed_file import find_whole, is_whole, put
+from cost_top.model.hashed_file import STATEMENTS, find_whole, is_whole, put
 
 _STALE = 7 * 86400  # seconds: files of other rates are kept this long for an instance that still uses them
 _UNCOMPARED = 35 * 86400  # days that nobody holds against the log any more are not kept
@@ -112,7 +112,8 @@ class KeptFiles:
 
 def damaged(folder: Path) -> list[Path]:
     """The kept files below a cache folder that do not hold what was written."""
-    files = (path for suffix in _SUFFIXES for path in folder.glob(f"*-{SCHEMA_VERSION}/[!.]*{suffix}"))
+    files = [path for suffix in _SUFFIXES for path in folder.glob(f"*-{SCHEMA_VERSION}/[!.]*{suffix}")]
+    files += folder.glob(f"{STATEMENTS}/[!.]*")
     return sorted(path for path in files if not is_whole(path) and path.exists())
 
 

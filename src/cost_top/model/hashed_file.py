@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+STATEMENTS = "statements"  # the folder of compiled statements in the cache folder
 _HASH = 16
 
 

@@ -15,6 +15,7 @@ from functools import cache as once
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from cost_top import __version__
@@ -24,7 +25,7 @@ from cost_top.gateways.shape import RawShape
 from cost_top.gateways.texts import HEADS, KeptTexts, LogFacts, LogTexts
 from cost_top.model.errors import UserError
 from cost_top.model.files import private_folder
-from cost_top.model.hashed_file import find_whole, put
+from cost_top.model.hashed_file import STATEMENTS, find_whole, put
 from cost_top.model.secret import RULES
 from cost_top.sources.sql.name_texts import NameText
 from cost_top.sources.sql.session import Database, Session
@@ -32,7 +33,8 @@ from cost_top.sources.sql.session import Database, Session
 if TYPE_CHECKING:
     from cost_top.sources.sql.recognition import Recognised
 
-FOLDER, SUFFIX = "statements", ".texts"
+_SUFFIX = ".texts"
+_STALE = 35 * 86400  # seconds: of another version of cost-top, or of a log that nobody looks at
 _VERSION = 1
 
 
@@ -56,7 +58,7 @@ class KeptLog:
 
 def kept_logs(folder: Path, database: Database, said: str) -> KeptLogs | None:
     """What is kept of a database's log; None where nothing can be. `said` is what a user said of its mapping."""
-    place = folder / FOLDER
+    place = folder / STATEMENTS
     try:
         private_folder(place, folder)
     except (OSError, UserError):
@@ -75,7 +77,7 @@ class KeptLogs:
 
     def find(self, session: Session) -> KeptLog | None:
         """The log, if its tables are what they were. Raises `SourceError`."""
-        path = find_whole(self._folder, self._name, SUFFIX)
+        path = find_whole(self._folder, self._name, _SUFFIX)
         if path is None:
             return None
         try:
@@ -98,20 +100,20 @@ class KeptLogs:
         texts = found.statements.kept()
         if texts is None or not found.is_only:
             return
-        facts, time = found.statements.facts, found.statements.columns.time_text
+        facts, moment = found.statements.facts, found.statements.columns.time_text
         kept = {
             "facts": {**asdict(facts), "overlap": facts.overlap.total_seconds()},
             "names": [asdict(each) for each in found.names.texts],
             "heads": {name: head for name in HEADS if (head := texts.head(name)) is not None},
-            "time": [time.value, time.declared, time.unit], "conditions": texts.conditions(),
+            "time": [moment.value, moment.declared, moment.unit], "conditions": texts.conditions(),
             "wanted": sorted(found.wanted), "setting": found.setting,
             "catalog": self._catalog(session, found.tables, found.keys, found.setting),
         }  # fmt: skip
         data = json.dumps(kept).encode()
         with suppress(OSError):
-            made = put(self._folder, lambda path: path.write_bytes(data), self._name, SUFFIX)
-            for other in self._folder.glob(f"{self._name}.*{SUFFIX}"):
-                if other != made:
+            made = put(self._folder, lambda path: path.write_bytes(data), self._name, _SUFFIX)
+            for other in self._folder.iterdir():
+                if other != made and (other.name.startswith(self._name) or time() - other.stat().st_mtime > _STALE):
                     other.unlink(missing_ok=True)
 
     def _catalog(
