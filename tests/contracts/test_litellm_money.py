@@ -65,6 +65,24 @@ def test_a_batch_is_compared_with_the_list_price_of_batches(log_url):
     assert answer["notes"] == []
 
 
+def test_what_is_billed_beside_tokens_is_told_and_reasoning_beside_the_output_is_added(log_url):
+    def used(**usage: Any) -> dict[str, Any]:
+        return {"usage_object": usage}
+
+    write_spend(
+        log_url,
+        row("t-1", "claude-sonnet-4-6", 0, 50, 500, custom_llm_provider="anthropic",
+            metadata=used(server_tool_use={"code_execution_requests": 1})),
+        row("t-2", "grok-4.5", 0, 50, 500, custom_llm_provider="xai", metadata=used(num_sources_used=7)),
+        row("t-3", "gpt-5", 0, 100, 10, metadata=used(completion_tokens_details={"reasoning_tokens": 50})),
+        row("t-4", "gpt-5", 0, 100, 60, metadata=used(completion_tokens_details={"reasoning_tokens": 50})),
+    )  # fmt: skip
+    answer = report(log_url, "--group-by", "model")
+    market = {each["model"]: (each["market_cost"], each["output_tokens"]) for each in answer["results"]}
+    assert market["gpt-5"] == ("0.00145", 120)
+    assert {market[name][0] for name in ("claude-sonnet-4-6", "grok-4.5")} == {"0"}
+
+
 def test_what_an_own_key_paid_is_not_spend(log_url):
     write_spend(
         log_url,

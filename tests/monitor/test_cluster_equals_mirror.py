@@ -55,6 +55,7 @@ def both(request, tmp_path_factory):
     log.run("UPDATE cost_top_requests SET endpoint = ? WHERE rowid % 30 = 0", [HOSTILE])
     log.run("UPDATE cost_top_requests SET cached_input_tokens = input_tokens / 3, reasoning_tokens = output_tokens / 2,"
             " tags = '{\"env\": \"pr\\u00f6d\", \"n\": 1}' WHERE rowid % 7 = 0")  # fmt: skip
+    log.run("UPDATE cost_top_requests SET reasoning_tokens = output_tokens * 2 WHERE rowid % 35 = 0")
     log.run("UPDATE cost_top_requests SET status = 504, cost_pico_usd = 0 WHERE rowid % 60 = 1")
     log.run("UPDATE cost_top_requests SET model = 'ct_slots', endpoint = 'ct_pairs' WHERE rowid % 45 = 0")
     name = server.create_database()

@@ -110,5 +110,12 @@ def test_how_it_matched_is_kept() -> None:
     assert peeled.text == "prefix azure/ peeled; price of openai; alias 'gpt-4o-2024-11-20'"
 
 
+def test_what_openrouter_calls_free_is_free() -> None:
+    for model in ("deepseek/deepseek-chat-v3.1:free", "openrouter/acme/none-such:free"):
+        found = BOOK.match("openrouter", model)
+        assert (found and found.how) == "free"
+    assert BOOK.match("openrouter", "openai/gpt-5:online") is None
+
+
 def test_one_answer_per_pair() -> None:
     assert BOOK.entry("openai", "gpt-4o") is BOOK.entry("openai", "gpt-4o")

@@ -143,6 +143,11 @@ def test_what_the_owner_of_a_key_pays_is_never_spend(reported: int | None, marke
     assert (unknown.status, unknown.cost, unknown.market_cost) == ("reported", 0, 7)
 
 
+def test_reasoning_that_cannot_be_inside_the_output_stands_beside_it() -> None:
+    answer = price(BOOK, Request("openai", "gpt-5", NOON, 100, output_tokens=10, reasoning_tokens=50))
+    assert answer.cost == (100 * 1_250_000 + 60 * 10_000_000)
+
+
 def test_a_refund_takes_the_list_price_back_as_well() -> None:
     answer = price(BOOK, replace(OPUS, reported_cost=-2 * 10**12))
     assert (answer.cost, answer.market_cost, answer.prompt_cache_savings) == (-2 * 10**12, -2 * 10**12, 0)

@@ -69,8 +69,34 @@ def test_counts(case):
         ("google.generateContent", gemini(promptTokenCount=1, trafficType="ON_DEMAND_PRIORITY"), "priority"),
         ("bedrock.converse", {"usage": {"inputTokens": 1, "outputTokens": 1}, "serviceTier": {"type": "flex"}}, "flex"),
         ("openai.chat", chat(**CHAT_3_2), None),
+        (
+            "anthropic.messages",
+            message(input_tokens=1, output_tokens=1, iterations=[{"type": "advisor_message", "model": "claude-opus"}]),
+            "advisor",
+        ),
+        ("xai.chat", chat(**CHAT_3_2, num_sources_used=2), "live_search"),
+        ("xai.chat", chat(**CHAT_3_2, server_side_tool_usage_details={"x_search_calls": 1}), "x_search"),
+        ("xai.chat", chat(**CHAT_3_2, server_side_tool_usage_details={"web_search_calls": 1, "mcp_calls": 1}), None),
+        ("xai.chat", chat(**CHAT_3_2, num_server_side_tools_used=1), "server_tools"),
+        ("openai.chat", chat("sonar-pro", **CHAT_3_2, search_context_size="low"), "search_context_low"),
+        ("openai.chat", chat("sonar-pro", **CHAT_3_2, search_context_size="high"), None),
+        # 5 of 8 cached tokens are speech, 1 of the 2 others: counts alone would say 4 of 8 and 2 of 2.
+        (
+            "google.generateContent",
+            gemini(promptTokenCount=10, candidatesTokenCount=1, totalTokenCount=11, cachedContentTokenCount=8,
+                   promptTokensDetails=[{"modality": "AUDIO", "tokenCount": 6}],
+                   cacheTokensDetails=[{"modality": "AUDIO", "tokenCount": 5}]),
+            "cached_audio",
+        ),
+        (
+            "google.generateContent",
+            gemini(promptTokenCount=10, candidatesTokenCount=1, totalTokenCount=11, cachedContentTokenCount=8,
+                   promptTokensDetails=[{"modality": "AUDIO", "tokenCount": 6}],
+                   cacheTokensDetails=[{"modality": "AUDIO", "tokenCount": 4}]),
+            None,
+        ),
     ],
-)
+)  # fmt: skip
 def test_mode(api, frames, mode):
     assert read_usage(api, frames).mode == mode
 
@@ -98,6 +124,19 @@ def test_mode(api, frames, mode):
 def test_without_counts_there_is_no_usage_but_a_reason(api, frames, status):
     assert read_usage(api, frames) is None
     assert usage_status(api, frames) == status
+
+
+def test_perplexity_bills_the_request_itself():
+    bill = {"input_tokens_cost": 0.001, "request_cost": 0.005, "total_cost": 0.0062}
+    usage = read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost=bill, search_context_size="low"))
+    assert (usage.reported_cost, usage.mode) == (6_200_000_000, None)
+    foreign = read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost={**bill, "currency": "EUR"}))
+    assert foreign.reported_cost is None
+
+
+def test_xai_searches_are_counted():
+    usage = read_usage("xai.chat", chat(**CHAT_3_2, server_side_tool_usage_details={"web_search_calls": 3}))
+    assert usage.web_search_count == 3
 
 
 def test_a_cost_without_counts_is_kept():

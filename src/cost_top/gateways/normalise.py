@@ -311,6 +311,7 @@ def _final(name: str, shape: RawShape) -> str:
         return column
     special = {
         "input_tokens": input_tokens_sql(shape),
+        "output_tokens": output_tokens_sql(shape),
         **dict.fromkeys(LOWERED, f"lower({column})"),
         "status": f"CASE WHEN {column} < 1000 THEN {column} END",
         "tags": "final_tags",
@@ -339,6 +340,14 @@ def input_tokens_sql(shape: RawShape) -> str:
     if shape.input_includes_cache is None:
         outside = f"NOT coalesce(inclusive, true) OR {outside}"
     return f"CASE WHEN {outside} THEN {column} + {cached} ELSE {column} END"
+
+
+def output_tokens_sql(shape: RawShape) -> str:
+    """All output with its reasoning inside; where it cannot be inside, the source left it out."""
+    column, inside = _quoted("output_tokens"), _quoted("reasoning_tokens")
+    if "reasoning_tokens" not in shape.fields:
+        return column
+    return f"CASE WHEN {inside} > {column} THEN {column} + {inside} ELSE {column} END"
 
 
 def _tags(shape: RawShape) -> str:

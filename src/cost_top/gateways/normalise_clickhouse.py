@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from cost_top.gateways.dialects.clickhouse import quoted_text
-from cost_top.gateways.normalise import input_tokens_sql, is_request_sql
+from cost_top.gateways.normalise import input_tokens_sql, is_request_sql, output_tokens_sql
 from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, Names, Typed, typed_columns
 from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
 from cost_top.model.record import FIELDS
@@ -58,6 +58,8 @@ def _final(shape: RawShape, wanted: Collection[str], known: Collection[str]) -> 
             value = f"coalesce({column}, {is_request_sql(shape)})"
         elif name == "input_tokens" and column != "NULL":
             value = input_tokens_sql(shape)
+        elif name == "output_tokens" and column != "NULL":
+            value = output_tokens_sql(shape)
         elif name in LOWER and column != "NULL":
             value = f"lowerUTF8({column})"
         elif name == "status" and column != "NULL":

@@ -61,6 +61,7 @@ def _is_part(name: str, shape: RawShape, wanted: Collection[str]) -> bool:
     """Whether a wanted field is made of another one as well."""
     return (
         (name in INPUT and "input_tokens" in wanted)
+        or (name == "reasoning_tokens" and "output_tokens" in wanted)
         or (name == "tags" and "user_agent" in wanted and shape.user_agent_tag is not None)
         or (name in _COUNTED and "counted" in wanted)
     )

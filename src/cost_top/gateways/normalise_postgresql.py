@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 
 from cost_top.gateways.dialects.postgresql_sql import bigint_or_null
-from cost_top.gateways.normalise import input_tokens_sql, is_request_sql
+from cost_top.gateways.normalise import input_tokens_sql, is_request_sql, output_tokens_sql
 from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, Names, TagLists, Typed, typed_columns
 from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
 from cost_top.model.record import FIELDS
@@ -96,6 +96,8 @@ def _final(
             value = f"coalesce({value}::boolean, {is_request_sql(shape)})"
         elif name == "input_tokens" and known:
             value = input_tokens_sql(shape)
+        elif name == "output_tokens" and known:
+            value = output_tokens_sql(shape)
         elif name in LOWER and known:
             value = f"lower({value})"
         elif name == "status" and known:

@@ -97,6 +97,8 @@ class PlainRows:
         if status is not None and status >= 1000:
             row["status"] = None
         row["input_tokens"] = self._input(row, values[-3])
+        if (row["reasoning_tokens"] or 0) > (row["output_tokens"] or 0) and row["output_tokens"] is not None:
+            row["output_tokens"] += row["reasoning_tokens"]
         if row["counted"] is None:
             cost, latency = row["reported_cost"], row["latency_ms"]
             row["counted"] = not (cost is not None and cost < 0 and not latency)

@@ -18,7 +18,7 @@ COLUMN_NAMES = tuple(name for name, _ in COLUMNS)
 WITNESSED = (*COLUMNS, *WITNESSES)
 QUARTER = "CAST(epoch_ms(time) // 900000 AS INTEGER)"
 # Part of the cache key, with the columns themselves: raise the number when their meaning changes.
-SCHEMA_VERSION = f"4-{hashlib.sha256(repr(COLUMNS).encode()).hexdigest()[:8]}"
+SCHEMA_VERSION = f"5-{hashlib.sha256(repr(COLUMNS).encode()).hexdigest()[:8]}"
 
 
 def quoted(names: tuple[str, ...]) -> str:

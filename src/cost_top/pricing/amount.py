@@ -75,6 +75,11 @@ class Tokens:
         """Whether there is any."""
         return self.input > 0 or self.output > 0
 
+    @property
+    def too_many(self) -> bool:
+        """Whether a count is beyond what is worked with."""
+        return self.input > MOST or self.output > MOST
+
 
 @dataclass(frozen=True, slots=True)
 class Market:
@@ -125,13 +130,15 @@ def tokens_of(request: Request) -> Tokens:
     # More in the parts than in the whole: the source does not count the parts as input.
     if cached + write > total:
         total += cached + write
+    if reasoning > output:
+        output += reasoning
     known = any(value is not None for value in given)
-    return Tokens(known, total, cached, write, write_1h, output, min(reasoning, output))
+    return Tokens(known, total, cached, write, write_1h, output, reasoning)
 
 
 def market_of(entry: Entry | None, request: Request, tokens: Tokens) -> Market | None:
     """The list price, or None when the model, its price then, the usage or the time is unknown."""
-    if entry is None or request.time is None or not tokens.known or tokens.input > MOST:
+    if entry is None or request.time is None or not tokens.known or tokens.too_many:
         return None
     quote = entry.timeline.at(request.time, mode_word(request.mode), region_word(request.region))
     if quote is None:

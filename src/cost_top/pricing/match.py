@@ -89,6 +89,8 @@ class Matcher:
         if wanted in FREE or wanted.removesuffix("-chat") in FREE:
             return Resolved(wanted, ((name, steps),), free=not HOSTED.search(name))
         found = self.provider(wanted) if wanted else None
+        if found == "openrouter" and name.endswith(":free"):
+            return Resolved(found, ((name, steps),), free=True)  # what this variant is called for
         return Resolved(found, tuple(_candidates(name, steps, keep_maker=found == "openrouter")))
 
     def provider(self, name: str) -> str | None:

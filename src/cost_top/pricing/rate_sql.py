@@ -21,7 +21,8 @@ _OURS = (
 
 # Nothing negative, parts inside their wholes; parts that exceed the whole were not counted in it.
 _CLEAN = """
-SELECT *, _ct_output_0 AS _ct_output, least(_ct_reasoning_0, _ct_output_0) AS _ct_reasoning,
+SELECT *, _ct_reasoning_0 AS _ct_reasoning,
+  CASE WHEN _ct_reasoning_0 > _ct_output_0 THEN TRY(_ct_output_0 + _ct_reasoning_0) ELSE _ct_output_0 END AS _ct_output,
   CASE WHEN _ct_parts > _ct_input_0 OR _ct_parts IS NULL THEN TRY(_ct_input_0 + _ct_parts) ELSE _ct_input_0 END
     AS _ct_input
 FROM (
@@ -165,7 +166,7 @@ FROM (
           CASE WHEN NOT _ct_known THEN {no_usage} WHEN _ct_paid IS NULL THEN {unknown} ELSE {tokens} END
         WHEN reported_cost < 0 THEN {refund}
         WHEN reported_cost <> 0 THEN {charged}
-        WHEN greatest(coalesce(_ct_input, 1), _ct_output, coalesce(_ct_searches, 0)) = 0 THEN
+        WHEN greatest(coalesce(_ct_input, 1), coalesce(_ct_output, 1), coalesce(_ct_searches, 0)) = 0 THEN
           CASE WHEN zero_is_price IS FALSE AND NOT coalesce(status >= 400, FALSE) THEN {no_usage} ELSE {charged} END
         WHEN _ct_free AND _ct_market IS NOT NULL THEN {nothing}
         WHEN zero_is_price THEN {given}

@@ -1,6 +1,7 @@
 """Anthropic Messages: body, stream and batch result line.
 
-Exclusive: `input_tokens` leaves out cache reads and writes. In a stream the counts are cumulative and spread over
+Exclusive: `input_tokens` leaves out cache reads and writes. `iterations` lists the rounds of one request: what it took
+to compact the context is billed and in no other count. In a stream the counts are cumulative and spread over
 `message_start` and every `message_delta`; `output_tokens` of `message_start` is only a placeholder. Source:
 Anthropic's streaming, prompt-caching and batch references.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from cost_top.usage.counts import Counts, Mode, Usage, mode_of
-from cost_top.usage.frames import Frame, count, part, text
+from cost_top.usage.frames import Frame, count, items, part, text
 from cost_top.usage.tools import server_tools
 
 _MOST = 10**12
@@ -76,23 +77,40 @@ def _overwrite(seen: Frame, usage: Frame, placeholder: bool) -> None:
     for key in ("cache_creation", "output_tokens_details", "server_tool_use"):
         if details := part(usage, key):
             seen[key] = details
+    if rounds := items(usage, "iterations"):
+        seen["iterations"] = rounds
     for key in ("service_tier", "speed", "inference_geo"):
         if word := text(usage, key):
             seen[key] = word
 
 
 def _counts(seen: Frame) -> Counts:
-    split = part(seen, "cache_creation")
-    short, long = count(split, "ephemeral_5m_input_tokens") or 0, count(split, "ephemeral_1h_input_tokens") or 0
     searches, unrated = server_tools(part(seen, "server_tool_use"))
+    rounds = items(seen, "iterations")
+    told = [_told(seen), *(_told(item) for item in rounds if text(item, "type") == "compaction")]
+    fresh, cached, creation, long, output = (sum(each) for each in zip(*told, strict=True))
+    # An adviser is another model with rates of its own; its rounds are in no total.
+    if any(text(item, "type").startswith("advisor") for item in rounds):
+        unrated = "advisor"
     return Counts(
-        input=count(seen, "input_tokens"),
-        cached=count(seen, "cache_read_input_tokens") or 0,
-        creation=max(count(seen, "cache_creation_input_tokens") or 0, short + long),
+        input=fresh if count(seen, "input_tokens") is not None else None,
+        cached=cached,
+        creation=creation,
         creation_1h=long,
-        output=count(seen, "output_tokens"),
+        output=output if count(seen, "output_tokens") is not None else None,
         reasoning=count(part(seen, "output_tokens_details"), "thinking_tokens", "reasoning_tokens") or 0,
         searches=searches,
         region=text(seen, "inference_geo") or None,
         unrated=unrated,
     )
+
+
+def _told(usage: Frame) -> tuple[int, int, int, int, int]:
+    """Input beside the cache, cache reads, cache writes, their 1 h part and output of one round."""
+    split = part(usage, "cache_creation")
+    short, long = (count(split, name) or 0 for name in _LIFETIMES)
+    creation = max(count(usage, "cache_creation_input_tokens") or 0, short + long)
+    fresh, cached, output = (
+        count(usage, name) or 0 for name in ("input_tokens", "cache_read_input_tokens", "output_tokens")
+    )
+    return fresh, cached, creation, long, output

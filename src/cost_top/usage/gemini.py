@@ -51,6 +51,11 @@ def _counts(metadata: Frame, ended: bool) -> Counts:
     )
     if counts.input is None:
         return counts
+    if items(metadata, "cacheTokensDetails") and not counts.unrated:
+        spoken = _of_kind(metadata, "AUDIO", "cacheTokensDetails")
+        # A record takes audio for cached only as far as it exceeds the input that is not.
+        if spoken != max(counts.audio_input - max(counts.input - counts.cached, 0), 0):
+            counts.unrated = "cached_audio"
     if counts.output is None:
         # Omitted means 0 once the answer is over; before that it is not known yet.
         counts.output = thoughts if ended else None

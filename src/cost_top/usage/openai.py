@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cost_top.usage.counts import Counts, Mode, Status, Usage, mode_of
 from cost_top.usage.frames import NOTHING, Frame, count, items, money, part, text
-from cost_top.usage.tools import called_tools, server_tools
+from cost_top.usage.tools import called_tools, server_tools, xai_tools
 
 # xAI reports cost in 10^-10 USD.
 _PICO_PER_TICK = 100
@@ -82,7 +82,12 @@ def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool =
     counts.audio_input = max(found.get("audio input", 0) - counts.cached_audio, 0)
     counts.audio_output, counts.image_output = found.get("audio output", 0), found.get("image output", 0)
     searches, counts.unrated = server_tools(part(usage, "server_tool_use"))
-    counts.searches = max(searches, found.get("searches", 0))
+    calls, tool = xai_tools(usage)
+    counts.searches, counts.unrated = max(searches, calls, found.get("searches", 0)), counts.unrated or tool
+    # Perplexity's fee for a request goes by the size of what it found; the rates know that of the largest.
+    size = text(usage, "search_context_size").lower()
+    if size not in ("", "high") and not counts.unrated and "total_cost" not in part(usage, "cost"):
+        counts.unrated = f"search_context_{size[:16]}"
     return counts
 
 
@@ -91,6 +96,10 @@ def _settle_cost(counts: Counts, usage: Frame, bodies: list[Frame], in_usd: bool
 
     OpenRouter is known by its own fields. With its customer's key at work, what the key's owner pays stands beside.
     """
+    bill = part(usage, "cost")
+    if "total_cost" in bill and not _foreign(bill) and counts.cost is None:
+        counts.cost = money(bill["total_cost"])  # Perplexity's own bill of the request
+        return
     if not (in_usd or _OPENROUTER & usage.keys()) or _foreign(usage) or any(_foreign(body) for body in bodies):
         return
     if isinstance(byok := usage.get("is_byok"), bool):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cost_top.usage.frames import Frame, count, items, text
+from cost_top.usage.frames import Frame, count, items, part, text
 
 # Requests of a server tool that cost nothing beside their tokens.
 _FREE = frozenset({"web_fetch_requests", "tool_search_requests"})
@@ -27,6 +27,22 @@ def server_tools(use: Frame) -> tuple[int, str]:
         if key.endswith("_requests") and key != "web_search_requests" and key not in _FREE and count(use, key)
     ]
     return count(use, "web_search_requests") or 0, min(others, default="")
+
+
+def xai_tools(usage: Frame) -> tuple[int, str]:
+    """Web searches in xAI's usage, and the name of something else billed beside tokens, else ''.
+
+    >>> xai_tools({"server_side_tool_usage_details": {"web_search_calls": 2}}), xai_tools({"num_sources_used": 3})
+    ((2, ''), (0, 'live_search'))
+    """
+    if count(usage, "num_sources_used"):
+        return 0, "live_search"  # by the source, and in no other count
+    use = part(usage, "server_side_tool_usage_details") or part(usage, "server_side_tool_usage")
+    called = {name.removesuffix("_calls"): used for name in use if (used := count(use, name))}
+    others = min((name for name in called if name not in ("web_search", "mcp")), default="")
+    if not called and count(usage, "num_server_side_tools_used"):
+        others = "server_tools"
+    return called.get("web_search", 0), others
 
 
 def called_tools(responses: Iterable[Frame]) -> tuple[int, str]:

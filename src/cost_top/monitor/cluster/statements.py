@@ -95,6 +95,8 @@ class Statements:
         fields = {*wanted, *(by for (field, by) in self.lookups if field in shown)}
         if "input_tokens" in wanted:
             fields.update(INPUT)
+        if "output_tokens" in wanted:
+            fields.add("reasoning_tokens")
         if self.tells_agent(wanted):
             fields.add("tags")
         return self.spelled.normal(self._shape, self._log.narrow(fields, periods), wanted, shown, self.lookups, tags)
