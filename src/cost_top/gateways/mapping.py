@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, or_, select
+from sqlalchemy import ColumnClause, ColumnElement, Select, and_, case, func, literal_column, null, or_, select
 
 from cost_top.gateways.columns import LogColumns, first
 from cost_top.gateways.dialects.base import number
@@ -200,15 +200,30 @@ class LogStatements(LogTexts):
 
     def _packed(self, details: bool) -> dict[str, ColumnElement[Any]]:
         """What a packed stream holds beside id and time: packs, then what is none."""
-        mapped, separator = self.columns.mapped, self._dialect.literal(SEPARATOR)
-        packs = self.columns.shape.packs
+        mapped, packs = self.columns.mapped, self.columns.shape.packs
         found: dict[str, ColumnElement[Any]] = {}
         for place, names in enumerate(packs):
-            parts = [part for name in names for part in (separator, self.columns.raw(name, details))]
-            found[pack_name(place)] = self._dialect.packed(parts[1:])
+            found[pack_name(place)] = self._pack(names, details)
         packed = {name for names in packs for name in names}
         found |= {name: self.columns.raw(name, details) for name in mapped if name not in packed}
         return found | self._also()
+
+    def _pack(self, names: Sequence[str], details: bool) -> ColumnElement[Any]:
+        parts = [part for name in names for part in (self._dialect.literal(SEPARATOR), self._part(name, details))]
+        packed = self._dialect.packed(parts[1:])
+        cells = [self.columns.cells(name, details) for name in names]
+        plain = all(len(given) == 1 and isinstance(given[0].value, ColumnClause) for given in cells)
+        if not plain or any(field_kind(name) == "text" for name in names):
+            return packed
+        # Figures that few rows have: to see that none is there costs less than to spell them.
+        nothing = SEPARATOR.join([self.columns.blank("integer")] * len(names))
+        unknown = and_(*(given[0].value.is_(null()) for given in cells))
+        return case((unknown, self._dialect.packed([self._dialect.literal(nothing)])), else_=packed)
+
+    def _part(self, name: str, details: bool) -> ColumnElement[Any]:
+        """A raw column as finished text."""
+        raw = self.columns.raw(name, details)
+        return raw if field_kind(name) == "text" else self._dialect.finish_text(self._dialect.as_text(raw))
 
     def _fields(self, names: Sequence[str], details: bool) -> list[ColumnElement[Any]]:
         return [self.columns.raw(name, details).label(name) for name in names]

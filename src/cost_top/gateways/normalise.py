@@ -118,9 +118,19 @@ def _hash(shape: RawShape, names: Sequence[str], packed: bool) -> str:
     separator = f"'{SEPARATOR}'::{'BLOB' if shape.text_is_blob else 'VARCHAR'}"
     for place, pack in enumerate(shape.packs):
         if set(pack) <= set(names):
-            values.append(_quoted(pack_name(place)) if packed else f" || {separator} || ".join(map(_quoted, pack)))
+            parts = (_part(name, shape) for name in pack)
+            values.append(_quoted(pack_name(place)) if packed else f" || {separator} || ".join(parts))
             single = [name for name in single if name not in pack]
     return _positive(f"hash({', '.join((*values, *map(_quoted, single)))})")
+
+
+def _part(name: str, shape: RawShape) -> str:
+    """A raw column as it comes in a pack; one that is NULL must not hide the others."""
+    text, empty = _quoted(name), "''::BLOB" if shape.text_is_blob else "''"
+    if field_kind(name) != "text":
+        text = f"CAST({text} AS VARCHAR)"
+        text = f"CAST({text} AS BLOB)" if shape.text_is_blob else text
+    return f"coalesce({text}, {empty})"
 
 
 def _positive(value: str) -> str:

@@ -23,7 +23,7 @@ from cost_top.gateways.normalise import (
     time_select,
 )
 from cost_top.gateways.secrets import is_key_sql, public_key_sql
-from cost_top.gateways.shape import RawShape, pack_name
+from cost_top.gateways.shape import RawShape, field_kind, pack_name
 from cost_top.model.text import TEXT_LIMIT
 
 _SEPARATOR = f"chr({ord(SEPARATOR)})"
@@ -39,6 +39,11 @@ class PackedForm:
     def packs(self) -> tuple[tuple[str, ...], ...]:
         """The fields of each pack."""
         return self.shape.packs
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The packed fields that are texts."""
+        return tuple(name for pack in self.packs for name in pack if field_kind(name) == "text")
 
     def real_select(self, relation: str) -> str:
         """The raw rows of a stream."""
@@ -75,7 +80,7 @@ class PackedForm:
     def pack_select(self, place: int, values: str, kinds: Mapping[str, str]) -> str:
         """The packs of a place with their fields as columns, each of a kind of its own where `kinds` has one."""
         fields = ", ".join(
-            f'CAST(texts[{number}] AS {kinds.get(name, "VARCHAR")}) AS "{name}"'
+            f'CAST(texts[{number}] AS {kinds.get(name) or self._raw_kind(name)}) AS "{name}"'
             for number, name in enumerate(self.packs[place], 1)
         )
         return f'SELECT pack AS "{pack_name(place)}", {fields} FROM {values} WHERE place = {place}'
@@ -101,7 +106,6 @@ class PackedForm:
 
     def rows_select(self, relation: str, packs: Collection[str], tags: str) -> str:
         """The normal form of raw rows by a table for each pack and one of tags."""
-        texts = [name for pack in self.packs for name in pack]
         names = ", ".join(f'"{pack_name(place)}"' for place in range(len(self.packs)))
         joins = " ".join(f'JOIN {table} USING ("{pack_name(place)}")' for place, table in enumerate(packs))
         if "tags" in self.shape.fields:
@@ -109,16 +113,22 @@ class PackedForm:
         # The id is plain where anybody asks for this.
         cleaned = f"(SELECT * EXCLUDE ({names}) REPLACE ({self._text('id')} AS id) FROM {relation} {joins})"
         # The user agent may be among the tags.
-        ready = [name for name in texts if name != "user_agent" or not self.shape.user_agent_tag]
+        ready = [name for name in self.texts if name != "user_agent" or not self.shape.user_agent_tag]
         return final_select(self.shape, cleaned, False, ready)
 
     def _field(self, name: str, number: int) -> str:
         """A field of a pack as the normal form has it."""
+        if field_kind(name) != "text":
+            return f"parts[{number}]"
         shown = f"clean[{number}]"
         if public := dict(self.shape.keys).get(name):
             raw = f"parts[{number}]"
             shown = f"CASE WHEN {is_key_sql(raw, public)} THEN {public_key_sql(printable_text(raw))} ELSE {shown} END"
         return f"lower(nullif({shown}, ''))" if name in LOWERED else f"nullif({shown}, '')"
+
+    @staticmethod
+    def _raw_kind(name: str) -> str:
+        return "VARCHAR" if field_kind(name) == "text" else "BIGINT"
 
     def _text(self, column: str) -> str:
         """A raw column as text; NULL where it is none."""

@@ -31,12 +31,12 @@ class RawShape:
 
     @property
     def packs(self) -> tuple[tuple[str, ...], ...]:
-        """The text fields, those together that may come in one column; none that is costly with one that is cheap."""
-        texts = [name for name in self.fields if field_kind(name) == "text"]
-        cheap = [name for name in texts if self.plain == (ROW_HASH,) or name in self.plain]
+        """Fields that may come in one column: texts, and figures; none that is costly with one that is cheap."""
         known = {name for group in _TOGETHER for name in group}
-        groups = (*_TOGETHER, *((name,) for name in texts if name not in known))
-        costly = [name for name in texts if name not in cheap]
+        alone = [name for name in self.fields if field_kind(name) == "text" and name not in known]
+        groups = (*_TOGETHER, *((name,) for name in alone))
+        cheap = [name for name in self.fields if self.plain == (ROW_HASH,) or name in self.plain]
+        costly = [name for name in self.fields if name not in cheap]
         packs = (tuple(name for name in group if name in part) for group in groups for part in (cheap, costly))
         return tuple(pack for pack in packs if pack)
 
@@ -48,13 +48,15 @@ class RawShape:
 
 # The raw column of a row's hash, where the database makes one.
 ROW_HASH = "row_hash"
-# Texts that say much the same of a row: a day has few packs of them. See `gateways.packed`.
+# What says much the same of a row, or says nothing of most rows: a day has few packs of it. See `gateways.packed`.
 _TOGETHER = (
     ("provider", "model", "endpoint", "credential_type", "mode", "region"),
     ("token", "token_name", "owner", "team", "team_name", "owner_name"),
     ("user", "user_name"),
     ("client_ip", "user_agent"),
     ("session", "prompt"),
+    ("cache_creation_1h_tokens", "audio_input_tokens", "audio_output_tokens", "image_output_tokens",
+     "web_search_count"),
 )  # fmt: skip
 
 

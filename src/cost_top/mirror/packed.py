@@ -101,7 +101,7 @@ class _Taken:
         found = self._connection.execute("SELECT DISTINCT place, part FROM packed_words").fetchall()
         for place, part in found:
             name = self._form.packs[place][part - 1]
-            if name not in texts:
+            if name not in texts and name in self._form.texts:
                 self._types[name] = f'"words of {name}"'
                 self._connection.execute(
                     f"CREATE TEMP TYPE {self._types[name]} AS ENUM "

@@ -158,6 +158,10 @@ class PackedForm(Protocol):
     def packs(self) -> tuple[tuple[str, ...], ...]:
         """The fields of each pack."""
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The packed fields that are texts."""
+
     def real_select(self, relation: str) -> str:
         """The raw rows of a stream."""
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".texts"
 _STALE = 35 * 86400  # seconds: of another version of cost-top, or of a log that nobody looks at
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
