@@ -12,6 +12,13 @@ from textual.strip import Strip
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from at_rest import use_at_rest
+
+
+@pytest.fixture(autouse=True)
+def pilots_wait_for_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_at_rest(monkeypatch)
+
 
 @pytest.fixture(autouse=True)
 def no_codes_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
