@@ -260,7 +260,7 @@ def test_killed_between_sending_and_noting_the_same_id_comes_again(hook, tmp_pat
 
     def run(how: str) -> int:
         command = [sys.executable, "-c", _RUN, str(tmp_path / "watch.json"), hook.url, how]
-        return subprocess.run(command, env=environment, timeout=60, check=False).returncode
+        return subprocess.run(command, env=environment, timeout=180, check=False).returncode
 
     assert run("die") == -signal.SIGKILL
     assert run("live") == 0

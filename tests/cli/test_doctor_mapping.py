@@ -37,7 +37,7 @@ def run(*arguments):
     """The command as a user calls it, without a config file."""
     command = [sys.executable, "-m", "cost_top", *map(str, arguments)]
     environment = {**os.environ, "XDG_CONFIG_HOME": "/nonexistent"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180, env=environment)
     return Done(done.returncode, done.stdout + done.stderr)
 
 

@@ -26,7 +26,7 @@ def run(tmp_path, *arguments):
     environment = {
         **os.environ, "COST_TOP_CONFIG": str(tmp_path / "config.toml"), "COST_TOP_CACHE": str(tmp_path / "cache"),
     }  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180, env=environment)
 
 
 def report(tmp_path, *source):

@@ -247,7 +247,7 @@ def test_the_command_prints_the_same_of_either(log: Path, url: str) -> None:
     for source in (log, url):
         done = subprocess.run(
             [sys.executable, "-m", "cost_top", "report", str(source), *period, *options], capture_output=True,
-            text=True, env=environment(log.parent), cwd=log.parent, timeout=60, check=False,
+            text=True, env=environment(log.parent), cwd=log.parent, timeout=180, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         printed.append(json.loads(done.stdout))

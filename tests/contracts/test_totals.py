@@ -218,7 +218,7 @@ class Log:
 
 def sqlite_native(tmp_path: Path) -> Log:
     path = tmp_path / "gateway.db"
-    log = Log(str(path), lambda: sqlite3.connect(path, timeout=30), "?")
+    log = Log(str(path), lambda: sqlite3.connect(path, timeout=180), "?")
     connection = log.connect()
     connection.executescript("PRAGMA journal_mode=WAL;" + DDL)
     connection.close()
@@ -302,7 +302,7 @@ def test_a_killed_reader_and_two_at_once_leave_the_figures_right(log: Log, tmp_p
     both = [subprocess.Popen(command, env=environment(cache), stdout=subprocess.PIPE, text=True) for _ in range(2)]
     total = int(log.ask(f"SELECT sum({PAID}) FROM cost_top_requests")[0][0])
     for process in both:
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=180)
         assert pico(json.loads(out)["totals"]["total_cost"]) == total
 
 

@@ -134,13 +134,13 @@ def test_live_traffic_until_interrupted(tmp_path: Path, stop: signal.Signals) ->
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(stop)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert (process.returncode, errors) == (0, "")
     assert list(tmp_path.iterdir()) == []
 
 
 def wait_for_rows(path: Path, more_than: int) -> int:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while (count := count_rows(path)) <= more_than:
         assert time.monotonic() < deadline, "no live rows within a minute"
         time.sleep(0.05)
@@ -153,7 +153,7 @@ def test_the_live_thread_writes_survives_a_lock_and_stops(log: Path) -> None:
     live.start()
     try:
         wait_for_rows(log, history)
-        other = sqlite3.connect(log, isolation_level=None, timeout=30)
+        other = sqlite3.connect(log, isolation_level=None, timeout=180)
         other.execute("BEGIN IMMEDIATE")
         held = count_rows(log)
         time.sleep(1.0)  # several of the writer's attempts fail
@@ -183,7 +183,7 @@ def test_rate_zero_writes_nothing(log: Path) -> None:
 def test_a_log_that_vanishes_ends_the_thread_with_its_error(tmp_path: Path) -> None:
     live = LiveTraffic(tmp_path / "missing" / "demo.db", seed=1, rate=60)
     live.start()
-    assert live.wait(30)
+    assert live.wait(180)
     assert isinstance(live.error, sqlite3.OperationalError)
 
 

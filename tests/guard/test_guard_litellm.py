@@ -62,7 +62,7 @@ def test_a_call_over_its_budget_never_reaches_the_provider_on_any_route(tmp_path
             "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src"), "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         }  # fmt: skip
         command = [program, "--config", tmp_path / "proxy.yaml", "--host", "127.0.0.1", "--port", str(port)]
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False,
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=180, trust_env=False,
                               headers={"Authorization": f"Bearer {MASTER_KEY}"})  # fmt: skip
         with (tmp_path / "proxy.log").open("w") as output, subprocess.Popen(
             command, env=environment, cwd=tmp_path, stdout=output, stderr=output

@@ -103,7 +103,7 @@ def test_a_server_says_it_too_reckons_once_an_hour_and_the_screen_says_the_same(
         assert notes(hub, 1, end=now - timedelta(days=40)) == []
         whole: Queue[Snapshot] = Queue()
         hub.subscribe(View("24h"), UTC, lambda told: None if told.incomplete else whole.put(told), lambda _: None)
-        shown = whole.get(timeout=60)
+        shown = whole.get(timeout=180)
         assert shown.days is not None
         assert shown.spend.month is not None
         on_the_card = month_end(shown.days, shown.spend.month, shown.period.end, UTC)

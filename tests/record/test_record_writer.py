@@ -22,7 +22,7 @@ ANSWER = {"model": "gpt-4o", "choices": [], "usage": {"prompt_tokens": 10, "comp
 
 
 def count(path) -> int:
-    with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+    with contextlib.closing(sqlite3.connect(path, timeout=180)) as connection:
         return connection.execute("SELECT count(*) FROM cost_top_requests").fetchone()[0]
 
 
@@ -192,21 +192,21 @@ def python(body: str, path: Path, **options) -> subprocess.Popen:
 
 def test_rows_are_flushed_at_exit(tmp_path):
     path = tmp_path / "requests.db"
-    assert python("for n in range(1234): recorder.record(response=answer)", path).wait(60) == 0
+    assert python("for n in range(1234): recorder.record(response=answer)", path).wait(180) == 0
     assert count(path) == 1234
 
 
 def test_an_exception_that_ends_the_program_loses_nothing(tmp_path):
     path = tmp_path / "requests.db"
     body = "for n in range(50): recorder.record(response=answer)\nraise SystemExit(3)"
-    assert python(body, path).wait(60) == 3
+    assert python(body, path).wait(180) == 3
     assert count(path) == 50
 
 
 def test_exit_is_not_held_up_by_a_database_that_never_comes(tmp_path):
     body = "import cost_top.record.writer as w; w.EXIT_SECONDS = 0.2\nrecorder.record(response=answer)"
     process = python(body, tmp_path / "absent" / "requests.db", stderr=subprocess.PIPE)
-    _, message = process.communicate(timeout=60)
+    _, message = process.communicate(timeout=180)
     assert process.returncode == 0
     assert b"1 requests were not recorded" in message
 
@@ -260,5 +260,5 @@ if child == 0:
 assert os.waitpid(child, 0)[1] == 0
 assert recorder.written == 300, recorder
 """
-    assert python(body, path).wait(60) == 0
+    assert python(body, path).wait(180) == 0
     assert count(path) == 500

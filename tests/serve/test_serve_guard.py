@@ -15,7 +15,7 @@ import pytest
 
 from cost_top.serve.tokens import digest_of
 from support.guarded import CONFIG, NOTHING_ASIDE, ask, fresh, guarded, provider, spend, wait_until
-from support.machine import busy
+from support.machine import Stopwatch
 from support.native_log import NativeLog
 from support.served import bearer
 
@@ -207,7 +207,7 @@ def test_half_of_the_questions_are_answered_within_two_milliseconds(shared):
         f"POST /v1/guard HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     )
     url, seconds = httpx.URL(shared.url), []
-    with socket.create_connection((url.host, url.port), 5) as connection:
+    with Stopwatch() as watch, socket.create_connection((url.host, url.port), 90) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(300):
             began = time.perf_counter()
@@ -219,7 +219,8 @@ def test_half_of_the_questions_are_answered_within_two_milliseconds(shared):
             assert b" 200 " in answer[:20]
             time.sleep(max(0.0, 0.01 - seconds[-1]))
     # The machine may be busy with other tests: what the fastest third takes is what it costs.
-    assert sorted(seconds)[100] < 0.002 * busy(), statistics.quantiles(seconds, n=10)
+    slower = watch.seconds / watch.quiet_seconds()
+    assert sorted(seconds)[100] < 0.002 * slower, statistics.quantiles(seconds, n=10)
 
 
 # nginx, the real one

@@ -87,7 +87,7 @@ def test_beyond_loopback_it_warns_of_plain_http(log, tmp_path):
         url = f"http://127.0.0.1:{port}/v1/report?since=1d"
         assert httpx.get(url, headers={"Host": "any.example"}, trust_env=False).status_code == 401
         with_token = {"Host": "any.example", "Authorization": f"Bearer {TOKEN}"}
-        assert httpx.get(url, headers=with_token, timeout=60, trust_env=False).status_code == 200
+        assert httpx.get(url, headers=with_token, timeout=180, trust_env=False).status_code == 200
         assert server.end() == 0
         assert server.stderr.count("\n") == 1
         assert "plain HTTP beyond this machine" in server.stderr
@@ -133,7 +133,7 @@ def test_a_log_that_goes_away_leaves_the_last_figures_and_says_so(log, tmp_path)
     with served(tmp_path, log.path, "--interval", 1, "--rate-limit", 100_000) as server:
         before = server.get("/v1/report", since="30d").json()
         log.path.rename(tmp_path / "moved.db")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not server.get("/healthz").json()["stale"]:
             assert time.monotonic() < deadline
             time.sleep(0.05)

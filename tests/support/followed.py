@@ -53,7 +53,7 @@ class Followed:
                 statistics.__class__ = Steady
             while self.history.step(self.now, self.clock):
                 pass
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while self.history.backfill.pending and time.monotonic() < deadline:
                 self.history.collect()
                 time.sleep(0.001)

@@ -46,7 +46,7 @@ def guarded(folder: Path, log: NativeLog, *arguments: object) -> Iterator[Served
         yield server
 
 
-def wait_until(test: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(test: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not test():
         assert time.monotonic() < deadline

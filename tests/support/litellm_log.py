@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,13 @@ def write_spend(url: str, *rows: dict[str, Any]) -> None:
             names = ", ".join(f'"{name}"' for name in row)
             marks = ", ".join(["%s"] * len(row))
             cursor.execute(f'INSERT INTO "LiteLLM_SpendLogs" ({names}) VALUES ({marks})', list(row.values()))
+
+
+def wait_for_lock(url: str) -> None:
+    """Until somebody in the database waits for a lock."""
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 120
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(asked).fetchone() == (0,):
+            assert time.monotonic() < deadline, "nobody waits"
+            time.sleep(0.01)

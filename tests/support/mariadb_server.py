@@ -87,7 +87,7 @@ class MariadbServer:
         ]  # fmt: skip
         with log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **self._as_owner())
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 with socket.socket(socket.AF_UNIX) as probe:

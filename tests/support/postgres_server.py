@@ -77,7 +77,7 @@ class PostgresServer:
         with psycopg.connect(primary.url()) as there, psycopg.connect(self.url(), autocommit=True) as here:
             (written,) = there.execute("SELECT pg_current_wal_flush_lsn()").fetchone() or ("",)
             there.execute("SELECT pg_switch_wal()")  # what is left in the primary's buffers goes out too
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while here.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (written,)).fetchone() != (True,):
                 if time.monotonic() > deadline:
                     raise NoServer("the standby does not follow")
@@ -114,7 +114,7 @@ class PostgresServer:
         ]  # fmt: skip
         with log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **self._as_owner())
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while True:
             try:
                 psycopg.connect(self.url(), connect_timeout=2).close()

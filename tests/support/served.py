@@ -20,8 +20,8 @@ import httpx
 
 from support.native_log import NativeLog
 
-START_SECONDS = 120
-END_SECONDS = 90
+START_SECONDS = 180
+END_SECONDS = 180
 
 
 class Served:
@@ -32,7 +32,7 @@ class Served:
         self.line = line
         self.url = next(word for word in line.split() if word.startswith("http"))
         self._stderr = stderr
-        self.client = httpx.Client(base_url=self.url, timeout=60, verify=verify, trust_env=False)
+        self.client = httpx.Client(base_url=self.url, timeout=180, verify=verify, trust_env=False)
 
     @property
     def stderr(self) -> str:
