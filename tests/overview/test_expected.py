@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from cost_top.cli.options import resolve
+from cost_top.insight.month_end import month_end
 from cost_top.mirror.store import Mirror
 from cost_top.model.expected import Expected
 from cost_top.model.filter import parse_filter
+from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Snapshot
 from cost_top.model.view import View
 from cost_top.model.windows import Period
 from cost_top.monitor.log.engine import LogEngine
+from cost_top.monitor.log.month_end import month_end_note
 from cost_top.monitor.log.once import read_period
 from cost_top.overview.compose import Facts, compose
 from cost_top.overview.needs import needs_of
@@ -50,9 +53,9 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
     log.close()
 
 
-def shown(mirror: Mirror, *expected: Expected, where: str = "") -> Snapshot:
+def shown(mirror: Mirror, *expected: Expected, where: str = "", window: str = "30d") -> Snapshot:
     engine = LogEngine(mirror, expected)
-    needs = needs_of(View(filter=parse_filter(where)), NOW, UTC, engine.knows)
+    needs = needs_of(View(window, filter=parse_filter(where)), NOW, UTC, engine.knows)
     return compose(needs, engine.answers(needs.all, float("inf")), engine.knows, Facts("log", None))
 
 
@@ -90,10 +93,30 @@ def test_what_is_over_or_not_begun_changes_nothing_but_the_windows_that_hold_it(
     assert over_usual(over) is not None
 
 
-def test_under_a_filter_the_card_says_why_there_is_no_month_end(mirror: Mirror) -> None:
-    snapshot = shown(mirror, ALL, where="endpoint:/launch")
-    assert snapshot.limit("month end") == "not for a filter: sixty days would be read; cost-top report tells it"
-    assert shown(mirror).limit("month end") is None
+def test_under_a_filter_the_month_is_told_from_the_days_that_the_view_reads_anyway(mirror: Mirror) -> None:
+    everything, drilled = shown(mirror), shown(mirror, where="endpoint:/reply")
+    assert everything.limit("month end") is drilled.limit("month end") is None
+    assert everything.days is not None
+    assert drilled.days is not None
+    assert len(drilled.days.costs) == len(everything.days.costs) >= 27
+    assert drilled.days.costs[5] == 18 * USD
+    note = month_end_note(mirror, ReportQuery(NOW - 40 * DAY, NOW, where=parse_filter("endpoint:/reply")), NOW)
+    assert drilled.spend.month is not None
+    found = month_end(drilled.days, drilled.spend.month, NOW, UTC)
+    assert found is not None
+    assert note == (f"month end {found.text()}",)
+
+
+def test_where_a_filtered_view_reads_too_few_days_the_card_says_so(mirror: Mirror) -> None:
+    where, early = parse_filter("endpoint:/reply"), datetime(2026, 11, 5, 12, tzinfo=UTC)
+    engine = LogEngine(mirror)
+    for view, has in ((View("24h", filter=where), False), (View("7d", filter=where), True), (View("24h"), True)):
+        needs = needs_of(view, early, UTC, engine.knows)
+        edges = [need.edges for need in needs.all if need.name == "days"]
+        assert bool(edges) is has
+        assert not view.where or not has or edges[0][0] >= early - 14 * DAY
+        snapshot = compose(needs, engine.answers(needs.all, float("inf")), engine.knows, Facts("log", None))
+        assert snapshot.limit("month end") == (None if has else "not of so few days: ] makes them more")
 
 
 def test_the_hub_of_a_config_knows_what_is_expected(tmp_path: Path) -> None:

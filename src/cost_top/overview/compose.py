@@ -26,9 +26,8 @@ from cost_top.model.snapshot import (
     Stale,
     Trust,
 )
-from cost_top.model.view import View
 from cost_top.model.windows import Period, floor
-from cost_top.overview.needs import Needs
+from cost_top.overview.needs import Needs, days_held
 from cost_top.overview.panels import chart, lens_of
 from cost_top.overview.periods import HOUR, HOURS_SHOWN, MINUTE
 from cost_top.overview.replies import cost_of, report_of, stretches_of, totals_of, whole_of
@@ -81,7 +80,7 @@ def compose(needs: Needs, replies: Replies, knows: Knows, facts: Facts) -> Snaps
         log_rows=facts.log_rows,
         rates_date=facts.rates_date,
         has_figures=report_of(replies, "total") is not None,
-        limits=tuple({**_why_not(view, knows), **knows.limits, **facts.limits}.items()),
+        limits=tuple({**_why_not(needs, knows), **knows.limits, **facts.limits}.items()),
         notes=facts.notes,
         lag=knows.lag,
         asked_at=facts.asked_at,
@@ -127,11 +126,11 @@ def _figure(name: str) -> str:
     return "usual" if name.startswith(("usual", EXPECTED)) else name
 
 
-def _why_not(view: View, knows: Knows) -> dict[str, str]:
+def _why_not(needs: Needs, knows: Knows) -> dict[str, str]:
     """What a view leaves out though its source could tell it."""
-    if knows.totals != "instant" or view.end is not None or not view.where:
+    if knows.totals != "instant" or needs.view.end is not None or days_held(needs.view, needs.periods) is not None:
         return {}
-    return {"month end": "not for a filter: sixty days would be read; cost-top report tells it"}
+    return {"month end": "not of so few days: ] makes them more"}
 
 
 def _spend(needs: Needs, replies: Replies, total: Measures) -> Spend:

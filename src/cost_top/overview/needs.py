@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
 from cost_top.insight.burn import usual_hours
-from cost_top.insight.month_end import days_need
+from cost_top.insight.forecast import FEWEST_ERRORS
+from cost_top.insight.month_end import days_need, days_start
+from cost_top.insight.pace import FEWEST_DAYS
 from cost_top.insight.usual_rate import expected_needs, usual_need
 from cost_top.model.engine import Knows, Need
 from cost_top.model.query import LATENCY_MEASURES, MEASURES, TOKENS, ReportQuery
@@ -19,6 +21,8 @@ _QUARTER = timedelta(minutes=15)
 _MOST_UNPRICED = 1000
 # A balance lasts as long as at the burn of these whole days.
 BURN_DAYS = 7
+# Whole days of which a month is told with a band; today and the log's first are none.
+_FEWEST_DAYS = timedelta(days=FEWEST_DAYS + FEWEST_ERRORS + 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,19 @@ def needs_of(view: View, now: datetime, zone: tzinfo, knows: Knows) -> Needs:
     if view.mark is not None and view.mark < periods.window.end:
         needs += _beside("mark", need("mark", Period(view.mark, periods.window.end)), panels)
     return Needs(view, periods, panels, (*needs, *_comparisons(view, plain, periods, panels, knows)))
+
+
+def days_held(view: View, periods: Periods) -> datetime | None:
+    """From when on the days of the month's forecast are taken; None where they would be too few.
+
+    Sums of all requests are kept by the day. Under a filter days are read, so it is those that the view reads anyway.
+    """
+    end = periods.window.end
+    if not view.where:
+        return days_start(end, periods.zone)
+    read = (periods.window, periods.month, *((periods.before,) if periods.before is not None else ()))
+    start = min(period.start for period in read)
+    return start if end - start >= _FEWEST_DAYS else None
 
 
 def _daily(plain: ReportQuery, now: datetime, knows: Knows) -> Need:
@@ -121,8 +138,8 @@ def _comparisons(
     if periods.before is not None:
         query = replace(plain, start=periods.before.start, end=periods.before.end)
         needs.append(Need("before", query, comparison=True))
-    if knows.totals == "instant" and view.end is None and not view.where:
-        needs.append(days_need(plain, periods.window.end))
+    if knows.totals == "instant" and view.end is None and (held := days_held(view, periods)) is not None:
+        needs.append(days_need(plain, periods.window.end, held))
     for dimension, _ in panels:
         period = periods.panel_before(dimension, weekly=dimension in view.weekly)
         if period is not None:

@@ -167,11 +167,11 @@ def test_cards_fill_exactly_the_cells_given(card, width, height, cost, saved, be
     assert [row.cell_length for row in rows] == [width] * height
 
 
-def test_under_a_filter_it_is_said_why_there_is_no_month_end():
-    limits = (("month end", "not for a filter: sixty days would be read; cost-top report tells it"),)
+def test_it_is_said_why_there_is_no_month_end():
+    limits = (("month end", "not of so few days: ] makes them more"),)
 
     def line(width):
         return text(spend_card, width, 4, limits=limits)[2]
 
-    assert line(90) == "month end not for a filter: sixty days would be read; cost-top report tells it"
-    assert line(40) == "month end not for a filter"
+    assert line(90) == "month end not of so few days: ] makes them more"
+    assert line(40) == "month end not of so few days"
