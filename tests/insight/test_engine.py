@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+import pytest
 from tests.insight.traffic import CENT, DAY, ORIGIN, cell, even, features
 
-from cost_top.insight.engine import Engine, run
+from cost_top.insight.engine import Engine, InOrder, buckets, pass_over, run
 from cost_top.insight.incidents import Incident
 from cost_top.insight.levels import Rules
 from cost_top.insight.replay import incidents_json
@@ -248,3 +251,28 @@ def test_one_user_of_a_dear_model_is_no_change_of_price() -> None:
         cell(18 * DAY + bucket, 60 * CENT, tokens=20_000, user=f"u{bucket % 7}", model="dear") for bucket in range(24)
     ]
     assert [one.part for one in opened(features([*cells, *many], 21), rules)] == [("endpoint", "/a")]
+
+
+def test_what_is_passed_over_without_a_look_is_known_as_if_it_had_been_fed() -> None:
+    dear = cell(4 * DAY + 7, 10**19, token="key-4", user="v", requests=2)  # more than eight bytes hold
+    whole = features([*shop(6), *leak(2 * DAY + 5, 9), dear, dear._replace(cost=5)], 6)
+    berlin = ZoneInfo("Europe/Berlin")
+    fed, passed = (Engine(Rules(), whole.origin, berlin, whole.dimensions) for _ in range(2))
+    parts = dict(buckets(whole.cells))
+    for bucket in range(6 * DAY):
+        fed.feed(bucket, parts.get(bucket, ()))
+    pass_over(passed, InOrder(whole.cells), {}, 0, 6 * DAY)
+    assert passed.standing.mark() == fed.standing.mark()
+    assert passed.standing.series.keys() == fed.standing.series.keys()
+    for key, series in fed.standing.series.items():
+        other = passed.standing.series[key]
+        assert other.first == series.first
+        for name in ("at", "totals", "counts", "largest"):
+            assert list(getattr(other, name)) == list(getattr(series, name))
+        assert list(other.squares) == pytest.approx(list(series.squares))
+        assert [other.record(place, fed.standing.day) for place in range(3)] == [
+            series.record(place, fed.standing.day) for place in range(3)
+        ]
+    for engine in (passed, fed):
+        engine.tick()
+    assert pickle.dumps(passed.incidents) == pickle.dumps(fed.incidents)

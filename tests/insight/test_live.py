@@ -98,3 +98,11 @@ def test_memory_is_bounded_however_long_it_goes_on() -> None:
         assert live._engine is not None
         sizes.append(len(pickle.dumps(live._engine)))
     assert max(sizes[6:]) <= 1.1 * sizes[5]
+
+
+def test_a_loop_of_weeks_ago_is_no_news_at_the_first_look() -> None:
+    old = [LoopStep(4 * DAY + place, "key-1", 900 * CENT, 1_788_600_000) for place in range(9)]
+    twice = [Doubled(5 * DAY + place, 20, 20, 90 * CENT) for place in range(9)]
+    whole = features(shop(24), 24, loops=old, doubled=twice)
+    assert look(LiveRules(Rules(), UTC), whole, 24 * DAY) == []
+    assert [one.first.kind for one in run(whole, Rules(), UTC, 20 * DAY).incidents.all] == []

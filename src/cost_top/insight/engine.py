@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pickle
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from itertools import groupby
 from operator import attrgetter
 
-from cost_top.insight.calendar import Calendar
+from cost_top.insight.calendar import DAY, Calendar
 from cost_top.insight.candidate import Candidate
 from cost_top.insight.dearer import dearer
 from cost_top.insight.incidents import Incident, Incidents
@@ -38,7 +38,7 @@ class Engine:
         self._errors = Errors(dimensions)
         self._changed: set[tuple[str, str | None]] = set()
         self._steps: list[LoopStep] = []
-        self._doubled: Doubled | None = None
+        self._judged = 0  # what is in buckets before it has been judged
 
     def feed(
         self, bucket: int, cells: Sequence[Cell], steps: Sequence[LoopStep] = (), doubled: Doubled | None = None
@@ -48,20 +48,31 @@ class Engine:
         self._changed.update((series.dimension, series.value) for series in self.standing.changed)
         self._steps += steps
         if doubled is not None:
-            self._doubled = (
-                doubled
-                if self._doubled is None
-                else Doubled(
-                    doubled.bucket, *(one + other for one, other in zip(self._doubled[1:], doubled[1:], strict=True))
-                )
-            )
+            self._twice.add(doubled)
+        self._add_traits(bucket, self.standing.day, cells)
+
+    def pass_over(
+        self, parts: Sequence[tuple[int, Sequence[Cell]]], end: int, doubled: Iterable[Doubled] = ()
+    ) -> None:  # fmt: skip
+        """As `feed` for every bucket before `end`, those with cells given, where no tick comes before the end.
+
+        What rows of calls there were is over.
+        """
+        self.standing.pass_over(parts, end)
+        for one in doubled:
+            self._twice.add(one)
+        for bucket, cells in parts:
+            self._add_traits(bucket, self.standing.calendar.day(bucket), cells)
+        self._judged = end
+
+    def _add_traits(self, bucket: int, day: int, cells: Sequence[Cell]) -> None:
         routes: dict[str, list[Cell]] = defaultdict(list)
         for cell in cells:
             endpoint = cell.names[self._endpoint]
             if endpoint is not None:
                 routes[endpoint].append(cell)
         for endpoint, parts in routes.items():
-            self._prices.add(bucket, self.standing.day, endpoint, parts)
+            self._prices.add(bucket, day, endpoint, parts)
         if self.rules.errors and cells:
             self._errors.add(bucket, cells)
 
@@ -70,7 +81,7 @@ class Engine:
         candidates = [] if self.standing.learning else list(self._candidates())
         self._changed.clear()
         self._steps.clear()
-        self._doubled = None
+        self._judged = self.standing.end
         return self.incidents.take(candidates, self.standing)
 
     def mark(self) -> tuple[object, ...]:
@@ -86,7 +97,7 @@ class Engine:
         self._errors.cut(self.standing.end)
         self._changed.clear()
         self._steps.clear()
-        self._doubled = None
+        self._judged = self.standing.end
 
     def forget(self, before: int) -> None:
         """Drop what was before a bucket: five weeks and a day are looked back at most."""
@@ -110,7 +121,7 @@ class Engine:
                 for dimension, value in sorted(self._changed, key=str)
                 if dimension == "endpoint" and value is not None and (route := self._prices.route(value)) is not None
             ]
-        twice = self._twice.check(end, self._doubled, standing.total, least)
+        twice = self._twice.check(self._judged, end, standing.total, least)
         if rules.on("double"):
             found.append(twice)
         if rules.on("loop"):
@@ -140,19 +151,42 @@ def run(features: Features, rules: Rules, zone: tzinfo, start: int, step: int = 
     """All of `features` through an engine, judged every `step` buckets from bucket `start` on."""
     engine = Engine(rules, features.origin, zone, features.dimensions)
     engine.standing.fine_from = features.count  # what the features hold
-    steps, doubled = features.loops, {one.bucket: one for one in features.doubled}
-    cells, at_step = buckets(features.cells), 0
-    known = next(cells, None)
-    for bucket in range(features.first if features.first is not None else features.count, features.count):
-        end_step = at_step
-        while end_step < len(steps) and steps[end_step].bucket <= bucket:
-            end_step += 1
-        is_here = known is not None and known[0] == bucket
-        engine.feed(bucket, known[1] if known and is_here else (), steps[at_step:end_step], doubled.get(bucket))
-        known, at_step = (next(cells, None) if is_here else known), end_step
+    steps, doubled = defaultdict[int, list[LoopStep]](list), {one.bucket: one for one in features.doubled}
+    for one in features.loops:
+        steps[one.bucket].append(one)
+    cells = InOrder(features.cells)
+    first = features.first if features.first is not None else features.count
+    judged = max(first, min(features.count, start - 1))
+    pass_over(engine, cells, doubled, first, judged)
+    for bucket in range(judged, features.count):
+        engine.feed(bucket, cells.of(bucket), steps.get(bucket, ()), doubled.get(bucket))
         if bucket + 1 >= start and (bucket + 1 - start) % step == 0:
             engine.tick()
     return engine
+
+
+def pass_over(engine: Engine, cells: InOrder, doubled: Mapping[int, Doubled], start: int, end: int) -> None:
+    """Feed `[start, end)` without a tick, a day at a time: so much is held at once."""
+    for first in range(start, end, DAY):
+        span = range(first, min(first + DAY, end))
+        parts = [(bucket, found) for bucket in span if (found := cells.of(bucket))]
+        if parts or engine.standing.first >= 0:
+            engine.pass_over(parts, span.stop, [doubled[bucket] for bucket in span if bucket in doubled])
+
+
+class InOrder:
+    """Cells, asked for bucket by bucket; gone through once."""
+
+    def __init__(self, cells: Iterable[Cell]) -> None:
+        self._rest = buckets(cells)
+        self._next = next(self._rest, None)
+
+    def of(self, bucket: int) -> Sequence[Cell]:
+        """Those of a bucket, which is after the one asked for before."""
+        if self._next is None or self._next[0] != bucket:
+            return ()
+        found, self._next = self._next[1], next(self._rest, None)
+        return found
 
 
 def buckets(cells: Iterable[Cell]) -> Iterator[tuple[int, list[Cell]]]:

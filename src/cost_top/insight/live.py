@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from cost_top.insight.calendar import DAY, HOUR
-from cost_top.insight.engine import Engine, buckets
+from cost_top.insight.engine import Engine, InOrder, pass_over
 from cost_top.insight.levels import Rules
 from cost_top.insight.replay import incident_id, incident_json
-from cost_top.model.features import BUCKET_SECONDS, Cell, Doubled, Features, LoopStep
+from cost_top.model.features import BUCKET_SECONDS, Doubled, Features, LoopStep
 from cost_top.model.money import usd_text
 
 # The rules look back five weeks and a day.
@@ -82,8 +81,10 @@ class LiveRules:
         return datetime.fromtimestamp(self._origin + bucket * BUCKET_SECONDS, UTC)
 
     def _feed(self, engine: Engine, news: _News, start: int, end: int) -> None:
-        for bucket in range(start, end):
-            cells = news.cells(bucket)
+        judged = max(start, min(end, self._first_tick - 1))
+        pass_over(engine, news, news.twice, start, judged)
+        for bucket in range(judged, end):
+            cells = news.of(bucket)
             if engine.standing.first >= 0 or cells:
                 engine.feed(bucket, cells, news.loops.get(bucket, ()), news.twice.get(bucket))
             if bucket + 1 >= self._first_tick:
@@ -104,14 +105,13 @@ class LiveRules:
         self._mark = engine.mark()
 
 
-class _News:
+class _News(InOrder):
     """What features tell from a bucket on, in the buckets of the state; cells are gone through once."""
 
     def __init__(self, features: Features, shift: int, start: int) -> None:
         self.end = features.count + shift
-        self._cells = buckets(features.between(start - shift, features.count))
-        self._shift = shift
-        self._next = next(self._cells, None)
+        found = features.between(start - shift, features.count)
+        super().__init__((cell._replace(bucket=cell.bucket + shift) for cell in found) if shift else found)
         self.loops: dict[int, list[LoopStep]] = {}
         for step in features.loops:
             if step.bucket + shift >= start:
@@ -119,13 +119,6 @@ class _News:
         self.doubled = [one._replace(bucket=one.bucket + shift) for one in features.doubled
                         if one.bucket + shift >= start]  # fmt: skip
         self.twice = {one.bucket: one for one in self.doubled}
-
-    def cells(self, bucket: int) -> Sequence[Cell]:
-        """Those of a bucket; asked for in order."""
-        if self._next is None or self._next[0] + self._shift != bucket:
-            return ()
-        found, self._next = self._next[1], next(self._cells, None)
-        return [cell._replace(bucket=bucket) for cell in found] if self._shift else found
 
 
 def _listed(engine: Engine, features: Features, end: int) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 from cost_top.insight.levels import WINDOWS
 
@@ -49,6 +50,36 @@ class Series:
         except OverflowError:
             self.totals = [*self.totals[: len(at)], self.totals[len(at) - 1] + cost]
             self.largest = [*self.largest[: len(at) - 1], largest]
+
+    def extend(
+        self, day: int, buckets: Sequence[int], costs: Sequence[int], requests: Sequence[int], largest: Sequence[int],
+        squares: Sequence[float],
+    ) -> None:  # fmt: skip
+        """What the buckets of one local day brought, in order; each may stand there several times."""
+        if self.first < 0:
+            self.first = buckets[0]
+        if not self._begun or self._begun[-1][0] != day:
+            self._begun.append((day, buckets[0]))
+        totals = list(accumulate(costs, initial=self.totals[-1]))[1:]
+        counts = list(accumulate(requests, initial=self.counts[-1]))[1:]
+        sums = list(accumulate(squares, initial=self.squares[-1]))[1:]
+        high = list(largest)
+        at = list(buckets)
+        if len(set(at)) < len(at):
+            for place in range(len(at) - 1, 0, -1):
+                if at[place - 1] == at[place]:
+                    high[place - 1] = max(high[place - 1], high[place])
+                    del totals[place - 1], counts[place - 1], sums[place - 1], high[place], at[place]
+        self.at.extend(at)
+        self.counts.extend(counts)
+        self.squares.extend(sums)
+        try:
+            added, dearest = array("q", totals), array("q", high)
+        except OverflowError:
+            self.totals, self.largest = [*self.totals, *totals], [*self.largest, *high]
+        else:
+            self.totals.extend(added)
+            self.largest.extend(dearest)
 
     def forget(self, before: int) -> None:
         """Drop what was before a bucket; sums over later stretches stay as they are."""

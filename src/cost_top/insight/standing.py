@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 from cost_top.insight.calendar import DAY, HOUR, Calendar
 from cost_top.insight.levels import WINDOWS
@@ -64,6 +67,67 @@ class Standing:
             self._take(bucket, cells)
         if self.first >= 0:
             self.mean_hour = mean_hour(self.total, self.end, self.first)
+
+    def pass_over(self, parts: Sequence[tuple[int, Sequence[Cell]]], end: int) -> None:
+        """As `feed` for every bucket before `end`, at once, where nothing is asked in between; `parts` have cells."""
+        for day, same in groupby(parts, lambda part: self.calendar.day(part[0])):
+            self._take_day(day, list(same))
+        if parts and self.first < 0:
+            self.first = parts[0][0]
+        self.end, self.day, self.changed = end, self.calendar.day(end - 1), []
+        self.sessions.turn(end - 1)
+        if self.first >= 0:
+            self.mean_hour = mean_hour(self.total, self.end, self.first)
+
+    def _take_day(self, day: int, parts: Sequence[tuple[int, Sequence[Cell]]]) -> None:
+        """What the buckets of a local day hold."""
+        token, endpoint, user = (self.places[name] for name in ("token", "endpoint", "user"))
+        add_session = self.sessions.add
+        for bucket, cells in parts:
+            self.sessions.turn(bucket)
+            for cell in cells:
+                if cell.cost:
+                    own = cell.names
+                    add_session(own[token], own[endpoint], own[user], cell.cost)
+            self.past.add(bucket, cells, self.fine_from)
+            self._recent.append((bucket, cells))
+        while self._recent[0][0] < parts[-1][0] - WINDOWS[-1]:
+            self._recent.popleft()
+        buckets = [bucket for bucket, cells in parts for _ in cells]
+        names: Sequence[tuple[str | None, ...]]
+        _, names, tags, requests, costs, largest, squares, *_ = zip(
+            *(cell for _, cells in parts for cell in cells), strict=True
+        )
+        columns = (buckets, costs, requests, largest, squares)
+        self.total.extend(day, *columns)
+        for name in self.watched:
+            self._extend(day, name, [one[self.places[name]] for one in names], columns)
+        if self.with_tags:
+            spread = [(place, tag) for place, some in enumerate(tags) for tag in dict.fromkeys(some)]
+            if spread:
+                places = [place for place, _ in spread]
+                self._extend(
+                    day, "tag", [tag for _, tag in spread], [[one[place] for place in places] for one in columns]
+                )
+
+    def _extend(self, day: int, dimension: str, values: Sequence[str | None], columns: Sequence[Sequence[Any]]) -> None:
+        """A day's cells to the slices of a dimension."""
+        places: dict[str, list[int]] = {}
+        for place, value in enumerate(values):
+            if value is not None:
+                if value in places:
+                    places[value].append(place)
+                else:
+                    places[value] = [place]
+        for value, own in places.items():
+            series = self.series.get((dimension, value))
+            if series is None:
+                series = self.series[dimension, value] = Series(dimension, value)
+            if len(own) == 1:
+                buckets, costs, requests, largest, squares = (column[own[0]] for column in columns)
+                series.add(buckets, day, costs, requests, largest, squares)
+            else:
+                series.extend(day, *map(itemgetter(*own), columns))
 
     def forget(self, before: int) -> None:
         """Drop what was before a bucket, and slices that had nothing since."""

@@ -33,13 +33,16 @@ class LoggedTwice:
     def __init__(self) -> None:
         self._recent: deque[Doubled] = deque()
 
-    def check(self, end: int, news: Doubled | None, whole: Series, least: int) -> Candidate | None:
-        """In the last half hour, else in the last six hours; `whole` is the series of the total."""
-        if news is not None:
-            self._recent.append(news)
-        while self._recent and self._recent[0].bucket < end - _TWICE_WINDOWS[-1]:
+    def add(self, news: Doubled) -> None:
+        """What a bucket brought."""
+        self._recent.append(news)
+        while self._recent[0].bucket < news.bucket - _TWICE_WINDOWS[-1]:
             self._recent.popleft()
-        if news is None or not news.doubled:
+
+    def check(self, since: int, end: int, whole: Series, least: int) -> Candidate | None:
+        """In the last half hour, else in the last six hours, where there is more since a bucket; `whole` is the series
+        of the total."""
+        if not any(one.doubled for one in self._recent if one.bucket >= since):
             return None
         for window in _TWICE_WINDOWS:
             parts = [one for one in self._recent if one.bucket >= end - window]

@@ -6,6 +6,7 @@ import json
 import zlib
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice, repeat
 from operator import sub
 from typing import Any, NamedTuple
@@ -111,8 +112,7 @@ def _unpacked(block: Block, shift: int, choice: Choice) -> Iterator[Cell]:
         called = [labels.get(text, text) if text is not None else None for text in texts] if labels else texts
         names.append(map(called.__getitem__, columns[place]))
     errors, paid, unpaid, tokens, put, cached = counts
-    return map(
-        Cell,
+    made = zip(
         map(shift.__add__, bucket) if shift else bucket,
         zip(*names, strict=True),
         map(tags.__getitem__, sets) if choice.tags else repeat(()),
@@ -126,7 +126,9 @@ def _unpacked(block: Block, shift: int, choice: Choice) -> Iterator[Cell]:
         tokens,
         put,
         cached,
+        strict=False,  # no tags go on for ever
     )
+    return map(partial(tuple.__new__, Cell), made)
 
 
 def _merged(blocks: Iterable[tuple[int, Block]], choice: Choice) -> Iterator[Cell]:
