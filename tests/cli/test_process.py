@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -227,3 +228,48 @@ def test_a_shell_completes_sources_dimensions_and_fields(tmp_path, words, offere
            "COST_TOP_CONFIG": str(config)}  # fmt: skip
     lines = run(tmp_path, code=None, env=env).stdout.decode().split()
     assert {line.partition(",")[2] for line in lines} == offered
+
+
+def test_however_it_is_ended_no_temporary_file_stays(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "timestamp,provider,model,prompt_tokens,completion_tokens,cached_tokens,cost,provider_cost,latency_ms,status,"
+        "key_name,client_ip,streaming,user_agent\n"
+        f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ},openai,gpt-5,1,1,0,0.1,0.1,9,200,private,,false,\n"
+    )
+    ends = {"SIGTERM": 143, "SIGKILL": -9, "reader": 141}
+    running, folders = {}, {}
+    for end in ends:
+        folders[end] = tmp_path / end
+        folders[end].mkdir()
+        running[end] = subprocess.Popen(
+            [sys.executable, "-m", "cost_top", "requests", str(log), "--follow", "--no-cache", "--format", "csv"],
+            stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(folders[end]), "XDG_CONFIG_HOME": str(tmp_path)},
+        )  # fmt: skip
+    for end, process in running.items():
+        assert process.stdout is not None
+        assert b"time" in process.stdout.readline()
+        assert b"private" in process.stdout.readline()
+        assert len([*folders[end].iterdir()]) == 1
+        if end == "reader":
+            process.stdout.close()
+        else:
+            process.send_signal(signal.Signals[end])
+    for end, process in running.items():
+        assert process.wait(30) == ends[end], end
+        process.stdout.close()
+        assert end == "SIGKILL" or not [*folders[end].iterdir()], end
+    (left,) = folders["SIGKILL"].iterdir()
+    os.utime(left, (1, 1))
+    run(tmp_path, "report", str(log), "--no-cache", env={"TMPDIR": str(folders["SIGKILL"])})
+    assert not [*folders["SIGKILL"].iterdir()], "the next one removes what a killed one left"
+
+
+def test_control_c_while_the_modules_load_is_quiet():
+    loads = "import builtins, os, signal; real = builtins.__import__\n" \
+        "def load(name, *rest):\n" \
+        "    if name == 'click': os.kill(os.getpid(), signal.SIGINT)\n" \
+        "    return real(name, *rest)\n" \
+        "builtins.__import__ = load\nfrom cost_top.__main__ import main\nmain()"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", loads, "report"], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from cost_top.mirror import backfill as module
 from cost_top.mirror.backfill import Backfill, Work
 from cost_top.sources.base import Statistics
 
@@ -56,3 +57,21 @@ def test_of_two_readings_of_a_day_the_one_asked_for_last_ends_last() -> None:
         backfill.stop()
     assert [backfill.results.get_nowait().day.details for _ in range(2)] == [False, True]
     assert backfill.results.empty()
+
+
+def test_a_reading_that_breaks_is_a_failure_and_nobody_waits_for_it(monkeypatch) -> None:
+    def read(*_: Any) -> Any:
+        raise AttributeError("of ours")
+
+    monkeypatch.setattr(module, "_RETRY_SECONDS", (0.0,))
+    source: Any = SimpleNamespace(costly=(), indexed=True, reads_whole=False, connect=Reader)
+    database: Any = SimpleNamespace(cursor=lambda: SimpleNamespace(close=lambda: None))
+    days: Any = SimpleNamespace(read=read)
+    backfill = Backfill(source, database, days, patient=False)
+    backfill.ask(Work.READ, [DAY])
+    backfill.start()
+    try:
+        failed = backfill.results.get(timeout=PATIENCE)
+    finally:
+        backfill.stop()
+    assert "AttributeError: of ours" in str(failed.error)

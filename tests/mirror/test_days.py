@@ -14,6 +14,7 @@ import pytest
 from cost_top.mirror import days as module
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import Days
+from cost_top.mirror.kept import KeptFiles
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import open_log
 
@@ -75,3 +76,22 @@ def test_days_are_the_same_whether_their_texts_came_packed(log: Path, tmp_path: 
     alone = read(log, tmp_path / "alone")
     assert read(log, tmp_path / "packed", packed=True) == alone
     assert read(log, None, packed=True) == alone
+
+
+def test_a_disk_that_fills_under_one_reader_stops_no_other(log: Path, tmp_path: Path, monkeypatch) -> None:
+    source, database = open_log(str(log)), Database(RateBook.load(None))
+    days = Days(tmp_path, source, database)
+    write = KeptFiles.write
+
+    def written(files: KeptFiles, *arguments: Any) -> Path:
+        path = write(files, *arguments)
+        days.files = None  # by another reader, that found the disk full
+        return path
+
+    monkeypatch.setattr(KeptFiles, "write", written)
+    try:
+        with source.connect() as reader:
+            assert [day.row_count for day in days.read(database.cursor(), reader, DAYS, True)] == [2, 2, 2, 0]
+    finally:
+        days.close()
+        database.close()

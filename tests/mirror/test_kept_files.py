@@ -10,7 +10,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cost_top.mirror.held import HeldFiles
 from cost_top.mirror.kept import damaged
+from cost_top.mirror.schema import schema_version
+from cost_top.model import code
 from cost_top.model.query import ReportQuery
 from cost_top.model.windows import Period
 from cost_top.monitor.log.once import read_period
@@ -82,11 +85,31 @@ def test_a_kept_day_under_anothers_name_is_none(kept, tmp_path: Path) -> None:
     assert total(kept.path, tmp_path) == RIGHT
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"row_count": "x"}', "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"row_count": "x"}', "null", "[" * 200_000, "SEALED"])
 def test_a_damaged_note_is_none(kept, tmp_path: Path, text: str) -> None:
     for path in files(tmp_path, "json"):
-        path.write_text(text)
+        # A time without its zone, in a note that is JSON as it should be.
+        path.write_text(path.read_text().replace("+00:00", "") if text == "SEALED" else text)
     assert total(kept.path, tmp_path) == RIGHT
+
+
+@pytest.mark.parametrize("thing", ["folder", "pipe", "link to a device", "link to nothing"])
+@pytest.mark.parametrize("suffix", ["json", "parquet"])
+def test_what_stands_in_a_file_s_place_is_no_file_and_gives_way(kept, tmp_path: Path, thing: str, suffix: str) -> None:
+    paths = files(tmp_path, suffix)
+    for path in paths:
+        path.unlink()
+        if thing == "folder":
+            path.mkdir()
+            (path / "x").write_text("x")
+        elif thing == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to("/dev/zero" if "device" in thing else tmp_path / "nothing")
+    assert damaged(tmp_path / "cache") == paths
+    assert total(kept.path, tmp_path) == RIGHT
+    assert damaged(tmp_path / "cache") == []
+    assert all(path.is_file() and not path.is_symlink() for path in files(tmp_path, suffix))
 
 
 @pytest.mark.parametrize("damage", ["flipped", "gone", "other columns"])
@@ -128,7 +151,39 @@ def test_what_former_versions_kept_is_no_damage_and_goes_in_time(kept, tmp_path:
     assert damaged(tmp_path / "cache") == []
     assert total(kept.path, tmp_path) == RIGHT
     assert former.exists()
+    # And what a process that was killed left of a day that nobody asks for any more.
+    orphan = folder / "2020-01-01.details.0123456789ab.0123456789ab.0123456789abcdef.parquet"
+    orphan.write_bytes(b"PAR1")
+    os.utime(orphan, (1_000_000_000, 1_000_000_000))
     for path in (former / "2026-11-01.details.0123456789ab.parquet", former):
         os.utime(path, (1_000_000_000, 1_000_000_000))
     total(kept.path, tmp_path)
     assert not former.exists()
+    assert not orphan.exists()
+
+
+def test_what_is_kept_under_other_columns_forgets_as_well(kept, tmp_path: Path) -> None:
+    (former,) = {path.parent for path in files(tmp_path)}
+    kept.run("UPDATE cost_top_requests SET user_id = 'nobody'")
+    kept.run("ALTER TABLE cost_top_requests DROP COLUMN region")
+    working = HeldFiles(former)
+    assert total(kept.path, tmp_path) == (RIGHT[0], ["nobody"])
+    assert len(files(tmp_path)) > len({path.name.split(".", 1)[0] for path in files(tmp_path)}), "of one at work"
+    working.close()
+    kept.run("UPDATE cost_top_requests SET user_id = 'x'")
+    total(kept.path, tmp_path)
+    users = {user for path in files(tmp_path) for (user,) in duckdb.sql(f"SELECT \"user\" FROM '{path}'").fetchall()}
+    assert users == {"x"}
+
+
+def test_days_that_other_code_has_made_are_read_again(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(code, "_ROOT", tmp_path)
+    (tmp_path / "pricing").mkdir()
+    (tmp_path / "pricing" / "cost.py").write_text("PER = 1_000_000\n")
+    hashes = set()
+    for text in ("PER = 1_000_000\n", "PER = 1_000\n"):
+        (tmp_path / "pricing" / "cost.py").write_text(text)
+        code.code_hash.cache_clear()
+        hashes.add(schema_version())
+    code.code_hash.cache_clear()
+    assert len(hashes) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cost_top.mirror.kept import damaged
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import Measures, known_measures
 from cost_top.monitor.api.kept import KeptAnswers
@@ -72,9 +73,21 @@ def test_damaged_files_are_asked_again(tmp_path: Path):
     KeptAnswers(tmp_path, "identity").keep(by_model(), MODELS, 0.0)
     (file,) = (path for path in tmp_path.rglob("*.json"))
     assert file.stat().st_mode & 0o077 == 0
-    for text in ("", "{", '{"key": "models"}', file.read_text().replace("7", '"7"', 1)):
+    whole = file.read_text()
+    # 1180591620717411303424 pico-dollars: with one digit changed they are money as well.
+    for text in ("", "{", '{"key": "models"}', whole.replace("1180591620", "1180591621"), whole.replace("[5,", "[4,")):
+        assert text != whole
         file.write_text(text)
         assert KeptAnswers(tmp_path, "identity").answer(by_model()) is None
+        assert damaged(tmp_path) == [file]
+
+
+def test_another_answer_s_file_is_none(tmp_path: Path):
+    kept = KeptAnswers(tmp_path, "identity")
+    kept.keep(by_model(), MODELS, 0.0)
+    (file,) = tmp_path.rglob("*.json")
+    file.rename(file.with_name("0" * 32 + ".json"))
+    assert damaged(tmp_path) != []
 
 
 def test_an_unwritable_folder_is_done_without(tmp_path: Path):

@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 _DEFAULT = "app"
 # They end in good order themselves when Ctrl-C is pressed.
-_OWN_INTERRUPTS = ("demo", "serve", "mcp", "watch")
+_OWN_INTERRUPTS = ("demo", "serve", "watch")
 
 
 class Commands(click.Group):
@@ -144,13 +144,6 @@ def _broken(error: Exception) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{last.filename.rpartition('cost_top')[2].lstrip('/')}:{last.lineno}"
     return f"failed: {type(error).__name__}: {one_line(error, 200)} (at {place}); please report it"
-
-
-def leave_interrupted() -> None:
-    """End at once: readers of history may be in the middle of a statement."""
-    import os
-
-    os._exit(130)
 
 
 def fail(line: str) -> NoReturn:

@@ -14,6 +14,7 @@ import click
 
 from cost_top.cli.late import LateFeed
 from cost_top.cli.options import Resolved, resolve
+from cost_top.cli.process import end_on_interrupt
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.filter import parse_filter
 from cost_top.model.view import View
@@ -68,6 +69,7 @@ def open_app(
             raise UserError("--window is a time too: leave it out, or --since and --until")
         view = view_of(view, since, until, settings.zone)
     if not is_terminal():
+        end_on_interrupt()
         if settings.known_place().kind in ("database", "files") and not settings.no_mirror:
             print_overview(settings, view if view.start or view.end else replace(view, window="30d"), label)
         else:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from cost_top.cli.process import end_with_the_reader
 from cost_top.model.errors import SourceError, UserError
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import RequestRow
@@ -75,6 +76,7 @@ def first_told(
 
 def follow_requests(settings: Resolved, query: ReportQuery, writer: Writer, first: int) -> None:
     """Tell the last `first` requests and then all that come, until interrupted."""
+    end_with_the_reader()
     hub = settings.open_hub()
     failed: list[UserError] = []
     hub.on_failure = failed.append

@@ -15,7 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cost_top import __version__
+from cost_top.model.code import FIGURES, code_hash
+from cost_top.model.files import read_sealed
 
 if TYPE_CHECKING:
     from cost_top.cli.options import Resolved
@@ -56,7 +57,7 @@ class LineCache:
             return
         beside = [_mark(path) for path in (settings.overrides, settings.mapping) if path is not None]
         source = [str(self._file.resolve()), beside]
-        told = [__version__, source, str(where), midnight.isoformat()]
+        told = [code_hash(*FIGURES), source, str(where), midnight.isoformat()]
         digest = sha256(json.dumps(told).encode("utf-8", "replace")).hexdigest()
         self._path = settings.cache / f"line-{digest[:24]}.json"
 
@@ -65,13 +66,13 @@ class LineCache:
         if self._path is None:
             return None
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-            if kept["marks"] != self._marks or datetime.fromisoformat(kept["until"]) > now:
+            kept = read_sealed(self._path)
+            if kept is None or kept["marks"] != self._marks or datetime.fromisoformat(kept["until"]) > now:
                 return None
             since = micros(now - HOUR)
             last = [(cost, unpriced) for at, cost, unpriced in kept["hour"] if at >= since]
             return Sum(*map(int, kept["today"])), Sum(sum(cost for cost, _ in last), sum(flag for _, flag in last))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             return None
 
     @property
@@ -100,7 +101,7 @@ class LineCache:
 
     def keep(self, now: datetime, today: Sum, hour: list[tuple[datetime, int, int]]) -> None:
         """Figures as of `now`: of each request of the last hour its time, cost and whether it has no price."""
-        from cost_top.model.files import private_folder, replace_private
+        from cost_top.model.files import private_folder, replace_sealed
 
         if self._path is None or not self.is_settled or len(hour) > _MOST:
             return
@@ -113,7 +114,7 @@ class LineCache:
             for old in self._path.parent.glob("line-*.json"):
                 if old != self._path and time.time() - old.stat().st_mtime > 86_400:
                     old.unlink(missing_ok=True)
-            replace_private(self._path, json.dumps(told))
+            replace_sealed(self._path, told)
         except OSError:
             return  # the next line is only dearer
 

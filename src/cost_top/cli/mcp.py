@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,9 @@ def command(
         raise UserError("cost-top mcp needs the extra: pip install 'cost-top[mcp]'")
     settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
     answers = settings.open_answers()
-    from cost_top.cli import leave_interrupted
     from cost_top.cli.budgets import kept_by_the_gateway
     from cost_top.serve.mcp import run
 
-    # The protocol's reader waits for stdin in a thread, which an interrupt alone would not end.
-    signal.signal(signal.SIGINT, lambda *_: leave_interrupted())
     try:
         run(
             answers, settings.zone, settings.load_book, settings.budgets(), lambda: recent_incidents(settings),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import _thread
 import codecs
 import os
+import select
+import stat
 import sys
 import threading
 import time
@@ -48,19 +50,23 @@ def write_data(text: str) -> None:
 def end_on_interrupt() -> None:
     """From now on Ctrl-C ends the process with 130, also inside a driver that makes something else of the signal.
 
-    To be called before any thread is started: all inherit that the signal is not theirs.
+    SIGTERM and SIGHUP end it as they do anyway, with no temporary file left behind.
+    To be called before any thread is started: all inherit that the signals are not theirs.
     """
     import signal
 
-    if not hasattr(signal, "pthread_sigmask") or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    if not hasattr(signal, "pthread_sigmask"):
         return
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    waited_for = {number for number in asked if signal.getsignal(number) != signal.SIG_IGN}
+    signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
 
     def wait() -> None:
-        signal.sigwait({signal.SIGINT})
-        _thread.interrupt_main()  # what can tidy up does
-        time.sleep(_TIDY_SECONDS)
-        os._exit(130)
+        number = signal.sigwait(waited_for)
+        if number == signal.SIGINT:
+            _thread.interrupt_main()  # what can tidy up does
+            time.sleep(_TIDY_SECONDS)
+        end_now(128 + number)
 
     threading.Thread(target=wait, name="interrupt", daemon=True).start()
 
@@ -69,7 +75,31 @@ def end_when_asked() -> None:
     """From now on SIGTERM ends the process with 0: being asked to end is no failure of what serves."""
     import signal
 
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: end_now(0))
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: end_now(128 + signal.SIGHUP))
+
+
+def end_with_the_reader() -> None:
+    """From now on the process ends with 141 when nobody reads its output any more, also while it has nothing to say."""
+    if not hasattr(select, "poll") or not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+        return
+    poller = select.poll()
+    poller.register(sys.stdout.fileno(), 0)  # only hang-ups and errors
+
+    def wait() -> None:
+        poller.poll()
+        end_now(141)
+
+    threading.Thread(target=wait, name="reader", daemon=True).start()
+
+
+def end_now(code: int) -> NoReturn:
+    """Leave at once, whatever the process is doing, with no temporary file behind."""
+    try:
+        remove_temporary()
+    finally:
+        os._exit(code)
 
 
 def end(code: int) -> NoReturn:

@@ -164,10 +164,10 @@ class Backfill:
                         self.results.put(done)
                 failures = 0
                 self._finished(len(items))
-            except (SourceError, duckdb.Error, OSError) as error:
+            except Exception as error:  # whatever it is: a reader that ends would leave its days waited for for ever
                 if self._stopping.is_set():
                     break
-                failed = error if isinstance(error, SourceError) else SourceError(one_line(error))
+                failed = error if isinstance(error, SourceError) else SourceError(_told(error))
                 for one in items:
                     self._queue.put(one)
                 if not self._patient and (failures >= _TRIES or isinstance(failed, SourceDenied)):
@@ -256,3 +256,8 @@ class Backfill:
         with self._idle:
             self._stopping.set()
             self._idle.notify_all()
+
+
+def _told(error: Exception) -> str:
+    known = isinstance(error, duckdb.Error | OSError)
+    return one_line(error) if known else f"{type(error).__name__}: {one_line(error)}"

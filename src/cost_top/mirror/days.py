@@ -21,7 +21,7 @@ from cost_top.mirror.database import Database, take
 from cost_top.mirror.held import HeldFiles
 from cost_top.mirror.kept import KeptFiles, scan, stamp
 from cost_top.mirror.packed import Incoming
-from cost_top.mirror.schema import COLUMNS, SCHEMA_VERSION, first_row, quoted
+from cost_top.mirror.schema import COLUMNS, first_row, quoted, schema_version
 from cost_top.model.files import cache_folder
 from cost_top.model.hashed_file import is_whole
 from cost_top.model.record import FIELD_NAMES
@@ -89,12 +89,13 @@ class Days:
         self._database = database
         self._costly = bool(source.costly)
         self.rows_a_day = 0  # of what was read last
-        self.files: KeptFiles | None = None
+        self.files: KeptFiles | None = None  # any reader's thread may take it away
         self._held: HeldFiles | None = None
         if folder is not None:
-            key = f"{source.identity[:24]}-{source.preset.name}-{source.preset.version[:12]}-{SCHEMA_VERSION}"
+            log = f"{source.identity[:24]}-{source.preset.name}"
+            key = f"{log}-{source.preset.version[:12]}-{schema_version()}"
             cache_folder(folder / key, folder)
-            self.files = KeptFiles(folder / key, source.place, database.book.version[:12])
+            self.files = KeptFiles(folder / key, log, source.place, database.book.version[:12])
             self._held = HeldFiles(folder / key)
 
     def close(self) -> None:
@@ -109,15 +110,17 @@ class Days:
 
     def is_noted(self, day: ClosedDay) -> bool:
         """Whether a reading is still the one that is kept: of another nothing may be written any more."""
-        noted = _from_note(day.day, self.files.note(day.day)) if self.files is not None else None
+        files = self.files
+        noted = _from_note(day.day, files.note(day.day)) if files is not None else None
         return noted is not None and noted.reading == day.reading
 
     def known(self, connection: duckdb.DuckDBPyConnection, days: Iterable[date]) -> list[ClosedDay]:
         """The days kept from an earlier run, priced with the present rates; damaged ones are dropped."""
-        if self.files is None:
+        files = self.files
+        if files is None:
             return []
-        noted = (_from_note(day, self.files.note(day)) for day in days)
-        found = (self._found(connection, day) for day in noted if day is not None)
+        noted = (_from_note(day, files.note(day)) for day in days)
+        found = (self._found(connection, files, day) for day in noted if day is not None)
         return [day for day in found if day is not None]
 
     def read(
@@ -214,19 +217,21 @@ class Days:
     def _proven(self, day: ClosedDay, now: datetime, evidence: Evidence | None) -> ClosedDay:
         proven = replace(day, compared=now, evidence=evidence)
         newer = (now - day.compared).total_seconds() > _NOTE_SECONDS
-        if self.files is not None and day.path is not None and (newer or evidence != day.evidence):
+        files = self.files
+        if files is not None and day.path is not None and (newer or evidence != day.evidence):
             try:
-                self.files.write_note(day.day, _note(proven))
+                files.write_note(day.day, _note(proven))
             except OSError:
                 self.files = None  # a full or read-only disk: from here on days are kept in memory
         return proven
 
     def _keep(self, connection: duckdb.DuckDBPyConnection, closed: ClosedDay, select: str) -> ClosedDay:
-        if self.files is not None:
+        files = self.files
+        if files is not None:
             try:
-                path = self.files.write(connection, select, self._name(closed), ".parquet")
-                self.files.write_note(closed.day, _note(closed))
-                self.files.forget_others(closed.day, closed.reading)
+                path = files.write(connection, select, _name(closed, files.rates), ".parquet")
+                files.write_note(closed.day, _note(closed))
+                files.forget_others(closed.day, closed.reading)
                 if (day := self._hold(closed, path)) is not None:
                     return day
             except (OSError, duckdb.IOException):
@@ -236,9 +241,8 @@ class Days:
         connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {columns} FROM ({select})")
         return replace(closed, relation=name)
 
-    def _found(self, connection: duckdb.DuckDBPyConnection, noted: ClosedDay) -> ClosedDay | None:
-        assert self.files is not None
-        path = self.files.find(self._name(noted), ".parquet") or self._price_again(connection, noted)
+    def _found(self, connection: duckdb.DuckDBPyConnection, files: KeptFiles, noted: ClosedDay) -> ClosedDay | None:
+        path = files.find(_name(noted, files.rates), ".parquet") or self._price_again(connection, files, noted)
         return self._hold(noted, path) if path is not None else None
 
     def _hold(self, day: ClosedDay, path: Path) -> ClosedDay | None:
@@ -249,24 +253,19 @@ class Days:
             return None
         return replace(day, relation=scan(held), path=path, held=held, stamp=stamp(held))
 
-    def _price_again(self, connection: duckdb.DuckDBPyConnection, noted: ClosedDay) -> Path | None:
+    def _price_again(self, connection: duckdb.DuckDBPyConnection, files: KeptFiles, noted: ClosedDay) -> Path | None:
         """Make the file for the present rates from one of other rates, without asking the log."""
-        assert self.files is not None
-        for other in self.files.of_other_rates(_name(noted, "{rates}"), ".parquet"):
+        for other in files.of_other_rates(_name(noted, "{rates}"), ".parquet"):
             unpriced = f"(SELECT {quoted(FIELD_NAMES)} FROM {scan(other)})"
             try:
                 self._database.prepare(connection, unpriced)
             except duckdb.IOException:  # gone meanwhile
                 continue
             try:
-                return self.files.write(connection, self._database.priced(unpriced), self._name(noted), ".parquet")
+                return files.write(connection, self._database.priced(unpriced), _name(noted, files.rates), ".parquet")
             except (OSError, duckdb.IOException):
                 return None
         return None
-
-    def _name(self, day: ClosedDay) -> str:
-        assert self.files is not None
-        return _name(day, self.files.rates)
 
 
 def _name(day: ClosedDay, rates: str) -> str:

@@ -9,12 +9,12 @@ import itertools
 import os
 import shutil
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 
+from cost_top.model.files import locked, remove_if_left
+
 _PREFIX = ".held-"
-_BEGINNING = 60.0  # seconds: a folder that was made and is not locked yet is nobody's only when it is older
 
 
 class HeldFiles:
@@ -27,10 +27,10 @@ class HeldFiles:
         self._lock: int | None = None
         self._numbers = itertools.count()
         for left in folder.glob(f"{_PREFIX}*"):
-            _remove_if_left(left)
+            remove_if_left(left)
         with suppress(OSError, ImportError):
             self._own = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))  # mode 0700
-            self._lock = _locked(self._own)
+            self._lock = locked(self._own)
 
     def hold(self, path: Path) -> Path | None:
         """A name under which a file stays until it is released; None where it is gone.
@@ -60,25 +60,13 @@ class HeldFiles:
         self._own = self._lock = None
 
 
-def _locked(folder: Path) -> int:
-    """A handle that keeps a folder locked while its process lives; `OSError` where another has it.
-
-    `ImportError` where the system knows no such locks.
-    """
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise
-    return handle
-
-
-def _remove_if_left(folder: Path) -> None:
-    with suppress(OSError, ImportError):
-        if time.time() - folder.stat().st_mtime > _BEGINNING:
-            handle = _locked(folder)
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(handle)
+def is_in_use(folder: Path) -> bool:
+    """Whether a living reader holds files of a folder."""
+    for own in folder.glob(f"{_PREFIX}*"):
+        try:
+            os.close(locked(own))
+        except BlockingIOError:
+            return True
+        except (OSError, ImportError):
+            continue
+    return False

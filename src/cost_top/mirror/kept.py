@@ -6,7 +6,7 @@ that and its bytes. A damaged file, one of another day or one made by somebody e
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -15,8 +15,9 @@ from typing import Any
 
 import duckdb
 
-from cost_top.mirror.schema import SCHEMA_VERSION
-from cost_top.model.files import replace_private
+from cost_top.mirror.held import is_in_use
+from cost_top.mirror.schema import schema_version
+from cost_top.model.files import ANSWERS, read_sealed, remove, replace_sealed
 from cost_top.model.hashed_file import STATEMENTS, find_whole, is_whole, put
 
 _STALE = 7 * 86400  # seconds: files of other rates are kept this long for an instance that still uses them
@@ -31,16 +32,20 @@ _SUFFIXES = (".parquet", SUMS, FEATURES)
 class KeptFiles:
     """One log's files in the user's cache folder."""
 
-    def __init__(self, folder: Path, place: str, rates: str) -> None:
-        """Make the folder. What another file or table of the log's name left is removed. Raises `OSError`."""
+    def __init__(self, folder: Path, log: str, place: str, rates: str) -> None:
+        """Make the folder. What another file or table of the log's name left is removed. Raises `OSError`.
+
+        `log` begins the folder's name and those of the same log's for other columns, mappings or versions.
+        """
         self.folder = folder
         self.rates = rates
+        self._beside = f"{log}-*"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._note(folder / _PLACE).get("place") != place:
             for path in folder.iterdir():
-                if path.is_file():
-                    path.unlink(missing_ok=True)
-            replace_private(folder / _PLACE, json.dumps({"place": place}))
+                if not path.name.startswith("."):  # of others at work
+                    remove(path)
+            replace_sealed(folder / _PLACE, {"place": place})
         self._prune()
 
     def find(self, name: str, suffix: str) -> Path | None:
@@ -70,10 +75,17 @@ class KeptFiles:
         return put(self.folder, lambda made: made.write_bytes(data), name, suffix)
 
     def forget_others(self, day: date, reading: str) -> None:
-        """Remove what is kept of other readings of a day: what the log no longer says is on no disk of ours."""
+        """Remove what is kept of other readings of a day: what the log no longer says is on no disk of ours.
+
+        That of other columns, mappings and versions too, unless somebody is at work on it: he compares his days.
+        """
         for path in self.folder.glob(f"{day}.*"):
             if path.suffix in _SUFFIXES and path.name.split(".")[3:4] != [reading]:
-                path.unlink(missing_ok=True)
+                remove(path)
+        for beside in self.folder.parent.glob(self._beside):
+            if beside != self.folder and not is_in_use(beside):
+                for path in beside.glob(f"{day}.*"):
+                    remove(path)
 
     def note(self, day: date) -> dict[str, Any]:
         """What was noted of a day; empty where nothing usable was."""
@@ -81,14 +93,11 @@ class KeptFiles:
 
     def write_note(self, day: date, note: dict[str, Any]) -> None:
         """Note something of a day."""
-        replace_private(self.folder / f"{day}.json", json.dumps(note))
+        replace_sealed(self.folder / f"{day}.json", note)
 
     @staticmethod
     def _note(path: Path) -> dict[str, Any]:
-        try:
-            note = json.loads(path.read_text())
-        except (OSError, ValueError):
-            return {}
+        note = read_sealed(path)
         return note if isinstance(note, dict) else {}
 
     def _prune(self) -> None:
@@ -100,21 +109,25 @@ class KeptFiles:
                 shutil.rmtree(other, ignore_errors=True)
         for path in (path for suffix in _SUFFIXES for path in self.folder.glob(f"*{suffix}")):
             if self.rates not in path.name and now - _age(path) > _STALE:
-                path.unlink(missing_ok=True)
-        for path in self.folder.glob("*-*-*.json"):
-            if now - _age(path) > _UNCOMPARED:
-                for old in self.folder.glob(f"{path.stem}.*"):
-                    old.unlink(missing_ok=True)
+                remove(path)
+        for path in self.folder.glob("[!.]*-*-*.*"):
+            # Written last of a day's files, and again when the day was compared.
+            note = self.folder / f"{path.name.split('.', 1)[0]}.json"
+            if now - (_age(note) or _age(path)) > _UNCOMPARED:
+                remove(path)
         for path in self.folder.glob(".new-*"):
             if now - _age(path) > 3600:
-                path.unlink(missing_ok=True)
+                remove(path)
 
 
 def damaged(folder: Path) -> list[Path]:
     """The kept files below a cache folder that do not hold what was written."""
-    files = [path for suffix in _SUFFIXES for path in folder.glob(f"*-{SCHEMA_VERSION}/[!.]*{suffix}")]
+    files = [path for suffix in _SUFFIXES for path in folder.glob(f"*-{schema_version()}/[!.]*{suffix}")]
     files += folder.glob(f"{STATEMENTS}/[!.]*")
-    return sorted(path for path in files if not is_whole(path) and path.exists())
+    wrong = [path for path in files if not is_whole(path)]
+    for pattern in (f"*-{schema_version()}/[!.]*.json", *ANSWERS):
+        wrong += [path for path in folder.glob(pattern) if read_sealed(path) is None]
+    return sorted(path for path in wrong if os.path.lexists(path))
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:

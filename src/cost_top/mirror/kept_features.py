@@ -16,6 +16,7 @@ from cost_top.mirror.feature_parts import PART_DIMENSIONS, Copy, Part, Run, Step
 from cost_top.mirror.kept import FEATURES
 from cost_top.model.cells import Block
 from cost_top.model.features import BUCKET_SECONDS, Doubled
+from cost_top.model.files import blocks_of
 
 _VERSION = 1
 _FORM = [_VERSION, sys.byteorder, BUCKET_SECONDS, *PART_DIMENSIONS]
@@ -23,27 +24,30 @@ _FORM = [_VERSION, sys.byteorder, BUCKET_SECONDS, *PART_DIMENSIONS]
 
 def kept_part(days: Days, day: ClosedDay) -> Part | None:
     """What is kept of a reading of a day; None where nothing whole is."""
-    if days.files is None or day.path is None:
+    files = days.files
+    if files is None or day.path is None:
         return None
-    path = days.files.find(_name(day), FEATURES)
+    path = files.find(_name(day), FEATURES)
     if path is None:
         return None
     try:
-        return _part(path.read_bytes())
+        return _part(b"".join(blocks_of(path)))
     except (OSError, ValueError, KeyError, TypeError, zlib.error):  # gone meanwhile, or of another machine
         return None
 
 
 def is_kept(days: Days, day: ClosedDay) -> bool:
     """Whether there is a file, or none can be; it is not looked into."""
-    return days.files is None or day.path is None or days.files.has(_name(day), FEATURES)
+    files = days.files
+    return files is None or day.path is None or files.has(_name(day), FEATURES)
 
 
 def keep_part(days: Days, day: ClosedDay, part: Part) -> None:
     """Write what the rules look at of a closed day; without a place for it, it is read from the rows again."""
-    if days.files is not None and day.path is not None and days.is_noted(day):
+    files = days.files
+    if files is not None and day.path is not None and days.is_noted(day):
         with suppress(OSError):
-            days.files.write_bytes(_bytes(part), _name(day), FEATURES)
+            files.write_bytes(_bytes(part), _name(day), FEATURES)
 
 
 def _name(day: ClosedDay) -> str:

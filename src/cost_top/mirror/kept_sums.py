@@ -29,7 +29,8 @@ _INTEGERS = ", ".join(f"CAST(m{place} AS HUGEINT)" for place in range(len(ADDITI
 
 def sums_path(days: Days, day: ClosedDay) -> Path | None:
     """The file of the sums of a reading of a day; None where there is none, or a damaged one."""
-    return days.files.find(_name(day), SUMS) if days.files is not None and day.path is not None else None
+    files = days.files
+    return files.find(_name(day), SUMS) if files is not None and day.path is not None else None
 
 
 def _name(day: ClosedDay) -> str:
@@ -41,7 +42,8 @@ def keep(connection: duckdb.DuckDBPyConnection, rollups: Rollups, days: Days, da
     """Write the sums of a whole day without a filter, of every lens that is summed."""
     numbers = {lens: rollups.number(Filter(), lens, part) for lens in LENSES}
     provider, trusted = numbers["provider"], numbers[TRUST_LENS]
-    if days.files is None or day.path is None or provider is None or not days.is_noted(day):
+    files = days.files
+    if files is None or day.path is None or provider is None or not days.is_noted(day):
         return
     # Parquet has no integer of 128 bits; DuckDB would write a double.
     names = ", ".join(f"CAST({name} AS {_EXACT}) AS m{place}" for place, name in enumerate(ADDITIVE_NAMES))
@@ -60,7 +62,7 @@ def keep(connection: duckdb.DuckDBPyConnection, rollups: Rollups, days: Days, da
     zeros = ", ".join([f"0::{_EXACT}"] * len(ADDITIVE_NAMES))
     selects += [f"SELECT '{_SUMMED}', '{lens}', NULL, NULL, {zeros}" for lens in numbers if numbers[lens] is not None]
     with suppress(OSError, duckdb.IOException):  # without a place for them they are summed again
-        made = days.files.write(connection, " UNION ALL ".join(selects), _name(day), SUMS)
+        made = files.write(connection, " UNION ALL ".join(selects), _name(day), SUMS)
         for other in made.parent.glob(f"{_name(day)}.*{SUMS}"):  # of fewer lenses
             if other != made:
                 other.unlink(missing_ok=True)

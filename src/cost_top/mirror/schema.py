@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 
+from cost_top.model.code import FIGURES, code_hash
 from cost_top.model.record import FIELDS, PRICED_FIELDS, WITNESSES
 
 # Quarters of an hour since 1970: days of any zone are cut from them without a conversion per row.
@@ -17,8 +17,11 @@ COLUMN_NAMES = tuple(name for name, _ in COLUMNS)
 # Rows that were just read, and those of the hot end, also know what tells them apart and shows their changes.
 WITNESSED = (*COLUMNS, *WITNESSES)
 QUARTER = "CAST(epoch_ms(time) // 900000 AS INTEGER)"
-# Part of the cache key, with the columns themselves: raise the number when their meaning changes.
-SCHEMA_VERSION = f"5-{hashlib.sha256(repr(COLUMNS).encode()).hexdigest()[:8]}"
+
+
+def schema_version() -> str:
+    """Part of the name of a folder of kept days: other columns, or other code behind them, another text."""
+    return f"6-{code_hash(*FIGURES)}"
 
 
 def quoted(names: tuple[str, ...]) -> str:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import atexit
 import errno
+import hashlib
+import json
 import os
+import shutil
 import stat
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from cost_top.model.errors import UserError
 
-_TEMPORARY: set[Path] = set()
+# A process's temporary files are in a folder that is locked while it lives.
+_PREFIX = "cost-top-files-"
+_BEGINNING = 60.0  # seconds: a folder that was made and is not locked yet is nobody's only when it is older
+_TEMPORARY: list[Path] = []  # at most one
+# Where sealed answers are below the cache folder, of report APIs and of `report --format line`.
+ANSWERS = ("api-*/[!.]*.json", "line-*.json")
 _ELSEWHERE = "name another with COST_TOP_CACHE, or use --no-cache"
 
 
@@ -55,30 +67,108 @@ def replace_private(path: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        Path(name).replace(path)
+        take_the_place(Path(name), path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
-def temporary_file(prefix: str, suffix: str) -> Path:
-    """An empty private file that is removed when the process ends, with what SQLite puts beside it."""
-    handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix)
+def replace_sealed(path: Path, document: Any) -> None:
+    """As `replace_private`, a document in JSON under a hash of its name and text."""
+    text = json.dumps(document)
+    replace_private(path, f"{_seal(path, text)}\n{text}")
+
+
+def read_sealed(path: Path) -> Any:
+    """The document of `replace_sealed`; None where there is none, or not the one that was written."""
+    try:
+        seal, _, text = b"".join(blocks_of(path)).decode().partition("\n")
+        return json.loads(text) if seal == _seal(path, text) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _seal(path: Path, text: str) -> str:
+    return hashlib.sha256(f"{path.name}\n{text}".encode()).hexdigest()[:32]
+
+
+def blocks_of(path: Path) -> Iterator[bytes]:
+    """The bytes of a file of ours; `OSError` where it is gone, or something else stands in its place."""
+    never_waits = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(path, os.O_RDONLY | never_waits | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(path))
+        while block := file.read(1 << 20):
+            yield block
+
+
+def take_the_place(new: Path, path: Path) -> None:
+    """Rename a file to `path`, whatever stands there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    new.replace(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder that stands in its place; what cannot be removed stays."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def temporary_file(suffix: str) -> Path:
+    """An empty private file that goes when the process ends, with what SQLite puts beside it.
+
+    What a process that was killed has left is removed by the next.
+    """
+    if not _TEMPORARY:
+        for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+            remove_if_left(left)
+        _TEMPORARY.append(Path(tempfile.mkdtemp(prefix=_PREFIX)))  # mode 0700
+        with suppress(OSError, ImportError):
+            locked(_TEMPORARY[0])
+    handle, name = tempfile.mkstemp(suffix=suffix, dir=_TEMPORARY[0])
     os.close(handle)
-    path = Path(name)
-    _TEMPORARY.add(path)
-    return path
+    return Path(name)
 
 
 @atexit.register
 def remove_temporary() -> None:
     """Remove the files of `temporary_file` now."""
     while _TEMPORARY:
-        remove_database(_TEMPORARY.pop())
+        shutil.rmtree(_TEMPORARY.pop(), ignore_errors=True)
+
+
+def locked(folder: Path) -> int:
+    """A handle that keeps a folder locked while its process lives; `OSError` where another has it.
+
+    `ImportError` where the system knows no such locks.
+    """
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def remove_if_left(folder: Path) -> None:
+    """Remove a folder of ours that no living process has locked."""
+    with suppress(OSError, ImportError, AttributeError):
+        found = folder.lstat()
+        if found.st_uid == os.geteuid() and time.time() - found.st_mtime > _BEGINNING:
+            handle = locked(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
 
 
 def remove_database(path: Path) -> None:
     """Remove a SQLite file and what lies beside it."""
-    _TEMPORARY.discard(path)
     for suffix in ("", "-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)

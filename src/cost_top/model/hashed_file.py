@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from cost_top.model.files import blocks_of, take_the_place
+
 STATEMENTS = "statements"  # the folder of compiled statements in the cache folder
 _HASH = 16
 
@@ -27,7 +29,7 @@ def put(folder: Path, fill: Callable[[Path], object], name: str, suffix: str) ->
     try:
         fill(Path(made))
         path = folder / f"{name}.{_hash(name, Path(made))}{suffix}"
-        Path(made).replace(path)
+        take_the_place(Path(made), path)
         return path
     except BaseException:
         Path(made).unlink(missing_ok=True)
@@ -45,7 +47,6 @@ def is_whole(path: Path) -> bool:
 
 def _hash(name: str, path: Path) -> str:
     digest = hashlib.sha256(name.encode())
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for block in blocks_of(path):
+        digest.update(block)
     return digest.hexdigest()[:_HASH]

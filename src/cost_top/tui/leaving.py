@@ -16,8 +16,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cost_top.model.files import remove_temporary
+
 HANG_UP = getattr(signal, "SIGHUP", signal.SIGTERM)
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGTERM") if hasattr(signal, name))
+_NAMES = ("SIGHUP", "SIGTERM", "SIGINT", "SIGQUIT")
+_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 # Seconds for an end in good order. A terminal that is gone needs no tidying.
 _GRACE = {HANG_UP: 0.4}
 _LONG_GRACE = 3.0
@@ -39,7 +42,7 @@ def before_a_hard_end(tidy: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def signals_lead_to(leave: Callable[[int], None]) -> Iterator[None]:
-    """Within the block SIGHUP and SIGTERM call `leave(128 + number)`; what does not leave soon is ended.
+    """Within the block signals that ask for the end call `leave(128 + number)`; what does not leave soon is ended.
 
     Only the main thread can; elsewhere nothing changes. An ignored SIGHUP is heard as well.
     """
@@ -80,7 +83,7 @@ def end_within(seconds: float, code: int) -> None:
 
     def end() -> None:
         time.sleep(seconds)
-        for tidy in reversed(_last_things):
+        for tidy in (*reversed(_last_things), remove_temporary):
             try:
                 tidy()
             except Exception:  # noqa: S112 - nothing may keep the process

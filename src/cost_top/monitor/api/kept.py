@@ -6,7 +6,6 @@ What is closed does not change any more, and asking may be billed: it is asked o
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -14,13 +13,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cost_top.model.files import private_folder, replace_private
+from cost_top.model.files import private_folder, read_sealed, remove, replace_sealed
 from cost_top.model.notes import Note, origin_of
 from cost_top.model.query import Measures
 from cost_top.monitor.api.questions import Wanted, narrowed
 from cost_top.sources.report_api import Answer, Bucket
 
-_VERSION = 2
+_VERSION = 3
 _DAY = timedelta(days=1)
 _STALE_SECONDS = 120 * 86400
 _MOST_OPEN = 500
@@ -119,16 +118,16 @@ class KeptAnswers:
         if self._folder is None:
             return None
         try:
-            document = json.loads(self._path(key).read_text("utf-8"))
-            return _answer(document) if document["key"] == key else None
-        except (OSError, ValueError, KeyError, TypeError):
+            document = read_sealed(self._path(key))
+            return _answer(document) if document is not None and document["key"] == key else None
+        except (ValueError, KeyError, TypeError):
             return None  # missing or damaged: it is asked again
 
     def _write(self, key: str, answer: Answer) -> None:
         if self._folder is None:
             return
         try:
-            replace_private(self._path(key), json.dumps(_document(key, answer), ensure_ascii=False))
+            replace_sealed(self._path(key), _document(key, answer))
         except OSError:
             self._folder = None  # a full or read-only disk: from here on answers are kept in memory
 
@@ -137,8 +136,8 @@ class KeptAnswers:
         oldest = time.time() - _STALE_SECONDS
         for path in self._folder.iterdir():
             with suppress(OSError):
-                if path.stat().st_mtime < oldest:
-                    path.unlink()
+                if path.lstat().st_mtime < oldest:
+                    remove(path)
 
 
 def _is_by_day(wanted: Wanted) -> bool:

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from cost_top.model.code import code_hash
 from cost_top.model.files import remove_database
 from cost_top.sources.files.records import Kind
 
-# Bumped when reading changes figures or the tables change: an index of another version is made anew.
-VERSION = 4
+VERSION = 4  # of the tables
+# An index that other code has filled is made anew.
+_ROOMS = ("sources/files", "usage")
 # `changes` stays while no row is changed or removed, `inserts` while none is added.
 MADE_BY = "SELECT identity, CAST(changes AS TEXT) AS changes, CAST(inserts AS TEXT) AS inserts FROM made_by"
 _BUSY_SECONDS = 30.0
@@ -64,7 +66,7 @@ def opened(path: Path, kind: Kind) -> sqlite3.Connection:
 
 
 def _make(database: sqlite3.Connection, kind: Kind) -> None:
-    made = (VERSION, f"{kind.name} {json.dumps(dict(kind.columns))}")
+    made = (VERSION, f"{kind.name} {json.dumps(dict(kind.columns))} {code_hash(*_ROOMS)}")
     known = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'made_by'").fetchone()
     if known and database.execute("SELECT version, kind FROM made_by").fetchone() == made:
         return

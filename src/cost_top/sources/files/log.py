@@ -186,7 +186,7 @@ class FilesReader(SqlLogReader):
 
 def _index_path(places: tuple[str, ...], kind: Kind, cache: Path | None) -> Path:
     if cache is None:
-        return temporary_file("cost-top-files-", ".db")
+        return temporary_file(".db")
     where = "|".join((kind.name, *sorted(kind.columns), *map(os.path.abspath, places)))
     folder = cache / "files"
     cache_folder(folder, cache)

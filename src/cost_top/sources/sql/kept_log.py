@@ -18,11 +18,11 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from cost_top import __version__
 from cost_top.gateways.detect import FoundTable, UniqueKey
 from cost_top.gateways.instants import TimeText
 from cost_top.gateways.shape import RawShape
 from cost_top.gateways.texts import HEADS, KeptTexts, LogFacts, LogTexts
+from cost_top.model.code import FIGURES, code_hash
 from cost_top.model.errors import UserError
 from cost_top.model.files import private_folder
 from cost_top.model.hashed_file import STATEMENTS, find_whole, put
@@ -63,7 +63,7 @@ def kept_logs(folder: Path, database: Database, said: str) -> KeptLogs | None:
         private_folder(place, folder)
     except (OSError, UserError):
         return None
-    told = f"{_VERSION}|{__version__}|{_presets_digest()}|{RULES}|{database.name}|{database.identity}|{said}"
+    told = f"{_VERSION}|{code_hash(*FIGURES)}|{_presets_digest()}|{RULES}|{database.name}|{database.identity}|{said}"
     return KeptLogs(place, database, sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:24])
 
 
