@@ -13,11 +13,13 @@ from click.testing import CliRunner, Result
 from cost_top.cli import group
 from cost_top.model.budgets import KeptBudget
 from cost_top.model.money import PICO_PER_USD
+from cost_top.sources.apis import openrouter_totals
 from cost_top.sources.apis.admin_wire import Wire
 from cost_top.sources.apis.openrouter import OpenRouterApi
 from cost_top.sources.apis.openrouter_limits import limits_of
 from cost_top.sources.apis.openrouter_shapes import Key
 from cost_top.sources.apis.vercel_budgets import budgets_url, vercel_budgets
+from cost_top.sources.report_api import ApiQuery
 from support.openrouter_server import HASHES, MANAGEMENT, ORDINARY, Call, OpenRouterServer
 from support.vercel_server import VercelServer
 
@@ -57,6 +59,24 @@ def test_a_management_key_tells_the_limits_of_all_keys(openrouter: OpenRouterSer
         KeptBudget("token", HASHES["batch"], "Batch key", usd("4"), 0),
     )
     assert api.drift() == ()
+
+
+def test_keys_beyond_the_most_pages_are_told(openrouter: OpenRouterServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openrouter_totals, "_MOST_PAGES", 1)
+    told = f"OpenRouter may list more keys than the {openrouter.page} that were read"
+    api = OpenRouterApi(openrouter.url, MANAGEMENT)
+    api.open()
+    now = datetime.now(UTC)
+    answer = api.ask(ApiQuery(now - timedelta(hours=5), now, "token"))
+    assert api.kept_budgets().missing == (told,)
+    assert f"{told}: the others are told by name" in answer.notes
+    api.close()
+    openrouter.analytics = 404
+    api = OpenRouterApi(openrouter.url, MANAGEMENT)
+    api.open()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert any(note.endswith(f"{told}: today is incomplete") for note in api.ask(ApiQuery(today, now)).notes)
+    api.close()
 
 
 def test_what_counts_against_a_limit_is_the_counter_of_its_period() -> None:

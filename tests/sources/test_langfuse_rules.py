@@ -68,7 +68,7 @@ def test_the_newest_version_of_a_call_counts_and_what_is_no_call_does_not(writer
     found = read(writer)
     assert set(found) == {"1", "6", "7", "8", "9", "10"}
     assert {key: row["reported_cost"] for key, row in found.items()} == {
-        "1": 14 * 10**8, "6": None, "7": None, "8": 14 * 10**8, "9": 14 * 10**8, "10": 14 * 10**8,
+        "1": 14 * 10**8, "6": 75 * 10**10, "7": None, "8": 14 * 10**8, "9": 14 * 10**8, "10": 14 * 10**8,
     }  # fmt: skip
     assert {key: row["input_tokens"] for key, row in found.items()} == {
         "1": 1000, "6": 1000, "7": None, "8": 1000, "9": 1000, "10": None,
@@ -97,6 +97,17 @@ def test_usage_is_added_up_as_langfuse_does(writer, usage, told):
              "output_tokens", "reasoning_tokens")  # fmt: skip
     assert tuple(row[name] for name in names) == told
     assert row["provider"] is None
+
+
+@pytest.mark.parametrize("shape", [LANGFUSE, LANGFUSE_V4], ids=lambda shape: shape.preset)
+def test_what_a_model_prices_apart_and_no_count_holds_is_told(writer, shape):
+    usages = [
+        ("gpt-image-1", {"input": 5, "input_image_tokens": 9, "output": 2}), ("gpt-5", {"input_image_tokens": 9}),
+        ("gpt-image-1", {"input": 5, "input_image_tokens": 0}), ("gpt-realtime-mini", {"input_cached_audio": 3}),
+    ]  # fmt: skip
+    write(writer, shape, *({"provided_model_name": model, "usage_details": usage} for model, usage in usages))
+    modes = {key: row["mode"] for key, row in read(writer).items()}
+    assert modes == {"1": "image_input", "2": None, "3": None, "4": "cached_audio"}
 
 
 def test_one_trace_of_many_rows_gives_a_call_one_user(writer):

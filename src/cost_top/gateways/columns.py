@@ -140,9 +140,10 @@ class LogColumns:
 
     @property
     def costly(self) -> tuple[str, ...]:
-        """Fields that are complete only with details; all input is one where its cached parts are."""
+        """Fields that are complete only with details; so is all input where its cached parts are, and all output."""
         parts = {"cached_input_tokens", "cache_creation_input_tokens"} & set(self._costly)
         also = {"input_tokens"} if parts else set()
+        also |= {"output_tokens"} & set(self.mapped) if "reasoning_tokens" in self._costly else set()
         return tuple(name for name in self.mapped if name in also or name in self._costly)
 
     def alternatives(self, name: str) -> tuple[Expression, ...]:

@@ -13,6 +13,7 @@ What was asked for depends on the key (`GET /key` tells which kind it is):
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cost_top.model.budgets import KeptBudgets
@@ -23,7 +24,7 @@ from cost_top.sources.apis.admin_wire import Wire
 from cost_top.sources.apis.openrouter_analytics import Analytics, read_keys
 from cost_top.sources.apis.openrouter_figures import object_of
 from cost_top.sources.apis.openrouter_limits import limits_of
-from cost_top.sources.apis.openrouter_totals import Activity, KeyTotals, Way, list_keys, read_key
+from cost_top.sources.apis.openrouter_totals import Activity, KeyTotals, ListedKeys, Way, list_keys, read_key
 from cost_top.sources.http.client import ApiClient
 from cost_top.sources.report_api import Answer, ApiQuery, Capabilities
 
@@ -108,10 +109,11 @@ class OpenRouterApi:
 
     def kept_budgets(self) -> KeptBudgets:
         """The limits of all keys with a management key, else that of the key itself."""
-        keys = list_keys(self._client, self._wire) if self._management else [self._key()]
-        if keys is None:
+        listed = list_keys(self._client, self._wire) if self._management else ListedKeys([self._key()])
+        if listed is None:
             return KeptBudgets(missing=("openrouter: limits of keys are not known: this key may not list keys",))
-        return limits_of(keys, datetime.now(UTC))
+        found = limits_of(listed.keys, datetime.now(UTC))
+        return replace(found, missing=(*found.missing, listed.cut)) if listed.cut else found
 
     def drift(self) -> tuple[str, ...]:
         """What was answered otherwise than documented."""

@@ -26,11 +26,12 @@ from cost_top.sources.apis.openrouter_figures import (
     object_of,
     rows_of,
 )
-from cost_top.sources.apis.openrouter_shapes import Key, Meta, Query, QueryMetadata, QueryRow
+from cost_top.sources.apis.openrouter_shapes import Meta, Query, QueryMetadata, QueryRow
 from cost_top.sources.apis.openrouter_totals import (
     LAG,
     NEVER,
     SETTLES,
+    ListedKeys,
     list_keys,
     midnight,
     plain_values,
@@ -61,11 +62,12 @@ _HALVINGS = 3
 class Keys:
     """The account's keys by what answers call them, for filters, which want a hash."""
 
-    def __init__(self, keys: Iterable[Key] | None) -> None:
+    def __init__(self, keys: ListedKeys | None) -> None:
         """None where the keys cannot be listed."""
         self.listed = keys is not None
+        self.cut = keys.cut if keys is not None else ""
         self._hashes: dict[str, tuple[str, ...]] = {}
-        for key in keys or ():
+        for key in keys.keys if keys is not None else ():
             found = key.hash
             if found:
                 for label in dict.fromkeys((key.name, key.label)):
@@ -194,6 +196,8 @@ class Analytics:
             )
         if shared:
             found.notes["keys of the same name are one row: OpenRouter tells a key's name only"] = None
+        if question.dimension == "token" and self._keys.cut:
+            found.notes[f"{self._keys.cut}: the others are told by name"] = None
         return Answer(merged(buckets), found.as_of, tuple(found.notes))
 
     def _ask_part(self, question: ApiQuery, start: datetime, end: datetime, halvings: int, found: _Found) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Protocol
@@ -167,11 +168,12 @@ class Activity:
 
     def _today(self) -> tuple[Measures, str]:
         """A management key calls no models itself: what counts is what all keys have used today."""
-        keys = list_keys(self._client, self._wire)
-        if keys is not None:
-            used = (key_measures(key, "_daily") for key in keys)
+        listed = list_keys(self._client, self._wire)
+        if listed is not None:
+            used = (key_measures(key, "_daily") for key in listed.keys)
             nothing = known_measures(0, market_cost=0)
-            return reduce(add_measures, used, nothing), "today is the sum of the keys' counters"
+            cut = f"; {listed.cut}: today is incomplete" if listed.cut else ""
+            return reduce(add_measures, used, nothing), f"today is the sum of the keys' counters{cut}"
         key = read_key(self._client, self._wire)
         return key_measures(key, "_daily"), "today is the counter of this key alone"
 
@@ -181,8 +183,16 @@ def read_key(client: ApiClient, wire: Wire) -> Key:
     return wire.read("/key", Key, object_of(object_of(client.get("/key").value, "/key").get("data"), "/key"))
 
 
-def list_keys(client: ApiClient, wire: Wire) -> list[Key] | None:
-    """All keys of the account, those switched off included; None where this key may not list them."""
+@dataclass(frozen=True, slots=True)
+class ListedKeys:
+    """The keys of an account, as many as were read; `cut` says that there are more, '' that there are none."""
+
+    keys: list[Key]
+    cut: str = ""
+
+
+def list_keys(client: ApiClient, wire: Wire) -> ListedKeys | None:
+    """The keys of the account, those switched off included; None where this key may not list them."""
     found: list[Key] = []
     for _ in range(_MOST_PAGES):
         try:
@@ -193,9 +203,9 @@ def list_keys(client: ApiClient, wire: Wire) -> list[Key] | None:
         known = {key.hash for key in found}
         fresh = [key for key in (wire.read("/keys", Key, row) for row in page) if key.hash not in known]
         if not fresh:  # the end, or a server that does not know pages
-            break
+            return ListedKeys(found)
         found += fresh
-    return found
+    return ListedKeys(found, f"OpenRouter may list more keys than the {len(found):,} that were read")
 
 
 def refused_term(term: Term, fields: frozenset[str]) -> str | None:
