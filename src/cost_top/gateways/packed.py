@@ -104,10 +104,15 @@ class PackedForm:
             f"SELECT {time} AS time, fingerprint, content FROM (SELECT *, {hashes(self.shape, True)} FROM {relation})"
         )
 
-    def rows_select(self, relation: str, packs: Collection[str], tags: str) -> str:
-        """The normal form of raw rows by a table for each pack and one of tags."""
+    def rows_select(self, relation: str, packs: Collection[str], tags: str, alike: Collection[int] = ()) -> str:
+        """The normal form of raw rows by a table for each pack and one of tags; `alike` ones are those of all rows."""
         names = ", ".join(f'"{pack_name(place)}"' for place in range(len(self.packs)))
-        joins = " ".join(f'JOIN {table} USING ("{pack_name(place)}")' for place, table in enumerate(packs))
+        joins = " ".join(
+            f'CROSS JOIN (SELECT * EXCLUDE ("{pack_name(place)}") FROM {table})'
+            if place in alike
+            else f'JOIN {table} USING ("{pack_name(place)}")'
+            for place, table in enumerate(packs)
+        )
         if "tags" in self.shape.fields:
             joins += f" JOIN {tags} USING (tags)"
         # The id is plain where anybody asks for this.

@@ -76,7 +76,9 @@ class _Taken:
             self._create(name, self._form.pack_select(place, "packed_values", self._types))
         if (tags := self._form.tags_select("packed_raw")) is not None:
             self._create("packed_tags", tags)
-        rows = f"({self._form.rows_select('packed_raw', self._packs, 'packed_tags')})"
+        alike = self._connection.execute("SELECT place FROM packed_values GROUP BY place HAVING count(*) = 1")
+        places = [place for (place,) in alike.fetchall()]
+        rows = f"({self._form.rows_select('packed_raw', self._packs, 'packed_tags', places)})"
         packs = zip(self._packs, self._form.packs, strict=True)
         both = (name for name, pack in packs if {"provider", "model"} <= set(pack))
         witnesses = f"({self._form.witnesses_select('packed_raw')})"

@@ -180,8 +180,11 @@ class PackedForm(Protocol):
     def witnesses_select(self, relation: str) -> str:
         """`time, fingerprint, content` of `LogReader.taken_sql`."""
 
-    def rows_select(self, relation: str, packs: Collection[str], tags: str) -> str:
-        """What `LogReader.normalise_sql` gives, by a table for each pack and one of tags."""
+    def rows_select(self, relation: str, packs: Collection[str], tags: str, alike: Collection[int]) -> str:
+        """What `LogReader.normalise_sql` gives, by a table for each pack and one of tags.
+
+        `alike` packs are all rows' the same.
+        """
 
 
 @runtime_checkable
