@@ -309,3 +309,23 @@ def test_a_short_row_in_the_middle_of_a_table_without_a_last_newline_costs_no_ot
     assert [row and row["id"] for _, row in records_of(str(path))] == ["a", "b", "c"]
     path.write_text("id,model,cost,note\na,m,1.0\nb,m,2.0,x\nc,m,3")
     assert [row and row["id"] for _, row in records_of(str(path))] == ["a", "b"], "the last one is still being written"
+
+
+@pytest.mark.parametrize("damage", ["folder", "link", "pipe", "schema", "pages", "cut"])
+def test_an_index_that_is_damaged_is_made_anew(audit: Watched, damage: str) -> None:
+    write_lines(audit.folder / "a.jsonl", *(json.dumps(call(number)) for number in range(1, 400)))
+    right, path = audit.rows(), audit.index.path
+    assert len(right) == 399
+    held = path.read_bytes()
+    if damage in ("folder", "link", "pipe"):
+        path.unlink()
+        {"folder": os.mkdir, "link": lambda at: at.symlink_to("/nonexistent/x"), "pipe": os.mkfifo}[damage](path)
+    else:
+        half = len(held) // 2
+        path.write_bytes({
+            "schema": held.replace(b"size INTEGER", b"sise INTEGER"), "cut": held[:half],
+            "pages": held[: half - 2048] + bytes(4096) + held[half + 2048 :],
+        }[damage])  # fmt: skip
+    again = Watched.__new__(Watched)
+    again.folder, again.index = audit.folder, FileIndex(path, audit.index.kind)
+    assert again.rows() == right

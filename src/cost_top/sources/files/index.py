@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from cost_top.model.errors import SourceDenied, SourceError, one_line
+from cost_top.model.files import remove_database
 from cost_top.sources.files.found import FoundFile
-from cost_top.sources.files.index_file import indexes_of, opened, quoted, writing
+from cost_top.sources.files.index_file import check, indexes_of, is_damage, opened, quoted, writing
 from cost_top.sources.files.lines import is_packed
 from cost_top.sources.files.records import Kind, Row
 from cost_top.sources.files.waiting import is_followed, ripe, waiting_for
@@ -49,19 +50,32 @@ class FileIndex:
         self._filled: set[str] | None = None  # while the index is first filled: the ids of its rows
         self._repeated: list[tuple[int, Sequence[Row]]] = []  # and what further files say of these
         self._did = _Did()
+        self._is_checked = False  # whether it was whole when this process began
 
     def refresh(self, files: Sequence[FoundFile]) -> bool:
         """Take over what changed; whether anything did. `SourceError` when the index cannot be written."""
         present = {file.path: file for file in files}
         try:
-            with closing(opened(self.path, self.kind)) as database:
-                known = {path: row[1:] for path, row in self._known(database).items()}
-                if known == {path: _state_of(file) for path, file in present.items()} and not ripe(database):
-                    return False
-                with writing(database):
-                    return self._bring_up(database, present)
+            try:
+                return self._refreshed(present)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                remove_database(self.path)
+                return self._refreshed(present)
         except sqlite3.Error as error:
             raise SourceError(f"the index of files {self.path.name}: {one_line(error)}") from None
+
+    def _refreshed(self, present: Mapping[str, FoundFile]) -> bool:
+        with closing(opened(self.path, self.kind)) as database:
+            if not self._is_checked:
+                check(database)
+                self._is_checked = True
+            known = {path: row[1:] for path, row in self._known(database).items()}
+            if known == {path: _state_of(file) for path, file in present.items()} and not ripe(database):
+                return False
+            with writing(database):
+                return self._bring_up(database, present)
 
     def unreadable(self) -> int:
         """Lines that are no records though they should be."""

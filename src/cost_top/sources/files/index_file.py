@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cost_top.model.code import code_hash
-from cost_top.model.files import remove_database
+from cost_top.model.files import remove, remove_database
 from cost_top.sources.files.records import Kind
 
 VERSION = 4  # of the tables
@@ -44,6 +44,8 @@ def indexes_of(kind: Kind) -> Mapping[str, str]:
 
 def opened(path: Path, kind: Kind) -> sqlite3.Connection:
     """A connection to the index of a kind, private to the user. One that is damaged is made anew."""
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        remove(path)
     fresh = not path.exists()
     if fresh:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -53,16 +55,32 @@ def opened(path: Path, kind: Kind) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous = OFF")  # it can always be made anew
         database.execute(f"PRAGMA cache_size = -{_CACHE_KB}")  # ids come in no order
         _make(database, kind)
-    except sqlite3.OperationalError:  # locked, or a disk that fails: no reason to throw it away
+    except sqlite3.DatabaseError as error:
         database.close()
-        raise
-    except sqlite3.DatabaseError:
-        database.close()
-        remove_database(path)
-        if fresh:
+        if fresh or not is_damage(error):
             raise
+        remove_database(path)
         return opened(path, kind)
     return database
+
+
+def check(database: sqlite3.Connection) -> None:
+    """`sqlite3.DatabaseError` where pages or rows of an index are not as SQLite writes them."""
+    (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        damage = sqlite3.DatabaseError(found)
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an index is to be made anew; one that is locked, or on a disk that is full or fails, is not."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    # An error of SQL is one of a table that is not as it was made.
+    return primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR) or (
+        primary is None and not isinstance(error, sqlite3.OperationalError)
+    )
 
 
 def _make(database: sqlite3.Connection, kind: Kind) -> None:
