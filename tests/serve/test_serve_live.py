@@ -17,6 +17,7 @@ import pytest
 from cost_top.model.snapshot import Snapshot, Stale
 from cost_top.model.view import View
 from cost_top.model.wire import snapshot_from_json, snapshot_to_json
+from cost_top.serve.tokens import TokenSource, new_token
 from support.native_log import NativeLog
 from support.served import served, write_traffic
 from support.served_double import HubDouble, app_of, in_thread, snapshot_of
@@ -106,7 +107,7 @@ def test_the_end_of_the_server_is_told_to_its_streams(log, tmp_path):
 class Terminal:
     """The far end of a stream, driven by hand: `reads` lets one message through."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, token: str = "") -> None:
         self.sent: list[dict[str, Any]] = []
         self.reads = asyncio.Semaphore(0)
         self.arrived = asyncio.Event()
@@ -114,7 +115,8 @@ class Terminal:
         self._asked = False
         scope = {
             "type": "http", "method": "GET", "path": "/v1/live", "raw_path": b"/v1/live", "query_string": b"",
-            "headers": [(b"host", b"testserver")], "client": ("127.0.0.1", 1), "http_version": "1.1", "scheme": "http",
+            "headers": [(b"host", b"testserver"), (b"authorization", f"Bearer {token}".encode())],
+            "client": ("127.0.0.1", 1), "http_version": "1.1", "scheme": "http",
             "server": ("testserver", 80), "root_path": "",
         }  # fmt: skip
         self.task = asyncio.ensure_future(app(scope, self._receive, self._send))
@@ -183,6 +185,25 @@ async def test_a_quiet_stream_shows_that_it_lives():
     await terminal.read()
     assert await terminal.read(3) == [b": alive\n\n"] * 3
     terminal.leave()
+    await terminal.task
+
+
+@pytest.mark.parametrize("change", ["taken away", "narrowed"])
+async def test_a_stream_ends_with_what_its_token_may_see(tmp_path, change):
+    (mine, block), (_, other) = new_token("mine", None), new_token("other", None)
+    file = tmp_path / "tokens.toml"
+    file.touch(mode=0o600)
+    file.write_text(block)
+    source, hub = TokenSource(file), HubDouble()
+    terminal = Terminal(app_of(hub, source, keepalive_seconds=60), mine)
+    await terminal.read()
+    await published(hub, 1)
+    assert data((await terminal.read())[0])["spend"]["measures"]["total_cost"] == 1
+    file.write_text(other if change == "taken away" else f'{block}where = "user:acme"\n')
+    source._due = 0.0
+    await published(hub, 2)
+    told, end = await terminal.read(2)
+    assert (b"event: error" in told, b"spend" in told, end) == (True, False, b"")
     await terminal.task
 
 

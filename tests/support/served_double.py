@@ -22,7 +22,7 @@ from cost_top.model.windows import Period
 from cost_top.serve.admission import Admission
 from cost_top.serve.app import create_app
 from cost_top.serve.serving import Settings
-from cost_top.serve.tokens import Token
+from cost_top.serve.tokens import Token, TokenSource
 
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
 
@@ -108,7 +108,7 @@ class HubDouble:
         return self.state
 
 
-def app_of(hub: HubDouble, tokens: tuple[Token, ...] = (), rate: int = 100_000, **settings: Any) -> Any:
+def app_of(hub: HubDouble, tokens: tuple[Token, ...] | TokenSource = (), rate: int = 100_000, **settings: Any) -> Any:
     return create_app(hub, Admission(tokens, rate, ("testserver",)), Settings(**settings))
 
 

@@ -99,12 +99,22 @@ class Admission:
             asks = token.name if token else peer
             if not await self._guard_limiter.hit(self._guard_rate, "guard", asks):
                 raise Problem(429, f"more than {_GUARD_PER_SECOND} questions in a second", retry_after=1)
-        who = f"token {token.digest.hex()}" if token else f"peer {peer}"
+        who = _who(token) if token else f"peer {peer}"
         if permission != "guard" and scope["path"] != "/healthz":
             await self._hit(self._rate, "asked", who, f"more than {self._rate.amount} requests in a minute")
         if token is not None:
             return Asker(token.name, token.scope, who=who, permissions=token.permissions)
         return Asker("", Filter(), known=not tokens, who=who)
+
+    def admits_still(self, asker: Asker) -> bool:
+        """Whether one who was admitted would be, and would see as much: tokens may be taken away meanwhile."""
+        tokens = self.tokens
+        if not tokens:
+            return asker.known and not asker.name
+        return any(
+            asker.who == _who(token) and (asker.scope, asker.permissions) == (token.scope, token.permissions)
+            for token in tokens
+        )
 
     async def _hit(self, item: RateLimitItem, kind: str, who: str, message: str) -> None:
         if not await self._limiter.hit(item, kind, who):
@@ -114,6 +124,10 @@ class Admission:
     def _check_host(self, host: str) -> None:
         if self.hosts and not is_local_name(host, self.hosts):
             raise Problem(403, f"not a name of this server: {one_line(host, 80)!r}; a token would open it to others")
+
+
+def _who(token: Token) -> str:
+    return f"token {token.digest.hex()}"
 
 
 def is_guard(path: str) -> bool:

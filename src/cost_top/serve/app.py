@@ -48,7 +48,9 @@ def create_app(
     )  # fmt: skip
     asking = Asking(settings.question_threads, settings.questions_waiting, settings.repeat_seconds)
     streams = Streams(settings.streams, settings.streams_each)
-    serving = Serving(hub, settings, asking, streams, guard or Guard(()), incidents, kept)
+    serving = Serving(
+        hub, settings, asking, streams, guard or Guard(()), incidents, kept, admits_still=admission.admits_still
+    )
     app.state.serving = serving
     app.state.scrape = metrics.Scrape(serving)
     errors.install(app)

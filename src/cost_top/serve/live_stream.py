@@ -147,10 +147,13 @@ class LiveStream(Response):
                 ends = await _first(changed, gone, stopping, seconds=settings.keepalive_seconds)
                 if gone in ends:
                     return
-                if stopping in ends or newest.failure is not None:
+                refused = not self._serving.admits_still(self._asker)
+                if stopping in ends or newest.failure is not None or refused:
                     problem = Problem(503, "the server ends", retry_after=1)
                     if newest.failure is not None:
                         problem = problem_of(newest.failure)
+                    elif refused:
+                        problem = Problem(401, "the bearer token is not known any more, or sees something else")
                     await _first(_body(send, b"event: error\ndata: " + dumps(problem.body()) + b"\n\n"), seconds=0.5)
                     await _first(send({"type": "http.response.body", "body": b""}), seconds=0.5)
                     return

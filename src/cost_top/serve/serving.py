@@ -75,6 +75,7 @@ class Serving:
     incidents: LiveIncidents | None = None
     kept: Callable[[], KeptBudgets] = KeptBudgets  # the budgets that the gateway keeps itself; blocks
     asked: Asked = field(default_factory=Asked)  # what is known of budgets' paces
+    admits_still: Callable[[Asker], bool] = lambda _: True  # for what lasts longer than an answer
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def now(self) -> datetime:
