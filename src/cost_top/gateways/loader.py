@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from cost_top.gateways.preset_file import PresetFile
 from cost_top.model.toml_file import parse_toml, read_toml
 
 
+@cache
 def builtin_presets() -> tuple[Preset, ...]:
     """The presets that come with cost-top, in the order of their names."""
     folder = files("cost_top.gateways") / "presets"
