@@ -123,12 +123,11 @@ def test_days_put_together_are_what_all_rows_tell_at_once(
     log: NativeLog, tmp_path: Path, book: RateBook, seed: int
 ) -> None:
     fill(log, seed)
-    for cache in (None, tmp_path / "cache"):
-        with closing(mirror_of(log, cache, book)) as mirror:
-            check(mirror)
-            check(mirror, dimensions=())
-            check(mirror, "token:k1,even")
-            check(mirror, start=PERIOD.start + timedelta(minutes=3, seconds=7))
+    with closing(mirror_of(log, tmp_path / "cache" if seed % 2 else None, book)) as mirror:
+        check(mirror)
+        check(mirror, dimensions=())
+        check(mirror, "token:k1,even")
+        check(mirror, start=PERIOD.start + timedelta(minutes=3, seconds=7))
 
 
 def test_incidents_from_kept_days_are_those_from_rows_in_any_zone(
