@@ -7,6 +7,7 @@ is held against the log by the cheapest of these that will do.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -18,6 +19,7 @@ from typing import Any
 import duckdb
 
 from cost_top.mirror.database import Database, take
+from cost_top.mirror.filled import Filled, filled_by_day, still_filled
 from cost_top.mirror.held import HeldFiles
 from cost_top.mirror.kept import KeptFiles, scan, stamp
 from cost_top.mirror.packed import Incoming
@@ -55,6 +57,7 @@ class ClosedDay:
     check: str  # the sums of rung 2; '' where the log has none
     plain: str = ""  # the digest of rung 3
     content: str = ""  # the digest of rung 4; '' without details
+    filled: Filled = field(default_factory=dict, compare=False)  # the names beside the log that its fields got
     compared: datetime = datetime(2000, 1, 1, tzinfo=UTC)  # when its cheap columns last were those of the log
     evidence: Evidence | None = None  # what the log said of itself before all of it was read or compared
     path: Path | None = None
@@ -70,6 +73,8 @@ class ClosedDay:
     def reading(self) -> str:
         """A short text for what was read: other rows, another text."""
         said = f"{self.row_count} {self.check} {self.plain} {self.content}"
+        if any(self.filled.values()):
+            said += json.dumps(self.filled, sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def is_damaged(self, thorough: bool) -> bool:
@@ -108,6 +113,10 @@ class Days:
         if self._held is not None and day.held is not None:
             self._held.release(day.held)
 
+    def is_filled(self, day: ClosedDay) -> bool:
+        """Whether the names beside the log would still fill its rows as they did."""
+        return still_filled(day.filled, self._database.filling)
+
     def is_noted(self, day: ClosedDay) -> bool:
         """Whether a reading is still the one that is kept: of another nothing may be written any more."""
         files = self.files
@@ -120,7 +129,7 @@ class Days:
         if files is None:
             return []
         noted = (_from_note(day, files.note(day)) for day in days)
-        found = (self._found(connection, files, day) for day in noted if day is not None)
+        found = (self._found(connection, files, day) for day in noted if day is not None and self.is_filled(day))
         return [day for day in found if day is not None]
 
     def read(
@@ -137,6 +146,7 @@ class Days:
                 f"FROM {incoming.witnesses} GROUP BY 1"
             ).fetchall()
             digests = {day: (f"{count} {plain}", f"{count} {content}") for day, count, plain, content in sums}
+            filled = filled_by_day(connection, incoming.rows, self._database.filling, days)
             self.rows_a_day = sum(count for _, count, *_ in sums) // len(days)
             found = []
             with self._rows_of_days(connection, incoming) as select:
@@ -144,7 +154,7 @@ class Days:
                     plain, content = digests.get(day, ("0 0", "0 0"))
                     closed = ClosedDay(
                         day, "", int(plain.split(" ", 1)[0]), details, checks[day], plain, content if complete else "",
-                        now, evidence if complete else None,
+                        filled[day], now, evidence if complete else None,
                     )  # fmt: skip
                     found.append(self._keep(connection, closed, select(closed)))
             return found
@@ -194,11 +204,14 @@ class Days:
         unchanged = day.evidence is not None and told and (
             (evidence.place, evidence.changes) == (day.evidence.place, day.evidence.changes)
         )  # fmt: skip
-        if unchanged and evidence == day.evidence:
+        filled = self.is_filled(day)
+        if filled and unchanged and evidence == day.evidence:
             return self._proven(day, now, evidence), False
-        if rung <= Rung.WRITTEN:
+        if filled and rung <= Rung.WRITTEN:
             return day, False
-        if rung is Rung.SUMS:
+        if not filled:
+            pass  # its rows are what they were, and are called otherwise
+        elif rung is Rung.SUMS:
             if _check(reader, day.day) == day.check:
                 return day, False
         elif rung is Rung.ALL and self._costly and not unchanged:
@@ -302,7 +315,7 @@ def _note(day: ClosedDay) -> dict[str, Any]:
     evidence = day.evidence
     return {
         "row_count": day.row_count, "details": day.details, "check": day.check, "plain": day.plain,
-        "content": day.content, "compared": day.compared.isoformat(),
+        "content": day.content, "filled": day.filled, "compared": day.compared.isoformat(),
         "evidence": asdict(evidence) if evidence is not None else None,
     }  # fmt: skip
 
@@ -312,7 +325,7 @@ def _from_note(day: date, note: dict[str, Any]) -> ClosedDay | None:
         evidence = note["evidence"]
         return ClosedDay(
             day, "", int(note["row_count"]), bool(note["details"]), str(note["check"]), str(note["plain"]),
-            str(note["content"]), datetime.fromisoformat(note["compared"]),
+            str(note["content"]), dict(note.get("filled") or {}), datetime.fromisoformat(note["compared"]),
             Evidence(**evidence) if evidence is not None else None,
         )  # fmt: skip
     except (ValueError, KeyError, TypeError):
