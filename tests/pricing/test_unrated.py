@@ -143,6 +143,14 @@ def test_what_the_owner_of_a_key_pays_is_never_spend(reported: int | None, marke
     assert (unknown.status, unknown.cost, unknown.market_cost) == ("reported", 0, 7)
 
 
+def test_input_that_nobody_counted_is_not_nothing() -> None:
+    answer = price(BOOK, Request("openai", "gpt-5", NOON, output_tokens=10))
+    assert (answer.status, answer.doubt, answer.cost) == ("unpriced", "input", 10 * 10_000_000)
+    assert price(BOOK, Request("openai", "gpt-5", NOON, 0, output_tokens=10)).status == "priced"
+    told = price(BOOK, Request("openai", "gpt-5", NOON, output_tokens=10, reported_cost=7 * MILLION))
+    assert (told.status, told.cost, told.market_cost) == ("reported", 7 * MILLION, 7 * MILLION)
+
+
 def test_reasoning_that_cannot_be_inside_the_output_stands_beside_it() -> None:
     answer = price(BOOK, Request("openai", "gpt-5", NOON, 100, output_tokens=10, reasoning_tokens=50))
     assert answer.cost == (100 * 1_250_000 + 60 * 10_000_000)

@@ -89,10 +89,13 @@ class Market:
     amount: int
     prompt_cache_savings: int | None
     parts: tuple[Part, ...]
+    input_known: bool = True  # False where an answer has a count and its question none
 
     @property
     def missing(self) -> str | None:
-        """The first kind of usage that has no rate."""
+        """What is left out of the amount: input that nobody counted, or the first kind of usage that has no rate."""
+        if not self.input_known:
+            return "input"
         return next((part.name.replace(" ", "_") for part in self.parts if part.rate is None), None)
 
     @property
@@ -146,7 +149,8 @@ def market_of(entry: Entry | None, request: Request, tokens: Tokens) -> Market |
     rates = quote.rates(tokens.input)
     parts = _parts(rates, request, tokens)
     amount = _fitting(sum(part.amount for part in parts))
-    return None if amount is None else Market(quote, amount, _prompt_savings(rates, tokens), parts)
+    known = request.input_tokens is not None or not tokens.output or not rates.input
+    return None if amount is None else Market(quote, amount, _prompt_savings(rates, tokens), parts, known)
 
 
 def _parts(rates: Rates, request: Request, tokens: Tokens) -> tuple[Part, ...]:

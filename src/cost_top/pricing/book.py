@@ -17,7 +17,7 @@ from cost_top.pricing.overrides import Overrides, OwnPrice, Paid, read_overrides
 from cost_top.pricing.rates import Period, Schedule, Timeline, quote, schedules
 
 # Raised when the same rates would price a request otherwise: a new version re-prices what is mirrored.
-ENGINE = 4
+ENGINE = 5
 _ZERO = {"in": 0, "out": 0}
 _Chosen = TypeVar("_Chosen", OwnPrice, Paid)
 

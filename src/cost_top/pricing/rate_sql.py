@@ -77,7 +77,8 @@ LEFT JOIN {pairs} p ON c.provider IS NOT DISTINCT FROM p.provider AND c.model IS
 _PRICED = """
 SELECT t.*, s.free AS _ct_free, s.override AS _ct_override, s.paid_of AS _ct_paid_of, s.paid_per AS _ct_paid_per,
   s.doubt AS _ct_unrated,
-  CASE WHEN t._ct_beside AND s.input IS NOT NULL THEN CASE
+  CASE WHEN t.input_tokens IS NULL AND t._ct_output > 0 AND s.input > 0 THEN 'input'
+    WHEN t._ct_beside AND s.input IS NOT NULL THEN CASE
     WHEN t._ct_audio_in > 0 AND s.audio_input IS NULL THEN 'audio_input'
     WHEN t._ct_audio_cached > 0 AND s.audio_cached IS NULL THEN 'cached_audio_input'
     WHEN t._ct_audio_out > 0 AND s.audio_output IS NULL THEN 'audio_output'
