@@ -13,7 +13,6 @@ from cost_top.mirror.tail import Tail
 from cost_top.model.query import ReportQuery
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import open_log
-from support.followed import Steady
 from support.gateway_shapes import BIFROST, NATIVE, NEW_API
 from support.log_writers import mysql_writer, postgres_writer, sqlite_writer
 from support.logical import expected, requests, told
@@ -42,7 +41,6 @@ def test_what_happens_to_rows_is_seen(shape, database, request, tmp_path):
         source = open_log(writer.location)
         mirror = Mirror(source, RateBook.load(None), None)
         with source.connect() as reader:
-            reader.statistics.__class__ = Steady
             mirror.database.set_lookups(reader.lookups())
             start = datetime(now.year, now.month, now.day) - timedelta(days=1)
             tail = Tail(mirror, reader, source.overlap, 1.0)

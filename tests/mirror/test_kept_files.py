@@ -40,7 +40,7 @@ def kept(sqlite_log, tmp_path: Path):
 
 def total(path: Path, folder: Path) -> tuple[int, list[str]]:
     now = datetime.now(UTC)
-    period = Period(now - timedelta(days=11), now)
+    period = Period(now - timedelta(days=20), now)
     mirror = read_period(open_log(str(path)), RateBook.load(None), folder / "cache", period)
     try:
         report = mirror.report(ReportQuery(period.start, period.end, group_by=("user",)), now)

@@ -121,6 +121,8 @@ def keys(row: Row, lens: str) -> list[Any]:
 def compare(watched: Followed, log: NativeLog, filters: int = len(WHERE)) -> None:
     """Hold the mirror's answers for a live window with a cut edge against the log, for some of the filters."""
     mirror, now = watched.history.mirror, watched.now
+    while mirror.keep_facts():
+        pass
     start = (now - timedelta(days=2, minutes=7)).replace(second=0, microsecond=0)
     minutes = tuple(now.replace(second=0, microsecond=0) + timedelta(minutes=n) for n in range(-59, 2))
     hours = tuple(now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=n) for n in range(-30, 2))
@@ -210,7 +212,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Followed
     now = datetime.now(UTC)
     for number in range(120):
         log.add(**made(draw, now - timedelta(hours=draw.randrange(96), seconds=number)))
-    followed = Followed(open_log(str(log.path)))
+    followed = Followed(open_log(str(log.path)), tmp_path_factory.mktemp("cache"))
     yield followed, log, draw
     followed.close()
     log.close()

@@ -17,7 +17,6 @@ from cost_top.mirror.tail import Arrivals, Tail
 from cost_top.model.query import ReportQuery
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import open_log
-from support.followed import Steady
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 START = (NOW - timedelta(hours=3)).replace(tzinfo=None)
@@ -32,7 +31,6 @@ class Followed:
         self.log = log
         self.mirror = Mirror(source, RateBook.load(None), None)
         self.reader = source.connect()
-        self.reader.statistics.__class__ = Steady
         self.tail = Tail(self.mirror, self.reader, source.overlap)
         self.now, self.clock = NOW, 0.0
 

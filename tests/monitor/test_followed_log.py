@@ -136,34 +136,3 @@ def test_names_that_stand_beside_the_log_are_looked_up_again(tmp_path, face, mon
         database.execute(*row)
     shown.until(lambda snapshot: names(snapshot) == [("k2", "second"), ("k1", "first")])
     database.close()
-
-
-def providers(snapshot):
-    """The spend by provider."""
-    lens = snapshot.lens("provider")
-    return lens and {row.key[0]: row.measures.total_cost for row in lens.report.rows}
-
-
-def test_a_field_that_is_filled_from_beside_the_log_follows_what_stands_there_in_closed_days_too(
-    tmp_path, face, monkeypatch
-):
-    ahead = [0.0]
-    monkeypatch.setattr(log_hub, "clock", lambda: time.monotonic() + ahead[0])
-    path = tmp_path / "calls.db"
-    database = sqlite3.connect(path, isolation_level=None)
-    database.execute("CREATE TABLE calls (id TEXT, at INTEGER, key_id TEXT, cost REAL)")
-    database.execute("CREATE TABLE keys (id TEXT, name TEXT)")
-    database.executemany("INSERT INTO keys VALUES (?, ?)", [("k1", "openai"), ("k2", "azure")])
-    now = int(time.time()) - 60
-    calls = [("a", now, "k1", 1.0), ("b", now - 5 * 86400, "k1", 2.0), ("c", now - 6 * 86400, "k2", 4.0)]
-    database.executemany("INSERT INTO calls VALUES (?, ?, ?, ?)", calls)
-    mapping = (
-        MAPPING.replace("token =", "provider =").replace('"token_name"', '"provider"').replace('"token"', '"provider"')
-    )
-    (tmp_path / "mine.toml").write_text(mapping)
-    shown = face(str(path), str(tmp_path / "mine.toml"))
-    shown.until(lambda snapshot: providers(snapshot) == {"openai": 3 * DOLLAR, "azure": 4 * DOLLAR})
-    database.execute("UPDATE keys SET name = 'groq' WHERE id = 'k1'")
-    ahead[0] = 301.0
-    shown.until(lambda snapshot: providers(snapshot) == {"groq": 3 * DOLLAR, "azure": 4 * DOLLAR})
-    database.close()

@@ -11,7 +11,6 @@ from typing import Any
 
 import duckdb
 
-from cost_top.mirror.filled import filling
 from cost_top.mirror.names import NAMED, Names, is_naming
 from cost_top.mirror.packed import Incoming, packed_rows
 from cost_top.mirror.schema import COLUMNS, QUARTER, create_table, first_row
@@ -46,7 +45,6 @@ class Database:
         self._lock = threading.Lock()
         self._threads = THREADS
         self._lookups: tuple[Lookup, ...] = ()
-        self.filling: tuple[Lookup, ...] = ()  # those that fill fields; rows that are held were filled by some
         self.names = Names(self.connection)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -137,7 +135,6 @@ class Database:
     def set_lookups(self, lookups: tuple[Lookup, ...]) -> bool:
         """The names kept beside the log's rows: rows read from now on carry them. Whether any is new."""
         self._lookups = tuple(lookup for lookup in lookups if not is_naming(lookup))
-        self.filling = filling(self._lookups)
         return self.names.set_lookups(self.connection.cursor(), lookups)
 
     def _name(self, connection: duckdb.DuckDBPyConnection) -> None:

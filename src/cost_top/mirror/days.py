@@ -7,7 +7,6 @@ is held against the log by the cheapest of these that will do.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -19,7 +18,6 @@ from typing import Any
 import duckdb
 
 from cost_top.mirror.database import Database, take
-from cost_top.mirror.filled import Filled, filled_by_day, still_filled
 from cost_top.mirror.held import HeldFiles
 from cost_top.mirror.kept import KeptFiles, scan, stamp
 from cost_top.mirror.packed import Incoming
@@ -57,7 +55,6 @@ class ClosedDay:
     check: str  # the sums of rung 2; '' where the log has none
     plain: str = ""  # the digest of rung 3
     content: str = ""  # the digest of rung 4; '' without details
-    filled: Filled = field(default_factory=dict, compare=False)  # the names beside the log that its fields got
     compared: datetime = datetime(2000, 1, 1, tzinfo=UTC)  # when its cheap columns last were those of the log
     evidence: Evidence | None = None  # what the log said of itself before all of it was read or compared
     path: Path | None = None
@@ -73,8 +70,6 @@ class ClosedDay:
     def reading(self) -> str:
         """A short text for what was read: other rows, another text."""
         said = f"{self.row_count} {self.check} {self.plain} {self.content}"
-        if any(self.filled.values()):
-            said += json.dumps(self.filled, sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def is_damaged(self, thorough: bool) -> bool:
@@ -110,12 +105,17 @@ class Days:
 
     def release(self, day: ClosedDay) -> None:
         """Have done with a day's file: nobody reads it any more."""
-        if self._held is not None and day.held is not None:
-            self._held.release(day.held)
+        if day.held is not None:
+            self.release_file(day.held)
 
-    def is_filled(self, day: ClosedDay) -> bool:
-        """Whether the names beside the log would still fill its rows as they did."""
-        return still_filled(day.filled, self._database.filling)
+    def hold_file(self, path: Path) -> Path | None:
+        """A file that stands beside a day, under a name that nobody else removes; None where it is gone."""
+        return self._held.hold(path) if self._held is not None else None
+
+    def release_file(self, held: Path) -> None:
+        """Have done with a file that was held."""
+        if self._held is not None:
+            self._held.release(held)
 
     def is_noted(self, day: ClosedDay) -> bool:
         """Whether a reading is still the one that is kept: of another nothing may be written any more."""
@@ -129,7 +129,7 @@ class Days:
         if files is None:
             return []
         noted = (_from_note(day, files.note(day)) for day in days)
-        found = (self._found(connection, files, day) for day in noted if day is not None and self.is_filled(day))
+        found = (self._found(connection, files, day) for day in noted if day is not None)
         return [day for day in found if day is not None]
 
     def read(
@@ -146,7 +146,6 @@ class Days:
                 f"FROM {incoming.witnesses} GROUP BY 1"
             ).fetchall()
             digests = {day: (f"{count} {plain}", f"{count} {content}") for day, count, plain, content in sums}
-            filled = filled_by_day(connection, incoming.rows, self._database.filling, days)
             self.rows_a_day = sum(count for _, count, *_ in sums) // len(days)
             found = []
             with self._rows_of_days(connection, incoming) as select:
@@ -154,7 +153,7 @@ class Days:
                     plain, content = digests.get(day, ("0 0", "0 0"))
                     closed = ClosedDay(
                         day, "", int(plain.split(" ", 1)[0]), details, checks[day], plain, content if complete else "",
-                        filled[day], now, evidence if complete else None,
+                        now, evidence if complete else None,
                     )  # fmt: skip
                     found.append(self._keep(connection, closed, select(closed)))
             return found
@@ -204,14 +203,11 @@ class Days:
         unchanged = day.evidence is not None and told and (
             (evidence.place, evidence.changes) == (day.evidence.place, day.evidence.changes)
         )  # fmt: skip
-        filled = self.is_filled(day)
-        if filled and unchanged and evidence == day.evidence:
+        if unchanged and evidence == day.evidence:
             return self._proven(day, now, evidence), False
-        if filled and rung <= Rung.WRITTEN:
+        if rung <= Rung.WRITTEN:
             return day, False
-        if not filled:
-            pass  # its rows are what they were, and are called otherwise
-        elif rung is Rung.SUMS:
+        if rung is Rung.SUMS:
             if _check(reader, day.day) == day.check:
                 return day, False
         elif rung is Rung.ALL and self._costly and not unchanged:
@@ -315,7 +311,7 @@ def _note(day: ClosedDay) -> dict[str, Any]:
     evidence = day.evidence
     return {
         "row_count": day.row_count, "details": day.details, "check": day.check, "plain": day.plain,
-        "content": day.content, "filled": day.filled, "compared": day.compared.isoformat(),
+        "content": day.content, "compared": day.compared.isoformat(),
         "evidence": asdict(evidence) if evidence is not None else None,
     }  # fmt: skip
 
@@ -325,7 +321,7 @@ def _from_note(day: date, note: dict[str, Any]) -> ClosedDay | None:
         evidence = note["evidence"]
         return ClosedDay(
             day, "", int(note["row_count"]), bool(note["details"]), str(note["check"]), str(note["plain"]),
-            str(note["content"]), dict(note.get("filled") or {}), datetime.fromisoformat(note["compared"]),
+            str(note["content"]), datetime.fromisoformat(note["compared"]),
             Evidence(**evidence) if evidence is not None else None,
         )  # fmt: skip
     except (ValueError, KeyError, TypeError):

@@ -9,9 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cost_top.mirror.database import THREADS
+from cost_top.mirror.facts import FactsLost
 from cost_top.mirror.lenses import Lenses, by_time
 from cost_top.mirror.report import naive
 from cost_top.mirror.rollup_tables import BAR_SUMS, LENSES, TRUST_LENS
+from cost_top.mirror.runs import Runs
 from cost_top.mirror.slices import Slice
 from cost_top.mirror.where import asks_for_names
 from cost_top.model.dimensions import EVERY_DIMENSION
@@ -52,6 +54,8 @@ class Sums:
         """Used on the mirror's thread."""
         self._mirror = mirror
         self._lenses = Lenses(mirror.rollups)
+        self._runs = Runs(mirror)
+        mirror.rollups.are_few = lambda where, lenses: self._runs.needed(where, lenses) is not None
         self._timed_reports: dict[tuple[object, ...], tuple[float, Report]] = {}  # when they are due again
         self._cut: set[Slice] = set()  # the edges of the last question's period
         self._names_version = 0
@@ -61,7 +65,12 @@ class Sums:
     def answers(self, needs: Sequence[Need], until: float, as_of: datetime) -> dict[str, Reply]:
         """A reply for each need. Builds what is missing until the monotonic clock passes `until`."""
         self._follow_names({need.query.where for need in needs})
-        self._build(needs, until)
+        for where in self._runs.follow(needs):
+            self._mirror.rollups.forget_filter(where)
+        try:
+            self._build(needs, until)
+        except FactsLost:
+            self._build(needs, until)
         replies: dict[str, Reply] = {}
         for need in needs:
             replies[need.name] = self._reply(need, replies, as_of)
@@ -136,7 +145,9 @@ class Sums:
 
     def _slices(self, need: Need) -> list[Slice]:
         query = need.query
-        return self._mirror.slices(naive(query.start), None if need.open_end else naive(query.end))
+        slices = self._mirror.slices(naive(query.start), None if need.open_end else naive(query.end))
+        needed = self._runs.needed(query.where, _lenses_of(need))
+        return slices if needed is None else self._runs.join(query.where, slices, needed)
 
     # Building
 
@@ -155,6 +166,8 @@ class Sums:
 
     def _build_slices(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: float) -> bool:
         rollups, database = self._mirror.rollups, self._mirror.database
+        if not self._runs.build(where, wanted, until):
+            return False
         # Cut edges are summed in one go, for every lens that one of them is wanted for: planning costs more than they.
         cut = {piece: named for piece, named in wanted.items() if not piece.is_whole}
         of_cut = tuple(dict.fromkeys(lens for named in cut.values() for lens in named))
@@ -169,15 +182,15 @@ class Sums:
         for lenses, pieces in sorted(together.items(), key=lambda item: max(item[1]), reverse=True):
             missing = rollups.missing(where, lenses, pieces)
             short = [piece for piece in missing if piece.end - piece.start <= timedelta(hours=1)]
-            runs = self._runs(short)
-            for chunk in (*runs, *_growing([piece for piece in missing if piece not in short])):
-                database.use_threads(1 if chunk in runs else THREADS)
+            hours = self._hours(short)
+            for chunk in (*hours, *_growing([piece for piece in missing if piece not in short])):
+                database.use_threads(1 if chunk in hours else THREADS)
                 rollups.build(where, lenses, chunk)
                 if time.monotonic() > until:
                     return False
         return True
 
-    def _runs(self, hours: Iterable[Slice]) -> list[list[Slice]]:
+    def _hours(self, hours: Iterable[Slice]) -> list[list[Slice]]:
         """Hours, those of each closed day and those of the hot end by themselves."""
         runs: dict[date | None, list[Slice]] = {}
         for hour in hours:

@@ -10,6 +10,7 @@ from typing import Any
 from cost_top.mirror.measures import ADDITIVE_NAMES
 from cost_top.model.query import TOKENS, in_order
 
+Group = tuple[Any, ...]  # key, second, newest, *additive measures
 _TOKEN_PLACES = tuple(3 + ADDITIVE_NAMES.index(name) for name in ("input_tokens", "output_tokens"))
 
 

@@ -29,8 +29,8 @@ _FORMAT = (
     "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 2000, "
     "ROW_GROUP_SIZE 40960"
 )
-SUMS, FEATURES = ".sums", ".features"
-_SUFFIXES = (".parquet", SUMS, FEATURES)
+SUMS, FEATURES, FACTS = ".sums", ".features", ".facts"
+_SUFFIXES = (".parquet", SUMS, FEATURES, FACTS)
 
 
 class KeptFiles:

@@ -25,6 +25,7 @@ _MEMO_SIZE = 500
 _GROUPS_SIZE = 100
 _ROWS_SIZE = 4000
 _LARGE = {"groups", "merged", "top", "known", "costs"}
+_ALL = 1_000_000_000
 _FEW_GROUPS = 1000  # more are merged and ordered by the database
 _STEP = 256  # groups more are asked for at a time
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -89,10 +90,11 @@ class Lenses:
         """Groups `(key, second, newest, *sums)`. What was summed is kept from tick to tick, what was added is not."""
         rollups = self._rollups
         numbers = tuple(rollups.numbers(where, lens, slices))
-        tabled = rollups.tabled(numbers)
-        summed = self._remember(("merged", lens, tabled), lambda: self._summed(where, lens, slices))
+        tabled, frozen = rollups.tabled(numbers), rollups.frozen(numbers)
+        limit_read = _ALL if frozen else _FEW_GROUPS + 1
+        summed = self._remember(("merged", lens, tabled, frozen), lambda: self._summed(where, lens, slices, limit_read))
         added = merge_groups(rollups.added(lens, numbers))
-        if len(summed) <= _FEW_GROUPS:
+        if frozen or len(summed) <= _FEW_GROUPS:
             groups = merge_groups(summed, added)
             return order_groups(groups, measure, descending)[:limit], len(groups)
         # Of many groups the first are asked for, so many more as what was added may have moved, and those it moved.
@@ -112,16 +114,17 @@ class Lenses:
         came = sum(1 for group in added if group[0] not in there and known[group[0]] is None)
         return order_groups(merge_groups(first, moved, added), measure, descending)[:limit], count + came
 
-    def _summed(self, where: Filter, lens: str, slices: Sequence[Slice]) -> list[tuple[Any, ...]]:
-        """The groups of a lens, merged; more than `_FEW_GROUPS` where there are too many to hold."""
+    def _summed(self, where: Filter, lens: str, slices: Sequence[Slice], limit: int) -> list[tuple[Any, ...]]:
+        """The groups of a lens, merged; `limit` of them where there are too many to hold."""
         parts = []
         for part in _by_change(slices):
-            tabled = self._rollups.tabled(self._rollups.numbers(where, lens, part))
+            numbers = self._rollups.numbers(where, lens, part)
+            known = (*self._rollups.tabled(numbers), *self._rollups.frozen(numbers))
             found = self._remember(
-                ("groups", lens, tabled),
-                lambda tabled=tabled: self._rollups.tables.groups(lens, tabled, _FEW_GROUPS + 1),  # type: ignore[misc]
+                ("groups", lens, known),
+                lambda known=known: self._rollups.groups(lens, known, limit),  # type: ignore[misc]
             )
-            if len(found) > _FEW_GROUPS:
+            if len(found) >= limit:
                 return found
             parts.append(found)
         return merge_groups(*parts)
@@ -129,11 +132,10 @@ class Lenses:
     def costs(self, where: Filter, lens: str, slices: Sequence[Slice], keys: tuple[Key, ...]) -> tuple[ReportRow, ...]:
         """The cost of each of these groups, nothing where it has none."""
         numbers = tuple(self._rollups.numbers(where, lens, slices))
-        costs = self._remember(
-            ("costs", lens, self._rollups.tabled(numbers)), lambda: self._rollups.tables.costs(lens, numbers)
-        )
+        tabled = self._rollups.tabled(numbers)
+        costs = self._remember(("costs", lens, tabled), lambda: self._rollups.tables.costs(lens, tabled))
         added: dict[str | None, int] = {}
-        for group in self._rollups.added(lens, numbers):
+        for group in self._rollups.held(lens, numbers):
             added[group[0]] = added.get(group[0], 0) + group[3]
         return self._remember(
             ("beside", lens, numbers, self._rollups.version(numbers), keys),
@@ -170,7 +172,7 @@ class Lenses:
             )
             for place, provider, *values in found:
                 add(place, provider, values)
-            for provider, quarter, _, *measures in self._rollups.added("provider", numbers):
+            for provider, quarter, _, *measures in self._rollups.held("provider", numbers):
                 place = bisect_right(cuts, quarter) - 1
                 if 0 <= place < len(cuts) - 1:
                     add(place, provider, _bar_sums(measures))
@@ -185,7 +187,7 @@ def by_time(rollups: Rollups, slices: Sequence[Slice], query: ReportQuery, as_of
     first, last = quarters_of(slices)
     selected, keys = keys_of(query.group_by, LocalTime(first, last + 1, query.zone))
     numbers = rollups.numbers(query.where, "provider", slices)
-    sums, values = rollups.tables.quarters(rollups.tabled(numbers), rollups.added("provider", numbers))
+    sums, values = rollups.tables.quarters(rollups.tabled(numbers), rollups.held("provider", numbers))
     grouped = f"SELECT {selected}, {part_sums()} FROM ({sums}) GROUP BY {keys}"
     return ordered(rollups.tables.connection, grouped, values, query, as_of, (), None)
 
@@ -196,6 +198,6 @@ def _by_change(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], list[
     lately = max((part.end for part in slices), default=datetime.max) - timedelta(hours=3)
     for part in slices:
         length = part.end - part.start
-        place = 0 if length == timedelta(days=1) else 1 if part.is_whole and part.end <= lately else 2
+        place = 0 if length >= timedelta(days=1) else 1 if part.is_whole and part.end <= lately else 2
         parts[place].append(part)
     return parts

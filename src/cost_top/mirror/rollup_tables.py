@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import duckdb
 
+from cost_top.mirror.groups import Group
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST, order_sql, part_sums, row_parts
 from cost_top.model.dimensions import EVERY_DIMENSION
 from cost_top.model.query import TOKENS
@@ -22,7 +23,6 @@ LENSES: dict[str, tuple[str, ...]] = {
 # What a bar of the chart shows.
 BAR_SUMS = ("total_cost", "request_count", "saved_by_cache", "unpriced_count", "input_tokens", "output_tokens",
             "error_count")  # fmt: skip
-Group = tuple[Any, ...]  # key, second, newest, *additive measures
 
 
 def lens_table(lens: str) -> str:
@@ -96,9 +96,11 @@ class RollupTables:
         return {row[0]: row[1:] for row in found}
 
     def top(
-        self, lens: str, numbers: Iterable[int], measure: str, descending: bool, limit: int
+        self, lens: str, numbers: Collection[int], measure: str, descending: bool, limit: int
     ) -> tuple[list[Group], int]:
         """The first groups of a lens over slices by a measure, and how many groups there are."""
+        if not numbers:
+            return [], 0
         places = {"key": "key", "newest": "max(newest)", TOKENS: "sum(input_tokens) + sum(output_tokens)"}
         place = places.get(measure) or f"sum({_measure(measure)})"
         rows = self.connection.execute(
@@ -108,16 +110,18 @@ class RollupTables:
         ).fetchall()
         return [row[:-1] for row in rows], int(rows[0][-1]) if rows else 0
 
-    def groups(self, lens: str, numbers: Iterable[int], limit: int) -> list[Group]:
+    def groups(self, lens: str, numbers: Collection[int], limit: int) -> list[Group]:
         """Groups of a lens over slices, in no order."""
+        if not numbers:
+            return []
         return self.connection.execute(
             f"SELECT key, {_second(lens)}, max(newest), {part_sums()} FROM {lens_table(lens)} "
             f"WHERE slice IN ({_in(numbers)}) GROUP BY key LIMIT {int(limit)}"
         ).fetchall()
 
-    def groups_of(self, lens: str, numbers: Iterable[int], keys: Sequence[str | None]) -> list[Group]:
+    def groups_of(self, lens: str, numbers: Collection[int], keys: Sequence[str | None]) -> list[Group]:
         """As `groups`, of these keys alone."""
-        if not keys:
+        if not keys or not numbers:
             return []
         return self.connection.execute(
             f"SELECT key, {_second(lens)}, max(newest), {part_sums()} FROM {lens_table(lens)} "
@@ -126,22 +130,24 @@ class RollupTables:
             [[key for key in keys if key is not None], None in keys],
         ).fetchall()
 
-    def costs(self, lens: str, numbers: Iterable[int]) -> dict[str | None, int]:
+    def costs(self, lens: str, numbers: Collection[int]) -> dict[str | None, int]:
         """The cost of every group of a lens over slices."""
+        if not numbers:
+            return {}
         return dict(
             self.connection.execute(
                 f"SELECT key, sum(total_cost) FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)}) GROUP BY key"
             ).fetchall()
         )
 
-    def bars(self, numbers: Iterable[int], first: int, last: int, cuts: Sequence[int]) -> list[tuple[Any, ...]]:
+    def bars(self, numbers: Collection[int], first: int, last: int, cuts: Sequence[int]) -> list[tuple[Any, ...]]:
         """Rows `(bar, provider, *BAR_SUMS)` of slices in the quarters `[first, last)`, at which bars are cut too."""
         bars = ", ".join(
             f"({place}, {start}, {end})"
             for place, (start, end) in enumerate(itertools.pairwise(cuts))
             if start <= last and end > first
         )
-        if not bars:
+        if not bars or not numbers:
             return []
         sums = ", ".join(f"sum({name})" for name in BAR_SUMS)
         return self.connection.execute(

@@ -7,13 +7,15 @@ A slice is an interval that holds whole: a closed day, an hour of the hot end, t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
 
 from cost_top.mirror.added import Added, SummedRow, additive, place, trust
+from cost_top.mirror.fact_sums import Found
+from cost_top.mirror.groups import Group, merge_groups
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
 from cost_top.mirror.rollup_tables import TRUST_LENS, RollupTables
 from cost_top.mirror.slices import Slice, are_contiguous, number_sql, same_missing
@@ -30,6 +32,8 @@ class Rollups:
         """`relation_of` gives the SQL relation that holds the rows of slices."""
         self.tables = RollupTables(connection)
         self._relation_of = relation_of
+        # Whether the groups of a filter's hours are few enough to stand beside the tables.
+        self.are_few: Callable[[Filter, Sequence[str]], bool] = lambda _where, _lenses: False
         self._numbers = itertools.count(1)
         self.days_summed = 0  # rises when sums of whole days are made
         self._recent: list[str] = []
@@ -39,7 +43,8 @@ class Rollups:
         self._trust: dict[int, tuple[int, ...]] = {}
         # By slice number too: what came after the sums were made, without a filter. The tables do not hold it.
         self._added: dict[int, Added] = {}
-        self._loose: set[int] = set()  # of these everything is there
+        self._loose: set[int] = set()  # of these everything is there, or in `_frozen`
+        self._frozen: dict[int, dict[str, list[Group]]] = {}  # groups of a filter by lens, which nothing is added to
 
     def missing(self, where: Filter, lenses: Iterable[str], slices: Iterable[Slice]) -> list[Slice]:
         """The slices that some lens has no sums for, newest first."""
@@ -52,21 +57,40 @@ class Rollups:
         text = str(where)
         for wanted, parts in same_missing({lens: self._known.setdefault((text, lens), {}) for lens in lenses}, slices):
             numbered = {part: next(self._numbers) for part in parts}
-            if parts[0].is_whole:
-                self._compute(where, wanted, numbered)
+            if not parts[0].is_whole:
+                self._compute_beside(where, wanted, numbered, *self._cut_source(where, numbered))
+            elif where and parts[0].end - parts[0].start < _DAY and self.are_few(where, wanted):
+                self._compute_beside(where, wanted, numbered, *self._source(where, numbered))
             else:
-                self._compute_cut(where, wanted, numbered)
+                self._compute(where, wanted, numbered)
             for lens in wanted:
                 self._known[text, lens].update(numbered)
             self.days_summed += any(part.end - part.start == _DAY for part in parts)
 
-    def _compute(self, where: Filter, lenses: Sequence[str], numbered: dict[Slice, int]) -> None:
+    def hold(self, where: Filter, lenses: Iterable[str], found: Mapping[Slice, Found]) -> None:
+        """Take over the sums of a filter's slices that were made of integer rows."""
+        lenses = tuple(lenses)
+        for part, one in found.items():
+            number = next(self._numbers)
+            self._totals[number], self._frozen[number] = one.totals, one.groups
+            self._loose.add(number)
+            if TRUST_LENS in lenses:
+                self._trust[number] = one.trust
+            for lens in lenses:
+                self._known.setdefault((str(where), lens), {})[part] = number
+
+    def _source(self, where: Filter, numbered: dict[Slice, int]) -> tuple[str, list[object]]:
+        """A SELECT of the rows of slices of one length, with the number of each, and its parameters."""
         sql, parameters = condition(where)
         rows = self._relation_of(tuple(numbered))
         given = [min(part.start for part in numbered), max(part.end for part in numbered), *parameters]
         source = f"SELECT *, {number_sql(numbered)} AS slice FROM {rows} WHERE time >= ? AND time < ? AND {sql}"
         if not are_contiguous(numbered):
             source = f"SELECT * FROM ({source}) WHERE slice IS NOT NULL"
+        return source, given
+
+    def _compute(self, where: Filter, lenses: Sequence[str], numbered: dict[Slice, int]) -> None:
+        source, given = self._source(where, numbered)
         if grouped := _grouped(lenses):
             self._totals.update(self.tables.fill(grouped, source, given))
         if "tag" in lenses:
@@ -74,8 +98,8 @@ class Rollups:
         if TRUST_LENS in lenses:
             self._trust.update(self.tables.trust(source, given))
 
-    def _compute_cut(self, where: Filter, lenses: Sequence[str], numbered: dict[Slice, int]) -> None:
-        """Cut edges of windows, which last for a minute: their sums stand beside the tables, not in them."""
+    def _cut_source(self, where: Filter, numbered: dict[Slice, int]) -> tuple[str, list[object]]:
+        """As `_source`, of cut edges of windows, which last for a minute."""
         sql, parameters = condition(where)
         parts = [
             (f"SELECT *, {number} AS slice FROM {self._relation_of((part,))} WHERE time >= ? AND time < ? AND {sql}",
@@ -83,19 +107,35 @@ class Rollups:
             for part, number in numbered.items()
         ]  # fmt: skip
         source = " UNION ALL BY NAME ".join(select for select, _ in parts)
-        given = [value for _, values in parts for value in values]
+        return source, [value for _, values in parts for value in values]
+
+    def _compute_beside(
+        self, where: Filter, lenses: Sequence[str], numbered: dict[Slice, int], source: str, given: list[object]
+    ) -> None:
+        """Sums that stand beside the tables, not in them: of a filter as they are, else so that rows add to them."""
+        frozen = bool(where)
         for number in numbered.values():
             self._loose.add(number)
-            self._added[number] = Added()
+            if frozen:
+                self._frozen[number] = {}
+            else:
+                self._added[number] = Added()
+
+        def put(number: int, lens: str, group: Group) -> None:
+            if frozen:
+                self._frozen[number].setdefault(lens, []).append(group)
+            else:
+                self._added[number].put(lens, group[0], group[1], group[2], group[3:])
+
         if grouped := _grouped(lenses):
-            for number, lens, (key, second, newest, *sums) in self.tables.summed(grouped, source, given):
+            for number, lens, group in self.tables.summed(grouped, source, given):
                 if lens is None:
-                    self._totals[number] = tuple(sums)
+                    self._totals[number] = tuple(group[3:])
                 else:
-                    self._added[number].put(lens, key, second, newest, sums)
+                    put(number, lens, group)
         if "tag" in lenses:
-            for number, (tag, second, newest, *sums) in self.tables.summed_tags(source, given):
-                self._added[number].put("tag", tag, second, newest, sums)
+            for number, group in self.tables.summed_tags(source, given):
+                put(number, "tag", group)
         if TRUST_LENS in lenses:
             self._trust.update(self.tables.trust(source, given))
 
@@ -135,6 +175,21 @@ class Rollups:
     def tabled(self, numbers: Iterable[int]) -> tuple[int, ...]:
         """Those of the numbers whose groups are in the tables."""
         return tuple(number for number in numbers if number not in self._loose)
+
+    def frozen(self, numbers: Iterable[int]) -> tuple[int, ...]:
+        """Those of the numbers whose groups are held beside the tables for good."""
+        return tuple(number for number in numbers if number in self._frozen) if self._frozen else ()
+
+    def groups(self, lens: str, numbers: Iterable[int], limit: int) -> list[Group]:
+        """Groups of a lens over slices without what was added to them; at most so many of those in the tables."""
+        numbers = tuple(numbers)
+        beside = (self._frozen[number].get(lens, ()) for number in self.frozen(numbers))
+        return merge_groups(self.tables.groups(lens, self.tabled(numbers), limit), *beside)
+
+    def held(self, lens: str, numbers: Iterable[int]) -> list[Group]:
+        """What of a lens's groups over slices is not in the tables; a key may come several times."""
+        beside = (self._frozen[number].get(lens, ()) for number in self.frozen(numbers))
+        return [*self.added(lens, numbers), *itertools.chain.from_iterable(beside)]
 
     def totals(self, where: Filter, slices: Iterable[Slice], lens: str = "provider") -> tuple[int, ...]:
         """The additive measures summed over slices that a lens has been computed for (not tags, which overlap)."""
@@ -218,10 +273,11 @@ class Rollups:
 
     def forget_edges(self, used: set[Slice], hot_start: datetime) -> None:
         """Drop the cut edges of windows that have moved on; of days that closed before `hot_start` their hours too."""
-        day = timedelta(days=1)
         self.forget(
             lambda part: (
-                part not in used and (not part.is_whole or (part.start < hot_start and part.end - part.start < day))
+                part not in used
+                and part.end - part.start <= _DAY
+                and (not part.is_whole or (part.start < hot_start and part.end - part.start < _DAY))
             )
         )
 
@@ -253,6 +309,7 @@ class Rollups:
         for number in set(numbers) - held:
             self._totals.pop(number, None)
             self._added.pop(number, None)
+            self._frozen.pop(number, None)
             self._loose.discard(number)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from cost_top.mirror.database import Database
+from cost_top.mirror.database import THREADS, Database
 from cost_top.mirror.days import ClosedDay, Days, union
 from cost_top.mirror.engine import Sums
+from cost_top.mirror.facts import Facts
 from cost_top.mirror.features import features, keep_features
 from cost_top.mirror.hot import Hot, Upserted
 from cost_top.mirror.kept_sums import keep, take_over
@@ -46,6 +47,8 @@ class Mirror:
         self.hot = Hot(self.database.connection)
         self.days = Days(cache, source, self.database)
         self.rollups = Rollups(self.database.connection, self._relation_of)
+        self.facts = Facts(self.database.connection, self.days)
+        self._facts_due = True  # other days may be closed than are held as integers
         self.closed: dict[date, ClosedDay] = {}
         self.costly = bool(source.costly)
         self.untold = source.untold
@@ -64,6 +67,7 @@ class Mirror:
 
     def close(self) -> None:
         """Free the memory."""
+        self.facts.close()
         self.database.close()
         self.days.close()
 
@@ -98,6 +102,7 @@ class Mirror:
         """Take over a closed day that was read; sums over an earlier reading of it are dropped."""
         old = self.closed.get(day.day)
         self.closed[day.day] = day
+        self._facts_due = True
         self._sums_kept.pop(day.day, None)
         self._slices.clear()
         self.minutes.forget()
@@ -144,9 +149,21 @@ class Mirror:
         self._looked_at = self.rollups.days_summed
         return False
 
+    def keep_facts(self) -> bool:
+        """Hold one more closed day as integers, for filters, newest first; whether there was one to hold."""
+        if self._facts_due:
+            for _, day in sorted(self.closed.items(), reverse=True):
+                self.database.use_threads(THREADS)
+                if self.facts.keep(day):
+                    return True
+            self._facts_due = False
+        self.facts.rest()
+        return False
+
     def lose(self, day: date) -> None:
         """Forget a closed day whose rows are gone."""
         lost = self.closed.pop(day)
+        self.facts.forget(day)
         self.days.release(lost)
         self._slices.clear()
         self.minutes.forget()

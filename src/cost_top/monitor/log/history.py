@@ -9,7 +9,6 @@ from pathlib import Path
 
 from cost_top.mirror.backfill import Backfill, Failed, Work
 from cost_top.mirror.database import THREADS
-from cost_top.mirror.filled import filled_by_day, still_filled
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Tail
@@ -292,25 +291,7 @@ class History:
         Only files that were touched are looked into, unless `thorough`.
         """
         self.collect()
-        return self._read_again([day.day for day in self.mirror.closed.values() if day.is_damaged(thorough)])
-
-    def look_up(self) -> None:
-        """Take over the names beside the log; rows that others filled are read again. Raises `SourceError`."""
-        database = self.mirror.database
-        before = database.filling
-        self.changed |= database.set_lookups(self._reader.lookups())
-        if database.filling == before or self._phase is Phase.UNKNOWN:
-            return
-        hot, connection = self.mirror.hot.table, database.connection
-        days = [day for (day,) in connection.execute(f"SELECT DISTINCT CAST(time AS DATE) FROM {hot}").fetchall()]
-        filled = filled_by_day(connection, hot, before, days)
-        if not all(still_filled(each, database.filling) for each in filled.values()):
-            self.tail.fill(self.mirror.hot_start, None)
-            self.changed = True
-        self.collect()
-        self._read_again([day.day for day in self.mirror.closed.values() if not self.mirror.days.is_filled(day)])
-
-    def _read_again(self, lost: list[date]) -> bool:
+        lost = [day.day for day in self.mirror.closed.values() if day.is_damaged(thorough)]
         for day in lost:
             self.mirror.lose(day)
         self._ask(Work.READ, lost)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cost_top.monitor.log.month_end import MonthEnds
     from cost_top.monitor.log.screens import LogScreens
     from cost_top.pricing.book import RateBook
-    from cost_top.sources.base import LogSource
+    from cost_top.sources.base import LogReader, LogSource
 
 _LOOKUP_SECONDS = 300.0
 # A log is asked for at most this fraction (1/n) of the time.
@@ -220,13 +220,13 @@ class LogHub(HubThread):
                 self._engine = LogEngine(self.history.mirror, self._expected)
                 self._screens = LogScreens(self.history, self._engine)
                 try:
-                    source = self._loop(source)
+                    source = self._loop(source, reader)
                 finally:
                     self.history.close()
             finally:
                 reader.close()
 
-    def _loop(self, source: LogSource) -> LogSource | None:
+    def _loop(self, source: LogSource, reader: LogReader) -> LogSource | None:
         """Follow the log until the end (None), or until another one has taken its name, which is returned."""
         history, lookups_due = self.history, 0.0
         while not self.stopping.is_set():
@@ -237,7 +237,7 @@ class LogHub(HubThread):
                 now = utc_now()
                 try:
                     if now_clock >= lookups_due:
-                        history.look_up()
+                        history.changed |= history.mirror.database.set_lookups(reader.lookups())
                         lookups_due = now_clock + _LOOKUP_SECONDS
                     more = history.step(now, now_clock)
                     if isinstance(self.state, Stale):
@@ -258,7 +258,8 @@ class LogHub(HubThread):
             settled_in = self._show(source.label)
             self._answer_questions()
             self._note_health()
-            if settled_in is None and not history.backfill.pending and history.mirror.keep_sums():
+            at_leisure = settled_in is None and not history.backfill.pending
+            if at_leisure and (history.mirror.keep_sums() or history.mirror.keep_facts()):
                 continue
             if settled_in != 0.0:
                 patience = 0.25 if self._questions else history.patience()

@@ -1,0 +1,132 @@
+"""Sums over integer rows: the one statement that gives every lens, and what its groups mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from cost_top.mirror.added import COLUMNS, SummedRow
+from cost_top.mirror.added import trust as trust_of
+from cost_top.mirror.fact_values import UNITS, FactValues, unit_of_lens
+from cost_top.mirror.groups import Group
+from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
+from cost_top.mirror.rollup_tables import TRUST_LENS
+
+_COST, _MARKET = ADDITIVE_NAMES.index("total_cost"), ADDITIVE_NAMES.index("market_cost")
+_KIND = UNITS["kind"]
+
+
+@dataclass
+class Found:
+    """The sums of one slice."""
+
+    totals: tuple[int, ...] = (0,) * len(ADDITIVE_NAMES)
+    trust: tuple[int, ...] = (0,) * len(TRUST)
+    groups: dict[str, list[Group]] = field(default_factory=dict)  # by lens
+
+
+class Question:
+    """Slices of integer rows by lenses. Of providers, so many quarters of an hour are summed together: the grain."""
+
+    def __init__(self, lenses: Sequence[str], grain: int) -> None:
+        """Pure."""
+        self.lenses = tuple(lenses)
+        self._bar = f"quarter // {int(grain)} * {int(grain)}"
+        self._units = tuple(dict.fromkeys(map(unit_of_lens, lenses)))
+        self._keys = [*(f"{unit}_id" for unit in self._units), *(["bar"] if "provider" in self._units else [])]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of integer rows that are read besides those of the filter."""
+        bar = ("quarter",) if "provider" in self._units else ()
+        return ("time", *bar, *(f"{unit}_id" for unit in self._units), *(f"sum_{name}" for name in ADDITIVE_NAMES))
+
+    def select(self, rows: str, condition: str) -> str:
+        """The statement over rows with their `slice`."""
+        bar = f", {self._bar} AS bar" if "provider" in self._units else ""
+        sets = ", ".join(f"(slice, {', '.join(self._set(unit))})" for unit in self._units)
+        sums = ", ".join(f"sum(sum_{name})" for name in ADDITIVE_NAMES)
+        keys = ", ".join(self._keys)
+        return (
+            f"SELECT slice, grouping({keys}), {keys}, max(time), count(*), {sums} "
+            f"FROM (SELECT *{bar} FROM ({rows}) WHERE {condition}) GROUP BY GROUPING SETS ({sets})"
+        )
+
+    def _set(self, unit: str) -> tuple[str, ...]:
+        return (f"{unit}_id", "bar") if unit == "provider" else (f"{unit}_id",)
+
+    def read(self, groups: Iterable[tuple[Any, ...]], values: FactValues, found: dict[int, Found]) -> None:
+        """Put what the statement gave into the slices it is of."""
+        masks = {
+            sum((key not in self._set(unit)) << place for place, key in enumerate(reversed(self._keys))): unit
+            for unit in self._units
+        }
+        width, by_slice = len(self._keys), dict[tuple[int, str], list[tuple[Any, ...]]]()
+        for number, mask, *told in groups:
+            unit = masks[mask]
+            bar = told[width - 1] if unit == "provider" else None
+            by_slice.setdefault((number, unit), []).append((told[self._keys.index(f"{unit}_id")], bar, *told[width:]))
+        for (number, unit), told_of in by_slice.items():
+            one = found[number]
+            if unit == self._units[0]:
+                one.totals = tuple(map(sum, zip(*(group[4:] for group in told_of), strict=True)))
+            for lens in self.lenses:
+                if unit_of_lens(lens) != unit:
+                    continue
+                if lens == TRUST_LENS:
+                    one.trust = _trust(told_of, values)
+                else:
+                    one.groups[lens] = _groups(lens, told_of, values)
+
+
+def _groups(lens: str, told: Iterable[tuple[Any, ...]], values: FactValues) -> list[Group]:
+    """`(key, second, newest, *sums)` of a lens, from `(number, bar, newest, rows, *sums)` of its unit, newest last."""
+    known, place = values.of[unit_of_lens(lens)], _KIND.index(lens) if lens in _KIND else 0
+    merged: dict[tuple[Any, Any], list[Any]] = {}
+    for number, bar, newest, _, *sums in sorted(told, key=lambda group: group[2]):
+        value = known[number]
+        found = (value[place] or (None,)) if lens == "tag" else (value[place],)
+        name = value[1] if lens == "token" else None
+        for key in found:
+            group = merged.get((key, bar))
+            if group is None:
+                merged[key, bar] = [name, newest, *sums]
+                continue
+            group[0], group[1] = name or group[0], newest
+            group[2:] = map(int.__add__, group[2:], sums)
+    return [
+        (key if key is None else str(key), bar if lens == "provider" else group[0], *group[1:])
+        for (key, bar), group in merged.items()
+    ]
+
+
+def _trust(told: Iterable[tuple[Any, ...]], values: FactValues) -> tuple[int, ...]:
+    total = [0] * len(TRUST)
+    for number, _, _, rows, *sums in told:
+        by_cost, by_market, by_row = _shares(values.of["kind"][number])
+        for place in range(len(TRUST)):
+            total[place] += by_cost[place] * sums[_COST] + by_market[place] * sums[_MARKET] + by_row[place] * rows
+    return tuple(total)
+
+
+@cache
+def _shares(kind: tuple[Any, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """What each pico-dollar of cost, of list price, and each row of a kind adds to the sums of the trust line."""
+    told = dict(zip(_KIND, kind, strict=True))
+    market = 0 if told["has_market"] else None
+
+    def of(cost: int | None, market: int | None) -> tuple[int, ...]:
+        row = dict.fromkeys(COLUMNS) | {name: value for name, value in told.items() if name in COLUMNS}
+        row |= {"user": "" if told["has_user"] else None, "tags": [""] if told["has_tag"] else None}
+        row |= {"token": "" if told["has_token"] else None, "cost": cost, "market_cost": market}
+        return trust_of(SummedRow(**row))
+
+    sign = told["cost_sign"]
+    once = of(sign, market)
+    by_cost = tuple((two - one) * sign for one, two in zip(once, of(2 * sign, market), strict=True)) if sign else None
+    by_market = tuple(map(int.__sub__, of(sign, 1), once)) if market is not None else (0,) * len(TRUST)
+    by_cost = by_cost or (0,) * len(TRUST)
+    by_row = tuple(one - share * (sign or 0) for one, share in zip(once, by_cost, strict=True))
+    return by_cost, by_market, by_row

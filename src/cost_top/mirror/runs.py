@@ -1,0 +1,178 @@
+"""How a filter's period is cut where closed days are held as integers: into runs of days that are summed at once."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cost_top.mirror.fact_sums import Question
+from cost_top.mirror.fact_values import unit_of_lens, units_of
+from cost_top.mirror.report import naive
+from cost_top.mirror.slices import Slice
+from cost_top.model.engine import Need
+from cost_top.model.filter import Filter
+from cost_top.model.query import TIME_DIMENSIONS
+
+if TYPE_CHECKING:
+    from cost_top.mirror.days import ClosedDay
+    from cost_top.mirror.store import Mirror
+
+_DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1)
+_QUARTER = timedelta(minutes=15)
+# Where days come or change, no more of them are summed again.
+_MOST_DAYS = 8
+_DAYS_AT_ONCE = 8
+_MOST_EDGES = 24  # of one filter
+# Groups of a lens with more values are kept in tables.
+_FEW_VALUES = 2000
+_REMEMBERED = 200
+_DAILY = 96
+
+
+class Runs:
+    """Used by the thread of the sums."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        """Reads the mirror's closed days."""
+        self._mirror = mirror
+        self._edges: dict[Filter, set[datetime]] = {}  # days that a filter's periods begin or end with
+        self._grains: dict[Filter, int] = {}  # quarters of an hour that are summed together, by provider
+        self._joined: dict[tuple[int, Filter, frozenset[str]], tuple[list[Slice], list[Slice]]] = {}
+        self._version = -1
+
+    def follow(self, needs: Iterable[Need]) -> list[Filter]:
+        """Cut where these needs are cut; the filters whose sums so far are cut otherwise."""
+        changed = []
+        wanted: dict[Filter, list[Need]] = {}
+        for need in needs:
+            if need.query.where:
+                wanted.setdefault(need.query.where, []).append(need)
+        for where, of_filter in wanted.items():
+            edges = {midnight for need in of_filter for midnight in _midnights(need)}
+            known, grain = self._edges.get(where, set()), self._grains.get(where, 0)
+            finest = math.gcd(grain, *map(_grain, of_filter))
+            if edges <= known and finest == grain:
+                continue
+            if where in self._edges:
+                changed.append(where)
+            if len(self._edges) > _REMEMBERED:
+                del self._edges[next(iter(self._edges))]
+            self._edges[where] = known | edges if len(known | edges) <= _MOST_EDGES else edges
+            self._grains[where] = finest
+            self._joined.clear()
+        return changed
+
+    def grain(self, where: Filter) -> int:
+        """How many quarters of an hour of a run's providers are summed together."""
+        return self._grains.get(where, 0) or _DAILY
+
+    def needed(self, where: Filter, lenses: Sequence[str]) -> frozenset[str] | None:
+        """The units that sums by lenses need of integer rows; None where they are to be made of the rows themselves."""
+        if not where or not lenses or where not in self._edges:
+            return None
+        of_filter = units_of(where)
+        units = frozenset(map(unit_of_lens, lenses))
+        values = self._mirror.facts.values.of
+        if of_filter is None or any(not 0 < len(values[unit]) <= _FEW_VALUES for unit in units):
+            return None
+        return units | of_filter
+
+    def join(self, where: Filter, slices: list[Slice], needed: frozenset[str]) -> list[Slice]:
+        """Slices with days that are held as integers put together."""
+        if self._version != self._mirror.facts.version:
+            self._version = self._mirror.facts.version
+            self._joined.clear()
+        key = id(slices), where, needed
+        if key not in self._joined:
+            if len(self._joined) > _REMEMBERED:
+                self._joined.clear()
+            self._joined[key] = slices, self._join(where, slices, needed)
+        return self._joined[key][1]
+
+    def _join(self, where: Filter, slices: list[Slice], needed: frozenset[str]) -> list[Slice]:
+        edges = self._edges[where]
+        found: list[Slice] = []
+        for part in sorted(slices):
+            before = found[-1] if found else None
+            if (
+                before is not None and part.end - part.start == _DAY and before.end == part.start
+                and before.end - before.start >= _DAY and part.start not in edges
+                and part.start.toordinal() % _MOST_DAYS
+                and self.days(before, needed) and self.days(part, needed)
+            ):  # fmt: skip
+                found[-1] = Slice(before.start, part.end)
+            else:
+                found.append(part)
+        return found
+
+    def build(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: float) -> bool:
+        """Sum what of a filter's slices is held as integers, newest first; False when `until` has passed."""
+        rollups, facts = self._mirror.rollups, self._mirror.facts
+        together: dict[tuple[str, ...], dict[Slice, list[ClosedDay]]] = {}
+        for piece, named in wanted.items() if where else ():
+            lenses = tuple(lens for lens in named if rollups.missing(where, (lens,), (piece,)))
+            needed = self.needed(where, lenses)
+            if needed is not None and (days := self.days(piece, needed)):
+                together.setdefault(lenses, {})[piece] = days
+        for lenses, pieces in sorted(together.items(), key=lambda item: max(item[1]), reverse=True):
+            question = Question(lenses, self.grain(where))
+            for chunk in _by_days(pieces):
+                numbers = {piece: place for place, piece in enumerate(chunk)}
+                days_read = {day.day: day for piece in chunk for day in pieces[piece]}
+                found = facts.ask(where, question, numbers, days_read.values())
+                rollups.hold(where, lenses, {piece: found[place] for piece, place in numbers.items()})
+                if time.monotonic() > until:
+                    return False
+        return True
+
+    def days(self, part: Slice, needed: frozenset[str]) -> list[ClosedDay]:
+        """The closed days that a slice lies in, where all are held as integers; none otherwise."""
+        mirror = self._mirror
+        days: list[ClosedDay] = []
+        if part.start >= mirror.hot_start:
+            return days
+        start = part.start.date()
+        while _midnight(start) < part.end:
+            day = mirror.closed.get(start)
+            if day is None or not mirror.facts.has(day, needed):
+                return []
+            days.append(day)
+            start += _DAY
+        return days
+
+
+def _by_days(pieces: Mapping[Slice, Sequence[ClosedDay]]) -> Iterator[list[Slice]]:
+    """Pieces of so many days together, newest first: each day is a table, and each takes memory while it is read."""
+    chunk: list[Slice] = []
+    count = 0
+    for piece in sorted(pieces, reverse=True):
+        if chunk and count + len(pieces[piece]) > _DAYS_AT_ONCE:
+            yield chunk
+            chunk, count = [], 0
+        chunk.append(piece)
+        count += len(pieces[piece])
+    if chunk:
+        yield chunk
+
+
+def _midnights(need: Need) -> tuple[datetime, ...]:
+    """The whole days that a need's period begins and ends with."""
+    start, end = naive(need.query.start), naive(need.query.end)
+    first = _midnight(start.date()) + (_DAY if start > _midnight(start.date()) else timedelta(0))
+    return (first,) if need.open_end else (first, _midnight(end.date()))
+
+
+def _grain(need: Need) -> int:
+    if set(TIME_DIMENSIONS) & set(need.query.group_by):
+        return 1
+    if not need.edges or need.edges[1] - need.edges[0] < _QUARTER:
+        return 0
+    return math.gcd(*((naive(edge) - _EPOCH) // _QUARTER for edge in need.edges))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day)

@@ -1,0 +1,209 @@
+"""A filter's figures from closed days held as integers are those from their rows, to the pico-dollar."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cost_top.mirror import fact_values, runs
+from cost_top.mirror.store import Mirror
+from cost_top.model.engine import Need, Replies
+from cost_top.model.filter import parse_filter
+from cost_top.model.native import TABLE
+from cost_top.model.query import ReportQuery
+from cost_top.model.windows import Period
+from cost_top.monitor.log.once import read_period
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
+from support.native_log import NativeLog
+
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
+START = NOW - timedelta(days=3, hours=5, minutes=7)
+LENSES = ("provider", "token", "user", "tag", "status")
+FILTERS = (
+    "provider:openai -user:u1", "-model:gpt*,nothing", "token:k1", "-token_name:first", "-tag:prod,dev", "tag:* u1",
+    "-größ", "status:>=400 cost:>0.1", "-cost:<=0", "-zero_cost:yes cache_hit:no", "latency:<4000 nobody",
+    "-nobody credential_type:byok", "streamed:yes -team:t1 owner:*", "input_tokens:>2000",
+)  # fmt: skip
+
+
+def request(draw: random.Random, time: datetime) -> dict[str, Any]:
+    return {
+        "time_ms": int(time.timestamp() * 1000), "provider": draw.choice(["openai", "anthropic", None]),
+        "model": draw.choice(["gpt-4o", "gpt-4o-mini", "unheard-of", None]),
+        "endpoint": draw.choice(["/chat", "/größe", None]), "token": draw.choice(["k1", "k2", None]),
+        "token_name": draw.choice(["first", "second", None]), "user_id": draw.choice(["u1", "u2", "u3", None]),
+        "owner": draw.choice(["o", None]), "team": draw.choice(["t1", "t2"]),
+        "tags": draw.choice([None, "[]", '["prod"]', '["dev", "prod", "dev"]', '["a\\u0007b", ""]', "loose, text"]),
+        "credential_type": draw.choice(["system", "byok", None]),
+        "input_tokens": (tokens := draw.choice([None, 0, draw.randrange(400, 9000)])),
+        "cached_input_tokens": draw.choice([None, 100]) if tokens else None,
+        "output_tokens": draw.choice([None, draw.randrange(900)]),
+        "cost_pico_usd": draw.choice([None, 0, draw.randrange(10**12), draw.randrange(10**18), -5 * 10**9]),
+        "cache_hit": draw.choice([False, False, True, None]), "latency_ms": draw.choice([None, draw.randrange(9000)]),
+        "status": draw.choice([200, 200, 429, 500, None]), "streamed": draw.choice([True, False, None]),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeLog]:
+    log, draw = NativeLog(tmp_path_factory.mktemp("log") / "gateway.db", True), random.Random(3)
+    for number in range(400):
+        log.add(id=f"r{number}", **request(draw, NOW - timedelta(minutes=draw.randrange(4 * 1440))))
+    yield log
+    log.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def rows(log: NativeLog, folder: Path) -> Iterator[Mirror]:
+    """A mirror that answers from rows."""
+    yield from opened(log, folder)
+
+
+@pytest.fixture(scope="module")
+def integers(log: NativeLog, folder: Path) -> Iterator[Mirror]:
+    """One over the same kept days, held as integers as well."""
+    for mirror in opened(log, folder):
+        hold(mirror)
+        yield mirror
+
+
+def opened(log: NativeLog, folder: Path) -> Iterator[Mirror]:
+    mirror = read_period(open_log(str(log.path)), RateBook.load(None), folder, Period(NOW - timedelta(days=5), NOW))
+    yield mirror
+    mirror.close()
+
+
+def hold(mirror: Mirror) -> None:
+    while mirror.keep_facts():
+        pass
+
+
+def told(mirror: Mirror, text: str) -> Replies:
+    """What a screen asks, and every lens by its newest and its dearest."""
+    where = parse_filter(text)
+    query = ReportQuery(START, NOW, (), where)
+    zone = ZoneInfo("Asia/Kathmandu")
+    midnight = datetime.combine((NOW - timedelta(days=4)).astimezone(zone).date(), datetime.min.time(), zone)
+    edges = tuple((midnight + timedelta(days=days)).astimezone(UTC) for days in range(6))
+    needs = [
+        Need("total", query, open_end=True, trust=True),
+        Need("chart", replace(query, start=edges[0], end=edges[-1], group_by=("provider",)), open_end=True,
+             edges=edges),
+        *(Need(lens, replace(query, group_by=(lens,)), open_end=True) for lens in LENSES),
+        Need("newest", replace(query, group_by=("token",), sort="newest", limit=2), open_end=True),
+        Need("before", replace(query, start=START - timedelta(days=1), end=START), comparison=True),
+        Need("before:token", replace(query, end=NOW - timedelta(days=2), group_by=("token",)), beside="token"),
+    ]  # fmt: skip
+    replies = mirror.reports(needs, float("inf"), NOW)
+    assert all(reply.is_whole or reply.report is None for reply in replies.values())
+    return {name: without_ties(name, reply) for name, reply in replies.items()}
+
+
+def without_ties(name: str, reply: Any) -> Any:
+    """Groups in an order of their own: of groups that are equal in what they are sorted by either may come first."""
+    if name != "chart" or reply.report is None:
+        return reply
+    return replace(reply, report=replace(reply.report, rows=tuple(sorted(reply.report.rows, key=str))))
+
+
+@pytest.mark.parametrize("text", FILTERS)
+def test_integers_say_what_rows_say(integers: Mirror, rows: Mirror, text: str) -> None:
+    asked = integers.facts.asked
+    assert told(integers, text) == told(rows, text)
+    is_numbered = fact_values.units_of(parse_filter(text)) is not None
+    assert (integers.facts.asked > asked) is is_numbered
+    assert rows.facts.asked == 0
+
+
+def test_days_with_too_many_values_are_answered_from_their_rows(
+    log: NativeLog, tmp_path: Path, rows: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fact_values, "MOST_VALUES", 3)
+    for mirror in opened(log, tmp_path):
+        hold(mirror)
+        held = next(iter(mirror.facts.held.values()))
+        assert {"model", "tag"} <= held.without
+        assert "owner" not in held.without
+        for text in ("user:u1", "owner:o", "tag:prod"):
+            assert told(mirror, text) == told(rows, text)
+
+
+def test_many_groups_are_kept_in_tables(integers: Mirror, rows: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_FEW_VALUES", 3)
+    assert told(integers, "-provider:openai") == told(rows, "-provider:openai")
+
+
+def test_files_whose_numbers_mean_other_values_are_made_anew(log: NativeLog, folder: Path, rows: Mirror) -> None:
+    for mirror in opened(log, folder):
+        mirror.facts.values.agree({"model": [(0, "of another instance"), (1, "gpt-4o")]})
+        hold(mirror)
+        assert all(mirror.facts.has(day) for day in mirror.closed.values() if day.row_count)
+        assert told(mirror, "model:gpt-4o") == told(rows, "model:gpt-4o")
+
+
+def test_a_damaged_file_is_made_anew(log: NativeLog, folder: Path, integers: Mirror, rows: Mirror) -> None:
+    assert integers.days.files is not None
+    for path in integers.days.files.folder.glob("*.facts"):
+        path.write_bytes(path.read_bytes()[:5000])
+    for mirror in opened(log, folder):
+        hold(mirror)
+        assert all(mirror.facts.has(day) for day in mirror.closed.values() if day.row_count)
+        assert told(mirror, "tag:prod") == told(rows, "tag:prod")
+
+
+def test_what_cannot_be_read_any_more_is_answered_from_rows(log: NativeLog, folder: Path, rows: Mirror) -> None:
+    for mirror in opened(log, folder):
+        hold(mirror)
+        told(mirror, "model:gpt-4o")
+        assert mirror.facts.reader is not None
+        mirror.facts.reader.close()
+        assert told(mirror, "tag:dev") == told(rows, "tag:dev")
+        assert not any(mirror.facts.has(day) for day in mirror.closed.values())
+
+
+def test_memory_is_let_go_of_when_no_filter_is_asked_for(
+    integers: Mirror, rows: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(integers, "model:gpt-4o")
+    monkeypatch.setattr("cost_top.mirror.facts._REST_SECONDS", -1.0)
+    assert not integers.keep_facts()
+    assert integers.facts.reader is None
+    assert told(integers, "tag:dev") == told(rows, "tag:dev")
+
+
+def test_a_day_that_changed_is_summed_as_it_is_now(log: NativeLog, folder: Path) -> None:
+    draw = random.Random(5)
+    for mirror in opened(log, folder):
+        hold(mirror)
+        before = told(mirror, "provider:openai")
+        day = (NOW - timedelta(days=2)).date()
+        noon = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=12)
+        since = int(noon.timestamp() * 1000)
+        log.add(id="late", **{**request(draw, noon), "provider": "openai", "cost_pico_usd": 7 * 10**12})
+        log.run(f"UPDATE {TABLE} SET cost_pico_usd = 3, model = 'new' WHERE id IN "
+                f"(SELECT id FROM {TABLE} WHERE time_ms < ? AND provider = 'openai' ORDER BY time_ms DESC LIMIT 2)",
+                (since,))  # fmt: skip
+        log.run(f"DELETE FROM {TABLE} WHERE id IN (SELECT id FROM {TABLE} WHERE time_ms > ? AND provider = 'openai' "
+                "ORDER BY time_ms LIMIT 1)", (since,))  # fmt: skip
+        reader = open_log(str(log.path)).connect()
+        for each in mirror.days.read(mirror.database.connection, reader, [day], True):
+            mirror.adopt(each)
+        reader.close()
+        for again in opened(log, folder):
+            right = told(again, "provider:openai")
+        assert told(mirror, "provider:openai") == right != before
+        hold(mirror)
+        assert told(mirror, "provider:openai") == right
