@@ -72,7 +72,7 @@ def test_where_nothing_was_written_since_no_day_is_asked_about(log, tmp_path: Pa
         os.utime(path, (long_ago, long_ago))
     asked = Asked(log.path, tmp_path / "cache")
     assert asked.report()[0] == USERS
-    assert asked.statements > 2 * (DAYS - 2)
+    assert asked.statements > DAYS - 2, "each day, by however many readers"
     users, notes = asked.report()
     assert users == USERS
     assert asked.statements < 10, "the names, both ends and the hot end"
