@@ -31,10 +31,10 @@ class OneOfEach:
         self.texts = SimpleNamespace(shown=lambda _field, raw: raw, version=0, tags=dict.fromkeys)
         self.statements = SimpleNamespace(
             lenses=lambda _source, _where, edges, lenses, _trust: (edges, lenses),
-            spelled=SimpleNamespace(days_at_once=1000),
+            spelled=SimpleNamespace(plain=None, days_at_once=1000),
         )
 
-    def source(self, *_):
+    def source(self, *_, **__):
         return "", "", {}
 
     def refuse(self, _where):

@@ -164,10 +164,10 @@ def _money(shape: RawShape) -> str:
         slow = _pico(_decimal(f"toString({column})"))
         if shape.cost_kind != "double":
             return slow
-        # Below a thousand dollars the product is off by less than a quarter, which matters near a half alone.
+        # The product and the spelling are off by 0.00022 of the dollars at most, which matters near a half alone.
         scaled = f"{column} * 1e12"
-        near = f"abs({column}) < 1000 AND abs({scaled} - floor({scaled}) - 0.5) > 0.25"
-        return f"if(coalesce({near}, false), accurateCastOrNull(round({scaled}), 'Int64'), {slow})"
+        plain = f"abs({scaled} - floor({scaled}) - 0.5) > abs({column}) * 0.0005 + 0.000001"
+        return f"if(coalesce({plain}, false), toInt64(round({scaled})), {slow})"
     whole = (
         f"toInt256(nullif({column}, {UNKNOWN_MONEY}))" if shape.cost_kind == "integer"
         else f"toInt256(round({_decimal(f'toString({column})')}))"

@@ -12,7 +12,7 @@ NO_TEXT = "''"
 LOWER = LOWERED
 # What all input is put together of, and what tells a request from money that comes back.
 INPUT = ("cached_input_tokens", "cache_creation_input_tokens")
-_COUNTED = ("reported_cost", "latency_ms")
+COUNTED = ("reported_cost", "latency_ms")
 Names = Mapping[tuple[str, str], Mapping[str, str]]
 # Raw texts of tags, the tags in each, and the user agent among them.
 TagLists = Sequence[tuple[str, Sequence[str], str | None]]
@@ -63,5 +63,5 @@ def _is_part(name: str, shape: RawShape, wanted: Collection[str]) -> bool:
         (name in INPUT and "input_tokens" in wanted)
         or (name == "reasoning_tokens" and "output_tokens" in wanted)
         or (name == "tags" and "user_agent" in wanted and shape.user_agent_tag is not None)
-        or (name in _COUNTED and "counted" in wanted)
+        or (name in COUNTED and "counted" in wanted)
     )

@@ -16,6 +16,7 @@ from cost_top.model.errors import CannotAnswer, SourceError
 from cost_top.model.filter import Filter
 from cost_top.monitor.cluster.place import Asked, asked_at, spelling_of
 from cost_top.monitor.cluster.rated import Rated
+from cost_top.monitor.cluster.sheet import Sheet
 from cost_top.monitor.cluster.statements import Periods, Statements, filter_fields, instant_of
 from cost_top.monitor.cluster.texts import Texts
 from cost_top.pricing.book import RateBook
@@ -133,15 +134,20 @@ class Cluster:
             raise CannotAnswer(f"{self.log.label} is asked where it lives: which requests came late is not told")
 
     def source(
-        self, periods: Periods, where: Filter, keys: Collection[str] = (), shown: Collection[str] = ()
-    ) -> tuple[str, str, dict[str, object]]:
-        """Priced rows of some periods, the filter's condition over them and its parameters."""
+        self, periods: Periods, where: Filter, keys: Collection[str] = (), shown: Collection[str] = (),
+        odd: Sheet | None = None,
+    ) -> tuple[str, str, dict[str, object]]:  # fmt: skip
+        """Priced rows of some periods, the filter's condition over them and its parameters; `odd` ones of a sheet."""
         self.refuse(where)
         rates = self._rated.rates(periods)
         parameters: dict[str, object] = {}
         condition = self.statements.condition(where, parameters)
         tags = self._tag_lists(periods, {*shown, *filter_fields(where)}, keys)
-        return self.statements.source(periods, rates, where, keys, shown, tags), condition, parameters
+        return self.statements.source(periods, rates, where, keys, shown, tags, odd), condition, parameters
+
+    def sheet(self, periods: Periods) -> Sheet:
+        """The rates of the models of some periods as lists."""
+        return self._rated.sheet(periods)
 
     def _tag_lists(self, periods: Periods, compared: Collection[str], keys: Collection[str]) -> TagLists | None:
         """The tags of every text in some periods, where the database has to be sent them."""

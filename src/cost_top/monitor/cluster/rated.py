@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cost_top.monitor.cluster.sheet import Sheet, sheet_of
 from cost_top.monitor.cluster.statements import Periods, Rates, Statements
 from cost_top.monitor.cluster.texts import Texts
 
@@ -60,6 +61,20 @@ class Rated:
     def rates(self, periods: Periods) -> Rates:
         """The rates of every model of some periods. A model that was seen is not forgotten, a closed stretch of time is
         looked through every ten minutes."""
+        known = self._look(periods)
+        if self._rates is None or self._rates[0] != known:
+            self._rates = known, self._made_rates()
+        return self._rates[1]
+
+    def sheet(self, periods: Periods) -> Sheet:
+        """The same as lists."""
+        self._look(periods)
+        models = [((*logged, *rest), shown) for logged, shown in self._spelled().items()
+                  for rest in dict.fromkeys((mode, region) for _, _, mode, region in self._models)]  # fmt: skip
+        return sheet_of(models, self._statements.join.book, periods)
+
+    def _look(self, periods: Periods) -> tuple[int, int]:
+        """Have the models of some periods; changes with what is known."""
         settled = datetime.now(UTC) - max(_SETTLED, self._overlap)
         if time.monotonic() - self._seen_since > _LOOKED_AGAIN:
             self._seen, self._seen_since = _Seen(), time.monotonic()
@@ -67,13 +82,10 @@ class Rated:
         if wanted:
             self._models.update(self._ask(self._statements.models(wanted)))
             self._seen.add(wanted, settled)
-        known = len(self._models), self._texts.version
-        if self._rates is None or self._rates[0] != known:
-            self._rates = known, self._made_rates()
-        return self._rates[1]
+        return len(self._models), self._texts.version
 
-    def _made_rates(self) -> Rates:
-        join = self._statements.join
+    def _spelled(self) -> dict[tuple[str | None, str | None], tuple[str | None, str | None]]:
+        """Provider and model as rows may say them, with what is shown of both."""
         spelled: dict[tuple[str | None, str | None], tuple[str | None, str | None]] = {}
         for provider, model, _, _ in self._models:
             shown = (self._texts.shown("provider", provider), self._texts.shown("model", model))
@@ -81,9 +93,13 @@ class Rated:
             for one in {provider, shown[0]}:
                 for other in {model, shown[1]}:
                     spelled[one, other] = shown
+        return spelled
+
+    def _made_rates(self) -> Rates:
+        join = self._statements.join
         pairs: list[Sequence[object]] = []
         slots: list[Sequence[object]] = []
-        for logged, shown in spelled.items():
+        for logged, shown in self._spelled().items():
             mine, rates = join.rows([shown], len(slots))
             pairs += [(*logged, *row[2:]) for row in mine]
             slots += rates

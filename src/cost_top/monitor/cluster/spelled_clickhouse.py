@@ -12,6 +12,8 @@ from cost_top.gateways.dialects.clickhouse_sql import clickhouse_sql
 from cost_top.gateways.normalise_clickhouse import normal_select
 from cost_top.gateways.normalise_placed import Names, TagLists
 from cost_top.gateways.shape import RawShape
+from cost_top.monitor.cluster.plain_clickhouse import ClickhousePlain
+from cost_top.monitor.cluster.spelling import PlainSpelling
 
 # `quantile_disc` takes the value at ceil(n * level) - 1, `quantileExact` the one at floor(n * level).
 _LEVELS = {"latency_p50": "0.499999999999", "latency_p95": "0.949999999999"}
@@ -27,6 +29,7 @@ class ClickhouseStatements:
     tag = "arrayJoin(if(empty(tags), [CAST(NULL AS Nullable(String))], CAST(tags AS Array(Nullable(String)))))"
     days_at_once, note = 1000, ""
     takes_tag_lists = False
+    plain: PlainSpelling | None = ClickhousePlain()
 
     def sql(self, duckdb: str) -> str:
         return clickhouse_sql(duckdb)

@@ -12,6 +12,7 @@ from cost_top.gateways.dialects.postgresql_sql import postgresql_sql
 from cost_top.gateways.normalise_placed import Names, TagLists
 from cost_top.gateways.normalise_postgresql import array_literal, literal, normal_select
 from cost_top.gateways.shape import RawShape
+from cost_top.monitor.cluster.spelling import PlainSpelling
 
 # Amounts are numerics on the way, so that no product is too large.
 _SENT = {"VARCHAR": "text", "INTEGER": "integer", "BIGINT": "numeric", "BOOLEAN": "boolean", "TIMESTAMP": "timestamp"}
@@ -30,6 +31,7 @@ class PostgresStatements:
     tag = "unnest(CASE WHEN cardinality(tags) > 0 THEN tags ELSE ARRAY[NULL]::text[] END)"
     days_at_once, note = 1, "answered by the database itself: nothing is copied"
     takes_tag_lists = True
+    plain: PlainSpelling | None = None
 
     def sql(self, duckdb: str) -> str:
         return postgresql_sql(duckdb)

@@ -7,6 +7,29 @@ from typing import Protocol
 
 from cost_top.gateways.normalise_placed import Names, TagLists
 from cost_top.gateways.shape import RawShape
+from cost_top.monitor.cluster.sheet import Sheet
+
+# Number, column, and the microseconds of the stretches that are told apart; 0: none are.
+PlainKeys = Sequence[tuple[int, str, int]]
+
+
+class PlainSpelling(Protocol):
+    """How rows are priced by lists of rates (`sheet`)."""
+
+    def sums(
+        self, rows: str, fields: Collection[str], sheet: Sheet, piece: str, name: str | None, keys: PlainKeys,
+        trust: bool,
+    ) -> str:  # fmt: skip
+        """As `Spelling.by_lens`, over rows of the normal form with these fields; those that the log does not have are
+        left out. What `lens` takes apart stands first. Behind the additive measures stand how many rows were added and
+        how many are odd. With `trust` one number more, of the keys of `verdicts.trust_sums`; '' is no key.
+        """
+
+    def lens(self, place: int, values: Sequence[str]) -> tuple[int, str]:
+        """Number and key of what the first two columns tell."""
+
+    def odd(self, rows: str, fields: Collection[str], sheet: Sheet) -> str:
+        """The odd rows of the normal form."""
 
 
 class Spelling(Protocol):
@@ -17,6 +40,7 @@ class Spelling(Protocol):
     tag: str  # each tag of a row; NULL where it has none
     days_at_once: int  # how many closed days one statement sums at most
     note: str  # what a report says of how it was answered
+    plain: PlainSpelling | None  # None: rows are priced one by one
     takes_tag_lists: bool  # whether tags are taken apart by ourselves and sent along
 
     def sql(self, duckdb: str) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from cost_top.gateways.mapping import LogStatements
-from cost_top.gateways.normalise_placed import INPUT, Names, TagLists
+from cost_top.gateways.normalise_placed import COUNTED, INPUT, Names, TagLists
 from cost_top.gateways.shape import RawShape, field_kind
 from cost_top.mirror.measures import ADDITIVE, TRUST
 from cost_top.mirror.names import NAMED
@@ -21,7 +21,8 @@ from cost_top.mirror.where import SEARCHED, condition
 from cost_top.model.filter import Filter
 from cost_top.model.query import DIMENSIONS, TIME_DIMENSIONS
 from cost_top.model.record import FIELD_NAMES
-from cost_top.monitor.cluster.spelling import Spelling
+from cost_top.monitor.cluster.sheet import Sheet
+from cost_top.monitor.cluster.spelling import PlainSpelling, Spelling
 from cost_top.pricing.rate_join import RateJoin
 
 # What a request's price and the measures are made of.
@@ -35,7 +36,10 @@ _FILTERED = {"tag": "tags", "latency": "latency_ms", "error": "status"}
 # What sums are kept by: a tag's rows are known by the whole text of their tags, taken apart afterwards.
 LENSES = tuple(name for name in DIMENSIONS if name not in TIME_DIMENSIONS)
 BARS = "bars"  # providers by quarters of an hour
+SIZES = {BARS: 900_000_000}  # microseconds
 _LENS_COLUMNS = {"tag": "tags_text", BARS: "provider"}
+_LENS_FIELDS = {"tag": "tags", BARS: "provider"}
+_MODEL = ("provider", "model", "mode", "region")
 
 Periods = Sequence[tuple[datetime, datetime | None]]
 
@@ -59,6 +63,22 @@ def filter_fields(where: Filter) -> frozenset[str]:
             if name in FIELD_NAMES:
                 found.add(name)
     return frozenset(found)
+
+
+def _compared(where: Filter) -> set[str]:
+    """The texts a filter looks at."""
+    return {name for name in filter_fields(where) if field_kind(name) == "text"}
+
+
+def _told_by(wanted: Collection[str]) -> set[str]:
+    """The columns of the normal form with these fields."""
+    return {*wanted, "us", "time", *(["tags_text"] if "tags" in wanted else [])}
+
+
+def looks_at_prices(where: Filter) -> bool:
+    """Whether a filter looks at what is known only of a row that has been priced."""
+    fields = {_FILTERED.get(term.field, term.field) for term in where.terms if term.field is not None}
+    return not fields <= {*FIELD_NAMES, "error"}
 
 
 class Statements:
@@ -97,6 +117,8 @@ class Statements:
             fields.update(INPUT)
         if "output_tokens" in wanted:
             fields.add("reasoning_tokens")
+        if "counted" in wanted:
+            fields.update(COUNTED)
         if self.tells_agent(wanted):
             fields.add("tags")
         return self.spelled.normal(self._shape, self._log.narrow(fields, periods), wanted, shown, self.lookups, tags)
@@ -119,13 +141,18 @@ class Statements:
 
     def source(
         self, periods: Periods, rates: Rates, where: Filter, keys: Collection[str] = (), shown: Collection[str] = (),
-        tags: TagLists | None = None,
+        tags: TagLists | None = None, odd: Sheet | None = None,
     ) -> str:  # fmt: skip
-        """The rows of some periods with their prices, as a relation; `keys` are fields wanted beside."""
+        """The rows of some periods with their prices, as a relation; `keys` are fields wanted beside.
+
+        With `odd` those alone that this sheet has no price of.
+        """
         filtered = filter_fields(where)
         wanted = {*PRICED_BY, *keys, *filtered}
-        compared = {*shown, *(name for name in filtered if field_kind(name) == "text")}
+        compared = {*shown, *_compared(where)}
         normal = self.normal(periods, wanted, compared, tags)
+        if odd is not None:
+            normal = self._plain.odd(normal, _told_by(wanted), odd)
         pair_columns, slot_columns = self._join.columns
         tables = {
             "ct_rows": f"({normal})",
@@ -135,6 +162,28 @@ class Statements:
         # All at once: names and models within them may read like one of these words.
         rows = re.sub(r"\bct_(?:rows|pairs|slots)\b", lambda found: tables[found[0]], self._priced)
         return f"({rows}) AS priced"
+
+    def plain(
+        self, periods: Periods, sheet: Sheet, where: Filter, condition: str, edges: Sequence[int],
+        lenses: Sequence[str], trust: bool,
+    ) -> str:  # fmt: skip
+        """As `lenses`, without a table of rates and without odd rows; see `PlainSpelling`."""
+        known = self._shape.fields
+        keys = [(place, _LENS_COLUMNS.get(name, f'"{name}"'), SIZES.get(name, 0)) for place, name in enumerate(lenses)]
+        named = "token_name" if "token" in lenses and "token_name" in known else None
+        wanted = {*(name for name in PRICED_BY if name in known and name != "latency_ms"), *_MODEL, "counted"}
+        wanted |= {_LENS_FIELDS.get(name, name) for name in lenses} | filter_fields(where)
+        wanted |= {"user", "token"} if trust else set()
+        wanted |= {named} if named is not None else set()
+        rows = self.normal(periods, wanted, _compared(where))
+        if where:
+            rows = f"SELECT * FROM ({rows}) WHERE {condition}"
+        return self._plain.sums(rows, _told_by(wanted), sheet, self.spelled.piece(edges), named, keys, trust)
+
+    @property
+    def _plain(self) -> PlainSpelling:
+        assert self.spelled.plain is not None
+        return self.spelled.plain
 
     def condition(self, where: Filter, parameters: dict[str, object]) -> str:
         """A filter's condition; what it compares with is added to `parameters`."""

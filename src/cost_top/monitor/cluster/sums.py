@@ -15,7 +15,9 @@ from cost_top.model.query import MEASURES, TOKENS, Measures, ReportRow
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
 from cost_top.monitor.cluster.pieces import DAY, FOREVER, QUARTER, Piece, chunks, closed_pieces, periods
-from cost_top.monitor.cluster.statements import BARS, micros_of
+from cost_top.monitor.cluster.sheet import Sheet
+from cost_top.monitor.cluster.statements import BARS, looks_at_prices, micros_of
+from cost_top.monitor.cluster.verdicts import trust_sums
 
 Key = tuple[str | None, ...]
 TRUSTED = "trust"
@@ -171,12 +173,17 @@ class Sums:
         trusted = {piece: dict.fromkeys(_TRUST_NAMES, 0) for piece in pieces}
         rows = self._summed(where, summed, pieces, TRUSTED in lenses)
         for number, shown, quarter, at, newest, named_at, name, *figures in rows:
-            lens, piece = summed[number], by_start[int(at)]
+            piece = by_start[int(at)]
+            if number >= len(summed):
+                for one, figure in trust_sums(int(shown or 0), *map(int, figures)).items():
+                    trusted[piece][one] += figure
+                continue
+            lens = summed[number]
             key: Key = (shown, str(quarter)) if lens == BARS else (shown,)
             group = Group(int(newest), int(named_at), name, tuple(map(int, figures[: len(ADDITIVE_NAMES)])))
             groups = found[lens, piece]
             groups[key] = groups[key].plus(group) if key in groups else group
-            if TRUSTED in lenses and number == 0:
+            if TRUSTED in lenses and number == 0 and len(figures) > len(ADDITIVE_NAMES):
                 trust = trusted[piece]
                 for one, figure in zip(_TRUST_NAMES, figures[len(ADDITIVE_NAMES) :], strict=True):
                     trust[one] += int(figure)
@@ -204,9 +211,41 @@ class Sums:
         if all(self.newest.cover(piece.start) for piece in pieces):
             yield from self.newest.lenses(where, pieces, lenses, trust)
             return
+        if cluster.statements.spelled.plain is not None and not looks_at_prices(where):
+            yield from self._plain(where, lenses, pieces, trust)
+        else:
+            yield from self._priced(where, lenses, pieces, trust)
+
+    def _plain(
+        self, where: Filter, lenses: Sequence[str], pieces: Sequence[Piece], trust: bool
+    ) -> Iterable[Sequence[Any]]:  # fmt: skip
+        """As `_summed`; what `trust_sums` takes of each of its keys is numbered after the lenses."""
+        cluster, spelled = self._cluster, self._cluster.statements.spelled.plain
+        assert spelled is not None
+        within, odd = periods(pieces), 0
+        sheet, parameters = cluster.sheet(within), {}  # type: Sheet, dict[str, object]
+        condition = cluster.statements.condition(where, parameters)
+        edges = sorted(piece.start for piece in pieces)
+        sql = cluster.statements.plain(within, sheet, where, condition, edges, lenses, trust)
+        for place, values, *rest, rows, odds in cluster.ask(sql, parameters):
+            number, value = spelled.lens(place, values)
+            if number == len(lenses):
+                figures = dict(zip(ADDITIVE_NAMES, rest[5:], strict=True))
+                yield number, value, *rest[:5], rows, figures["total_cost"], figures["market_cost"]
+                continue
+            odd += odds if number == 0 else 0
+            yield number, self._shown(lenses[number], value or None), *rest
+        if odd:
+            yield from self._priced(where, lenses, pieces, trust, sheet)
+
+    def _priced(
+        self, where: Filter, lenses: Sequence[str], pieces: Sequence[Piece], trust: bool, odd: Sheet | None = None
+    ) -> Iterable[Sequence[Any]]:  # fmt: skip
+        """As `_summed`, of rows that are priced one by one; the `odd` ones of a sheet alone."""
+        cluster = self._cluster
         fields = {"tags" if lens == "tag" else "provider" if lens == BARS else lens for lens in lenses}
         keys = fields | ({"token_name"} if "token" in fields else set()) | {"user", "token"}
-        source, condition, parameters = cluster.source(periods(pieces), where, keys)
+        source, condition, parameters = cluster.source(periods(pieces), where, keys, odd=odd)
         edges = sorted(piece.start for piece in pieces)
         sql = cluster.statements.lenses(source, condition, edges, lenses, trust)
         for number, value, *rest in cluster.ask(sql, parameters):
