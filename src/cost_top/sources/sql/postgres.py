@@ -36,8 +36,9 @@ _LOST = ("08", "57P")
 # Below this an empty or small table is read as a whole whatever its indexes, and rightly so.
 _SMALL_COST = 2000.0
 # What the catalog knows of a table and its partitions: which it is, its columns and unique indexes, and how many rows
-# were ever changed, removed and added. From version 15 on these counts are at most ten seconds late; a standby, a view
-# and a server that does not count know nothing; a truncated table has another file.
+# were ever changed, removed and added. From version 15 on these counts are ten seconds late, or as late as the end of
+# what the session that wrote does next; a standby, a view and a server that does not count know nothing; a truncated
+# table has another file.
 _EVIDENCE = """\
 WITH RECURSIVE log AS (
   SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
