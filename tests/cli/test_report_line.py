@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 
 from cost_top.cli import line_cache
 from cost_top.cli.report import command
+from cost_top.sources.files import log as files_log
 from cost_top.sources.sql import log as sql_log
 
 USD = 10**12
@@ -149,10 +151,88 @@ def test_a_damaged_file_is_read_over(line: Line) -> None:
 def test_a_commit_that_readers_see_long_after_it_was_written_is_seen(line: Line) -> None:
     line.add(0.1, 2)
     line.settle()
-    before = line_cache._marks(line.log.path)
-    assert before == line_cache._marks(line.log.path)
+    before = line_cache._sqlite_marks(line.log.path)
+    assert before == line_cache._sqlite_marks(line.log.path)
     line.add(0.1, 3)
-    after = line_cache._marks(line.log.path)
+    after = line_cache._sqlite_marks(line.log.path)
     assert before is not None
     assert after is not None
-    assert before[-1] != after[-1], "also where file and write-ahead log had changed a while before"
+    assert before.told[-1] != after.told[-1], "also where file and write-ahead log had changed a while before"
+
+
+class Files:
+    """The command over a folder of rows, and how often an index of them was opened."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.opened = folder / "rows", 0
+        self.folder.mkdir()
+        monkeypatch.setenv("COST_TOP_CACHE", str(folder / "cache"))
+        open_files = files_log.open_files
+
+        def counted(*arguments: Any) -> Any:
+            self.opened += 1
+            return open_files(*arguments)
+
+        monkeypatch.setattr(files_log, "open_files", counted)
+
+    def write(self, name: str, text: str, ago: float = 10.0) -> None:
+        path = self.folder / name
+        path.write_text(text)
+        os.utime(path, (time.time(), time.time() - ago))
+
+    def told(self) -> str:
+        done = CliRunner().invoke(
+            command, [str(self.folder), "--format", "line", "--tz", ZONE], standalone_mode=False
+        )  # fmt: skip
+        assert done.exception is None, done.exception
+        return done.stdout
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    return Files(tmp_path, monkeypatch)
+
+
+def row(number: int, usd: int) -> str:
+    return json.dumps(dict(zip(COLUMNS, (f"r{number}", *values(usd)), strict=True))) + "\n"
+
+
+COLUMNS = ("id", "created_at", "provider", "model", "tokens_in", "tokens_out", "success", "cached", "cost")
+
+
+def values(usd: int) -> tuple[Any, ...]:
+    moment = datetime.now(UTC) - timedelta(seconds=30)
+    return moment.isoformat(), "openai", "m", 1, 1, True, False, usd
+
+
+def test_files_that_nobody_wrote_to_are_not_opened_again(files: Files) -> None:
+    files.write("a.jsonl", row(1, 2))
+    files.write("b.jsonl", row(2, 3))
+    first = files.told()
+    assert first.endswith("$5.00/h\n")
+    opened = files.opened
+    assert files.told() == first
+    assert files.opened == opened
+
+
+@pytest.mark.parametrize("write", ["another file", "more of one", "one in place", "one less"])
+def test_every_write_to_files_is_seen(files: Files, write: str) -> None:
+    files.write("a.jsonl", row(1, 2))
+    files.write("b.jsonl", row(2, 3))
+    assert files.told().endswith("$5.00/h\n")
+    if write == "another file":
+        files.write("c.jsonl", row(3, 4))
+    elif write == "more of one":
+        files.write("b.jsonl", row(2, 3) + row(3, 4), ago=8)
+    elif write == "one in place":
+        files.write("b.jsonl", row(2, 7), ago=8)
+    else:
+        (files.folder / "a.jsonl").unlink()
+    assert files.told().endswith("$3.00/h\n" if write == "one less" else "$9.00/h\n")
+
+
+def test_what_rest_alone_may_change_is_not_kept(files: Files) -> None:
+    rows = [COLUMNS, ("r1", *values(2)), ("r2", *values(3))]
+    files.write("a.csv", "\n".join(",".join(map(str, row)) for row in rows))
+    files.told()
+    assert not list(Path(os.environ["COST_TOP_CACHE"]).glob("line-*.json"))

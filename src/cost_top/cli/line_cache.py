@@ -1,7 +1,8 @@
-"""What the last `report --format line` read, for as long as a SQLite log stays as it was: a prompt asks every second.
+"""What the last `report --format line` read, for as long as a log in files stays as it was: a prompt asks every second.
 
-A log in a file that nobody wrote to says now what it said then. So the sum of the day and the single costs of the
-last hour are kept with the file's change marks; while these are the same, the line is told without opening the log.
+A log in a SQLite file, or in files of rows, that nobody wrote to says now what it said then. So the sum of the day and
+the single costs of the last hour are kept with the files' change marks; while these are the same, the line is told
+without opening the log.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,19 +47,20 @@ class LineCache:
     """The kept figures of one source, filter and day."""
 
     def __init__(self, settings: Resolved, where: Filter, midnight: datetime) -> None:
-        """Looks at the files that decide the figures; for anything but a SQLite log, or without a cache, it is void.
+        """Looks at the files that decide the figures; for a log that is not in files, or without a cache, it is void.
 
         So it is where another database has the names and the unit of amounts: that may change as well.
         """
-        self._file = _sqlite_file(settings)
+        file = _sqlite_file(settings)
+        self._look = partial(_sqlite_marks, file) if file else partial(_files_marks, settings)
         self._path: Path | None = None
         self._began = time.time()
-        self._marks = _marks(self._file)
-        if self._file is None or settings.cache is None or self._marks is None or settings.names_url:
+        self._marks = self._look()
+        if self._marks is None or settings.cache is None or settings.names_url:
             return
         beside = [_mark(path) for path in (settings.overrides, settings.mapping) if path is not None]
-        source = [str(self._file.resolve()), beside]
-        told = [code_hash(*FIGURES), source, str(where), midnight.isoformat()]
+        source = [str(file.resolve()) if file else self._marks.place, beside]
+        told = [code_hash(*FIGURES, "sources/files"), source, str(where), midnight.isoformat()]
         digest = sha256(json.dumps(told).encode("utf-8", "replace")).hexdigest()
         self._path = settings.cache / f"line-{digest[:24]}.json"
 
@@ -67,7 +70,9 @@ class LineCache:
             return None
         try:
             kept = read_sealed(self._path)
-            if kept is None or kept["marks"] != self._marks or datetime.fromisoformat(kept["until"]) > now:
+            if kept is None or self._marks is None or kept["marks"] != self._marks.told:
+                return None
+            if datetime.fromisoformat(kept["until"]) > now:
                 return None
             since = micros(now - HOUR)
             last = [(cost, unpriced) for at, cost, unpriced in kept["hour"] if at >= since]
@@ -78,10 +83,9 @@ class LineCache:
     @property
     def is_settled(self) -> bool:
         """Whether figures read now can be told apart from later ones: nothing is written just now."""
-        if self._path is None or self._marks is None or _marks(self._file) != self._marks:
+        if self._path is None or self._marks is None or self._look() != self._marks:
             return False
-        written = [mark[2] for mark in self._marks[: len(_BESIDE)] if mark is not None]
-        return all(at < (self._began - _SETTLED) * 1e9 for at in written)
+        return self._marks.rests and self._marks.written < (self._began - _SETTLED) * 1e9
 
     def singles(self, answers: Answers, query: ReportQuery, hour: Sum) -> list[tuple[datetime, int, int]] | None:
         """Of each request of the last hour its time, cost and whether it has no price; None where they may not be kept.
@@ -103,10 +107,10 @@ class LineCache:
         """Figures as of `now`: of each request of the last hour its time, cost and whether it has no price."""
         from cost_top.model.files import private_folder, replace_sealed
 
-        if self._path is None or not self.is_settled or len(hour) > _MOST:
+        if self._path is None or self._marks is None or not self.is_settled or len(hour) > _MOST:
             return
         told = {
-            "marks": self._marks, "until": now.isoformat(), "today": [today.cost, today.unpriced],
+            "marks": self._marks.told, "until": now.isoformat(), "today": [today.cost, today.unpriced],
             "hour": [[micros(at), cost, unpriced] for at, cost, unpriced in hour],
         }  # fmt: skip
         try:
@@ -132,12 +136,44 @@ def _sqlite_file(settings: Resolved) -> Path | None:
     return None if "://" in text or "?" in text else Path(text).expanduser()
 
 
-def _marks(path: Path | None) -> list[Any] | None:
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What changes when a log in files does."""
+
+    place: str
+    told: list[Any]  # equal as long as nothing was written
+    written: int  # the latest write, nanoseconds since 1970
+    rests: bool = True  # nothing else comes to be read of it as time goes by
+
+
+def _sqlite_marks(path: Path) -> _Marks | None:
     """Of the file and what SQLite writes beside it, with what readers see of that; None where there is no such file."""
-    if path is None:
-        return None
     marks = [_mark(Path(f"{path}{suffix}")) for suffix in _BESIDE]
-    return None if marks[0] is None else [*marks, _index_head(path)]
+    if marks[0] is None:
+        return None
+    written = max(mark[2] for mark in marks if mark is not None)
+    return _Marks(str(path), [*marks, _index_head(path)], written)
+
+
+def _files_marks(settings: Resolved) -> _Marks | None:
+    """Of all the files of a source; None where it is another one, or nothing is there."""
+    place = settings.place
+    if place is None or place.kind != "files":
+        return None
+    from cost_top.sources.files.found import files_of, places_of
+    from cost_top.sources.files.waiting import may_wait
+
+    places = places_of(place.url)
+    found = files_of(places)
+    if not found:
+        return None
+    seen = sha256()
+    for file in found:
+        told = f"{file.path}|{file.device}|{file.inode}|{file.size}|{file.mtime_ns}|{file.failed}\n"
+        seen.update(told.encode("utf-8", "surrogateescape"))
+    where = "|".join(map(os.path.abspath, places))
+    written = max(file.mtime_ns for file in found)
+    return _Marks(where, [len(found), seen.hexdigest()], written, not any(map(may_wait, found)))
 
 
 def _index_head(path: Path) -> str:

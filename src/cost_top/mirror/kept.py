@@ -29,8 +29,8 @@ _FORMAT = (
     "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 2000, "
     "ROW_GROUP_SIZE 40960"
 )
-SUMS, FEATURES, FACTS = ".sums", ".features", ".facts"
-_SUFFIXES = (".parquet", SUMS, FEATURES, FACTS)
+SUMS, FEATURES, FACTS, HOT = ".sums", ".features", ".facts", ".hot"
+_SUFFIXES = (".parquet", SUMS, FEATURES, FACTS, HOT)
 
 
 class KeptFiles:

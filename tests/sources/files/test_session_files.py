@@ -15,9 +15,8 @@ import pytest
 from cost_top.model.errors import UserError
 from cost_top.sources.files.claude_code import ClaudeCode
 from cost_top.sources.files.codex import Codex
-from cost_top.sources.files.found import files_of
+from cost_top.sources.files.found import agent_folders, files_of
 from cost_top.sources.files.index import FileIndex
-from cost_top.sources.files.kinds import agent_folders
 from cost_top.sources.files.log import open_files
 from support.session_files import add_text, claude_line, codex_meta, codex_totals, codex_turn, write_lines
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cost_top.mirror.backfill import Backfill, Failed, Work
 from cost_top.mirror.days import ClosedDay, Rung
+from cost_top.mirror.kept_hot import keep_hot, take_hot
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Tail
@@ -56,9 +57,12 @@ def once_snapshot(source: LogSource, book: RateBook, cache: Path | None, view: V
     whole = Period(before.start.replace(second=0, microsecond=0) - timedelta(minutes=1), now)
     mirror = read_period(source, book, cache, whole)
     try:
+        mirror.take_over_sums()
         engine = LogEngine(mirror)
         needs = needs_of(view, now, zone, engine.knows)
         replies = engine.answers(needs.all, float("inf"))
+        while mirror.keep_sums():
+            pass
         facts = Facts(
             source.label, Live(now), newest=engine.newest(), log_rows=engine.row_count(), rates_date=book.date
         )
@@ -70,8 +74,8 @@ def once_snapshot(source: LogSource, book: RateBook, cache: Path | None, view: V
 def _read(source: LogSource, mirror: Mirror, period: Period, verify: bool) -> None:
     now = datetime.now(UTC)
     with source.connect() as reader:
-        evidence = reader.evidence()
-        mirror.database.set_lookups(reader.lookups())
+        evidence, lookups = reader.evidence(), reader.lookups()
+        mirror.database.set_lookups(lookups)
         oldest = reader.oldest()
         mirror.begin(naive(oldest) if oldest is not None else None)
         newest = mirror.log_newest = reader.newest()
@@ -88,10 +92,11 @@ def _read(source: LogSource, mirror: Mirror, period: Period, verify: bool) -> No
         if backfill.pending:
             backfill.start()
         try:
-            if naive(period.end) > hot_start:
-                _fill(Tail(mirror, reader, source.overlap), max(hot_start, naive(period.start)))
-            else:
+            if naive(period.end) <= hot_start:
                 mirror.hot_start = hot_start
+            elif not take_hot(mirror, hot_start, evidence, lookups):
+                _fill(Tail(mirror, reader, source.overlap), max(hot_start, naive(period.start)))
+                keep_hot(mirror, hot_start, evidence, lookups)
             backfill.wait()
         finally:
             backfill.stop()
@@ -125,8 +130,7 @@ def _ask(backfill: Backfill, mirror: Mirror, days: list[date], evidence: Evidenc
         for day in mirror.days.known(mirror.database.connection, days)
         if day.details or not backfill.costly
     }
-    for day in kept.values():
-        mirror.adopt(replace(day, compared=now) if _is_proven(day, evidence) else day)
+    mirror.adopt_kept([replace(day, compared=now) if _is_proven(day, evidence) else day for day in kept.values()])
     backfill.ask(Work.DETAILS, [day for day in days if day not in kept])
     backfill.verify((day for day in kept.values() if not _is_proven(day, evidence)), rung)
 

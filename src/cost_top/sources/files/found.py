@@ -5,9 +5,11 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from cost_top.model.errors import UserError
 
 AGENTS = ("claude-code", "codex")  # sources whose files are in usual folders
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
@@ -30,6 +32,30 @@ class FoundFile:
     def form(self) -> str:
         """`jsonl`, `csv` or `parquet`."""
         return form_of(self.path)
+
+
+def agent_folders(name: str, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The usual folders of a coding agent's sessions that are there. `UserError` where none is."""
+    home = Path.home()
+    if name == "codex":
+        places = [Path(environment.get("CODEX_HOME") or home / ".codex")]
+        inside: tuple[str, ...] = ("sessions", "archived_sessions")
+    else:
+        own = environment.get("CLAUDE_CONFIG_DIR")
+        places = (
+            [Path(part.strip()) for part in own.split(",")] if own else [home / ".config" / "claude", home / ".claude"]
+        )
+        inside = ("projects",)
+    found = [str(place / folder) for place in places for folder in inside if (place / folder).is_dir()]
+    if not found:
+        looked = ", ".join(str(place / inside[0]) for place in places)
+        raise UserError(f"{name}: no sessions found (looked for {looked}); give their folder as the source")
+    return tuple(found)
+
+
+def places_of(source: str) -> tuple[str, ...]:
+    """The folders, patterns or files of a source. `UserError` where a coding agent has none."""
+    return agent_folders(source) if source in AGENTS else (source,)
 
 
 def form_of(path: str) -> str:

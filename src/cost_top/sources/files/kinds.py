@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from cost_top.gateways.preset import Preset
 from cost_top.model.errors import UserError, one_line
@@ -17,25 +15,6 @@ from cost_top.sources.files.mapped import Mapped
 from cost_top.sources.files.records import Kind
 
 _LOOKED_AT = 25  # files whose beginning is read to tell the kind
-
-
-def agent_folders(name: str, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """The usual folders of a coding agent's sessions that are there. `UserError` where none is."""
-    home = Path.home()
-    if name == "codex":
-        places = [Path(environment.get("CODEX_HOME") or home / ".codex")]
-        inside: tuple[str, ...] = ("sessions", "archived_sessions")
-    else:
-        own = environment.get("CLAUDE_CONFIG_DIR")
-        places = (
-            [Path(part.strip()) for part in own.split(",")] if own else [home / ".config" / "claude", home / ".claude"]
-        )
-        inside = ("projects",)
-    found = [str(place / folder) for place in places for folder in inside if (place / folder).is_dir()]
-    if not found:
-        looked = ", ".join(str(place / inside[0]) for place in places)
-        raise UserError(f"{name}: no sessions found (looked for {looked}); give their folder as the source")
-    return tuple(found)
 
 
 def kind_of(files: Sequence[FoundFile], shown: str, mapping: Preset | None) -> Kind:

@@ -18,10 +18,10 @@ from cost_top.model.files import cache_folder, remove_database, temporary_file
 from cost_top.model.format import counted
 from cost_top.model.native import TABLE
 from cost_top.sources.base import DayCount, Evidence
-from cost_top.sources.files.found import AGENTS, files_of
+from cost_top.sources.files.found import AGENTS, files_of, places_of
 from cost_top.sources.files.index import FileIndex
 from cost_top.sources.files.index_file import MADE_BY
-from cost_top.sources.files.kinds import agent_folders, kind_of
+from cost_top.sources.files.kinds import kind_of
 from cost_top.sources.files.records import Kind
 from cost_top.sources.sql.log import SqlLog, SqlLogReader, recognised_log
 from cost_top.sources.sql.sqlite import SqliteDatabase
@@ -38,7 +38,7 @@ def open_files(source: str, mapping: Path | None, cache: Path | None) -> FilesLo
 
     The index is kept in `cache`, else in a temporary file. Raises `UserError` for everything a user can mend.
     """
-    places = agent_folders(source) if source in AGENTS else (source,)
+    places = places_of(source)
     preset = _mapped(mapping) if mapping is not None else None
     shown = one_line(source, 200)
     files = files_of(places)

@@ -34,6 +34,12 @@ def waiting_for(file: FoundFile, grew: bool) -> int:
     return wait if _age(file.mtime_ns) < wait else 0
 
 
+def may_wait(file: FoundFile) -> bool:
+    """Whether what is read of a file may come to be another though nobody writes to it."""
+    is_table = file.form == "csv"
+    return bool(file.failed) or (is_table and waiting_for(file, grew=True) > 0)
+
+
 def is_followed(file: FoundFile) -> bool:
     """Whether a file was written to of late, so that it may grow."""
     return _age(file.mtime_ns) < _FOLLOWED_SECONDS

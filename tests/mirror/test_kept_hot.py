@@ -1,0 +1,124 @@
+"""The hot end that was kept: used while nothing was written to the log since, and never else."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cost_top.mirror.kept import damaged
+from cost_top.mirror.tail import Tail
+from cost_top.model.query import Report, ReportQuery
+from cost_top.monitor.log.answers import LogAnswers
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
+
+NOW = datetime.now(UTC)
+
+
+class Asked:
+    """A log of today and yesterday, asked again and again, and how often its hot end was read."""
+
+    def __init__(self, log: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log, self.folder, self.read = log, folder, 0
+        self.overrides: Path | None = None
+        fill = Tail.fill
+
+        def counted(tail: Tail, start: datetime, end: datetime | None) -> int:
+            self.read += 1
+            return fill(tail, start, end)
+
+        monkeypatch.setattr(Tail, "fill", counted)
+        for number in range(40):
+            self.add(number)
+
+    def add(self, number: int) -> None:
+        moment = NOW - timedelta(hours=number)
+        self.log.add(
+            id=f"r{number}", time_ms=int(moment.timestamp() * 1000), provider="a", model=f"m{number % 3}", token="k",
+            token_name=f"key {number % 2}", tags='["prod"]', input_tokens=100 + number, output_tokens=number,
+            latency_ms=number, cost_pico_usd=None if number % 5 == 0 else 10**9 + number,
+        )  # fmt: skip
+
+    def settle(self, ago: float = 10.0) -> None:
+        for suffix in ("", "-wal"):
+            path = Path(f"{self.log.path}{suffix}")
+            if path.exists():
+                os.utime(path, (time.time(), time.time() - ago))
+
+    def report(self, cache: bool = True) -> Report:
+        answers = LogAnswers(
+            lambda: open_log(str(self.log.path)), lambda: RateBook.load(self.overrides),
+            self.folder / "cache" if cache else None,
+        )  # fmt: skip
+        query = ReportQuery(NOW - timedelta(days=3), NOW + timedelta(minutes=1), ("model", "token"))
+        found = answers.report(query)
+        assert [(row.key, row.measures) for row in found.rows] == (
+            [(row.key, row.measures) for row in self.report(cache=False).rows] if cache else
+            [(row.key, row.measures) for row in found.rows]
+        )  # fmt: skip
+        return found
+
+    @property
+    def kept(self) -> list[Path]:
+        return sorted((self.folder / "cache").glob("*/[!.]*.hot"))
+
+
+@pytest.fixture
+def asked(sqlite_log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    return Asked(sqlite_log(wal=False), tmp_path, monkeypatch)
+
+
+def reads(asked: Asked) -> bool:
+    """Whether asking reads the hot end, but for the comparison without a cache."""
+    before = asked.read
+    asked.report()
+    return asked.read - before > 1
+
+
+def test_it_is_read_once_while_nothing_is_written(asked: Asked) -> None:
+    asked.settle()
+    assert (reads(asked), reads(asked)) == (True, False)
+    (path,) = asked.kept
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_is_not_kept_of_a_log_that_was_written_to_just_now(asked: Asked) -> None:
+    asked.settle(ago=-3600)
+    assert (reads(asked), reads(asked)) == (True, True)
+    assert asked.kept == []
+
+
+@pytest.mark.parametrize("change", ["row", "value", "rates"])
+def test_what_changed_is_read_again(asked: Asked, tmp_path: Path, change: str) -> None:
+    asked.settle()
+    assert (reads(asked), reads(asked)) == (True, False)
+    if change == "row":
+        asked.add(0.25)  # type: ignore[arg-type]
+    elif change == "value":
+        asked.log.connection.execute("UPDATE cost_top_requests SET cost_pico_usd = 77 WHERE id = 'r1'")
+    else:
+        asked.overrides = tmp_path / "prices.toml"
+        asked.overrides.write_text('[[price]]\nmodel = "m0"\ninput = "3"\noutput = "9"\n')
+    asked.settle()
+    assert (reads(asked), reads(asked)) == (True, False)
+    assert len(asked.kept) == 1
+
+
+@pytest.mark.parametrize("harm", ["cut off", "flipped", "gone"])
+def test_a_damaged_file_is_told_and_read_again(asked: Asked, tmp_path: Path, harm: str) -> None:
+    asked.settle()
+    asked.report()
+    (path,) = asked.kept
+    data = path.read_bytes()
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(data[: len(data) // 2] if harm == "cut off" else data[:200] + b"x" + data[201:])
+        assert damaged(tmp_path / "cache") == [path]
+    assert (reads(asked), reads(asked)) == (True, False)
+    assert damaged(tmp_path / "cache") == []
