@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from cost_top.mirror.database import THREADS
 from cost_top.mirror.facts import FactsLost
 from cost_top.mirror.lenses import Lenses, by_time
-from cost_top.mirror.report import naive
+from cost_top.mirror.measures import LATENCY
+from cost_top.mirror.report import naive, with_latencies
 from cost_top.mirror.rollup_tables import BAR_SUMS, LENSES, TRUST_LENS
 from cost_top.mirror.runs import Runs
 from cost_top.mirror.slices import Slice
@@ -21,6 +22,7 @@ from cost_top.model.engine import STRETCH, Missing, Need, Reply
 from cost_top.model.filter import Filter
 from cost_top.model.query import (
     MEASURES,
+    SUMMED_MEASURES,
     Measures,
     Report,
     ReportQuery,
@@ -105,9 +107,12 @@ class Sums:
 
     def report(self, query: ReportQuery, as_of: datetime, notes: tuple[str, ...]) -> Report | None:
         """The report of a query that is made of sums; None where it needs the rows themselves."""
-        need = self._of_query(query)
+        # Quantiles of latency come from the rows, whatever the rest is made of.
+        need = self._of_query(replace(query, measures=SUMMED_MEASURES) if query.latency else query)
         lenses = _lenses_of(need)
-        if not lenses or query.latency or (query.sort in _NAMES and query.sort not in query.group_by):
+        if not lenses or (query.sort in _NAMES and query.sort not in query.group_by):
+            return None
+        if query.latency and not self._has_sums(need, lenses):
             return None
         self._follow_names(())
         # What is told beside a report is asked for next.
@@ -115,7 +120,20 @@ class Sums:
         if slices is None:
             return None
         report = replace(self._from_sums(need, slices, {}, as_of), notes=notes)
+        if query.latency:
+            report = with_latencies(self._mirror.database.connection, self._mirror.relation, query, report)
         return self._mirror.database.names.named(report)
+
+    def _has_sums(self, need: Need, lenses: tuple[str, ...]) -> bool:
+        """Whether a report with quantiles of latency, which come from the rows, takes the rest from sums.
+
+        Where days were just read they are summed for it only if they are for another reason.
+        """
+        query = need.query
+        if query.where or query.sort in LATENCY or len(query.group_by) > 1 or {"tag", *_BY_TIME} & {*query.group_by}:
+            return False
+        days = [part for part in self._slices(need) if part.end - part.start == _DAY]
+        return not self._mirror.has_read or not self._mirror.rollups.missing(query.where, (*lenses, TRUST_LENS), days)
 
     def trust(self, query: ReportQuery) -> TrustSums | None:
         """How the cost of a query's requests is known; None where it was not summed for a report of the same query."""

@@ -95,7 +95,7 @@ def take_over(
         held.setdefault(name, set()).add(lens)
     for name, lenses in held.items():
         numbers.append((name, rollups.announce(Filter(), paths[name], lenses & LENSES.keys() & {*wanted})))
-    _insert(connection, rollups, numbers)
+    _insert(connection, rollups, numbers, wanted)
     connection.execute("DROP TABLE kept")
     return {day: frozenset(held.get(str(path), ())) for day, (path, _) in found.items()}
 
@@ -104,13 +104,15 @@ def _literals(words: Iterable[str]) -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, rollups: Rollups, numbers: list[tuple[str, int]]) -> None:
+def _insert(
+    connection: duckdb.DuckDBPyConnection, rollups: Rollups, numbers: list[tuple[str, int]], wanted: Collection[str]
+) -> None:
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE kept_numbers AS SELECT unnest($paths) AS filename, unnest($numbers) AS slice",
         {"paths": [path for path, _ in numbers], "numbers": [number for _, number in numbers]},
     )
     for lens in LENSES:
-        if lens == TRUST_LENS:
+        if lens == TRUST_LENS or lens not in wanted:
             continue
         second = "CAST(second AS INTEGER)" if lens == "provider" else "second"
         connection.execute(

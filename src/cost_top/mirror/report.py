@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import duckdb
@@ -84,6 +86,35 @@ def ordered(
     width = len(columns)
     rows = tuple(ReportRow(tuple(row[:width]), measures_of(row[width:-1], latency)) for row in found)
     return Report(columns, rows, totals, int(found[0][-1]) if found else 0, as_of, notes)
+
+
+def with_latencies(
+    connection: duckdb.DuckDBPyConnection, relation: Callable[[datetime, datetime], str], query: ReportQuery,
+    report: Report,
+) -> Report:  # fmt: skip
+    """A report of at most one dimension without a filter, with the quantiles of latency from the rows."""
+    period = [naive(query.start), naive(query.end)]
+    quantiles = "quantile_disc(latency_ms, [0.5, 0.95])"
+    rows = f"FROM {relation(*period)} WHERE time >= ? AND time < ?"
+    if not query.group_by:
+        found = connection.execute(f"SELECT NULL, 1, {quantiles} {rows}", period).fetchall()
+    else:
+        key = f'"{query.group_by[0]}"'
+        found = connection.execute(
+            f"SELECT CAST({key} AS VARCHAR), grouping({key}), {quantiles} {rows} GROUP BY GROUPING SETS (({key}), ())",
+            period,
+        ).fetchall()
+    every = {(is_whole, key): told or (None, None) for key, is_whole, told in found}
+
+    def told(measures: Measures, is_whole: int, key: str | None) -> Measures:
+        p50, p95 = every.get((is_whole, key), (None, None))
+        return replace(measures, latency_p50=p50, latency_p95=p95)
+
+    totals = told(report.totals, 1, None)
+    if not query.group_by:
+        return replace(report, rows=(ReportRow((), totals),), totals=totals)
+    told_rows = tuple(replace(row, measures=told(row.measures, 0, row.key[0])) for row in report.rows)
+    return replace(report, rows=told_rows, totals=totals)
 
 
 def keys_of(

@@ -50,6 +50,7 @@ class Mirror:
         self.facts = Facts(self.database.connection, self.days)
         self._facts_due = True  # other days may be closed than are held as integers
         self.closed: dict[date, ClosedDay] = {}
+        self.has_read = False  # days of the log, now
         self.costly = bool(source.costly)
         self.untold = source.untold
         self._closing = max(_CLOSING, source.overlap * 2)
@@ -106,6 +107,7 @@ class Mirror:
         self._sums_kept.pop(day.day, None)
         self._slices.clear()
         self.minutes.forget()
+        self.has_read |= learn
         if learn and day.path is not None:
             self.database.names.learn(self.database.connection, day.relation)
         start, end = day.start, day.start + _DAY
@@ -131,8 +133,7 @@ class Mirror:
     def take_over_sums_of(self, query: ReportQuery) -> None:
         """As `take_over_sums`, of what a report of this query is made of, and its notes."""
         if not query.where:
-            grouped = () if query.latency else query.group_by
-            self.take_over_sums([lens for lens in LENSES if lens in ("provider", TRUST_LENS, *grouped)])
+            self.take_over_sums([lens for lens in LENSES if lens in ("provider", TRUST_LENS, *query.group_by)])
 
     def keep_sums(self) -> bool:
         """Keep the sums of one more closed day, where there are more than are kept; whether there was one to keep."""
