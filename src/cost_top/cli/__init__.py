@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib
 import sys
-import traceback
 from typing import NoReturn
 
 import click
@@ -141,6 +140,8 @@ def _told(error: Exception) -> str:
 
 def _broken(error: Exception) -> str:
     """A defect of ours: where it is, without a value of the user's."""
+    import traceback
+
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{last.filename.rpartition('cost_top')[2].lstrip('/')}:{last.lineno}"
     return f"failed: {type(error).__name__}: {one_line(error, 200)} (at {place}); please report it"

@@ -12,8 +12,6 @@ import threading
 import time
 from typing import NoReturn
 
-from cost_top.model.files import remove_temporary
-
 _TIDY_SECONDS = 0.5
 # What a locale that is not UTF-8 shows instead; anything else becomes a question mark.
 _PLAIN = {
@@ -97,7 +95,7 @@ def end_with_the_reader() -> None:
 def end_now(code: int) -> NoReturn:
     """Leave at once, whatever the process is doing, with no temporary file behind."""
     try:
-        remove_temporary()
+        _remove_temporary()
     finally:
         os._exit(code)
 
@@ -114,7 +112,7 @@ def end(code: int) -> NoReturn:
     except OSError as error:
         code = code or 2
         say(f"the output cannot be written: {error.strerror or error}")
-    remove_temporary()
+    _remove_temporary()
     try:
         sys.stderr.flush()
     finally:
@@ -128,3 +126,10 @@ def say(line: str) -> None:
         sys.stderr.flush()
     except OSError:
         return
+
+
+def _remove_temporary() -> None:
+    """Remove temporary files; where what makes them is not loaded there are none."""
+    remove = getattr(sys.modules.get("cost_top.model.files"), "remove_temporary", None)
+    if remove is not None:
+        remove()

@@ -7,7 +7,6 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 from cost_top.model.errors import UserError, one_line
 
@@ -111,6 +110,8 @@ def password_in(url: str, password: str) -> str:
     >>> password_in("postgresql://ann@db/x", "p@ss"), password_in("mysql://db/x", "s")
     ('postgresql://ann:p%40ss@db/x', 'mysql://:s@db/x')
     """
+    from urllib.parse import quote
+
     scheme, _, rest = url.partition("://")
     place, slash, path = rest.partition("/")
     user, at, host = place.rpartition("@")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from cost_top.model.errors import UserError, one_line
 from cost_top.sources.credentials import find_key, find_password, key_place, password_in
@@ -119,6 +118,8 @@ def _path(text: str) -> str:
     scheme, colon, rest = text.partition(":")
     if not colon or not (scheme == "file" or (scheme == "sqlite" and not rest.startswith("//"))):
         return text
+    from urllib.parse import unquote
+
     return unquote(rest.removeprefix("//").partition("?")[0])
 
 
