@@ -6,9 +6,10 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _PAGE = 1000
 _SHOWN = 100  # as a table, without --limit
+_HELD = 25_000  # rows that are held at a time, where a day has no more
 
 
 @click.command("requests")
@@ -85,28 +87,48 @@ def command(
             else:
                 writer = _writer(form, out, chosen, settings, query, answers.label, now)
             most = limit or (_SHOWN if form == "table" else None)
-            _write(answers, query, writer, most, period)
+            _write(answers, query, writer, most)
         except SourceError as error:
             raise UserError(named(answers.label, error)) from error
         finally:
             answers.close()
 
 
-def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | None, period: Period) -> None:
-    """All pages, one after another; a log is read once for all of them."""
-    held = getattr(answers, "held", None)
-    with held(period) if held is not None else contextlib.nullcontext():
-        writer.begin()
-        left, after, more = limit, None, True
-        while more:
-            size = _PAGE if left is None else min(_PAGE, left)
-            page = answers.requests(replace(query, limit=size), after)
-            for row in page.rows:
-                writer.add(row)
-            left = None if left is None else left - len(page.rows)
-            after = page.following
-            more = after is not None and left != 0
-    writer.end(("there are more: raise --limit",) if after is not None else ())
+def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | None) -> None:
+    """All pages, one after another; of a log, days that hold few rows are read once for all of theirs."""
+    held: Callable[[Period], AbstractContextManager[int]] | None = getattr(answers, "held", None)
+    by_day = held is not None and query.sort == "time"
+    writer.begin()
+    left, days, end, more = limit, 1, query.end, False
+    while end > query.start and left != 0:
+        start = max(query.start, _midnight(end, days)) if by_day else query.start
+        part = replace(query, start=start, end=end)
+        with held(Period(start, end)) if held is not None else contextlib.nullcontext(0) as rows:
+            left, more = _write_pages(answers, part, writer, left)
+        days = max(1, min(2 * days, days * _HELD // max(rows, 1)))
+        end = start
+    if left == 0 and not more and end > query.start:
+        more = bool(answers.requests(replace(query, end=end, limit=1)).rows)
+    writer.end(("there are more: raise --limit",) if more else ())
+
+
+def _midnight(end: datetime, days: int) -> datetime:
+    """Where so many days begin (UTC), of which the last is that of the instant before `end`."""
+    last = (end.astimezone(UTC) - timedelta(microseconds=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return last - timedelta(days=days - 1)
+
+
+def _write_pages(answers: Answers, query: ReportQuery, writer: Writer, left: int | None) -> tuple[int | None, bool]:
+    """All of a period, at most so many; how many are left to write, and whether there are more."""
+    after, more = None, True
+    while more and left != 0:
+        page = answers.requests(replace(query, limit=_PAGE if left is None else min(_PAGE, left)), after)
+        for row in page.rows:
+            writer.add(row)
+        left = None if left is None else left - len(page.rows)
+        after = page.following
+        more = after is not None
+    return left, more
 
 
 def _columns(text: str | None, form: str) -> tuple[str, ...]:

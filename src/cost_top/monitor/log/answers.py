@@ -116,12 +116,12 @@ class LogAnswers:
         """Nothing stays open between questions."""
 
     @contextmanager
-    def held(self, period: Period) -> Iterator[None]:
-        """Inside the block, questions within a period are answered from one reading of it."""
+    def held(self, period: Period) -> Iterator[int]:
+        """Inside the block, questions within a period are answered from one reading of it; how many rows that holds."""
         with self._lock, self._read(period) as mirror:
             self._held = (period, mirror)
             try:
-                yield
+                yield mirror.row_count()
             finally:
                 self._held = None
 
