@@ -242,7 +242,12 @@ def test_nothing_on_disk_without_a_cache(native: NativeLog, tmp_path: Path) -> N
 
 def test_requests_pickers_and_unpriced_models(native: NativeLog, watcher: Watcher) -> None:
     now = datetime.now(UTC)
-    native.write(*(request(number, now - timedelta(minutes=number), cost=number * DOLLAR) for number in range(1, 20)))
+    native.write(
+        *(
+            request(number, now - timedelta(minutes=number), cost=number * DOLLAR, session=f"run {number}")
+            for number in range(1, 20)
+        )
+    )
     native.write(request(50, now, cost=None, provider="acme", model="unheard-of"))
     watcher.start()
     watcher.until(settled(190 * DOLLAR))
@@ -266,6 +271,11 @@ def test_requests_pickers_and_unpriced_models(native: NativeLog, watcher: Watche
     assert found[0].value == "u1"
     assert (found[1].provider, found[1].model, found[1].request_count) == ("acme", "unheard-of", 1)
     assert 'model = "unheard-of"' in found[1].override
+    sessions: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    watcher.monitor.find("session", "RUN 1", sessions.put)
+    assert [(each.value, each.cost) for each in sessions.get(timeout=PATIENCE)] == [
+        (f"run {number}", number * DOLLAR) for number in (*range(19, 9, -1), 1)
+    ]
 
 
 def test_a_source_that_cannot_be_opened_is_said(tmp_path: Path) -> None:

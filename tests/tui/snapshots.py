@@ -35,9 +35,10 @@ TAGS = ("prod", "plan:pro", "feature:chat", "plan:free", "feature:search", "batc
 TEAMS = ("support", "growth", "data-platform", None)
 CREDENTIALS = ("system", "byok", None)
 OWNERS = ("ann", "bob", None)
+SESSIONS = ("s-1", "s-2", None)
 VALUES: dict[str, tuple[object, ...]] = {
     "provider": PROVIDERS, "model": MODELS, "endpoint": ENDPOINTS, "token": TOKENS, "user": USERS, "tag": TAGS,
-    "team": TEAMS, "credential_type": CREDENTIALS, "owner": OWNERS,
+    "team": TEAMS, "credential_type": CREDENTIALS, "owner": OWNERS, "session": SESSIONS,
 }  # fmt: skip
 SHARES = (76, 17, 4, 1.2, 0.9, 0.5, 0.3, 0.08, 0.015, 0.004, 0.0009, 0.0002)
 

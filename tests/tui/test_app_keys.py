@@ -487,7 +487,7 @@ async def test_escape_restores_the_filter_from_before():
         assert str(feed.view.where) == ""
 
 
-@of_keys("pick.user", "pick.tag", "pick.token", "dialog.up", "dialog.down", "dialog.leave")
+@of_keys("pick.user", "pick.tag", "pick.token", "pick.session", "dialog.up", "dialog.down", "dialog.leave")
 async def test_pickers_find_as_you_type():
     async with running() as (app, feed, pilot):
         await pilot.press("u")
@@ -506,10 +506,14 @@ async def test_pickers_find_as_you_type():
         await pilot.press(*"plan:p", "enter")
         assert feed.calls[-1] == "find tag 'plan:p'"
         assert feed.view.crumbs[-1].term == Term("tag", ("plan:pro",))
+        await pilot.press("S")
+        assert "Find a session" in screen_text(app)
+        await pilot.press(*"s-2", "enter")
+        assert feed.view.crumbs[-1].term == Term("session", ("s-2",))
         await pilot.press("t", *"zzz")
         assert "nothing found" in screen_text(app)
         await pilot.press("enter", "escape")
-        assert len(feed.view.crumbs) == 3
+        assert len(feed.view.crumbs) == 4
 
 
 @of_keys("unpriced", "unpriced.copy")

@@ -127,6 +127,7 @@ APP_BINDINGS: tuple[Binding, ...] = (
     key("pick.user", "u", "pick('user')", "user", "find a user and look at it alone", FIND),
     key("pick.tag", "t", "pick('tag')", "tag", "find a tag and look at it alone", FIND),
     key("pick.token", "K", "pick('token')", "key", "find an API key (token) and look at it alone", FIND),
+    key("pick.session", "S", "pick('session')", "session", "find a session and look at it alone", FIND),
     key("unpriced", "x", "unpriced", "unpriced", "models without a rate, and the lines that would price them", FIND),
     key("window.shorter", "left_square_bracket", "window(-1)", "window", "shorter window", TIME),
     key("window.longer", "right_square_bracket", "window(1)", "window", "longer window", TIME),

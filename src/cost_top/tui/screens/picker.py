@@ -1,4 +1,4 @@
-"""`u`, `t` and `K`: type to find a user, a tag or a token, with what it spent; Enter looks at it alone."""
+"""`u`, `t`, `K`, `S`: type to find a user, a tag, a token or a session, with its spend; Enter looks at it alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.column import Column
 from cost_top.tui.widgets.keyed_table import KeyedTable
 
-TITLES = {"user": "Find a user", "tag": "Find a tag", "token": "Find an API key"}
+TITLES = {"user": "Find a user", "tag": "Find a tag", "token": "Find an API key", "session": "Find a session"}
 _COST, _REQUESTS = 13, 9
 
 
