@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cost_top.model.hashed_file import STATEMENTS
 from support.machine import Stopwatch
 from support.native_log import NativeLog
 
@@ -134,7 +135,7 @@ def test_a_cache_folder_that_others_can_write_to_is_refused(log, tmp_path, mode,
 
 def test_a_kept_folder_made_by_another_is_refused(log, tmp_path):
     run(tmp_path, "report", str(log.path))
-    (kept,) = (tmp_path / "cache").iterdir()
+    (kept,) = (each for each in (tmp_path / "cache").iterdir() if each.name != STATEMENTS)
     kept.chmod(0o777)
     assert b"can be written to by others" in run(tmp_path, "report", str(log.path), code=2).stderr
     kept.chmod(0o700)
@@ -273,3 +274,23 @@ def test_control_c_while_the_modules_load_is_quiet():
         "builtins.__import__ = load\nfrom cost_top.__main__ import main\nmain()"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", loads, "report"], capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_signals_that_its_parent_holds_back_end_it(log, tmp_path):
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+        try:
+            watch = subprocess.Popen(
+                [sys.executable, "-m", "cost_top", "watch", str(log.path), "--format", "jsonl"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"XDG_STATE_HOME": str(tmp_path)},
+            )  # fmt: skip
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with watch:
+            try:
+                assert b"watch" in watch.stderr.readline()
+                watch.send_signal(number)
+                assert watch.wait(60) == 0
+            finally:
+                watch.kill()

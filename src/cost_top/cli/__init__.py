@@ -90,11 +90,12 @@ def group() -> None:
 
 def main() -> None:
     """Run; bad input is one line on stderr and exit code 2."""
-    from cost_top.cli.process import degrade_gracefully, end, end_on_interrupt, end_when_asked, say
+    from cost_top.cli.process import degrade_gracefully, end, end_on_interrupt, end_when_asked, is_terminal, say
 
     hide_secrets(sys.argv)
     degrade_gracefully()
-    if sys.argv[1:2] and sys.argv[1] in COMMANDS and sys.argv[1] not in _OWN_INTERRUPTS:
+    command = sys.argv[1] if sys.argv[1:] else ""
+    if command not in _OWN_INTERRUPTS and (command in COMMANDS or not is_terminal()):  # the app has ways of its own
         end_on_interrupt()
     if sys.argv[1:2] in (["serve"], ["watch"]):
         end_when_asked()

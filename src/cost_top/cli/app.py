@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -14,7 +12,7 @@ import click
 
 from cost_top.cli.late import LateFeed
 from cost_top.cli.options import Resolved, resolve
-from cost_top.cli.process import end_on_interrupt
+from cost_top.cli.process import is_terminal
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.filter import parse_filter
 from cost_top.model.view import View
@@ -26,13 +24,6 @@ if TYPE_CHECKING:
 
 WEEKLY = ("endpoint", "token")  # panels of the printed overview that look back a week
 PRINT_SECONDS = 120.0  # a source that is asked for sums has so long to answer, where there is no terminal
-
-
-def is_terminal() -> bool:
-    """Whether a full-screen app can run: input, output and errors are a terminal that is not dumb."""
-    return os.environ.get("TERM") not in (None, "", "dumb") and all(
-        stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)
-    )
 
 
 def open_app(
@@ -69,7 +60,6 @@ def open_app(
             raise UserError("--window is a time too: leave it out, or --since and --until")
         view = view_of(view, since, until, settings.zone)
     if not is_terminal():
-        end_on_interrupt()
         if settings.known_place().kind in ("database", "files") and not settings.no_mirror:
             print_overview(settings, view if view.start or view.end else replace(view, window="30d"), label)
         else:

@@ -21,6 +21,13 @@ _PLAIN = {
 }  # fmt: skip
 
 
+def is_terminal() -> bool:
+    """Whether a full-screen app can run: input, output and errors are a terminal that is not dumb."""
+    return os.environ.get("TERM") not in (None, "", "dumb") and all(
+        stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)
+    )
+
+
 def degrade_gracefully() -> None:
     """From now on text that the locale cannot spell is written in characters that it can; UTF-8 spells everything."""
 
@@ -49,7 +56,7 @@ def end_on_interrupt() -> None:
     """From now on Ctrl-C ends the process with 130, also inside a driver that makes something else of the signal.
 
     SIGTERM and SIGHUP end it as they do anyway, with no temporary file left behind.
-    To be called before any thread is started: all inherit that the signals are not theirs.
+    To be called before any thread is started: all inherit that the signals are not theirs. Only for a whole process.
     """
     import signal
 
