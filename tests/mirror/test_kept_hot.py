@@ -16,6 +16,7 @@ from cost_top.model.query import MEASURES, Report, ReportQuery
 from cost_top.monitor.log.answers import LogAnswers
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import open_log
+from support.followed import Followed
 
 NOW = datetime.now(UTC)
 
@@ -99,7 +100,7 @@ def test_what_changed_is_read_again(asked: Asked, tmp_path: Path, change: str) -
     if change == "row":
         asked.add(0.25)  # type: ignore[arg-type]
     elif change == "value":
-        asked.log.connection.execute("UPDATE cost_top_requests SET cost_pico_usd = 77 WHERE id = 'r1'")
+        asked.log.run("UPDATE cost_top_requests SET cost_pico_usd = 77 WHERE id = 'r1'")
     else:
         asked.overrides = tmp_path / "prices.toml"
         asked.overrides.write_text('[[price]]\nmodel = "m0"\ninput = "3"\noutput = "9"\n')
@@ -121,3 +122,20 @@ def test_a_damaged_file_is_told_and_read_again(asked: Asked, tmp_path: Path, har
         assert damaged(tmp_path / "cache") == [path]
     assert (reads(asked), reads(asked)) == (True, False)
     assert damaged(tmp_path / "cache") == []
+
+
+def test_what_a_followed_log_no_longer_says_is_on_no_disk(asked: Asked, tmp_path: Path) -> None:
+    asked.settle()
+    asked.report()
+    assert asked.kept
+    followed = Followed(open_log(str(asked.log.path)), tmp_path / "cache")
+    try:
+        assert asked.kept == []
+        followed.run(4)
+        asked.report()
+        assert asked.kept
+        asked.log.run("UPDATE cost_top_requests SET token = 'unnamed' WHERE id = 'r1'")
+        followed.run(120)
+        assert asked.kept == []
+    finally:
+        followed.close()

@@ -91,6 +91,11 @@ class KeptFiles:
                 for path in beside.glob(f"{day}.*"):
                     remove(path)
 
+    def forget_hot(self) -> None:
+        """Remove what is kept of hot ends: the log was written to since, or may have been."""
+        for path in self.folder.glob(f"[!.]*{HOT}"):
+            remove(path)
+
     def note(self, day: date) -> dict[str, Any]:
         """What was noted of a day; empty where nothing usable was."""
         return self._note(self.folder / f"{day}.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
@@ -311,8 +312,9 @@ def run_app(
         feed.on_failure = fail
         with signals_lead_to(app.leave):
             code = app.run(mouse=mouse)
-    for line in overheard.lines():
-        print(f"cost-top: told meanwhile: {line}", file=sys.stderr)
+    with suppress(OSError):  # of a terminal that went away nobody reads
+        for line in overheard.lines():
+            print(f"cost-top: told meanwhile: {line}", file=sys.stderr)
     if failures:
         raise failures[0]
     return code if code is not None else app.return_code or 0

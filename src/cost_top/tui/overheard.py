@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from cost_top.model.errors import one_line
 
@@ -67,7 +67,8 @@ def only_python_writes() -> Iterator[Overheard]:
             setattr(sys, name, stream)
         listener.join(_WAIT_SECONDS)  # a child may still hold the other end
         for stream in used:
-            stream.close()
+            with suppress(OSError):  # the terminal went away
+                stream.close()
 
 
 def _is_of(stream: object, descriptor: int) -> bool:

@@ -31,6 +31,7 @@ _LATELY_DAYS = 7
 _ASKING_SHARE = 0.005
 _OLDEST_SECONDS = 20.0
 _DAMAGE_SECONDS = 5.0  # between looks at whether kept files were touched
+_FORGET_SECONDS = 60.0  # between the removals of hot ends that a report kept of a log that goes on
 # The hot end is read in pieces of this length, newest first, so that the screen fills while it is read.
 _PIECE = timedelta(hours=3)
 
@@ -69,6 +70,8 @@ class History:
         self._oldest_due = 0.0
         self._oldest_said: Evidence | None = None  # and when its first row was looked for
         self._damage_due = 0.0
+        self._forget_due = 0.0
+        self._written = False  # since kept hot ends were removed
 
     def close(self) -> None:
         """End the threads and free the memory."""
@@ -105,9 +108,14 @@ class History:
             self._begin_history()
             self.changed = True  # what is still to be read is known only now: of an empty log nothing
         before = self._reader.statistics.database_ms
-        self.changed |= self.tail.poll(now, clock)
+        written = self.tail.poll(now, clock)
         self.last_poll_seconds = (self._reader.statistics.database_ms - before) / 1000
-        self.changed |= self.tail.look_again(now, clock)
+        written |= self.tail.look_again(now, clock)
+        self.changed |= written
+        self._written |= written
+        if self._written and clock >= self._forget_due:
+            self._forget_due = clock + _FORGET_SECONDS
+            self._forget_kept_hot()
         self._close_days(now)
         self._ask_for_oldest(clock)
         if self.window_is_read():
@@ -118,6 +126,12 @@ class History:
             self.forget_lost_days()
         self._compare(clock)
         return False
+
+    def _forget_kept_hot(self) -> None:
+        """What the log no longer says is on no disk of ours."""
+        self._written = False
+        if self.mirror.days.files is not None:
+            self.mirror.days.files.forget_hot()
 
     def _begin(self, now: datetime) -> None:
         oldest = self._reader.oldest()
@@ -131,6 +145,7 @@ class History:
         if newest is not None and naive(newest) < start:
             start = max(self._hot_goal, min(start, naive(newest) - _HOUR))
         self.tail.fill(start, None)
+        self._forget_kept_hot()
         self._phase = Phase.HOT_END
 
     def _begin_history(self) -> None:
