@@ -173,13 +173,15 @@ def _write_until_interrupted(live: LiveTraffic) -> None:
     """Wait until Ctrl-C or a polite kill; returns at once when no live traffic runs."""
     from cost_top.model.errors import UserError
 
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asked = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in asked]
     try:
         while not live.wait(0.5):
             pass
     except KeyboardInterrupt:
         return
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(asked, before, strict=True):
+            signal.signal(number, handler)
     if live.error is not None:
         raise UserError(f"{live.path}: live traffic ended ({live.error}); start the demo again")
