@@ -128,6 +128,18 @@ def test_integers_say_what_rows_say(integers: Mirror, rows: Mirror, text: str) -
     assert rows.facts.asked == 0
 
 
+def test_times_that_no_screen_asked_for_come_from_the_rows(log: NativeLog, folder: Path, rows: Mirror) -> None:
+    total = ReportQuery(NOW - timedelta(days=3, hours=4), NOW, (), parse_filter("provider:openai -user:u2"))
+    for mirror in opened(log, folder):
+        hold(mirror)
+        mirror.reports([Need("total", total, trust=True)], float("inf"), NOW)
+        assert mirror.facts.asked
+        for group_by in (("hour",), ("day",), ("minute",), ("provider", "hour")):
+            for zone in ("UTC", "Asia/Kathmandu"):
+                query = replace(total, group_by=group_by, zone=ZoneInfo(zone))
+                assert mirror.report(query, NOW) == rows.report(query, NOW), query
+
+
 def test_days_with_too_many_values_are_answered_from_their_rows(
     log: NativeLog, tmp_path: Path, rows: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:

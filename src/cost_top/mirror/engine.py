@@ -112,6 +112,8 @@ class Sums:
         lenses = _lenses_of(need)
         if not lenses or (query.sort in _NAMES and query.sort not in query.group_by):
             return None
+        if _BY_TIME & {*query.group_by} and not self._runs.tells_times(query.where):
+            return None
         if query.latency and not self._has_sums(need, lenses):
             return None
         self._follow_names(())

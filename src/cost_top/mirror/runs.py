@@ -70,6 +70,10 @@ class Runs:
         """How many quarters of an hour of a run's providers are summed together."""
         return self._grains.get(where, 0) or _DAILY
 
+    def tells_times(self, where: Filter) -> bool:
+        """Whether the sums of a filter are kept by the quarter of an hour; otherwise as coarsely as was asked so far."""
+        return where not in self._edges or self.grain(where) == 1
+
     def needed(self, where: Filter, lenses: Sequence[str]) -> frozenset[str] | None:
         """The units that sums by lenses need of integer rows; None where they are to be made of the rows themselves."""
         if not where or not lenses or where not in self._edges:
