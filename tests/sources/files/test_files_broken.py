@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,86 @@ def test_a_figure_that_is_changed_in_place_is_read_anew(cloudflare: Watched):
     assert sum(cloudflare.rows()) == sum(range(100, 140))
     path.write_text(path.read_text().replace('"tokens_in": 120', '"tokens_in": 990'))
     assert sum(cloudflare.rows()) == sum(range(100, 140)) - 120 + 990
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.jsonl.gz", "a.parquet"])
+def test_a_file_that_is_changed_in_place_and_has_its_time_set_back_is_read_anew(audit: Watched, name: str) -> None:
+    path, sizes = audit.folder / name, set[int]()
+    for tokens in (111, 222):
+        rows = [call(tokens), call(3)]
+        if name.endswith("parquet"):
+            columns = ", ".join(f"{value!r} AS {name}" for name, value in call(tokens).items())
+            with duckdb.connect() as duck:
+                duck.execute(f"COPY (SELECT {columns} UNION ALL SELECT * REPLACE (3 AS prompt_tokens) FROM (SELECT "
+                             f"{columns})) TO '{audit.folder / 'made'}' (FORMAT parquet)").fetchall()  # fmt: skip
+            data = (audit.folder / "made").read_bytes()
+        elif name.endswith("csv"):
+            data = table(*rows).encode()
+        else:
+            data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+            data = gzip.compress(data, 0, mtime=0) if name.endswith("gz") else data
+        path.write_bytes(data)
+        sizes.add(path.stat().st_size)
+        os.utime(path, ns=(1, 10**18))
+        assert audit.rows() == [3, tokens]
+    assert len(sizes) == 1
+
+
+class Stopped:
+    """Files whose times stand still, as after writes within what a file system can tell apart."""
+
+    def __init__(self, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.watched, self.now = watched, time.time()
+        self.written = int(self.now * 10**9)
+        monkeypatch.setattr("cost_top.sources.files.waiting.time.time", lambda: self.now)
+
+    def rows(self) -> list[int]:
+        found = files_of((str(self.watched.folder),))
+        index = self.watched.index
+        self.changed = index.refresh([replace(each, mtime_ns=self.written, ctime_ns=self.written) for each in found])
+        with sqlite3.connect(index.path) as database:
+            return sorted(row[0] for row in database.execute("SELECT input_tokens FROM cost_top_requests"))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_second_write_of_the_same_moment_and_size_is_seen(
+    cloudflare: Watched, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    path = cloudflare.folder / f"a.jsonl{'.gz' if packed else ''}"
+
+    def write(*tokens: int) -> None:
+        data = "".join(event(number) + "\n" for number in tokens).encode()
+        path.write_bytes(gzip.compress(data, 0, mtime=0) if packed else data)
+
+    stopped = Stopped(cloudflare, monkeypatch)
+    write(100, 101)
+    assert stopped.rows() == [100, 101]
+    write(100, 909)
+    stopped.now += 1
+    assert stopped.rows() == [100, 101], "too early to tell"
+    stopped.now += 2
+    assert stopped.rows() == [100, 909]
+    stopped.now += 3
+    assert stopped.rows() == [100, 909]
+    assert not stopped.changed, "looked at once more, and no longer read"
+
+
+def test_a_line_edited_in_the_middle_of_a_growing_file_is_found_when_it_rests(
+    cloudflare: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cost_top.sources.files.witness._BLOCK", 4096)
+    path = write_lines(cloudflare.folder / "a.jsonl", *(event(number) for number in range(100, 300)))
+    stopped = Stopped(cloudflare, monkeypatch)
+    right = sum(range(100, 300))
+    assert sum(stopped.rows()) == right
+    with path.open("r+") as file:
+        file.seek(file.read().index('"tokens_in": 222'))
+        file.write('"tokens_in": 922')
+        file.seek(0, 2)
+        file.write(event(1) + "\n")
+    stopped.rows()
+    stopped.now += 3
+    assert sum(stopped.rows()) == right + 700 + 1
 
 
 def test_a_longer_file_that_was_moved_over_another_is_read_whole(cloudflare: Watched):

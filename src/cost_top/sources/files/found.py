@@ -19,14 +19,20 @@ _WILD = "*?["
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file as it is: where, which, how large, and when it was last written."""
+    """A file as it is: where, which, how large, when it was last written and, which nobody can set, last changed."""
 
     path: str
     device: int
     inode: int
     size: int
     mtime_ns: int
+    ctime_ns: int
     failed: str = ""  # why it cannot be looked at, or the folder that it is
+
+    @property
+    def changed_ns(self) -> int:
+        """When it was last written or changed, nanoseconds since 1970."""
+        return max(self.mtime_ns, self.ctime_ns)
 
     @property
     def form(self) -> str:
@@ -98,11 +104,10 @@ def files_of(places: tuple[str, ...]) -> list[FoundFile]:
             continue
         if not stat.S_ISREG(here.st_mode):
             continue  # a pipe would be waited for
-        found.setdefault(
-            (here.st_dev, here.st_ino), FoundFile(path, here.st_dev, here.st_ino, here.st_size, here.st_mtime_ns)
-        )
+        state = (here.st_dev, here.st_ino, here.st_size, here.st_mtime_ns, here.st_ctime_ns)
+        found.setdefault((here.st_dev, here.st_ino), FoundFile(path, *state))
     failed = {str(error.filename): error.strerror or "cannot be read" for error in closed}
-    return [*found.values(), *(FoundFile(path, 0, 0, 0, 0, why) for path, why in sorted(failed.items()))]
+    return [*found.values(), *(FoundFile(path, 0, 0, 0, 0, 0, why) for path, why in sorted(failed.items()))]
 
 
 def _paths(place: str, closed: list[OSError]) -> Iterator[str]:

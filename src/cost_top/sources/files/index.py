@@ -2,7 +2,8 @@
 
 A row belongs to one file, its owner. Where another file has a row of the same id (a session that was resumed, an
 export that overlaps) the row counts once, and `also` remembers the other file, so that nothing is lost when the
-owner goes. A file that shrank, or whose beginning is another, is read anew; one that was only renamed is not.
+owner goes. A file that shrank, or whose beginning is another, is read anew; one that was only renamed is not. One that
+was read when it had just been written to is looked at once more: a further write may have left the same times.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cost_top.sources.files.found import FoundFile
 from cost_top.sources.files.index_file import check, indexes_of, is_damage, opened, quoted, writing
 from cost_top.sources.files.lines import is_packed
 from cost_top.sources.files.records import Kind, Row
-from cost_top.sources.files.waiting import is_followed, ripe, waiting_for
+from cost_top.sources.files.waiting import is_followed, looked_at, ripe, waiting_for
 from cost_top.sources.files.witness import stands, witness
 
 _AT_ONCE = 400  # bound parameters of one statement
@@ -146,8 +147,8 @@ class FileIndex:
             self._filled, self._repeated = None, []
 
     def _known(self, database: sqlite3.Connection) -> dict[str, tuple[int, ...]]:
-        """Number, device, inode, size and time of each file, by its path."""
-        rows = database.execute("SELECT path, number, device, inode, size, mtime_ns FROM files")
+        """Number, device, inode, size and times of each file, by its path."""
+        rows = database.execute("SELECT path, number, device, inode, size, mtime_ns, ctime_ns FROM files")
         return {os.fsdecode(row[0]): row[1:] for row in rows}
 
     def _follow_names(self, database: sqlite3.Connection, present: Mapping[str, FoundFile]) -> None:
@@ -159,15 +160,27 @@ class FileIndex:
             if number is not None and self._same(database, number, file):
                 database.execute("UPDATE files SET path = ? WHERE number = ?", (os.fsencode(path), number))
 
-    def _same(self, database: sqlite3.Connection, number: int, file: FoundFile, grown: bool = False) -> bool:
+    @staticmethod
+    def _same(database: sqlite3.Connection, number: int, file: FoundFile, **how: bool) -> bool:
         """Whether what was read of a file still stands at its beginning."""
-        until, seen = database.execute("SELECT read_until, witness FROM files WHERE number = ?", (number,)).fetchone()
-        if is_packed(file.path) or file.size < until or not seen:
-            return False
+        seen = _witness_of(database, number)
         try:
-            return stands(file.path, seen, grown=grown)
+            return bool(seen) and stands(file.path, seen, **how)
         except OSError:
             return False
+
+    def _still_stands(self, database: sqlite3.Connection, number: int, file: FoundFile) -> bool:
+        """Whether all of a file that is as large and as old as it was is what was read of it. That is noted then."""
+        row = database.execute(
+            "SELECT device, inode, size, mtime_ns, failed, waits, read_until FROM files WHERE number = ?", (number,)
+        ).fetchone()
+        *state, failed, waits, until = row
+        if tuple(state) != _state_of(file)[:-1] or failed is not None or waits or 0 < until < file.size:
+            return False
+        if not self._same(database, number, file, whole=True):
+            return False
+        database.execute("UPDATE files SET ctime_ns = ?, looked = 0 WHERE number = ?", (file.ctime_ns, number))
+        return True
 
     def _take(self, database: sqlite3.Connection, file: FoundFile) -> set[int]:
         """Read what is new in a file; gives files that must be read again because this one lost its rows."""
@@ -182,9 +195,12 @@ class FileIndex:
             number = database.execute(insert, (path,)).lastrowid or 0
         else:
             number = found[0]
+            if self._still_stands(database, number, file):
+                return again
             # What did not grow, or is another file, was written anew, whatever its ends look like.
             grew = file.inode == found[3] and file.size > (found[4] or 0) > 0
-            if grew and found[1] > 0 and file.form == "jsonl" and self._same(database, number, file, grown=True):
+            grows = file.form == "jsonl" and not is_packed(file.path)
+            if grew and found[1] > 0 and grows and self._same(database, number, file, grown=True):
                 offset, state = found[1], json.loads(found[2])
             else:
                 if file.form == "csv":
@@ -204,14 +220,14 @@ class FileIndex:
                 waits = waiting_for(file, bool(state.get("grew")))
                 state = {**state, "waits": waits}
             part = self.kind.read(file.path, offset, state)
-            if not is_packed(file.path):
-                kept = before if offset else ""
-                seen = witness(file.path, part.read_until, kept, followed=is_followed(file))
+            read = file.size if is_packed(file.path) else part.read_until or file.size
+            seen = witness(file.path, read, before if offset else "", followed=is_followed(file))
         except FileNotFoundError:
             return  # gone since it was looked for; the next look knows
         except OSError as error:
             database.execute(
-                "UPDATE files SET device = ?, inode = ?, size = ?, mtime_ns = ?, failed = ? WHERE number = ?",
+                "UPDATE files SET device = ?, inode = ?, size = ?, mtime_ns = ?, ctime_ns = ?, failed = ?, looked = 0 "
+                "WHERE number = ?",
                 (*_state_of(file), error.strerror or one_line(error), number),
             )
             return
@@ -221,9 +237,11 @@ class FileIndex:
                 row[self.kind.key] = f"{number}:{part.state['rows']}"
         self._insert(database, number, part.rows)
         database.execute(
-            "UPDATE files SET device = ?, inode = ?, size = ?, mtime_ns = ?, read_until = ?, witness = ?, state = ?, "
-            "unreadable = unreadable + ?, failed = NULL, waits = ? WHERE number = ?",
-            (*_state_of(file), part.read_until, seen, json.dumps(part.state), part.unreadable, waits, number),
+            "UPDATE files SET device = ?, inode = ?, size = ?, mtime_ns = ?, ctime_ns = ?, read_until = ?, "
+            "witness = ?, state = ?, unreadable = unreadable + ?, failed = NULL, waits = ?, looked = ? "
+            "WHERE number = ?",
+            (*_state_of(file), part.read_until, seen, json.dumps(part.state), part.unreadable, waits, looked_at(file),
+             number),
         )  # fmt: skip
 
     def _insert(self, database: sqlite3.Connection, number: int, rows: Sequence[Row]) -> None:
@@ -322,7 +340,7 @@ def _values(rows: Iterable[Row], columns: Sequence[str], number: int) -> Iterato
 
 
 def _state_of(file: FoundFile) -> tuple[int, ...]:
-    return file.device, file.inode, file.size, file.mtime_ns
+    return file.device, file.inode, file.size, file.mtime_ns, file.ctime_ns
 
 
 def _witness_of(database: sqlite3.Connection, number: int) -> str:

@@ -14,7 +14,7 @@ from cost_top.model.code import code_hash
 from cost_top.model.files import remove, remove_database
 from cost_top.sources.files.records import Kind
 
-VERSION = 4  # of the tables
+VERSION = 5  # of the tables
 # An index that other code has filled is made anew.
 _ROOMS = ("sources/files", "usage")
 # `changes` stays while no row is changed or removed, `inserts` while none is added.
@@ -24,6 +24,7 @@ _CACHE_KB = 20_000
 _FILES = """\
 CREATE TABLE files (
   number INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, device INTEGER, inode INTEGER, size INTEGER, mtime_ns INTEGER,
+  ctime_ns INTEGER, looked REAL NOT NULL DEFAULT 0,
   read_until INTEGER NOT NULL, witness TEXT NOT NULL, state TEXT NOT NULL, unreadable INTEGER NOT NULL,
   failed TEXT, waits INTEGER NOT NULL DEFAULT 0
 );

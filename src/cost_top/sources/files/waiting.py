@@ -12,18 +12,31 @@ from cost_top.sources.files.found import FoundFile
 # How long the last row of a table waits for the end of its line: of one that was there at once, and of one that grew.
 _WAITS, _WAITS_GROWING = 60, 3600
 _FOLLOWED_SECONDS = 24 * 3600
+# File systems note the time of a write no finer than this: a later one may leave the same.
+SETTLED_SECONDS = 2.1
 
 
 def ripe(database: sqlite3.Connection) -> set[str]:
-    """Files to be read though nobody wrote to them: they can be by now, or their last row is the last."""
-    rows = database.execute("SELECT path, failed, mtime_ns, waits FROM files WHERE failed IS NOT NULL OR waits > 0")
+    """Files to be looked at though nobody wrote to them.
+
+    They can be read by now, their last row is the last, or they were read when they had just been written to.
+    """
+    rows = database.execute(
+        "SELECT path, failed, mtime_ns, waits, looked FROM files WHERE failed IS NOT NULL OR waits > 0 OR looked > 0"
+    )
     effective = os.access in os.supports_effective_ids
     return {
         os.fsdecode(path)
-        for path, failed, mtime_ns, waits in rows.fetchall()
+        for path, failed, mtime_ns, waits, looked in rows.fetchall()
         if (failed is not None and os.access(path, os.R_OK, effective_ids=effective))
-        or (failed is None and _age(mtime_ns) >= waits)
+        or (failed is None and waits > 0 and _age(mtime_ns) >= waits)
+        or (failed is None and looked > 0 and not 0 <= time.time() - looked < SETTLED_SECONDS)
     }
+
+
+def looked_at(file: FoundFile) -> float:
+    """When a file was read that was written to just before, seconds since 1970; 0 where that is long enough ago."""
+    return time.time() if _age(file.changed_ns) < SETTLED_SECONDS else 0.0
 
 
 def waiting_for(file: FoundFile, grew: bool) -> int:
@@ -42,7 +55,7 @@ def may_wait(file: FoundFile) -> bool:
 
 def is_followed(file: FoundFile) -> bool:
     """Whether a file was written to of late, so that it may grow."""
-    return _age(file.mtime_ns) < _FOLLOWED_SECONDS
+    return _age(file.changed_ns) < _FOLLOWED_SECONDS
 
 
 def _age(mtime_ns: int) -> float:

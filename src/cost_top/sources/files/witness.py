@@ -27,22 +27,21 @@ def witness(path: str, until: int, before: str = "", *, followed: bool = True) -
     return json.dumps({"until": until, "ends": ends, "blocks": blocks, "next": kept["next"] + 1})
 
 
-def stands(path: str, seen: str, *, grown: bool) -> bool:
+def stands(path: str, seen: str, *, grown: bool = False, whole: bool = False) -> bool:
     """Whether a file begins with what a witness saw. `OSError` when it cannot be read.
 
-    Of what has `grown` the last block is read, and one other a look in turn; without blocks nothing is sure.
+    Of what has `grown` the last block is read, and one other a look in turn; of the `whole` all are. Without blocks
+    nothing is sure.
     """
     kept = json.loads(seen)
     until, blocks = kept["until"], kept["blocks"]
     with open(path, "rb") as file:
         if _ends(file.fileno(), until) != kept["ends"]:
             return False
-        if not grown or not until:
+        if not until or not (grown or whole):
             return True
-        last = len(blocks) - 1
-        return bool(blocks) and all(
-            _block(file.fileno(), number, until) == blocks[number] for number in {last, kept["next"] % len(blocks)}
-        )
+        numbers = {len(blocks) - 1, kept["next"] % len(blocks)} if grown and blocks else range(len(blocks))
+        return bool(blocks) and all(_block(file.fileno(), number, until) == blocks[number] for number in numbers)
 
 
 def _ends(file: int, until: int) -> str:
