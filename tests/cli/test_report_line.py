@@ -6,15 +6,19 @@ import json
 import os
 import sqlite3
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from cost_top.cli import line_cache
+from cost_top.cli.options import resolve
 from cost_top.cli.report import command
+from cost_top.model.filter import Filter
 from cost_top.sources.files import log as files_log
 from cost_top.sources.sql import log as sql_log
 
@@ -27,7 +31,9 @@ class Line:
     """The command over one log, and how often it opened it."""
 
     def __init__(self, log: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.log, self.opened = log, 0
+        self.log, self.opened, self.later = log, 0, 0.0
+        # When a file was changed cannot be set: the clock can.
+        monkeypatch.setattr(line_cache, "time", SimpleNamespace(time=lambda: time.time() + self.later))
         monkeypatch.setenv("COST_TOP_CACHE", str(folder / "cache"))
         open_log = sql_log.open_log
 
@@ -40,12 +46,14 @@ class Line:
     def add(self, minutes: float, usd: float | None, **more: Any) -> None:
         moment = int((time.time() - minutes * 60) * 1000)
         cost = None if usd is None else int(usd * USD)
+        self.later = 0.0
         self.log.add(
             id=f"{moment}-{os.urandom(4).hex()}", time_ms=moment, provider="x", model="m", cost_pico_usd=cost, **more
         )
 
     def settle(self) -> None:
         """As if the last write were long ago."""
+        self.later = 10.0
         for suffix in ("", "-wal"):
             path = Path(f"{self.log.path}{suffix}")
             if path.exists():
@@ -129,6 +137,31 @@ def test_other_rates_make_another_line(line: Line, tmp_path: Path) -> None:
     assert shown.stdout == "$3.00 today · $3.00/h\n"
 
 
+@pytest.mark.parametrize("other", ["mapping", "overrides", "rates"])
+def test_the_line_of_another_mapping_or_other_prices_is_another(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    line.add(0.1, 2)
+    line.settle()
+    settings = resolve(str(line.log.path), None, None, ZONE, False, None)
+    same = tmp_path / "same.toml"
+    same.write_text("# one text")
+    os.link(same, tmp_path / "beside.toml")
+
+    midnight = datetime(2026, 11, 29, tzinfo=UTC)
+
+    def path_of(**more: Any) -> Path | None:
+        return line_cache.LineCache(replace(settings, **more), Filter(), midnight)._path
+
+    before = path_of(mapping=same), path_of(overrides=same), path_of()
+    assert len({*before}) == 3
+    if other == "rates":
+        monkeypatch.setattr(line_cache, "rates_path", lambda: same)
+        assert path_of() not in before
+    else:
+        assert path_of(**{other: tmp_path / "beside.toml"}) not in before
+
+
 def test_nothing_is_kept_without_a_cache(line: Line) -> None:
     line.add(0.1, 2)
     line.settle()
@@ -160,11 +193,25 @@ def test_a_commit_that_readers_see_long_after_it_was_written_is_seen(line: Line)
     assert before.told[-1] != after.told[-1], "also where file and write-ahead log had changed a while before"
 
 
+def test_a_commit_to_a_log_behind_a_link_is_seen(line: Line, tmp_path: Path) -> None:
+    line.log.connection.execute("PRAGMA journal_mode=WAL")
+    line.log.connection.execute("PRAGMA wal_autocheckpoint=0")
+    line.add(0.1, 2)
+    line.settle()
+    link = tmp_path / "link.db"
+    link.symlink_to(line.log.path)
+    before = line_cache._sqlite_marks(link)
+    assert before == line_cache._sqlite_marks(line.log.path)
+    line.add(0.1, 3)
+    assert line_cache._sqlite_marks(link) != before
+
+
 class Files:
     """The command over a folder of rows, and how often an index of them was opened."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.opened = folder / "rows", 0
+        monkeypatch.setattr(line_cache, "time", SimpleNamespace(time=lambda: time.time() + 10))
         self.folder.mkdir()
         monkeypatch.setenv("COST_TOP_CACHE", str(folder / "cache"))
         open_files = files_log.open_files

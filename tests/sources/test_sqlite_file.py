@@ -37,6 +37,21 @@ def test_a_closed_log_is_read_without_a_trace(sqlite_log):
     assert log.path.read_bytes() == before
 
 
+def test_a_file_that_is_changed_in_place_and_has_its_time_set_back_says_so(sqlite_log):
+    log = sqlite_log()
+    log.add()
+    log.close()
+    os.utime(log.path, ns=(10**18, 10**18))
+    with open_log(str(log.path)).connect() as reader:
+        before = reader.evidence()
+        assert before == reader.evidence()
+        with log.path.open("r+b") as file:  # as a copy over it does, not as SQLite does
+            file.seek(-1, os.SEEK_END)
+            file.write(b"\0")
+        os.utime(log.path, ns=(10**18, 10**18))
+        assert reader.evidence().text not in (before.text, None)
+
+
 def test_a_live_log_is_followed(sqlite_log):
     log = sqlite_log()
     log.add()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from cost_top.model.code import FIGURES, code_hash
 from cost_top.model.files import read_sealed
+from cost_top.pricing.released import rates_path
 
 if TYPE_CHECKING:
     from cost_top.cli.options import Resolved
@@ -58,9 +59,9 @@ class LineCache:
         self._marks = self._look()
         if self._marks is None or settings.cache is None or settings.names_url:
             return
-        beside = [_mark(path) for path in (settings.overrides, settings.mapping) if path is not None]
-        source = [str(file.resolve()) if file else self._marks.place, beside]
-        told = [code_hash(*FIGURES, "sources/files"), source, str(where), midnight.isoformat()]
+        beside = [path and [str(path.absolute()), _mark(path)] for path in (settings.overrides, settings.mapping)]
+        code = [code_hash(*FIGURES, "sources/files", "usage"), _mark(rates_path())]
+        told = [code, self._marks.place, beside, str(where), midnight.isoformat()]
         digest = sha256(json.dumps(told).encode("utf-8", "replace")).hexdigest()
         self._path = settings.cache / f"line-{digest[:24]}.json"
 
@@ -148,10 +149,12 @@ class _Marks:
 
 def _sqlite_marks(path: Path) -> _Marks | None:
     """Of the file and what SQLite writes beside it, with what readers see of that; None where there is no such file."""
-    marks = [_mark(Path(f"{path}{suffix}")) for suffix in _BESIDE]
+    path = path.resolve()  # SQLite writes beside the file, not beside a link to it
+    # What is beside it SQLite gives to the file's owner when it opens that, which is a change but no write.
+    marks = [_mark(Path(f"{path}{suffix}"), 4 if suffix else 5) for suffix in _BESIDE]
     if marks[0] is None:
         return None
-    written = max(mark[2] for mark in marks if mark is not None)
+    written = max(max(mark[3:]) for mark in marks if mark is not None)
     return _Marks(str(path), [*marks, _index_head(path)], written)
 
 
@@ -169,10 +172,10 @@ def _files_marks(settings: Resolved) -> _Marks | None:
         return None
     seen = sha256()
     for file in found:
-        told = f"{file.path}|{file.device}|{file.inode}|{file.size}|{file.mtime_ns}|{file.failed}\n"
-        seen.update(told.encode("utf-8", "surrogateescape"))
+        told = astuple(file)
+        seen.update(f"{told}\n".encode("utf-8", "surrogateescape"))
     where = "|".join(map(os.path.abspath, places))
-    written = max(file.mtime_ns for file in found)
+    written = max(file.changed_ns for file in found)
     return _Marks(where, [len(found), seen.hexdigest()], written, not any(map(may_wait, found)))
 
 
@@ -183,15 +186,17 @@ def _index_head(path: Path) -> str:
     descriptor stays open: closing it would make this process forget the locks of SQLite's own readers.
     """
     try:
-        return os.pread(os.open(f"{path.resolve()}-shm", os.O_RDONLY), 24, 16).hex()
+        return os.pread(os.open(f"{path}-shm", os.O_RDONLY), 24, 16).hex()
     except OSError:
         return ""
 
 
-def _mark(path: Path) -> list[int] | None:
-    """What changes when a file does; an empty file is as good as none."""
+def _mark(path: Path, most: int = 5) -> list[int] | None:
+    """What changes when a file does, with its times last; an empty file is as good as none."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return [found.st_ino, found.st_size, found.st_mtime_ns] if found.st_size else None
+    if not found.st_size:
+        return None
+    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns][:most]

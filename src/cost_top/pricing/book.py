@@ -15,6 +15,7 @@ from cost_top.pricing.match import Match, Matcher, Resolved
 from cost_top.pricing.names import spelled
 from cost_top.pricing.overrides import Overrides, OwnPrice, Paid, read_overrides
 from cost_top.pricing.rates import Period, Schedule, Timeline, quote, schedules
+from cost_top.pricing.released import rates_path
 
 # Raised when the same rates would price a request otherwise: a new version re-prices what is mirrored.
 ENGINE = 5
@@ -28,12 +29,6 @@ class Entry:
 
     match: Match
     timeline: Timeline
-
-
-def rates_path() -> Path:
-    """`rates.json`: package data in an installed wheel, the top-level `pricing/` in a checkout."""
-    packaged = Path(__file__).parent / "data" / "rates.json"
-    return packaged if packaged.exists() else Path(__file__).resolve().parents[3] / "pricing" / "rates.json"
 
 
 class RateBook:

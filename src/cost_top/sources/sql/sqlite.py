@@ -34,7 +34,7 @@ class _State:
 
     file: tuple[int, int]  # device and inode
     ahead: int  # inode of the write-ahead log, 0 without one
-    content: tuple[int, int, int]  # size, time of the last change, size of the write-ahead log
+    content: tuple[int, int, int, int]  # size, times of the last write and change, size of the write-ahead log
     immutable: bool
 
 
@@ -192,10 +192,10 @@ class SqliteDatabase:
             visible = self._index_head() if state.ahead else ""
         except OSError:
             return state, None
-        size, changed, log_size = state.content
-        if max(changed, ahead) > time.time_ns() - _SETTLED_NS:
+        size, written, changed, log_size = state.content
+        if max(written, ahead) > time.time_ns() - _SETTLED_NS:
             return state, None  # a further write might leave the same time
-        return state, f"{size}:{changed}:{counter}:{state.ahead}:{log_size}:{ahead}:{visible}"
+        return state, f"{size}:{written}:{changed}:{counter}:{state.ahead}:{log_size}:{ahead}:{visible}"
 
     def _index_head(self) -> str:
         """What a commit changes when readers see it, which may be long after it was written to the write-ahead log."""
@@ -243,7 +243,7 @@ class SqliteDatabase:
             ahead, size = log.st_ino, log.st_size
         except OSError:
             ahead = size = 0
-        content = (here.st_size, here.st_mtime_ns, size)
+        content = (here.st_size, here.st_mtime_ns, here.st_ctime_ns, size)
         file = (here.st_dev, here.st_ino)
         immutable = not size and not self._written and self._write_ahead_logged(file)
         return _State(file, ahead, content, immutable)
