@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _PAGE = 1000
 _SHOWN = 100  # as a table, without --limit
+_DAYS = 2  # that are held at first
 _HELD = 25_000  # rows that are held at a time, where a day has no more
 
 
@@ -99,7 +100,7 @@ def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | No
     held: Callable[[Period], AbstractContextManager[int]] | None = getattr(answers, "held", None)
     by_day = held is not None and query.sort == "time"
     writer.begin()
-    left, days, end, more = limit, 1, query.end, False
+    left, days, end, more = limit, _DAYS, query.end, False
     while end > query.start and left != 0:
         start = max(query.start, _midnight(end, days)) if by_day else query.start
         part = replace(query, start=start, end=end)

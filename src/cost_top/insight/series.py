@@ -9,7 +9,6 @@ from itertools import accumulate, pairwise
 
 from cost_top.insight.levels import WINDOWS
 
-PICO = 1e12
 _RECORD_DAYS = 31
 
 

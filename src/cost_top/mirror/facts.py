@@ -98,7 +98,7 @@ class Facts:
         self.forget(day.day)
         try:
             path = self._days.files.find(_name(day), FACTS)
-            if path is None or not self._take(day, path):
+            if (path is None or not self._take(day, path)) and self._days.is_noted(day):
                 self._take(day, self._make(day))
         except (OSError, duckdb.Error, FactsLost):
             pass

@@ -71,7 +71,7 @@ class Runs:
         return self._grains.get(where, 0) or _DAILY
 
     def tells_times(self, where: Filter) -> bool:
-        """Whether the sums of a filter are kept by the quarter of an hour; otherwise as coarsely as was asked so far."""
+        """Whether the sums of a filter are kept by the quarter of an hour; otherwise as coarsely as they were asked."""
         return where not in self._edges or self.grain(where) == 1
 
     def needed(self, where: Filter, lenses: Sequence[str]) -> frozenset[str] | None:

@@ -13,7 +13,6 @@ from cost_top.model.record import FIELDS, PRICED_FIELDS, WITNESSES
 # Quarters of an hour since 1970: days of any zone are cut from them without a conversion per row.
 TAIL_FIELDS = (("late", "BOOLEAN"), ("quarter", "INTEGER"))
 COLUMNS = (*FIELDS, *PRICED_FIELDS, *TAIL_FIELDS)
-COLUMN_NAMES = tuple(name for name, _ in COLUMNS)
 # Rows that were just read, and those of the hot end, also know what tells them apart and shows their changes.
 WITNESSED = (*COLUMNS, *WITNESSES)
 QUARTER = "CAST(epoch_ms(time) // 900000 AS INTEGER)"

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from cost_top.model.features import Cell
 
 _BLOCK = 8_192  # cells that are unpacked at a time
-Labels = Mapping[str, Mapping[str, str]]
 
 
 class Choice(NamedTuple):

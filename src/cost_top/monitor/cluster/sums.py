@@ -11,7 +11,7 @@ from typing import Any
 
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST, measures_of
 from cost_top.model.filter import Filter
-from cost_top.model.query import MEASURES, TOKENS, Measures, ReportRow
+from cost_top.model.query import TOKENS, Measures, ReportRow
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
 from cost_top.monitor.cluster.pieces import DAY, FOREVER, QUARTER, Piece, chunks, closed_pieces, periods
@@ -336,11 +336,6 @@ class Sums:
             for tag in tags[key[0] or ""] or (None,):
                 found[tag,] = found[tag,].plus(group) if (tag,) in found else group
         return found
-
-
-def is_summed(sort: str) -> bool:
-    """Whether sums can be ordered by it."""
-    return not (sort in MEASURES and sort.startswith("latency"))
 
 
 def _merged(parts: Iterable[Groups]) -> Groups:

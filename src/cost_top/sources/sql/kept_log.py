@@ -11,9 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from functools import cache as once
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -63,7 +61,7 @@ def kept_logs(folder: Path, database: Database, said: str) -> KeptLogs | None:
         private_folder(place, folder)
     except (OSError, UserError):
         return None
-    told = f"{_VERSION}|{code_hash(*FIGURES)}|{_presets_digest()}|{RULES}|{database.name}|{database.identity}|{said}"
+    told = f"{_VERSION}|{code_hash(*FIGURES)}|{RULES}|{database.name}|{database.identity}|{said}"
     return KeptLogs(place, database, sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:24])
 
 
@@ -135,11 +133,3 @@ def _facts(kept: dict[str, Any]) -> LogFacts:
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-@once
-def _presets_digest() -> str:
-    """Of the mappings that come with cost-top."""
-    folder = files("cost_top.gateways") / "presets"
-    texts = sorted((item.name, item.read_bytes()) for item in folder.iterdir() if item.name.endswith(".toml"))
-    return sha256(repr(texts).encode()).hexdigest()

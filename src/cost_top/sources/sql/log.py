@@ -51,21 +51,22 @@ def recognised_log(
     kept = kept_logs(cache, database, said) if cache is not None and beside is None else None
     session = Session(database, Statistics())
 
-    def compiled() -> Recognised:
+    def compiled(given: Session | None = None) -> Recognised:
         from cost_top.sources.sql.recognition import recognised
 
-        opened = Session(database, Statistics())
+        opened = given or Session(database, Statistics())
         try:
             return recognised(database, opened, presets(), beside, chosen)
         finally:
-            opened.close()
+            if opened is not given:
+                opened.close()
 
     try:
         session.open()
         log = kept.find(session) if kept is not None else None
         if log is not None:
             return _opened(database, session, log, compiled)
-        found = compiled()
+        found = compiled(session)
         if kept is not None:
             kept.keep(session, found)
         return _opened(database, session, KeptLog.of(found, database), lambda: found)
