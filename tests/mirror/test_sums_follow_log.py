@@ -101,7 +101,7 @@ def trust(rows: Iterable[Row]) -> dict[str, int]:
         sums["no_usage_count"] += row.priced.status == "no_usage"
         sums["zero_cost_count"] += row.unpriced and row.told["cost_pico_usd"] == 0
         sums["unrated_count"] += row.unpriced and row.priced.doubt not in (None, "model", "zero")
-        sums["doubtful_count"] += row.priced.doubt in ("cost", "timeout")
+        sums["doubtful_count"] += row.priced.doubt in ("cost", "timeout", "list_price")
         sums["refund_count"] += cost < 0
         sums["refunded_cost"] += max(0, -cost)
         sums["with_user"] += cost if row.told["user_id"] else 0

@@ -198,7 +198,8 @@ def test_every_row_equals_the_python_engine(book: RateBook) -> None:
     answers = [expected(book, row) for row in rows]
     assert {answer[-2] for answer in answers} >= {"reported", "priced", "free", "cache_hit", "unpriced"}
     assert {answer[-1] for answer in answers} >= {
-        None, "model", "time", "mode", "region", "zero", "cost", "audio_output", "image_output", "web_search",
+        None, "model", "time", "mode", "region", "zero", "cost", "audio_output", "image_output", "web_search", "input",
+        "list_price",
     }  # fmt: skip
     assert_equal(book, rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -80,6 +81,48 @@ def test_a_zero_with_an_override_is_priced(tmp_path: Path) -> None:
     assert amounts(price(book, replace(GPT, reported_cost=0))) == ("priced", MARKET, MARKET, 0, 0)
     assert amounts(price(book, replace(UNKNOWN, reported_cost=0))) == ("priced", 10**9, 10**9, 0, 0)
     assert amounts(price(book, replace(GPT, model="o3-pro", reported_cost=0))) == ("free", 0, 0, 0, 0)
+
+
+def test_a_zero_at_ones_own_price_is_a_lower_bound_without_a_count_of_the_input(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[[price]]\nmodel = "gpt-9-*"\ninput = "1"\noutput = "2"\n')
+    uncounted = replace(UNKNOWN, input_tokens=None, reported_cost=0)
+    answer = price(RateBook.load(own), uncounted)
+    assert (answer.status, answer.cost, answer.doubt) == ("unpriced", 100 * 2_000_000, "input")
+    counted = price(RateBook.load(own), replace(uncounted, input_tokens=0))
+    assert (counted.status, counted.cost, counted.doubt) == ("priced", 100 * 2_000_000, None)
+
+
+UNCOUNTED = Request("openai", "gpt-4o", NOON, output_tokens=100)
+UNRATED = replace(GPT, audio_output_tokens=50)
+
+
+@pytest.mark.parametrize("lacking", [UNCOUNTED, UNRATED])
+@pytest.mark.parametrize(
+    ("said", "doubt"),
+    [
+        ({"cache_hit": True}, "list_price"),
+        ({"cache_hit": True, "reported_cost": 5}, "list_price"),
+        ({"credential_type": "byok"}, "list_price"),
+        ({"credential_type": "byok", "reported_cost": 0}, "list_price"),
+        ({"credential_type": "byok", "reported_cost": -5}, "list_price"),
+        ({"reported_cost": 0, "zero_is_price": True}, "list_price"),
+        # Somebody tells the list price, or there is none to lack a part.
+        ({"credential_type": "byok", "reported_cost": 5}, None),
+        ({"credential_type": "byok", "reported_market_cost": 5}, None),
+        ({"reported_cost": 0, "zero_is_price": True, "reported_market_cost": 5}, None),
+        ({"reported_cost": 5}, None),
+        ({"reported_cost": -5}, None),
+        ({"reported_cost": 0, "status": 500}, None),
+        ({"reported_cost": 0}, "zero"),
+    ],
+)
+def test_list_price_and_savings_without_a_part_say_so(
+    lacking: Request, said: dict[str, Any], doubt: str | None
+) -> None:
+    assert price(BOOK, replace(lacking, **said)).doubt == doubt
+    whole = price(BOOK, replace(GPT, **said)).doubt
+    assert whole == (doubt if doubt == "zero" else None)
 
 
 def test_what_does_not_fit_is_unknown_not_an_error() -> None:

@@ -130,8 +130,14 @@ def test_perplexity_bills_the_request_itself():
     bill = {"input_tokens_cost": 0.001, "request_cost": 0.005, "total_cost": 0.0062}
     usage = read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost=bill, search_context_size="low"))
     assert (usage.reported_cost, usage.mode) == (6_200_000_000, None)
-    foreign = read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost={**bill, "currency": "EUR"}))
-    assert foreign.reported_cost is None
+
+
+@pytest.mark.parametrize("bill", [{"total_cost": 0.0062, "currency": "EUR"}, {"total_cost": None},
+                                  {"total_cost": "?"}, {"total_cost": -1}, {}])  # fmt: skip
+def test_a_bill_that_cannot_be_read_leaves_the_doubt_about_the_size_of_a_search(bill):
+    usage = read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost=bill, search_context_size="low"))
+    assert (usage.reported_cost, usage.mode) == (None, "search_context_low")
+    assert read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost=bill, search_context_size="high")).mode is None
 
 
 def test_xai_searches_are_counted():

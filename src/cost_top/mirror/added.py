@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
 from cost_top.mirror.schema import quoted
 from cost_top.model.dimensions import EVERY_DIMENSION
+from cost_top.model.doubts import OF_A_KNOWN_COST
 
 # The dimensions that sums are kept by.
 SUMMED = tuple(each for each in EVERY_DIMENSION if each.summed and each.kind != "time")
@@ -86,7 +87,7 @@ def trust(row: SummedRow) -> tuple[int, ...]:
         cost if row.token is not None else 0,
         listed - cost if below else 0,
         int(unpriced and row.doubt is not None and row.doubt not in ("model", "zero")),
-        int(row.doubt in ("cost", "timeout")),
+        int(row.doubt in OF_A_KNOWN_COST),
         int(cost < 0),
         -cost if cost < 0 else 0,
         listed if sent and byok and row.cost == 0 else 0,

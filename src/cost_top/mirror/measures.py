@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cost_top.model.doubts import OF_A_KNOWN_COST
 from cost_top.model.query import COUNT_MEASURES, MONEY_MEASURES, Measures
 
 _SENT = "cache_hit IS NOT TRUE"
@@ -53,7 +54,7 @@ TRUST: dict[str, str] = {
     "below_market": "sum(market_cost - cost) FILTER (cache_hit IS NOT TRUE AND price_status IN ('reported', 'priced') "
     "AND credential_type IS DISTINCT FROM 'byok' AND doubt IS NULL)",
     "unrated_count": f"count(*) FILTER ({UNPRICED} AND doubt NOT IN ('model', 'zero'))",
-    "doubtful_count": "count(*) FILTER (doubt IN ('cost', 'timeout'))",
+    "doubtful_count": f"count(*) FILTER (doubt IN {OF_A_KNOWN_COST})",
     "refund_count": "count(*) FILTER (cost < 0)",
     "refunded_cost": "sum(-cost) FILTER (cost < 0)",
     "byok_market_cost": "sum(market_cost) FILTER (cache_hit IS NOT TRUE AND credential_type = 'byok' AND cost = 0)",

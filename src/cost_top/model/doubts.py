@@ -17,8 +17,11 @@ WORDS: dict[str, str] = {
     "web_search": "no rate for web searches, which are left out",
     "zero": "the log reports zero for tokens",
     "timeout": "it timed out at a cost of zero: the provider may have billed it",
+    "list_price": "list price and savings leave out a part that has no count or no rate",
     "cost": "the reported cost is beyond belief against tokens and rates",
 }
+# Those of requests whose cost is known all the same.
+OF_A_KNOWN_COST: tuple[str, ...] = ("cost", "timeout", "list_price")
 
 
 def words(doubt: str | None) -> str:

@@ -109,7 +109,7 @@ class Trust:
     zero_cost_count: int = 0  # tokens, no cost, no reason
     no_usage_count: int = 0
     unrated_count: int = 0  # of the unpriced: a mode, a region, a kind of usage or a name's tail without a rate
-    doubtful_count: int = 0  # a reported cost beyond belief, or a timeout at zero
+    doubtful_count: int = 0  # a reported cost beyond belief, a timeout at zero, a list price without a part
     refund_count: int = 0
     refunded_cost: int = 0
     late_count: int = 0  # rows that came after newer ones, since the start

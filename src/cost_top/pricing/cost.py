@@ -60,15 +60,30 @@ def _bought_nothing(request: Request, tokens: Tokens) -> bool:
 
 
 def _doubt(status: str, entry: Entry | None, request: Request, tokens: Tokens, market: Market | None) -> str | None:
-    if status == "reported":
+    if request.cache_hit or status == "reported":
+        if _lacks_a_part(request, market):
+            return "list_price"
+        if request.cache_hit:
+            return None
         if _unheard(request, tokens, market):
             return "timeout"
         return "cost" if market is not None and _beyond_belief(request.reported_cost, market) else None
-    if status != "unpriced" or request.cache_hit:
+    if status != "unpriced":
         return None
-    if request.reported_cost == 0:
+    if request.reported_cost == 0 and not (market is not None and market.quote.override and market.missing):
         return "zero"
     return market.missing if market is not None else _unrated(entry, request, tokens)
+
+
+def _lacks_a_part(request: Request, market: Market | None) -> bool:
+    """Whether list price or savings are those of the rates, which leave a part of the request out."""
+    if market is None or market.missing is None:
+        return False
+    if request.cache_hit:
+        return True
+    if (request.reported_cost or 0) > 0 or (request.reported_market_cost or 0) > 0:
+        return False
+    return _own_key(request) or (request.reported_cost == 0 and request.zero_is_price is True)
 
 
 def _unheard(request: Request, tokens: Tokens, market: Market | None) -> bool:
@@ -171,7 +186,7 @@ def _zero(request: Request, market: Market | None) -> _Verdict:
     if _failed(request):
         return "reported", 0, 0, 0, 0
     if market is not None and market.quote.override and (paid := market.paid) is not None:
-        return "priced", paid, amount, 0, prompt
+        return "unpriced" if market.missing else "priced", paid, amount, 0, prompt
     return "unpriced", 0, amount, 0, prompt
 
 

@@ -137,14 +137,18 @@ SELECT * EXCLUDE ({ours}, _ct_paid_of, _ct_paid_per, _ct_step, _ct_list, _ct_own
     WHEN {hit} THEN CASE WHEN _ct_market IS NOT NULL OR NOT _ct_known THEN 'cache_hit' ELSE 'unpriced' END
     WHEN {tokens} THEN CASE WHEN _ct_missing IS NOT NULL THEN 'unpriced' WHEN _ct_free THEN 'free' ELSE 'priced' END
     WHEN {unknown} THEN 'unpriced' WHEN {no_usage} THEN 'no_usage'
-    WHEN {own_price} THEN 'priced' WHEN {nothing} THEN 'free' WHEN {doubtful} THEN 'unpriced'
+    WHEN {own_price} THEN CASE WHEN _ct_missing IS NOT NULL THEN 'unpriced' ELSE 'priced' END
+    WHEN {nothing} THEN 'free' WHEN {doubtful} THEN 'unpriced'
     ELSE 'reported' END AS price_status,
   CASE _ct_step
-    WHEN {tokens} THEN _ct_missing
+    WHEN {tokens} THEN _ct_missing WHEN {own_price} THEN _ct_missing
+    WHEN {hit} THEN CASE WHEN _ct_missing IS NOT NULL AND _ct_market IS NOT NULL THEN 'list_price' END
     WHEN {unknown} THEN CASE WHEN _ct_stranger THEN 'model' ELSE coalesce(_ct_unrated, 'time') END
     WHEN {doubtful} THEN 'zero'
     WHEN {error} THEN CASE WHEN status IN ({timeouts}) THEN 'timeout' END
-    ELSE CASE WHEN _ct_step IN ({charged}, {own_key}) AND _ct_market > 0 AND _ct_missing IS NULL
+    ELSE CASE WHEN _ct_step IN ({own_key}, {given}) AND _ct_missing IS NOT NULL AND _ct_market IS NOT NULL
+      AND greatest(coalesce(reported_cost, 0), coalesce(reported_market_cost, 0)) <= 0 THEN 'list_price'
+      WHEN _ct_step IN ({charged}, {own_key}) AND _ct_market > 0 AND _ct_missing IS NULL
       AND reported_cost // {times} > _ct_market AND reported_cost - _ct_market > {margin} THEN 'cost' END END AS doubt
 FROM (
   SELECT *,

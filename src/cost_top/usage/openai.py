@@ -86,7 +86,7 @@ def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool =
     counts.searches, counts.unrated = max(searches, calls, found.get("searches", 0)), counts.unrated or tool
     # Perplexity's fee for a request goes by the size of what it found; the rates know that of the largest.
     size = text(usage, "search_context_size").lower()
-    if size not in ("", "high") and not counts.unrated and "total_cost" not in part(usage, "cost"):
+    if size not in ("", "high") and not counts.unrated and _bill(usage) is None:
         counts.unrated = f"search_context_{size[:16]}"
     return counts
 
@@ -96,9 +96,8 @@ def _settle_cost(counts: Counts, usage: Frame, bodies: list[Frame], in_usd: bool
 
     OpenRouter is known by its own fields. With its customer's key at work, what the key's owner pays stands beside.
     """
-    bill = part(usage, "cost")
-    if "total_cost" in bill and not _foreign(bill) and counts.cost is None:
-        counts.cost = money(bill["total_cost"])  # Perplexity's own bill of the request
+    if counts.cost is None and (bill := _bill(usage)) is not None:
+        counts.cost = bill
         return
     if not (in_usd or _OPENROUTER & usage.keys()) or _foreign(usage) or any(_foreign(body) for body in bodies):
         return
@@ -109,6 +108,12 @@ def _settle_cost(counts: Counts, usage: Frame, bodies: list[Frame], in_usd: bool
         counts.cost = upstream if upstream is not None else money(usage.get("market_cost"))
     elif counts.cost is None:
         counts.cost = money(usage.get("cost"))
+
+
+def _bill(usage: Frame) -> int | None:
+    """Perplexity's own bill of the request; None where there is none in dollars."""
+    bill = part(usage, "cost")
+    return None if _foreign(bill) or _foreign(usage) else money(bill.get("total_cost"))
 
 
 def _made_images(body: Frame) -> bool:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from textual.content import Content
 
+from cost_top.model.doubts import OF_A_KNOWN_COST
 from cost_top.model.filter import Term, value_term
 from cost_top.model.format import count, counted, elide, share
 from cost_top.model.money import display_usd
@@ -127,7 +128,7 @@ def _counts(snapshot: Snapshot) -> list[_Fact]:
         _fact(2, "a mode, region or kind of usage without a rate", Term("doubt", ("model", "zero"), negated=True),
               f"{unrated} in a mode, region or kind without a rate", f"{unrated} without a rate",
               f"{unrated} unrated", style=CAUTION) if trust.unrated_count else None,
-        _fact(1, "costs beyond belief, timeouts at $0", Term("doubt", ("cost", "timeout")),
+        _fact(1, "costs beyond belief, timeouts at $0, list prices without a part", Term("doubt", OF_A_KNOWN_COST),
               f"{doubtful} with a cost in doubt", f"{doubtful} in doubt", f"{doubtful} doubtful",
               style=CAUTION) if trust.doubtful_count else None,
         _drift(trust) if trust.drift_days else None,
