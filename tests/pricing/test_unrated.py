@@ -151,6 +151,20 @@ def test_input_that_nobody_counted_is_not_nothing() -> None:
     assert (told.status, told.cost, told.market_cost) == ("reported", 7 * MILLION, 7 * MILLION)
 
 
+ROUNDS = Request("anthropic", "claude-sonnet-4-5", datetime(2026, 1, 10, tzinfo=UTC), 210_000, output_tokens=1_000,
+                 mode="rounds")  # fmt: skip
+
+
+def test_rounds_that_only_together_pass_a_size_are_not_priced_by_their_sum() -> None:
+    answer = price(BOOK, ROUNDS)
+    assert (answer.status, answer.cost, answer.doubt) == ("unpriced", None, "rounds")
+    # 200,000 x 3 + 1,000 x 15: none of them can be over.
+    assert price(BOOK, replace(ROUNDS, input_tokens=200_000)).cost == 615 * 10**9
+    # A model without sizes has one price.
+    assert price(BOOK, replace(ROUNDS, model="claude-opus-4-8")).cost == (210_000 * 5 + 1_000 * 25) * MILLION
+    assert price(BOOK, replace(ROUNDS, mode="batch+rounds")).doubt == "mode"
+
+
 def test_reasoning_that_cannot_be_inside_the_output_stands_beside_it() -> None:
     answer = price(BOOK, Request("openai", "gpt-5", NOON, 100, output_tokens=10, reasoning_tokens=50))
     assert answer.cost == (100 * 1_250_000 + 60 * 10_000_000)

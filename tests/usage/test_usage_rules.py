@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cost_top.usage import Usage, read_usage, usage_status
+from cost_top.usage import Usage, detect_api, read_usage, usage_status
 from cost_top.usage.anthropic import plain_counts, read_messages
 
 
@@ -138,6 +138,132 @@ def test_a_bill_that_cannot_be_read_leaves_the_doubt_about_the_size_of_a_search(
     usage = read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost=bill, search_context_size="low"))
     assert (usage.reported_cost, usage.mode) == (None, "search_context_low")
     assert read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost=bill, search_context_size="high")).mode is None
+
+
+def listed(model, **usage):
+    return {"object": "list", "model": model, "data": [{"object": "embedding"}], "usage": usage}
+
+
+def grounded(**grounding):
+    return {"candidates": [{"finishReason": "STOP", "groundingMetadata": grounding}], "modelVersion": "gemini-3.6-flash",
+            "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 1, "totalTokenCount": 11}}  # fmt: skip
+
+
+def shown(kind, model):
+    details = [{"modality": kind, "tokenCount": 258}, {"modality": "TEXT", "tokenCount": 4}]
+    return {**gemini(promptTokenCount=262, totalTokenCount=262, promptTokensDetails=details), "modelVersion": model}
+
+
+def executed(*kinds):
+    return {**chat("openai/gpt-oss-120b", **CHAT_3_2), "choices": [
+        {"message": {"executed_tools": [{"type": kind} for kind in kinds]}, "finish_reason": "stop"}]}  # fmt: skip
+
+
+def responded(model, *output, tools=()):
+    return {"object": "response", "status": "completed", "model": model, "output": list(output), "tools": list(tools),
+            "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}}  # fmt: skip
+
+
+SEARCH, PREVIEW = {"type": "web_search_call"}, {"type": "web_search_preview"}
+
+
+# Billed beside or instead of the tokens, by what no count of a record holds.
+@pytest.mark.parametrize(
+    ("api", "frames", "mode", "searches"),
+    [
+        ("openai.chat", chat("sonar-deep-research", **CHAT_3_2, citation_tokens=20), "citations", 0),
+        ("openai.chat", chat("sonar-deep-research", **CHAT_3_2, citation_tokens=20, cost={"total_cost": 0.4}), None, 0),
+        ("openai.chat", chat("sonar-deep-research", **CHAT_3_2, citation_tokens=0, num_search_queries=3), None, 3),
+        ("mistral.chat", chat("voxtral-small-latest", **CHAT_3_2, prompt_audio_seconds=203), "audio_seconds", 0),
+        ("mistral.chat", chat("voxtral-small-latest", **CHAT_3_2, prompt_audio_seconds=0), None, 0),
+        ("mistral.chat", chat("mistral-medium-latest", **CHAT_3_2, connectors={"web_search": 2}), None, 2),
+        ("mistral.chat", chat("mistral-medium-latest", **CHAT_3_2, connectors={"code_interpreter": 1}),
+         "code_interpreter", 0),
+        ("openai.chat", chat("qwen-plus", **CHAT_3_2, plugins={"search": {"count": 1}}), None, 1),
+        ("openai.chat", listed("voyage-multimodal-3.5", total_tokens=20, image_pixels=2_000_000), "image_input", 0),
+        ("openai.chat", listed("voyage-multimodal-3.5", total_tokens=20, image_pixels=0), None, 0),
+        ("openai.chat", chat("gpt-4o-search-preview", **CHAT_3_2), None, 1),
+        ("openai.chat", chat("gpt-5-search-api-2025-10-14", **CHAT_3_2), None, 1),
+        ("groq.chat", executed("search", "python"), "python", 0),
+        ("groq.chat", executed(), None, 0),
+        ("openai.chat", chat("gemini-3.6-flash", {"google_maps_grounding_requests": 1}, **CHAT_3_2), "google_maps", 0),
+        ("openai.chat", chat("m", out_details={"video_tokens": 2}, **CHAT_3_2), "video", 0),
+        ("openai.chat", chat("gpt-realtime-2.1-mini", {"cached_tokens_details": {"audio_tokens": 2}, "cached_tokens": 2,
+                                                       "audio_tokens": 3}, **CHAT_3_2), "cached_audio", 0),
+        ("openai.responses", responded("gpt-4.1", SEARCH, tools=[PREVIEW]), "web_search_preview", 1),
+        ("openai.responses", responded("gpt-5", SEARCH, tools=[PREVIEW]), None, 1),
+        ("openai.responses", responded("gpt-4.1", SEARCH, tools=[{"type": "web_search"}]), None, 1),
+        ("openai.responses", responded("gpt-4.1", tools=[PREVIEW]), None, 0),
+        ("openai.responses", responded("gpt-5.5", {"type": "shell_call",
+                                                   "environment": {"type": "container_reference"}}), "shell", 0),
+        ("openai.responses", responded("gpt-5.5", {"type": "shell_call", "environment": {"type": "local"}}), None, 0),
+        ("google.generateContent", grounded(groundingChunks=[{"web": {}}, {"maps": {"uri": "x"}}]), "google_maps", 0),
+        ("google.generateContent", grounded(webSearchQueries=["a"], imageSearchQueries=["b"]), None, 2),
+        ("google.generateContent", grounded(retrievalQueries=["a"]), "retrieval", 0),
+        ("google.generateContent", shown("IMAGE", "gemini-embedding-2"), "image_input", 0),
+        ("google.generateContent", shown("VIDEO", "gemini-3.8-live"), "video_input", 0),
+        ("google.generateContent", shown("IMAGE", "gemini-3.6-flash"), None, 0),
+        ("cohere.v2", {"meta": {"billed_units": {"input_tokens": 4, "image_tokens": 900}}}, "image_tokens", 0),
+        ("cohere.v2", {"meta": {"billed_units": {"input_tokens": 4, "search_units": 0}}}, None, 0),
+        ("bedrock.converse", {"usage": {"inputTokens": 1, "outputTokens": 1},
+                              "performanceConfig": {"latency": "optimized"}}, "latency_optimized", 0),
+        ("bedrock.converse", [{"metadata": {"usage": {"inputTokens": 1, "outputTokens": 1},
+                                            "performanceConfig": {"latency": "standard"}}}], None, 0),
+    ],
+)  # fmt: skip
+def test_what_is_billed_beside_tokens_is_counted_or_named(api, frames, mode, searches):
+    usage = read_usage(api, frames)
+    assert (usage.mode, usage.web_search_count) == (mode, searches)
+
+
+def test_a_total_alone_is_the_input_of_embeddings_and_rankings():
+    usage = read_usage("openai.chat", listed("voyage-3.5", total_tokens=20))
+    assert (usage.input_tokens, usage.output_tokens, usage.status) == (20, 0, "complete")
+    assert detect_api(listed("voyage-3.5", total_tokens=20)) == "openai.chat"
+    assert read_usage("openai.chat", {"choices": [], "usage": {"total_tokens": 20}}) is None
+
+
+def rounds(kind, size):
+    return {"type": kind, "input_tokens": size, "output_tokens": 100}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "top", "mode"),
+    [
+        ([("compaction", 180_000), ("message", 23_000)], 23_000, "rounds"),
+        ([("compaction", 180_000)], 23_000, "rounds"),
+        ([("message", 60_000), ("message", 70_000)], 130_000, "rounds"),
+        ([("message", 150_000)], 150_000, None),
+        ([("message", 8_000), ("message", 9_000)], 17_000, None),  # below every size
+    ],
+)
+def test_rounds_whose_sizes_the_record_does_not_hold_are_named(sizes, top, mode):
+    told = message(input_tokens=top, output_tokens=100, iterations=[rounds(*each) for each in sizes])
+    usage = read_usage("anthropic.messages", told)
+    assert usage.mode == mode
+    assert usage.input_tokens == top + sum(size for kind, size in sizes if kind == "compaction")
+    fast = message(input_tokens=top, output_tokens=100, speed="fast", iterations=told["usage"]["iterations"])
+    assert read_usage("anthropic.messages", fast).mode == ("fast+rounds" if mode else "fast")
+
+
+@pytest.mark.parametrize(
+    ("frames", "mode"),
+    [
+        ([{"type": "finish-step", "usage": {"inputTokens": 90_000, "outputTokens": 5}},
+          {"type": "finish-step", "usage": {"inputTokens": 95_000, "outputTokens": 5}},
+          {"type": "finish", "totalUsage": {"inputTokens": 185_000, "outputTokens": 10}}], "rounds"),
+        ([{"usage": {"inputTokens": 95_000, "outputTokens": 5},
+           "totalUsage": {"inputTokens": 185_000, "outputTokens": 10}}], "rounds"),
+        ([{"steps": [{"usage": {"inputTokens": 185_000, "outputTokens": 10}}],
+           "usage": {"inputTokens": 185_000, "outputTokens": 10},
+           "totalUsage": {"inputTokens": 185_000, "outputTokens": 10}}], None),
+        ([{"type": "finish-step", "usage": {"inputTokens": 185_000, "outputTokens": 10}},
+          {"type": "finish", "totalUsage": {"inputTokens": 185_000, "outputTokens": 10}}], None),
+    ],
+)  # fmt: skip
+def test_steps_of_one_call_are_rounds(frames, mode):
+    usage = read_usage("vercel.ai_sdk", frames)
+    assert (usage.mode, usage.input_tokens) == (mode, 185_000)
 
 
 def test_xai_searches_are_counted():

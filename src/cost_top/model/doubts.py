@@ -9,6 +9,7 @@ WORDS: dict[str, str] = {
     "time": "no price per token at that time, or an amount out of range",
     "mode": "no rate in the mode it was processed in",
     "region": "no rate in the region it was processed in",
+    "rounds": "rounds of one request, whose sum alone is known and is over a size at which the price changes",
     "input": "no count of the input, which is left out",
     "audio_input": "no rate for audio input, which is left out",
     "cached_audio_input": "no rate for cached audio input, which is left out",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 STANDARD = "standard"
 MODES: tuple[str, ...] = (STANDARD, "batch", "flex", "priority", "fast")
+# Rounds of one request of which only the sum is known: the list price as long as that stays below every size at which
+# the price changes. No model has its first such size below SIZES_FROM input tokens.
+ROUNDS, SIZES_FROM = "rounds", 32_000
 
 # What the vendors call their service tiers; another word stands for itself and has no price. `auto` asks for a tier
 # and names none.

@@ -144,7 +144,7 @@ def market_of(entry: Entry | None, request: Request, tokens: Tokens) -> Market |
     if entry is None or request.time is None or not tokens.known or tokens.too_many:
         return None
     quote = entry.timeline.at(request.time, mode_word(request.mode), region_word(request.region))
-    if quote is None:
+    if quote is None or not quote.is_sure(tokens.input):
         return None
     rates = quote.rates(tokens.input)
     parts = _parts(rates, request, tokens)

@@ -61,18 +61,22 @@ def _bought_nothing(request: Request, tokens: Tokens) -> bool:
 
 def _doubt(status: str, entry: Entry | None, request: Request, tokens: Tokens, market: Market | None) -> str | None:
     if request.cache_hit or status == "reported":
-        if _lacks_a_part(request, market):
-            return "list_price"
-        if request.cache_hit:
-            return None
-        if _unheard(request, tokens, market):
-            return "timeout"
-        return "cost" if market is not None and _beyond_belief(request.reported_cost, market) else None
+        return _doubt_of_known_cost(request, tokens, market)
     if status != "unpriced":
         return None
     if request.reported_cost == 0 and not (market is not None and market.quote.override and market.missing):
         return "zero"
     return market.missing if market is not None else _unrated(entry, request, tokens)
+
+
+def _doubt_of_known_cost(request: Request, tokens: Tokens, market: Market | None) -> str | None:
+    if _lacks_a_part(request, market):
+        return "list_price"
+    if request.cache_hit:
+        return None
+    if _unheard(request, tokens, market):
+        return "timeout"
+    return "cost" if market is not None and _beyond_belief(request.reported_cost, market) else None
 
 
 def _lacks_a_part(request: Request, market: Market | None) -> bool:
@@ -99,6 +103,9 @@ def _unrated(entry: Entry | None, request: Request, tokens: Tokens) -> str:
     if request.time is None or tokens.input > MOST:
         return "time"
     mode, region, timeline = mode_word(request.mode), region_word(request.region), entry.timeline
+    quote = timeline.at(request.time, mode, region)
+    if quote is not None and not quote.is_sure(tokens.input):
+        return "rounds"
     rated = [timeline.at(request.time, *asked) is not None for asked in ((), (mode,), (mode, region))]
     return no_rate(entry.match, *rated)
 

@@ -13,7 +13,7 @@ from itertools import compress, product
 
 import duckdb
 
-from cost_top.model.modes import MODES, STANDARD
+from cost_top.model.modes import MODES, ROUNDS, STANDARD
 from cost_top.pricing.book import Entry, RateBook
 from cost_top.pricing.cost import no_rate
 from cost_top.pricing.rate_sql import statement
@@ -155,7 +155,7 @@ class _Numbered:
             tuple(compress(self.timeline.schedules, (number >> bit & 1 for bit in range(count))))
             for number in range(2**count)
         ]
-        self.modes = (*MODES, _OTHER)
+        self.modes = (*MODES, ROUNDS, _OTHER)
         self.regions = ("", *regions, _OTHER)
         self.cells = list(product(self.segments, self.sets, self.regions, self.modes))
         self.quotes = [
@@ -182,10 +182,16 @@ class _Numbered:
             return self.timeline.cell(segment, asked[0], active, asked[1]) is not None
 
         doubt = no_rate(self.entry.match, rated(STANDARD, ""), rated(mode, ""), rated(mode, region))
-        return (*[None] * len(_RATES), None, None, None, None, doubt)
+        return _without(doubt)
+
+
+def _without(doubt: str) -> _Row:
+    return (*[None] * len(_RATES), None, None, None, None, doubt)
 
 
 def _rates(quote: Quote, total_input: int) -> _Row:
+    if not quote.is_sure(total_input):
+        return _without("rounds")
     rates = quote.rates(total_input)
     prices = (getattr(rates, name) for name in _RATES)
     return (*prices, quote.free, quote.override, *(quote.paid or (None, None)), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cost_top.model.modes import ANYWHERE, MODE_OF_TIER, MODES
+from cost_top.model.modes import ANYWHERE, MODE_OF_TIER, MODES, ROUNDS
 from cost_top.pricing.cost import BELIEVABLE_MARGIN, BELIEVABLE_TIMES, TIMEOUTS
 from cost_top.pricing.rates import Schedule
 
@@ -201,7 +201,8 @@ def statement(
     segment = " + ".join(f"(c.time > p.edge{number})::INTEGER" for number in range(edges)) or "0"
     tier = " + ".join(f"(c._ct_input > p.start{number})::INTEGER" for number in range(tiers))
     phase = " + ".join(f"p.phase{number} * ({_active(item)})::INTEGER" for number, item in enumerate(schedules))
-    modes = _numbered({tier: MODES.index(mode) for tier, mode in MODE_OF_TIER.items()}, len(MODES))
+    numbers = {tier: MODES.index(mode) for tier, mode in MODE_OF_TIER.items()}
+    modes = _numbered({**numbers, ROUNDS: len(MODES)}, len(MODES) + 1)
     listed = {**dict.fromkeys(sorted(ANYWHERE), 0), **{region: number for number, region in enumerate(regions, 1)}}
     beside = _BESIDE.format(clean=_CLEAN.format(relation=relation))
     slotted = _SLOTTED.format(

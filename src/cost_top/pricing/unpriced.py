@@ -14,12 +14,12 @@ def toml_lines(book: RateBook, provider: str | None, model: str | None, doubt: s
 
     A model whose price is known, but whose log reports zero, needs only the user's word that the price holds. For
     another one the amounts are question marks: unfilled they are refused, not read as zero. So they are where the
-    `doubt` is about a mode or a region: a price of the user's holds in all of them.
+    `doubt` is about a mode, a region or rounds: a price of the user's holds in all of them.
     """
     entry = book.entry(provider, model)
     name = "/".join(clean(part) for part in (provider, model) if part)
     known = entry is not None and any(item.quote for item in entry.timeline.periods[STANDARD])
-    if entry is not None and (known or entry.match.unsure) and doubt not in ("mode", "region"):
+    if entry is not None and (known or entry.match.unsure) and doubt not in ("mode", "region", "rounds"):
         return ("[alias]", f"{_quoted(name)} = {_quoted(entry.match.id)}")
     lines = ["[[price]]"]
     if provider and clean(provider):

@@ -23,6 +23,9 @@ def read_ai_sdk(frames: list[Frame]) -> Usage:
         model = text(part(frame, "response"), "modelId") or text(frame, "modelId") or model
         metadata = part(frame, "providerMetadata", "gateway") or metadata
     counts = _counts(found)
+    counts.rounds = [size for frame in frames for size in _steps(frame)]
+    if counts.rounds and (counts.input or 0) > (told := sum(counts.rounds)):
+        counts.rounds.append((counts.input or 0) - told)
     counts.byok = _own_key(metadata)
     counts.cost = money(metadata.get("marketCost" if counts.byok else "cost"))
     usage_ = counts.usage(model=model)
@@ -30,6 +33,14 @@ def read_ai_sdk(frames: list[Frame]) -> Usage:
     if usage_.empty and kinds & _PARTS and "finish" not in kinds:
         return Usage(status="interrupted", model=model or None)
     return usage_
+
+
+def _steps(frame: Frame) -> list[int]:
+    """The inputs of the steps that a frame tells of; beside a total its own usage is that of the last step."""
+    told = [part(step, "usage") for step in items(frame, "steps")]
+    if text(frame, "type") in ("finish-step", "step-finish") or (not told and part(frame, "totalUsage")):
+        told.append(part(frame, "usage"))
+    return [size for usage in told if (size := _counts(usage).input)]
 
 
 def _own_key(metadata: Frame) -> bool | None:

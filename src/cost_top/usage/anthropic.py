@@ -89,6 +89,9 @@ def _counts(seen: Frame) -> Counts:
     rounds = items(seen, "iterations")
     told = [_told(seen), *(_told(item) for item in rounds if text(item, "type") == "compaction")]
     fresh, cached, creation, long, output = (sum(each) for each in zip(*told, strict=True))
+    single = [_told(item) for item in rounds if text(item, "type") in ("message", "compaction")]
+    if not any(text(item, "type") == "message" for item in rounds):
+        single.append(told[0])
     # An adviser is another model with rates of its own; its rounds are in no total.
     if any(text(item, "type").startswith("advisor") for item in rounds):
         unrated = "advisor"
@@ -102,6 +105,7 @@ def _counts(seen: Frame) -> Counts:
         searches=searches,
         region=text(seen, "inference_geo") or None,
         unrated=unrated,
+        rounds=[sum(each[:3]) for each in single],
     )
 
 

@@ -36,8 +36,14 @@ def read_bedrock(frames: list[Frame]) -> Usage:
         creation=max(count(usage, *_WRITE) or 0, sum(count(item, "inputTokens") or 0 for item in details)),
         creation_1h=long,
         output=count(usage, *_OUTPUT),
+        unrated="latency_optimized" if any(_is_hurried(body) for body in bodies) else "",
     )
     return counts.usage_beside_cache(mode_of(tier))
+
+
+def _is_hurried(body: Frame) -> bool:
+    """Whether the answer came at the price of the optimised latency."""
+    return text(part(body, "performanceConfig"), "latency") == "optimized"
 
 
 def _usage(body: Frame) -> Frame:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from cost_top.model.modes import STANDARD, mode_word
+from cost_top.model.modes import ROUNDS, SIZES_FROM, STANDARD, mode_word
 from cost_top.model.text import clean
 
 Status = Literal["complete", "interrupted", "partial", "no_usage", "not_tokens"]
 _LONGEST_WORD = 64
 Mode = str
 # Models that price images, or cached speech, apart from text of the same kind; elsewhere they are text.
-_IMAGES_APART, _CACHED_SPEECH_APART = (
-    re.compile(r"gpt-image|chatgpt-image|gpt-realtime"),
-    re.compile(r"gpt-realtime-mini"),
+_IMAGES_APART, _VIDEO_APART, _CACHED_SPEECH_APART = (
+    re.compile(
+        r"gpt-image|chatgpt-image|mai-image|gpt-realtime|gemini-embedding-2|gemini-.*(live|native-audio)|embed-v-?[45]"
+    ),
+    re.compile(r"gemini-embedding-2|gemini-.*(live|native-audio)"),
+    re.compile(r"gpt-realtime-([\d.]+-)?mini"),
 )
 
 
@@ -33,7 +36,7 @@ def mode_of(tier: object) -> Mode | None:
     return mode_word(word) if word.lower() not in ("", "auto") else None
 
 
-def priced_apart(model: str, image_input: int, cached_audio: int = 0) -> str:
+def priced_apart(model: str, image_input: int, cached_audio: int = 0, video_input: int = 0) -> str:
     """What no count of a record holds and the model prices apart, as a word for the mode; '' where there is nothing.
 
     >>> priced_apart("gpt-image-1", 900), priced_apart("gpt-5", 900), priced_apart("gpt-realtime-mini", 0, 5)
@@ -42,6 +45,8 @@ def priced_apart(model: str, image_input: int, cached_audio: int = 0) -> str:
     name = model.lower()
     if image_input > 0 and _IMAGES_APART.search(name):
         return "image_input"
+    if video_input > 0 and _VIDEO_APART.search(name):
+        return "video_input"
     return "cached_audio" if cached_audio > 0 and _CACHED_SPEECH_APART.search(name) else ""
 
 
@@ -95,10 +100,13 @@ class Counts:
     audio_output: int = 0
     image_output: int = 0
     image_input: int = 0
+    video_input: int = 0
     cached_audio: int = 0
     searches: int = 0
     region: str | None = None
     byok: bool | None = None
+    # The inputs of single rounds, where the counts are sums of several.
+    rounds: list[int] = field(default_factory=list)
     # Something billed that no count holds, such as a tool's own machine: it becomes part of the mode.
     unrated: str = ""
 
@@ -118,7 +126,9 @@ class Counts:
             status = "no_usage"
         elif cut_off or self.input is None or self.output is None:
             status = "partial"
-        if unrated := self.unrated or priced_apart(model, self.image_input, self.cached_audio):
+        apart = priced_apart(model, self.image_input, self.cached_audio, self.video_input)
+        summed = ROUNDS if len(self.rounds) > 1 and sum(self.rounds) > SIZES_FROM else ""
+        if unrated := self.unrated or apart or summed:
             mode = unrated if mode in (None, STANDARD) else f"{mode}+{unrated}"
         return Usage(
             self.input, self.cached, self.creation, self.creation_1h, self.output, self.reasoning,

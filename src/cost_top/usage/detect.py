@@ -86,6 +86,8 @@ def _by_shape(frame: Frame) -> str | None:
     if items(frame, "choices") or "prompt_tokens" in usage:
         model = text(frame, "model").lower()
         return next((api for prefix, api in _MODELS.items() if model.startswith(prefix)), "openai.chat")
+    if text(frame, "object") == "list" and "total_tokens" in usage:
+        return "openai.chat"
     if "inputTokens" in usage:
         return "bedrock.converse" if "output" in frame or "metrics" in frame else "vercel.ai_sdk"
     if part(frame, "metadata", "usage"):

@@ -104,6 +104,12 @@ def count(frame: Frame, *keys: str) -> int | None:
     return None
 
 
+def positive(frame: Frame, key: str) -> bool:
+    """Whether a number above 0 stands at `key`."""
+    value = frame.get(key)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
 def largest(*counts: int | None) -> int:
     """The largest of several spellings of one count; 0 when none is there."""
     return max((value for value in counts if value is not None), default=0)

@@ -24,6 +24,7 @@ def read_generate_content(frames: list[Frame]) -> Usage:
     mode = "batch" if batch else mode_of(tier)
     counts = _counts(metadata, ended)
     counts.searches = _searches(bodies, model)
+    counts.unrated = counts.unrated or _grounded(bodies)
     usage = counts.usage(mode, model, cut_off=not ended)
     if usage.status == "no_usage" and any("candidates" in body for body in bodies) and not ended:
         return Usage(status="interrupted", mode=mode, model=model or None)
@@ -47,6 +48,8 @@ def _counts(metadata: Frame, ended: bool) -> Counts:
         audio_input=_of_kind(metadata, "AUDIO", "promptTokensDetails", "toolUsePromptTokensDetails"),
         audio_output=_of_kind(metadata, "AUDIO", "candidatesTokensDetails", "responseTokensDetails"),
         image_output=_of_kind(metadata, "IMAGE", "candidatesTokensDetails", "responseTokensDetails"),
+        image_input=_of_kind(metadata, "IMAGE", "promptTokensDetails"),
+        video_input=_of_kind(metadata, "VIDEO", "promptTokensDetails"),
         unrated="video" if _of_kind(metadata, "VIDEO", "candidatesTokensDetails", "responseTokensDetails") else "",
     )
     if counts.input is None:
@@ -70,13 +73,22 @@ def _of_kind(metadata: Frame, kind: str, *lists: str) -> int:
     return sum(count(item, "tokenCount") or 0 for item in found)
 
 
+def _grounded(bodies: list[Frame]) -> str:
+    """What else than searches grounded the answer and is billed, else ''."""
+    found = [part(candidate, "groundingMetadata") for body in bodies for candidate in items(body, "candidates")]
+    if any("maps" in chunk for grounding in found for chunk in items(grounding, "groundingChunks")):
+        return "google_maps"
+    return "retrieval" if any(grounding.get("retrievalQueries") for grounding in found) else ""
+
+
 def _searches(bodies: list[Frame], model: str) -> int:
     """Searches that grounded the answer: by the query, up to Gemini 2 by the prompt."""
     queries = {
         query
         for body in bodies
         for candidate in items(body, "candidates")
-        if isinstance(said := part(candidate, "groundingMetadata").get("webSearchQueries"), list)
+        for key in ("webSearchQueries", "imageSearchQueries")
+        if isinstance(said := part(candidate, "groundingMetadata").get(key), list)
         for query in said
         if isinstance(query, str)
     }

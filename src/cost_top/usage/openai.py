@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cost_top.usage.counts import Counts, Mode, Status, Usage, mode_of
 from cost_top.usage.frames import NOTHING, Frame, count, items, money, part, text
-from cost_top.usage.tools import called_tools, server_tools, xai_tools
+from cost_top.usage.tools import answered_tools, called_tools, other_units, server_tools, xai_tools
 
 # xAI reports cost in 10^-10 USD.
 _PICO_PER_TICK = 100
@@ -35,13 +35,15 @@ def read_chat(frames: list[Frame], flavour: Flavour = Flavour()) -> Usage:
     bodies, batch = _unwrapped(frames)
     if any(_is_responses(body) for body in bodies):
         return read_responses(frames)
-    usage = _last_usage(bodies, flavour.wrapper)
+    usage = _last_usage(bodies, flavour.wrapper) or _total_alone(bodies)
     model = _last_text(bodies, "model")
     mode: Mode | None = "batch" if batch else mode_of(_last_text(bodies, "service_tier"))
     if usage is None:
         return Usage(status=_why_nothing(bodies, flavour), mode=mode, model=model or None)
     counts = openai_counts(usage, flavour.reasoning_beside, flavour.thoughts_dropped or "gemini" in model.lower())
     _settle_cost(counts, usage, bodies, flavour.cost_in_usd)
+    searches, unrated = answered_tools(bodies, model)
+    counts.searches, counts.unrated = max(counts.searches, searches), counts.unrated or unrated
     return counts.usage(mode, model, cut_off=not _finished(bodies))
 
 
@@ -56,7 +58,7 @@ def read_responses(frames: list[Frame]) -> Usage:
         _settle_cost(counts, usage, responses, False)
         if any(_made_images(body) for body in bodies):
             _settle_images(counts)
-        searches, unrated = called_tools(reversed(responses))
+        searches, unrated = called_tools(reversed(responses), model)
         counts.searches, counts.unrated = max(counts.searches, searches), counts.unrated or unrated
         return counts.usage(mode, model)
     events = [kind for body in bodies if (kind := text(body, "type")).startswith("response.")]
@@ -78,12 +80,16 @@ def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool =
     _settle_by_total(counts, found.get("total"), reasoning_beside, thoughts_dropped)
     counts.cost = found["ticks"] * _PICO_PER_TICK if "ticks" in found else None
     # What was read from the cache is priced as that.
-    counts.cached_audio, counts.image_input = found.get("cached audio", 0), found.get("image input", 0)
+    counts.cached_audio = found.get("cached audio", 0)
+    counts.image_input, counts.video_input = found.get("image input", 0), found.get("video input", 0)
     counts.audio_input = max(found.get("audio input", 0) - counts.cached_audio, 0)
     counts.audio_output, counts.image_output = found.get("audio output", 0), found.get("image output", 0)
     searches, counts.unrated = server_tools(part(usage, "server_tool_use"))
     calls, tool = xai_tools(usage)
-    counts.searches, counts.unrated = max(searches, calls, found.get("searches", 0)), counts.unrated or tool
+    more, unit = other_units(usage)
+    counts.searches = max(searches, calls, more, found.get("searches", 0))
+    # Perplexity's own bill holds its citations.
+    counts.unrated = counts.unrated or tool or (unit if unit != "citations" or _bill(usage) is None else "")
     # Perplexity's fee for a request goes by the size of what it found; the rates know that of the largest.
     size = text(usage, "search_context_size").lower()
     if size not in ("", "high") and not counts.unrated and _bill(usage) is None:
@@ -163,7 +169,8 @@ _NAMES: dict[str, dict[str, str]] = {
     "input details": {
         "cached_tokens": "cached", "cache_write_tokens": "creation", "cache_creation_tokens": "creation",
         "cache_creation_input_tokens": "creation", "cache_creation_token_details": "writes",
-        "audio_tokens": "audio input", "image_tokens": "image input", "web_search_requests": "searches",
+        "audio_tokens": "audio input", "image_tokens": "image input", "video_tokens": "video input",
+        "web_search_requests": "searches",
         "cached_tokens_details": "cached details",
     },
     "cached details": {"audio_tokens": "cached audio"},
@@ -209,6 +216,16 @@ def _last_usage(bodies: list[Frame], wrapper: str = "") -> Frame | None:
         if found is None and _told(usage := part(body, "usage")):
             found = usage
     return found
+
+
+def _total_alone(bodies: list[Frame]) -> Frame | None:
+    """The usage of embeddings or of a ranking that tells its total only, all of which is input."""
+    for body in reversed(bodies):
+        usage = part(body, "usage")
+        total = count(usage, "total_tokens")
+        if total is not None and text(body, "object") == "list" and "choices" not in body:
+            return {**usage, "prompt_tokens": total}
+    return None
 
 
 def _told(usage: Frame) -> bool:

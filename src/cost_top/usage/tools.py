@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
-from cost_top.usage.frames import Frame, count, items, part, text
+from cost_top.usage.frames import Frame, count, items, part, positive, text
 
 # Requests of a server tool that cost nothing beside their tokens.
 _FREE = frozenset({"web_fetch_requests", "tool_search_requests"})
@@ -13,6 +14,25 @@ _CALLS = {
     "file_search_call": "file_search", "code_interpreter_call": "code_interpreter",
     "image_generation_call": "image_generation", "computer_call": "computer_use",
 }  # fmt: skip
+# Where a usage object counts what is billed beside or instead of its tokens, and the word for it: Perplexity's
+# citations, Voxtral's speech, Voyage's pictures; the last ones as LiteLLM writes them.
+_UNITS = (
+    ((), "citation_tokens", "citations"),
+    ((), "prompt_audio_seconds", "audio_seconds"),
+    ((), "image_pixels", "image_input"),
+    ((), "video_pixels", "video_input"),
+    (("prompt_tokens_details",), "google_maps_grounding_requests", "google_maps"),
+    (("prompt_tokens_details",), "image_count", "image_input"),
+    (("prompt_tokens_details",), "video_length_seconds", "video_input"),
+    (("prompt_tokens_details",), "audio_length_seconds", "audio_seconds"),
+    (("prompt_tokens_details",), "query_count", "queries"),
+    (("completion_tokens_details",), "video_tokens", "video"),
+    (("output_tokens_details",), "video_tokens", "video"),
+)
+# Models of Chat Completions that search before every answer.
+_ALWAYS_SEARCH = re.compile(r"-search-(preview|api)")
+# Models without reasoning, whose calls of the preview of the search tool cost more than those of the tool.
+_SEARCH_PREVIEW_APART = re.compile(r"gpt-4o|gpt-4\.1")
 
 
 def server_tools(use: Frame) -> tuple[int, str]:
@@ -45,14 +65,49 @@ def xai_tools(usage: Frame) -> tuple[int, str]:
     return called.get("web_search", 0), others
 
 
-def called_tools(responses: Iterable[Frame]) -> tuple[int, str]:
+def other_units(usage: Frame) -> tuple[int, str]:
+    """Web searches by Mistral's and Qwen's tools, and the name of another unit that is billed beside tokens, else ''.
+
+    >>> other_units({"connectors": {"web_search": 2}}), other_units({"prompt_audio_seconds": 12.5})
+    ((2, ''), (0, 'audio_seconds'))
+    """
+    connectors = part(usage, "connectors")
+    searches = sum(count(connectors, name) or 0 for name in ("web_search", "web_search_premium"))
+    searches = max(searches, count(part(usage, "plugins", "search"), "count") or 0)
+    called = min(
+        (name for name in connectors if not name.startswith("web_search") and count(connectors, name)), default=""
+    )
+    return searches, called or next((word for place, key, word in _UNITS if positive(part(usage, *place), key)), "")
+
+
+def answered_tools(bodies: Sequence[Frame], model: str) -> tuple[int, str]:
+    """As `server_tools`, of Chat Completions: what always searches, and Groq's tools, which the answer lists."""
+    messages = [
+        part(choice, key) for body in bodies for choice in items(body, "choices") for key in ("message", "delta")
+    ]
+    used = {text(tool, "type") or "executed_tools" for said in messages for tool in items(said, "executed_tools")}
+    return int(bool(_ALWAYS_SEARCH.search(model.lower()))), min(used, default="")
+
+
+def called_tools(responses: Iterable[Frame], model: str = "") -> tuple[int, str]:
     """As `server_tools`, of the output items of Responses bodies; the last body with items tells."""
     for response in responses:
         if output := items(response, "output"):
             kinds = [text(item, "type") for item in output]
             searches = sum(1 for item in output if text(item, "type") == "web_search_call" and _searched(item))
-            return searches, min((_CALLS[kind] for kind in kinds if kind in _CALLS), default="")
+            others = {_CALLS[kind] for kind in kinds if kind in _CALLS}
+            if any(text(item, "type") == "shell_call" and _is_hosted(item) for item in output):
+                others.add("shell")
+            asked = any(text(tool, "type").startswith("web_search_preview") for tool in items(response, "tools"))
+            if searches and asked and _SEARCH_PREVIEW_APART.search(model.lower()):
+                others.add("web_search_preview")
+            return searches, min(others, default="")
     return 0, ""
+
+
+def _is_hosted(item: Frame) -> bool:
+    """Whether a shell ran on the provider's machine."""
+    return text(part(item, "environment"), "type").startswith("container")
 
 
 def _searched(item: Frame) -> bool:
