@@ -42,6 +42,13 @@ METADATA: list[Any] = [
     {"error_information": {"error_code": "Word"}}, {"error_information": 3}, {"used_client_oauth_token": True},
     {"used_client_oauth_token": "TRUE"}, {"internal_call_origin": "autorouter"}, {"billed_retry_attempt": True},
     {"billed_retry_attempt": False, "internal_call_origin": None}, {"user_agent": "sdk/9", "user_api_key_alias": ""},
+    {"usage_object": {"server_tool_use": {"web_search_requests": 2, "code_execution_requests": 1}, "speed": "fast"}},
+    {"usage_object": {"server_side_tool_usage_details": {"web_search_calls": 3, "x_search_calls": 1}}},
+    {"usage_object": {"num_sources_used": 4, "num_search_queries": 2, "citation_tokens": 7}},
+    {"usage_object": {"prompt_tokens_details": {"initial_prompt_tokens": 500}, "service_tier": "priority"}},
+    {"usage_object": {"prompt_tokens_details": {"google_maps_grounding_requests": 1, "video_tokens": 3}}},
+    {"usage_object": {"prompt_tokens_details": {
+        "image_tokens": 5, "audio_tokens": 30, "cached_tokens_details": {"audio_tokens": 20}}}},
     {"usage_object": {"cache_read_input_tokens": -5, "prompt_tokens_details": "x"}},
     {"user_api_key_alias": "\x1b[31m<b>\u202e\U0001f469\u200d\U0001f467 " + "x" * 2_000},
 ]  # fmt: skip
@@ -56,7 +63,7 @@ def rows() -> list[dict[str, Any]]:
     for number in range(4_200):
         same = timedelta(milliseconds=number % 1_000 if number > 150 else 0)
         start = CROWDED + same if number < 1_200 else NOW - timedelta(minutes=11, milliseconds=7) * (number - 1_200)
-        tokens = draw.randrange(0, 9_000)
+        tokens = draw.choice((1, 10)) * draw.randrange(0, 9_000)
         seconds = draw.choice([2, 0.0125, -1, 1])
         made.append(
             spend_row(
@@ -68,7 +75,8 @@ def rows() -> list[dict[str, Any]]:
                 user=draw.choice(["ann", "bob"]), cache_hit=draw.choice(["True", "False", "None", "", None, "true"]),
                 request_tags=draw.choice(TAGS), metadata=draw.choice(METADATA),
                 status=draw.choice(["success", "failure", None, "odd"]), team_id=draw.choice(["team-1", "gone", None]),
-                model=draw.choice(["gpt-5-mini", "claude-sonnet-4-6", ""]), model_group=draw.choice(["fast", ""]),
+                model=draw.choice(["gpt-5-mini", "claude-sonnet-4-6", "azure/gpt-realtime-2.1-mini", "gpt-image-1",
+                                   "gemini-3.8-live", ""]), model_group=draw.choice(["fast", ""]),
                 custom_llm_provider=draw.choice(["OpenAI", "anthropic", ""]),
                 request_duration_ms=draw.choice([None, 77]), requester_ip_address=draw.choice(["203.0.113.9", None]),
             )

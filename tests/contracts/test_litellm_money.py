@@ -83,6 +83,35 @@ def test_what_is_billed_beside_tokens_is_told_and_reasoning_beside_the_output_is
     assert {market[name][0] for name in ("claude-sonnet-4-6", "grok-4.5")} == {"0"}
 
 
+def test_neither_batch_nor_fast_mode_hides_what_is_billed_beside_tokens(log_url, tmp_path):
+    def used(**usage: Any) -> dict[str, Any]:
+        return {"usage_object": usage}
+
+    write_spend(
+        log_url,
+        row("h-1_batch_cost", "gpt-image-1", 0, 100, 500, metadata=used(prompt_tokens_details={"image_tokens": 60})),
+        row("h-2", "claude-opus-4-8", 0, 50, 500, custom_llm_provider="anthropic",
+            metadata=used(speed="fast", server_tool_use={"code_execution_requests": 1})),
+        row("h-3_batch_cost", "grok-4.5", 0, 50, 500, custom_llm_provider="xai", call_type="aretrieve_batch",
+            metadata=used(num_sources_used=7)),
+        row("h-4", "grok-4.5", 0, 50, 500, custom_llm_provider="xai",
+            metadata=used(server_side_tool_usage_details={"x_search_calls": 2, "web_search_calls": 1})),
+        row("h-5", "gemini-3.1-pro-preview", 0, 260_000, 500, custom_llm_provider="gemini",
+            metadata=used(prompt_tokens_details={"initial_prompt_tokens": 130_000})),
+        row("h-6", "claude-opus-4-8", 0, 50, 500, custom_llm_provider="anthropic", metadata=used(speed="fast")),
+    )  # fmt: skip
+    # The user's word that the released rates hold: it holds for no part of a request that they leave out.
+    own = tmp_path / "own.toml"
+    names = ("openai/gpt-image-1", "anthropic/claude-opus-4-8", "xai/grok-4.5", "gemini/gemini-3.1-pro-preview")
+    own.write_text("[alias]\n" + "".join(f'"{name}" = "{name}"\n' for name in names))
+    answer = report(log_url, "--overrides", str(own), "--group-by", "model")
+    told = {each["model"]: (each["total_cost"], each["unpriced_count"]) for each in answer["results"]}
+    assert told == {
+        "gpt-image-1": ("0", 1), "grok-4.5": ("0", 2), "gemini-3.1-pro-preview": ("0", 1),
+        "claude-opus-4-8": ("0.0255", 1),
+    }  # fmt: skip
+
+
 def test_what_an_own_key_paid_is_not_spend(log_url):
     write_spend(
         log_url,

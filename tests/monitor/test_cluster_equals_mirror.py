@@ -57,6 +57,11 @@ def both(request, tmp_path_factory):
             " tags = '{\"env\": \"pr\\u00f6d\", \"n\": 1}' WHERE rowid % 7 = 0")  # fmt: skip
     log.run("UPDATE cost_top_requests SET reasoning_tokens = output_tokens * 2 WHERE rowid % 35 = 0")
     log.run("UPDATE cost_top_requests SET status = 504, cost_pico_usd = 0 WHERE rowid % 60 = 1")
+    log.run("UPDATE cost_top_requests SET credential_type = 'BYOK ', cost_pico_usd = 0 WHERE rowid % 25 = 3")
+    log.run("UPDATE cost_top_requests SET mode = ' Batch', region = 'US ', cost_pico_usd = NULL WHERE rowid % 25 = 4")
+    log.run("UPDATE cost_top_requests SET model = 'claude-sonnet-4-5', mode = 'rounds', input_tokens = 250000, "
+            "cost_pico_usd = NULL WHERE rowid % 70 = 5")  # fmt: skip
+    log.run("UPDATE cost_top_requests SET input_tokens = NULL, cache_hit = 1, output_tokens = 9 WHERE rowid % 80 = 7")
     log.run("UPDATE cost_top_requests SET model = 'ct_slots', endpoint = 'ct_pairs' WHERE rowid % 45 = 0")
     name = server.create_database()
     (_into_clickhouse if request.param == "clickhouse" else _into_postgres)(log, server, name)

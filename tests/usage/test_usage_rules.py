@@ -145,7 +145,8 @@ def listed(model, **usage):
 
 
 def grounded(**grounding):
-    return {"candidates": [{"finishReason": "STOP", "groundingMetadata": grounding}], "modelVersion": "gemini-3.6-flash",
+    return {"candidates": [{"finishReason": "STOP", "groundingMetadata": grounding}],
+            "modelVersion": "gemini-3.6-flash",
             "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 1, "totalTokenCount": 11}}  # fmt: skip
 
 

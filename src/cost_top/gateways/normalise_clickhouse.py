@@ -61,7 +61,7 @@ def _final(shape: RawShape, wanted: Collection[str], known: Collection[str]) -> 
         elif name == "output_tokens" and column != "NULL":
             value = output_tokens_sql(shape)
         elif name in LOWER and column != "NULL":
-            value = f"lowerUTF8({column})"
+            value = f"nullif(lowerUTF8(trimBoth({column})), '')"
         elif name == "status" and column != "NULL":
             value = f"CASE WHEN {column} < 1000 THEN {column} END"
         elif name == "user_agent" and shape.user_agent_tag and tagged:

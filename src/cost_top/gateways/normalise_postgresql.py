@@ -99,7 +99,7 @@ def _final(
         elif name == "output_tokens" and known:
             value = output_tokens_sql(shape)
         elif name in LOWER and known:
-            value = f"lower({value})"
+            value = f"nullif(lower(btrim({value})), '')"
         elif name == "status" and known:
             value = f"CASE WHEN {value} < 1000 THEN {value} END"
         elif name == "user_agent" and shape.user_agent_tag and has_tags and tagged:

@@ -15,7 +15,7 @@ from uuid import UUID
 from cost_top.model.native import COLUMNS
 from cost_top.model.text import TEXT_LIMIT, clean
 from cost_top.record.request import RequestFacts
-from cost_top.usage.counts import Usage, mode_of
+from cost_top.usage.counts import Usage, mode_of, named_beside
 from cost_top.usage.frames import money
 
 Row = tuple[Any, ...]
@@ -62,7 +62,7 @@ def compose(facts: RequestFacts, usage: Usage | None, api: str | None, known: di
         "tags": tags_json((*known.get("tags", ()), *facts.tags)),
         "credential_type": plain(known.get("credential_type")) or _credential(facts, usage),
         "cost_pico_usd": _cost(known.get("cost_usd"), usage, hit),
-        "mode": plain(mode_of(known.get("mode")) or (usage and usage.mode) or facts.mode) or None,
+        "mode": _mode(known.get("mode"), usage, facts),
         "session": plain(known.get("session")) or plain(usage and usage.session) or plain(facts.session) or None,
         "prompt": plain(known.get("prompt")) or plain(usage and usage.prompt) or plain(facts.prompt) or None,
         "region": plain(known.get("region")) or plain((usage and usage.region) or facts.region) or None,
@@ -101,6 +101,15 @@ def _tokens(usage: Usage | None) -> dict[str, int | None]:
         "image_output_tokens": usage.image_output_tokens or None,
         "web_search_count": usage.web_search_count or None,
     }
+
+
+def _mode(said: object, usage: Usage | None, facts: RequestFacts) -> str | None:
+    """What the caller or the answer says, else the request; what no count holds stays in it whoever speaks."""
+    if usage is None or not usage.unrated:
+        return plain(mode_of(said) or (usage and usage.mode) or facts.mode) or None
+    if usage.mode == usage.unrated or said is not None:
+        return plain(named_beside(mode_of(said) or facts.mode, usage.unrated))
+    return plain(usage.mode)
 
 
 def _credential(facts: RequestFacts, usage: Usage | None) -> str | None:

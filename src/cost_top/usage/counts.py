@@ -50,6 +50,17 @@ def priced_apart(model: str, image_input: int, cached_audio: int = 0, video_inpu
     return "cached_audio" if cached_audio > 0 and _CACHED_SPEECH_APART.search(name) else ""
 
 
+def named_beside(mode: Mode | None, unrated: str) -> Mode | None:
+    """The mode of a request that depends on something else as well.
+
+    >>> named_beside("standard", "advisor"), named_beside("fast", "advisor"), named_beside("fast", "")
+    ('advisor', 'fast+advisor', 'fast')
+    """
+    if not unrated:
+        return mode
+    return unrated if mode in (None, STANDARD) else f"{mode}+{unrated}"
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts, nested: input >= cached + cache creation; cache creation >= its 1 h part; output >= reasoning.
@@ -78,6 +89,7 @@ class Usage:
     byok: bool | None = None
     session: str | None = None
     prompt: str | None = None
+    unrated: str = ""  # the part of `mode` that stands for what no count holds
 
     @property
     def empty(self) -> bool:
@@ -126,15 +138,20 @@ class Counts:
             status = "no_usage"
         elif cut_off or self.input is None or self.output is None:
             status = "partial"
-        apart = priced_apart(model, self.image_input, self.cached_audio, self.video_input)
-        summed = ROUNDS if len(self.rounds) > 1 and sum(self.rounds) > SIZES_FROM else ""
-        if unrated := self.unrated or apart or summed:
-            mode = unrated if mode in (None, STANDARD) else f"{mode}+{unrated}"
+        unrated = self.beside_tokens(model)
+        mode = named_beside(mode, unrated)
         return Usage(
             self.input, self.cached, self.creation, self.creation_1h, self.output, self.reasoning,
             self.cost, status, mode, model or None,
             self.audio_input, self.audio_output, self.image_output, self.searches, self.region, self.byok,
+            unrated=unrated,
         )  # fmt: skip
+
+    def beside_tokens(self, model: str) -> str:
+        """A word for what the price depends on and no count of a record holds; '' where there is nothing."""
+        apart = priced_apart(model, self.image_input, self.cached_audio, self.video_input)
+        summed = len(self.rounds) > 1 and sum(self.rounds) > SIZES_FROM
+        return self.unrated or apart or (ROUNDS if summed else "")
 
     def usage_beside_cache(self, mode: Mode | None = None, model: str = "", cut_off: bool = False) -> Usage:
         """As `usage`, for providers whose input count leaves out what was read from or written to the cache."""

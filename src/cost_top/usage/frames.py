@@ -107,7 +107,7 @@ def count(frame: Frame, *keys: str) -> int | None:
 def positive(frame: Frame, key: str) -> bool:
     """Whether a number above 0 stands at `key`."""
     value = frame.get(key)
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and value > 0
 
 
 def largest(*counts: int | None) -> int:

@@ -80,6 +80,8 @@ def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool =
     _settle_by_total(counts, found.get("total"), reasoning_beside, thoughts_dropped)
     counts.cost = found["ticks"] * _PICO_PER_TICK if "ticks" in found else None
     # What was read from the cache is priced as that.
+    if (first := found.get("first round")) is not None and counts.input is not None and first < counts.input:
+        counts.rounds = [first, counts.input - first]
     counts.cached_audio = found.get("cached audio", 0)
     counts.image_input, counts.video_input = found.get("image input", 0), found.get("video input", 0)
     counts.audio_input = max(found.get("audio input", 0) - counts.cached_audio, 0)
@@ -170,7 +172,7 @@ _NAMES: dict[str, dict[str, str]] = {
         "cached_tokens": "cached", "cache_write_tokens": "creation", "cache_creation_tokens": "creation",
         "cache_creation_input_tokens": "creation", "cache_creation_token_details": "writes",
         "audio_tokens": "audio input", "image_tokens": "image input", "video_tokens": "video input",
-        "web_search_requests": "searches",
+        "web_search_requests": "searches", "initial_prompt_tokens": "first round",
         "cached_tokens_details": "cached details",
     },
     "cached details": {"audio_tokens": "cached audio"},

@@ -12,7 +12,7 @@ from cost_top.usage.openai import openai_counts
 
 # What LiteLLM writes where it has no cache to name a key of, and at the end of a batch's id.
 CACHE_OFF = "Cache OFF"
-_BATCH_COST = "_batch_cost"
+BATCH_COST = "_batch_cost"
 
 
 def read_litellm_row(frames: list[Frame]) -> Usage:
@@ -43,7 +43,7 @@ def read_litellm_row(frames: list[Frame]) -> Usage:
 def is_batch(row: Mapping[str, Any]) -> bool:
     """Whether a row is LiteLLM's of what a finished batch cost."""
     called, identity = row.get("call_type"), row.get("request_id")
-    return called in ("aretrieve_batch", "retrieve_batch") or str(identity).endswith(_BATCH_COST)
+    return called in ("aretrieve_batch", "retrieve_batch") or str(identity).endswith(BATCH_COST)
 
 
 def read_vercel_row(frames: list[Frame]) -> Usage:

@@ -42,6 +42,8 @@ _FACTORS = (
     "cost_by_rates", "cost_as_reported", "saved", "saved_less", "prompt", "list_by_rates", "list_as_told",
     "list_as_reported", "list_if_unknown", "refund", "unpriced", "may_doubt",
 )  # fmt: skip
+# In the normal form its words are in small letters, without blanks around them.
+_OWNER = "ifNull(\"credential_type\", '') = 'byok'"
 _BESIDE = ("audio_input_tokens", "audio_output_tokens", "image_output_tokens", "web_search_count")
 
 
@@ -151,12 +153,11 @@ def _any(flags: Sequence[str]) -> str:
 
 def _said(known: Collection[str]) -> list[str]:
     """What a row says beside its tokens."""
-    owner = "lower(trimBoth(ifNull(\"credential_type\", ''))) = 'byok'"
     said = f'toUInt8(ifNull({NO_PRICE} - toUInt8("zero_is_price"), {UNSAID}))'
     flags = {
         "known": _any([f'isNotNull("{name}")' for name in _COUNTS if name in known]),
         "hit": 'toUInt8(ifNull("cache_hit", false))' if "cache_hit" in known else "toUInt8(0)",
-        "owner": owner if "credential_type" in known else "toUInt8(0)",
+        "owner": _OWNER if "credential_type" in known else "toUInt8(0)",
         "told": 'isNotNull("reported_cost")' if "reported_cost" in known else "toUInt8(0)",
         "failed": 'toUInt8(ifNull("status", 0) >= 400)' if "status" in known else "toUInt8(0)",
         "said": said if "zero_is_price" in known else f"toUInt8({UNSAID})",
@@ -249,7 +250,7 @@ def _listed(values: Sequence[int], line: str) -> str:
 
 def _trust(known: Collection[str]) -> list[str]:
     named = [f'isNotNull("{name}")' if name in known else "0" for name in ("user", "token")]
-    byok = "ifNull(\"credential_type\", '') = 'byok'" if "credential_type" in known else "0"
+    byok = _OWNER if "credential_type" in known else "0"
     doubts = _of([DOUBTS.index(each.doubt) for each in VERDICTS], "1 + _ct_verdict")
     beyond = (
         f"_ct_v_may_doubt * (_ct_market > 0) * (intDiv(_ct_reported, {BELIEVABLE_TIMES}) > _ct_market) * "

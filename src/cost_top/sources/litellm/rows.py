@@ -21,18 +21,21 @@ from cost_top.gateways.loader import builtin_presets
 from cost_top.gateways.preset import Expression, Preset
 from cost_top.gateways.secrets import key_fields
 from cost_top.gateways.shape import INTEGER_LIMIT, RawShape, field_kind
+from cost_top.model.modes import ROUNDS
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.secret import RULES
 from cost_top.sources.http.numbers import parse_json
-from cost_top.usage.counts import priced_apart
-from cost_top.usage.rows import CACHE_OFF, is_batch
+from cost_top.usage.counts import named_beside
+from cost_top.usage.frames import part
+from cost_top.usage.openai import openai_counts
+from cost_top.usage.rows import BATCH_COST, CACHE_OFF, is_batch
 
 Row = Mapping[str, Any]
 Value = str | int
 Reading = Callable[[Row], Value]
 
 # Bumped when the reading below changes figures: days kept from an earlier version are then read again.
-_VERSION = 3
+_VERSION = 4
 _HOUSEKEEPING = re.compile(
     r"^a?(moderation|(create|retrieve|cancel)_batch|(get|list|delete|cancel|retrieve)_[a-z_]+"
     r"|(file|video|vector_store|vector_store_file)_(retrieve|delete|list|content|update)"
@@ -122,7 +125,8 @@ def _reading(name: str, items: tuple[Expression, ...]) -> Reading:
     kind = field_kind(name)
     convert = _CONVERT[kind]
     unknown = _COLUMNS[kind][1]
-    found = tuple(_alternative(name, item) for item in items)
+    # What the preset spells in SQL has one counterpart, however many alternatives it has.
+    found = dict.fromkeys(_alternative(name, item) for item in items)
 
     def read(row: Row) -> Value:
         for value_of, in_path in found:
@@ -258,14 +262,28 @@ def _counted(row: Row) -> bool:
 
 
 def _mode(row: Row) -> str | None:
+    """What is billed beside tokens before all others: no rate may hide it."""
+    usage = part(row, "metadata", "usage_object")
+    unrated = openai_counts({**usage, "prompt_tokens": row.get("prompt_tokens")}, reasoning_beside=False).beside_tokens(
+        _text(row.get("model")) or ""
+    )
+    if unrated and unrated != ROUNDS:
+        return unrated
     if is_batch(row):
         return "batch"
     parts = ("usage_object", "additional_usage_values")
     speed = next((said for name in parts if (said := _text(_at(row, "metadata", name, "speed"))) is not None), "")
     if speed.lower() == "fast":
         return "fast"
-    shown = _as_integer(_at(row, "metadata", "usage_object", "prompt_tokens_details", "image_tokens"), in_path=True)
-    return priced_apart(_text(row.get("model")) or "", shown or 0) or None
+    tier = (_text(usage.get("service_tier")) or "default").lower()
+    return named_beside(None if tier == "default" else tier, unrated) if unrated else None
+
+
+def _audio_input(row: Row) -> int | None:
+    details = ("metadata", "usage_object", "prompt_tokens_details")
+    spoken = _as_integer(_at(row, *details, "audio_tokens"), in_path=True)
+    cached = _as_integer(_at(row, *details, "cached_tokens_details", "audio_tokens"), in_path=True)
+    return max(spoken - (cached or 0), 0) if spoken else None
 
 
 def _model(row: Row) -> str | None:
@@ -282,6 +300,8 @@ def _prompt(row: Row) -> str | None:
 
 def _zero_is_price(row: Row) -> bool | None:
     call = _text(row.get("call_type"))
+    if str(row.get("request_id")).endswith(BATCH_COST):
+        return False
     return None if call is None else _HOUSEKEEPING.search(call) is not None
 
 
@@ -293,6 +313,7 @@ _COUNTERPARTS: Mapping[str, Callable[[Row], Any]] = {
     "streamed": _streamed,
     "counted": _counted,
     "mode": _mode,
+    "audio_input_tokens": _audio_input,
     "model": _model,
     "prompt": _prompt,
     "zero_is_price": _zero_is_price,
