@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -104,6 +105,22 @@ def test_what_was_not_there_is_new_and_what_is_the_same_is_unchanged() -> None:
     assert "(new)" in told(why(ask([], [row(4, 40, 4_000)])))
     same = [row(4, 40, 4_000)]
     assert told(why(ask(same, same))) == "/a is unchanged since Mon 08:00, at $4.00."
+
+
+def test_without_requests_nothing_is_unchanged() -> None:
+    assert told(why(ask([], []))) == "/a: no requests since Mon 08:00, nor in the time before."
+    unpriced = replace(ask([], []), unpriced=(0, 3))
+    assert "no request" in told(why(unpriced))
+    assert "has a price" in told(why(unpriced))
+
+
+def test_drivers_of_one_name_are_told_apart() -> None:
+    after = [
+        replace(row(4, 40, 4_000, token=key), key=(key, "ci", "/a", "small", None)) for key in ("k-1111", "k-2222")
+    ]
+    text = told(why(ask([], after), ("token",)))
+    assert "key ci …1111 50 % of it" in text
+    assert "key ci …2222 50 %" in text
 
 
 def test_one_level_down_stands_inside_the_first_driver() -> None:

@@ -10,6 +10,8 @@ import pytest
 from fake_answers import FakeAnswers, measures
 from running import recorded, running, screen_text, toasts
 from snapshots import NOW, USD, request_rows, snapshot
+from textual.events import Key
+from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from cost_top.cli.app import view_of
@@ -800,6 +802,36 @@ async def test_the_keys_work_in_the_log_too():
         assert feed.view.end is not None
         assert feed.view.mark == NOW
         assert "Requests" in screen_text(app)
+
+
+@pytest.mark.parametrize("typed", [("r", "question_mark"), ("question_mark", "escape", "r"), ("r", "u")])
+async def test_keys_that_come_at_once_act_in_their_order(typed):
+    async with running() as (app, feed, pilot):
+        for name in typed:
+            app.post_message(Key(name, None))
+        await pilot.pause()
+        assert "refresh" in feed.calls
+        assert isinstance(app.screen, ModalScreen) == (typed[-1] != "r")
+
+
+async def test_a_table_acts_before_the_dialog_that_was_asked_for_after_it():
+    async with running() as (app, feed, pilot):
+        for name in ("down", "enter", "question_mark"):
+            app.post_message(Key(name, None))
+        await pilot.pause()
+        assert str(feed.view.where) == "provider:openai"
+        assert "cost-top: keys and figures" in screen_text(app)
+
+
+async def test_two_keys_of_one_name_are_shown_together_or_not_at_all():
+    async with running(size=(80, 24)) as (app, _, pilot):
+        seen = set()
+        for width in (64, 60, 56, 52):
+            await pilot.resize_terminal(width, 24)
+            line = screen_text(app).splitlines()[-1]
+            seen.add("[] window" in line)
+            assert ("[" in line) == ("[] window" in line), width
+        assert seen == {True, False}
 
 
 async def test_a_click_on_the_key_line_does_what_the_key_does():

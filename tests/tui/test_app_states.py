@@ -5,8 +5,9 @@ from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
+from fake_answers import FakeAnswers
 from fake_feed import FakeFeed
-from running import make_app, running, screen_text
+from running import make_app, running, screen_text, toasts
 from snapshots import NOW, empty, snapshot
 from textual.widgets._toast import Toast
 
@@ -57,9 +58,20 @@ async def test_a_toast_leaves_the_trust_line_and_the_keys_free(size):
             assert not toast.region.overlaps(app.screen.query_one(covered).region)
 
 
-async def test_an_empty_log_says_so():
-    async with running(answer=empty) as (app, _, __):
+async def test_an_empty_log_says_so_on_every_dialog():
+    async with running(answer=empty, size=(80, 24)) as (app, feed, pilot):
+        feed.unpriced = lambda reply: reply(())
+        feed.answers = FakeAnswers(lambda query: [])
         assert "the log is empty" in screen_text(app)
+        await pilot.press("e")
+        assert "nothing to export: the table is empty" in toasts(app)
+        await pilot.press("x")
+        assert "no requests in this window" in screen_text(app)
+        await pilot.press("escape", "dollar_sign")
+        assert "no requests in this time" in screen_text(app)
+        assert "Paid and saved · by [key] provider model date waste · 22 Oct – 21 Nov ─" in screen_text(app)
+        await pilot.press("escape", "g")
+        assert "⏎ go there  esc close" in screen_text(app)
 
 
 async def test_a_log_that_ends_before_the_window_names_its_last_day_and_the_key_that_goes_there():

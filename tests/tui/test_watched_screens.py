@@ -10,6 +10,7 @@ from snapshots import NOW, USD
 from cost_top.model.view import View
 from cost_top.model.watched import BudgetRow, IncidentRow, budget_rows
 from cost_top.tui.navigation import incident_view
+from cost_top.tui.render.watched import incident_cells
 
 LEAK = IncidentRow(
     "i1", "spike", "token", "pg_agent", "triage-agent", NOW - timedelta(hours=20), NOW - timedelta(hours=19), None,
@@ -40,8 +41,10 @@ async def test_incidents_tell_who_since_when_and_how_much(size):
             assert told in line
         assert "costs $96.00 more than usual (9.0×), on /agent-proxy." in text
         assert "most $7.00 in an hour" in text
+        assert "40 h ago" in next(line for line in text.splitlines() if "silence" in line)
         await pilot.press("down")
         assert "no request for 2 hours" in screen_text(app)
+        assert "ended Thu 22:03" in screen_text(app)
 
 
 async def test_enter_on_an_incident_looks_at_whose_it_is_in_a_window_that_holds_it():
@@ -98,7 +101,7 @@ async def test_budgets_tell_what_is_used_left_and_when_it_ends(size):
         await pilot.press("down")
         text = screen_text(app)
         assert "will come to ≈ $240.00 · at the usual pace used up Sat 17:03" in text
-        assert size[0] < 100 or "hard: the guard refuses what is over it" in text
+        assert "hard: the guard refuses what is over it" in text
         await pilot.press("down")
         assert "not known: the source tells no list prices" in screen_text(app)
 
@@ -115,8 +118,14 @@ async def test_budgets_of_the_gateways_own_that_cannot_be_read_are_a_row_with_th
         assert "[b]right" in text
 
 
+def test_incidents_of_keys_of_one_name_are_told_apart():
+    twin = replace(LEAK, id="i3", value="pg_other")
+    told = [incident_cells(row, 74, UTC, NOW, (LEAK, twin, GONE))[2].plain.strip() for row in (LEAK, twin, GONE)]
+    assert told == ["key triage-agent …gent", "key triage-agent …ther", "all spend"]
+
+
 async def test_without_budgets_the_screen_says_how_to_make_one():
-    async with running() as (app, feed, pilot):
+    async with running(size=(80, 24)) as (app, feed, pilot):
         feed.standing = ()
         await pilot.press("b")
         await pilot.pause()

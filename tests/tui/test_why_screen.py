@@ -44,6 +44,18 @@ async def test_of_a_card_it_tells_who_is_behind_the_total_and_parts_that_add_up(
         assert (before.end, before.end - before.start) == (after.start, after.end - after.start)
 
 
+async def test_without_requests_it_says_so_and_names_no_parts():
+    async with running(size=(80, 24)) as (app, feed, pilot):
+        app.screen.query_one("#spend", Card).focus()
+        await asked(pilot, feed, lambda query: [])
+        text = " ".join(screen_text(app).replace("│", " ").split())
+        assert "spend: no requests since" in text
+        assert "nor in the time before." in text
+        assert "unchanged" not in text
+        assert "of it:" not in text
+        assert "spread over many" not in text
+
+
 async def test_of_a_row_it_asks_about_that_row_alone_and_enter_drills_below_it():
     async with running() as (app, feed, pilot):
         await pilot.press("down")

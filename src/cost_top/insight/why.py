@@ -68,6 +68,11 @@ class Why:
         """After less before, in pico-dollars."""
         return self.after.cost - self.before.cost
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no request in either period that has a price."""
+        return not any((side.cost, side.requests, side.tokens) != (0, 0, 0) for side in (self.before, self.after))
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:

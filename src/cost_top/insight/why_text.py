@@ -9,6 +9,7 @@ from cost_top.insight.why import Driver, Side, Why
 from cost_top.model.dimensions import word_of
 from cost_top.model.errors import one_line
 from cost_top.model.filter import Filter
+from cost_top.model.format import tail_of, with_tail
 from cost_top.model.money import display_usd, usd_text
 
 _WIDTH = 60
@@ -22,6 +23,11 @@ def sentence(answer: Why, where: Filter, zone: tzinfo, until_now: bool) -> str:
     change = answer.change
     subject = subject_of(where)
     when = _when(answer.after, zone, until_now)
+    if answer.is_empty:
+        told = f"no requests {when}, nor in the time before"
+        if answer.before.unpriced or answer.after.unpriced:
+            told = f"no request {when} has a price, nor one of the time before: whether spend changed is not known"
+        return f"{subject}: {told}."
     if change == 0:
         return f"{subject} is unchanged {when}, at {display_usd(answer.after.cost)}."
     way = "up" if change > 0 else "down"
@@ -29,10 +35,10 @@ def sentence(answer: Why, where: Filter, zone: tzinfo, until_now: bool) -> str:
     if not answer.drivers:
         return f"{head}: spread over many, none of them a tenth of it."
     first, *others = answer.drivers
-    text = f"{head}: {_label(first)} {_per_cent(first, answer)} % of it"
+    text = f"{head}: {_label(first, answer)} {_per_cent(first, answer)} % of it"
     if first.inside and first.inside[0].value is not None and first.inside[0].share * 100 >= 80:
-        text += f" ({_label(first.inside[0])})"
-    text += "".join(f", {_label(one)} {_per_cent(one, answer)} %" for one in others[:2])
+        text += f" ({_label(first.inside[0], answer)})"
+    text += "".join(f", {_label(one, answer)} {_per_cent(one, answer)} %" for one in others[:2])
     causes, rest = _causes(first, _swap(first, answer))
     if causes:
         text += ("; " if others else ", ") + ", ".join(causes)
@@ -50,10 +56,17 @@ def subject_of(where: Filter) -> str:
     return f"spend of {one_line(where, _WIDTH)}"
 
 
-def _label(driver: Driver) -> str:
+def twins_of(driver: Driver, answer: Why) -> list[str | None]:
+    """The ids of other drivers that go by the same name."""
+    drivers = (one for first in answer.drivers for one in (first, *first.inside))
+    return [one.value for one in drivers if (one.dimension, one.name) == (driver.dimension, driver.name)]
+
+
+def _label(driver: Driver, answer: Why) -> str:
     if driver.value is None:
         return f"no {word_of(driver.dimension)}"
-    return f"{word_of(driver.dimension)} {one_line(driver.name or driver.value, _WIDTH)}"
+    name, tail = one_line(driver.name or driver.value, _WIDTH), tail_of(driver.value, twins_of(driver, answer))
+    return f"{word_of(driver.dimension)} {with_tail(name, one_line(tail, _WIDTH), 2 * _WIDTH)}"
 
 
 def _per_cent(driver: Driver, answer: Why) -> int:

@@ -23,6 +23,7 @@ _EXACT_BELOW = 10_000
 _POINT_PAD = "  "
 # Cells below which a text cut in its middle tells no more than one cut at its end.
 _APART = 8
+_TAIL = 4  # characters of an id that tell it from another, unless they are the same
 _FACTOR = 10  # times the whole: from here on a percentage says less than a factor
 
 
@@ -281,6 +282,31 @@ def elide_apart(text: str, width: int, others: Iterable[str | None]) -> str:
     while cells(tail) > (width - 1) // 2:
         tail = tail[1:]
     return elide(text, width - cells(tail)) + tail
+
+
+def tail_of(value: str | None, twins: Iterable[str | None]) -> str:
+    """The end of an id that tells it from others of the same display name; nothing where there are none.
+
+    >>> tail_of("pg_live_xy7k2mq9", ("pg_live_qz3c8d1e",)), tail_of("pg_live_xy7k2mq9", ()), tail_of("ab", ("cb",))
+    ('…2mq9', '', 'ab')
+    """
+    others = [one for one in twins if one is not None and one != value]
+    if value is None or not others:
+        return ""
+    for size in range(_TAIL, len(value)):
+        if not any(one.endswith(value[-size:]) for one in others):
+            return f"…{value[-size:]}"
+    return value
+
+
+def with_tail(name: str, tail: str, width: int) -> str:
+    """A name in at most `width` cells with what tells it from its twins, of which nothing is cut while it fits.
+
+    >>> with_tail("triage-agent", "…2mq9", 14), with_tail("ci", "…2mq9", 14), with_tail("triage-agent", "", 8)
+    ('triage-… …2mq9', 'ci …2mq9', 'triage-…')
+    """
+    room = width - cells(tail) - 1
+    return f"{elide(name, room)} {tail}" if tail and room > 0 else elide(name, width)
 
 
 def elide(text: str, width: int) -> str:

@@ -24,7 +24,7 @@ from cost_top.model.windows import Period
 from cost_top.state.state_file import state_folder
 from cost_top.tui import navigation
 from cost_top.tui.command_line import command_line
-from cost_top.tui.keys import APP_BINDINGS, OPENERS
+from cost_top.tui.keys import APP_BINDINGS, actions_of
 from cost_top.tui.leaving import signals_lead_to
 from cost_top.tui.live import LiveApp
 from cost_top.tui.navigation import Subject
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from cost_top.tui.export import Export
 
 
+_ACTIONS = actions_of(APP_BINDINGS)
+
+
 class CostTopApp(LiveApp):
     """The app with its verbs; screens and dialogs are imported when they are first opened."""
 
@@ -50,8 +53,8 @@ class CostTopApp(LiveApp):
             break
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What opens a dialog is looked for before the focused widget sees the key, so not while one is open."""
-        if action in OPENERS and isinstance(self.screen, ModalScreen):
+        """Keys of the app act before what has the focus sees them, so not while a dialog is open."""
+        if action in _ACTIONS and isinstance(self.screen, ModalScreen):
             return False
         return super().check_action(action, parameters)
 
@@ -230,6 +233,9 @@ class CostTopApp(LiveApp):
         exported = getattr(self.screen.focused, "exported", lambda: None)()
         if exported is None:
             self.tell_user("nothing to export here: focus a table")
+            return
+        if not exported.table.rows:
+            self.tell_user("nothing to export: the table is empty")
             return
         from cost_top.tui.screens.export_choice import ExportChoice
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from textual.binding import Binding
 
@@ -26,8 +27,6 @@ DISPLAY = {
     "pagedown": "PgDn", "home": "Home", "end": "End", "ctrl+p": "^p", "shift+tab": "⇧tab", "q,ctrl+c": "q",
     "ctrl+z": "^z", "ctrl+l": "^l", "exclamation_mark": "!", "dollar_sign": "$",
 }  # fmt: skip
-# Actions that open a dialog: the keys that follow are meant for it, however fast they come.
-OPENERS = ("filter", "pick", "unpriced", "export", "help", "why", "incidents", "budgets", "go", "lines")
 # The key line: the first that fit.
 HINTS = (
     "filter", "row.open", "bar.left", "bar.right", "bar.zoom", "bar.lines", "trust.left", "trust.right", "trust.open",
@@ -40,11 +39,17 @@ LAST_HINTS = ("help", "quit")
 PAIRED = ("window.shorter", "bar.left", "trust.left", "tab.left")
 
 
-def key(name: str, keys: str, action: str, hint: str, says: str, group: Binding.Group) -> Binding:  # noqa: D103
-    opens = action.partition("(")[0] in OPENERS
+def key(  # noqa: D103
+    name: str, keys: str, action: str, hint: str, says: str, group: Binding.Group, *, waits: bool = False
+) -> Binding:  # fmt: skip
+    # Keys act as they come, however fast: one that waited for its widget would be overtaken by the next, and be lost
+    # where that opens a dialog. In a dialog they wait, since they may belong to the text that is typed there.
     return Binding(
-        keys, action, hint, key_display=DISPLAY.get(keys, keys), tooltip=says, id=name, group=group, priority=opens
+        keys, action, hint, key_display=DISPLAY.get(keys, keys), tooltip=says, id=name, group=group, priority=not waits
     )
+
+
+_typed = partial(key, waits=True)
 
 
 TABLE_BINDINGS: tuple[Binding, ...] = (
@@ -155,38 +160,38 @@ APP_BINDINGS: tuple[Binding, ...] = (
 
 DIALOG_BINDINGS: tuple[Binding, ...] = (
     key("dialog.leave", "escape", "leave", "close", "close without an answer", LOOK),
-    key("dialog.up", "up", "list(-1)", "up", "row up", TABLES),
-    key("dialog.down", "down", "list(1)", "down", "row down", TABLES),
+    _typed("dialog.up", "up", "list(-1)", "up", "row up", TABLES),
+    _typed("dialog.down", "down", "list(1)", "down", "row down", TABLES),
 )
 
 EXPORT_BINDINGS: tuple[Binding, ...] = (
-    key("export.csv", "c", "choose('csv')", "CSV", "write a CSV file", TAKE),
-    key("export.json", "j", "choose('json')", "JSON", "write a JSON file", TAKE),
+    _typed("export.csv", "c", "choose('csv')", "CSV", "write a CSV file", TAKE),
+    _typed("export.json", "j", "choose('json')", "JSON", "write a JSON file", TAKE),
 )
 
 SAVINGS_BINDINGS: tuple[Binding, ...] = (
-    key("savings.left", "left", "tab(-1)", "by", "by what stands to the left", LOOK),
-    key("savings.right", "right", "tab(1)", "by", "by what stands to the right", LOOK),
+    _typed("savings.left", "left", "tab(-1)", "by", "by what stands to the left", LOOK),
+    _typed("savings.right", "right", "tab(1)", "by", "by what stands to the right", LOOK),
 )
 
 LINES_BINDINGS: tuple[Binding, ...] = (
-    key("lines.left", "left", "tab(-1)", "by", "by the dimension before", LOOK),
-    key("lines.right", "right", "tab(1)", "by", "by the next dimension", LOOK),
+    _typed("lines.left", "left", "tab(-1)", "by", "by the dimension before", LOOK),
+    _typed("lines.right", "right", "tab(1)", "by", "by the next dimension", LOOK),
 )
 
 HELP_BINDINGS: tuple[Binding, ...] = (
-    key("help.leave", "q,question_mark", "leave", "close", "close the help", LOOK),
-    key("help.find", "slash", "find", "find", "find a word in the help", FIND),
+    _typed("help.leave", "q,question_mark", "leave", "close", "close the help", LOOK),
+    _typed("help.find", "slash", "find", "find", "find a word in the help", FIND),
 )
 
 PROMPT_BINDINGS: tuple[Binding, ...] = (
-    key("prompt.complete", "tab", "complete", "complete", "in the filter: complete the field or the value", FIND),
-    key("prompt.older", "up", "older(1)", "older", "in the filter: the one used before", FIND),
-    key("prompt.newer", "down", "older(-1)", "newer", "in the filter: the one used after", FIND),
+    _typed("prompt.complete", "tab", "complete", "complete", "in the filter: complete the field or the value", FIND),
+    _typed("prompt.older", "up", "older(1)", "older", "in the filter: the one used before", FIND),
+    _typed("prompt.newer", "down", "older(-1)", "newer", "in the filter: the one used after", FIND),
 )
 
 UNPRICED_BINDINGS: tuple[Binding, ...] = (
-    key("unpriced.copy", "y", "copy", "copy", "copy the lines that would price the model", TAKE),
+    _typed("unpriced.copy", "y", "copy", "copy", "copy the lines that would price the model", TAKE),
 )
 
 
@@ -243,3 +248,8 @@ def label(binding: Binding, ascii_only: bool) -> str:
     """How a binding's key is written on this terminal."""
     shown = binding.key_display or binding.key
     return binding.key.split(",")[0] if ascii_only and not shown.isascii() else shown
+
+
+def actions_of(bindings: Sequence[Binding]) -> frozenset[str]:
+    """The names of what keys do."""
+    return frozenset(binding.action.partition("(")[0] for binding in bindings)

@@ -18,7 +18,7 @@ from cost_top.model.text import clean
 from cost_top.model.view import Crumb, View
 from cost_top.model.windows import Period
 from cost_top.tui.render.header import crumb_line, header_line
-from cost_top.tui.render.states import banner, empty_text
+from cost_top.tui.render.states import banner, chart_emptiness, empty_text
 from cost_top.tui.render.trust import GAP, trust_parts
 from cost_top.tui.theme import DARK, PLAIN, SIXTEEN, THEMES, ascii_only, choose_theme
 
@@ -86,8 +86,17 @@ def test_the_trust_line_at_two_widths():
         "312 requests unpriced (1 model)", "14 rows late", "2 changed",
     ]  # fmt: skip
     assert trust(80) == [
-        "money 96 % reported", "3.8 % priced", "88 % user", "71 % tag", "100 % key", "312 unpriced",
+        "money 96 % reported", "4 % priced", "88 % user", "71 % tag", "100 % key", "312 unpriced",
     ]  # fmt: skip
+
+
+def test_the_money_that_is_reported_and_priced_adds_up_as_printed():
+    for width in (80, 100, 120):
+        scene_trust = replace(scene().trust, reported_cost=pico("1785.40"), priced_cost=pico("61.80"))  # 96.65, 3.35
+        told = [part for part in trust(width, trust=scene_trust) if "reported" in part or "priced" in part][:2]
+        assert sum(float(part.split(" %")[0].split()[-1]) for part in told) == pytest.approx(100)
+    little = replace(scene().trust, reported_cost=pico("1847"), priced_cost=pico("0.20"))
+    assert trust(80, trust=little)[:2] == ["money >99 % reported", "<1 % priced"]
 
 
 def test_what_is_most_doubtful_is_given_up_last():
@@ -146,6 +155,8 @@ def test_banners():
     assert told.startswith("◌ no data for 10 s · next try 14:03:26, r tries at once · xxx")
     assert len(told) == 78
     assert say(state=GONE, width=40) == "◌ no data for 10 s · connection refused"
+    told = say(state=replace(GONE, error="x" * 70), width=112)
+    assert told == "◌ no data for 10 s · r tries at once · " + "x" * 70
     assert "n returns to now" in say(view=View(end=NOW))
     filling = say(filling=Filling(12, 30, NOW - timedelta(days=12)))
     assert filling == "reading history: 12 of 30 days, back to 2026-11-02 14:03 · totals miss 18 days"
@@ -196,3 +207,17 @@ def test_the_plain_theme_has_no_colour_but_the_terminals_own():
     plain = next(theme for theme in THEMES if theme.name == PLAIN)
     colours = {value for value in (plain.to_color_system().generate() | plain.variables).values() if "ansi_" in value}
     assert {value.split()[0] for value in colours} == {"ansi_default"}
+
+
+def test_a_chart_of_nothing_says_why_as_the_panels_do():
+    nothing = scene(chart=tuple(replace(bar, cost=0, request_count=0, unpriced_count=0) for bar in scene().chart))
+    assert chart_emptiness(scene(), UTC) is None
+    assert chart_emptiness(nothing, UTC) == "no requests in this window"
+    assert chart_emptiness(replace(nothing, incomplete=("chart",)), UTC) is None
+    before = replace(nothing, newest=nothing.period.start - timedelta(days=9))
+    told = f"no requests in this time; the newest is of {before.newest:%Y-%m-%d} · g goes there"
+    assert chart_emptiness(before, UTC) == told
+    filtered = replace(nothing, view=View(filter=parse_filter("tag:prod")))
+    assert chart_emptiness(filtered, UTC) == "no request matches · esc goes back"
+    unpriced = replace(nothing, chart=tuple(replace(bar, request_count=3, unpriced_count=3) for bar in nothing.chart))
+    assert chart_emptiness(unpriced, UTC) == "no request in this window has a price · v shows tokens"

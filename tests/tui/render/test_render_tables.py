@@ -60,6 +60,30 @@ def test_a_key_is_its_id_and_its_name():
     assert row(key_lens(), 0, 30).startswith("customer-A ")
 
 
+def test_keys_of_one_name_are_told_apart_at_every_width():
+    pairs = [
+        (("pg_live_ab_xy7q", "ci"), "3", 8, 0),
+        (("pg_live_ab_qz3k", "ci"), "2", 9, 0),
+        (("pg_x", "web"), "1", 1, 0),
+    ]
+    shown = lens("token", pairs, WEEK, previous=(None,) * 3, total="6")
+    for width in (24, 30, 40, 60):
+        told = [row(shown, index, width).split("$")[0].rstrip() for index in range(3)]
+        assert len(set(told)) == 3, width
+        assert "xy7q" in told[0], width
+        assert "qz3k" in told[1], width
+        assert "…" not in told[2], width
+
+
+def test_what_has_no_price_has_no_change():
+    shown = replace(models(), previous=(pico("900"), pico("100"), pico("0")))
+    for before in ("0", "7"):
+        shown = replace(shown, previous=(*shown.previous[:2], pico(before)))
+        columns = columns_for("model", 78, False)
+        place = [column.key for column in columns].index("change")
+        assert cells(shown, 2, columns, scene())[place].plain.strip() == "–"
+
+
 def test_change_is_told_as_how_many_times_and_beside_the_amount_where_there_is_room():
     def told(width):
         columns = columns_for("endpoint", width, False)

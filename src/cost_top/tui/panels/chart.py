@@ -20,6 +20,7 @@ from cost_top.tui.host import host_of
 from cost_top.tui.keys import CHART_BINDINGS
 from cost_top.tui.navigation import Subject
 from cost_top.tui.render.chart import NOTHING, UNTOLD, bar_at, chart_lines
+from cost_top.tui.render.states import chart_emptiness
 from cost_top.tui.widgets.lines import Lines, shown_as
 
 
@@ -48,10 +49,11 @@ class SpendChart(Lines, can_focus=True):
         title = shown_as(self, title)
         if self._border_title is None or self._border_title.plain != title.plain:
             self.border_title = title
-        self.bars = snapshot.chart
+        nothing = chart_emptiness(snapshot, self._zone)
+        self.bars = snapshot.chart if nothing is None else ()
         self._measure = shown_named(snapshot.view.measure)
         settled = snapshot.is_settled("chart", "chart:times") and snapshot.state is not None
-        nothing = UNTOLD.format(self._measure.label) if self.bars else NOTHING
+        nothing = nothing or (UNTOLD.format(self._measure.label) if self.bars else NOTHING)
         self._empty = snapshot.limit("chart") or (nothing if settled else "reading…")
         if self.cursor is not None and self.cursor >= len(self.bars):
             self.cursor = None

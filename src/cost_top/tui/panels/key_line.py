@@ -39,15 +39,16 @@ class KeyLine(Lines):
             by_name = {name: binding for name, binding in by_name.items() if binding not in TAB_BINDINGS}
         last = [self._hint(by_name[name]) for name in LAST_HINTS if name in by_name]
         room = self.size.width - sum(hint.cell_length + 2 for hint in last)
-        line, self._ends, paired = Content(" "), [], False
-        for binding in (by_name[name] for name in HINTS if name in by_name):
-            gap = "" if paired else "  " * bool(self._ends)
-            paired = binding.id in PAIRED
-            hint = Content(gap).append(self._hint(binding))
-            if line.cell_length + hint.cell_length > room:
+        line, self._ends = Content(" "), []
+        for group in _groups([by_name[name] for name in HINTS if name in by_name]):
+            hints = [self._hint(binding) for binding in group]
+            gap = "  " * bool(self._ends)
+            if line.cell_length + len(gap) + sum(hint.cell_length for hint in hints) > room:
                 break
-            line += hint
-            self._ends.append((line.cell_length, binding.key.split(",")[0]))
+            line += gap
+            for binding, hint in zip(group, hints, strict=True):
+                line += hint
+                self._ends.append((line.cell_length, binding.key.split(",")[0]))
         for hint, name in zip(last, (name for name in LAST_HINTS if name in by_name), strict=True):
             line += Content("  " * bool(self._ends)).append(hint)
             self._ends.append((line.cell_length, by_name[name].key.split(",")[0]))
@@ -64,6 +65,17 @@ class KeyLine(Lines):
             if event.x < end:
                 self.app.simulate_key(key)
                 return
+
+
+def _groups(bindings: Sequence[Binding]) -> list[list[Binding]]:
+    """The bindings one by one, two keys under one name together."""
+    groups: list[list[Binding]] = []
+    for binding in bindings:
+        if groups and groups[-1][-1].id in PAIRED:
+            groups[-1].append(binding)
+        else:
+            groups.append([binding])
+    return groups
 
 
 def bindings_of(widget: Widget | None) -> list[Binding]:

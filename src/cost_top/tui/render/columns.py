@@ -13,12 +13,13 @@ from cost_top.model.dimensions import dimension_named
 from cost_top.model.format import (
     UNKNOWN,
     count,
-    elide,
     elide_apart,
     money_fixed,
     money_scaled,
     pad,
     share,
+    tail_of,
+    with_tail,
 )  # fmt: skip
 from cost_top.model.money import display_usd
 from cost_top.model.query import ReportRow
@@ -233,6 +234,8 @@ def _trend(lens: Lens, _row: ReportRow, index: int, column: Column, _drawing: _D
 
 def _change(lens: Lens, row: ReportRow, index: int, column: Column, _drawing: _Drawing) -> Content:
     now, before = row.measures.total_cost, lens.previous[index] if index < len(lens.previous) else None
+    if row.measures.unpriced_count and not now:  # what it cost is not known
+        before = None
     style = MUTED if steady(now, before) else CAUTION if before is None or now > before else GOOD
     text, room = step(now, before), column.width - _COLUMNS["change"].minimum_width - 1
     if room > 0 and before is not None:
@@ -275,8 +278,9 @@ def name_of(lens: Lens, row: ReportRow, width: int) -> Content:
         shown = elide_apart(value or name or "", width, (other.key[0] for other in lens.report.rows))
         return content(pad(shown, width))
     if value is None or width < _TOKEN_CELLS + 11:
-        return content(pad(name, width))
-    shown = elide(value, _TOKEN_CELLS)
+        twins = (other.key[0] for other in lens.report.rows if other.key[1] == name)
+        return content(pad(with_tail(name, tail_of(value, twins), width), width))
+    shown = elide_apart(value, _TOKEN_CELLS, (other.key[0] for other in lens.report.rows))
     return content((pad(shown, _TOKEN_CELLS), MUTED), " ", pad(name, width - _TOKEN_CELLS - 1))
 
 

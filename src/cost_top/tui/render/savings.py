@@ -8,13 +8,14 @@ from textual.content import Content
 
 from cost_top.insight.savings import Savings
 from cost_top.model.errors import one_line
-from cost_top.model.format import UNKNOWN, count, counted, pad, percent
+from cost_top.model.format import UNKNOWN, count, counted, pad, percent, with_tail
 from cost_top.model.money import display_usd
 from cost_top.tui.render.style import CAUTION, FIGURE, MUTED, SEPARATOR, content, fit
 from cost_top.tui.widgets.column import Column
 
 _NAME = 200
 _FIGURES = (("paid", 13), ("list price", 12), ("discount", 10), ("prompt cache", 14), ("response", 11))
+_NARROW, _SPARED = 80, 1  # below so many cells, so many less for each figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,43 +25,59 @@ class SavingsRow:
     label: str
     savings: Savings
     is_total: bool = False
+    tail: str = ""  # what tells it from another of the same name
 
 
 def savings_columns(width: int) -> tuple[Column, ...]:
     """Their widths add up to `width`."""
-    left = max(8, width - sum(cells for _, cells in _FIGURES))
+    figures = [(title, cells - _SPARED * (width < _NARROW)) for title, cells in _FIGURES]
+    left = max(8, width - sum(cells for _, cells in figures))
     return (
         Column("name", "", left, "left", None, 8),
-        *(Column(title, title, cells, "right", None, cells) for title, cells in _FIGURES),
+        *(Column(title, title, cells, "right", None, cells) for title, cells in figures),
     )
 
 
 def savings_cells(row: SavingsRow, width: int) -> tuple[Content, ...]:
     """One group: amounts, and the discount as a share of the list price."""
     columns, told = savings_columns(width), row.savings
-    paid = f"{'≥ ' if told.unpriced else ''}{display_usd(told.paid)}"
-    texts = (
-        (one_line(row.label, _NAME), FIGURE if row.is_total else ""), (paid, FIGURE),
-        (display_usd(told.list_price), ""), (percent(told.discount, told.list_price) or UNKNOWN, ""),
-        (display_usd(told.prompt_cache), ""), (display_usd(told.response_cache), ""),
-    )  # fmt: skip
+    name = with_tail(one_line(row.label, _NAME), one_line(row.tail, _NAME), columns[0].width)
+    if _is_unknown(told):
+        figures = ["unpriced", *[UNKNOWN] * 4]
+    else:
+        figures = [
+            f"{'≥ ' if told.unpriced else ''}{display_usd(told.paid)}", display_usd(told.list_price),
+            percent(told.discount, told.list_price) or UNKNOWN, display_usd(told.prompt_cache),
+            display_usd(told.response_cache),
+        ]  # fmt: skip
+    styles = (FIGURE if row.is_total else "", FIGURE, "", "", "", "")
+    texts = zip((name, *figures), styles, strict=True)
     return tuple(
         fit(content((pad(text, column.width, column.align), style)), column.width)
         for (text, style), column in zip(texts, columns, strict=True)
     )
 
 
+def _is_unknown(told: Savings) -> bool:
+    """Whether none of its requests has a price."""
+    return bool(told.unpriced) and told.unpriced == told.requests
+
+
 def savings_note(row: SavingsRow, width: int) -> list[Content]:
     """Each saving of a group with its amount and what its share is of."""
     told = row.savings
+    if told.requests == 0:
+        return [content(("no requests in this time", MUTED))]
+    if _is_unknown(told):
+        return [content((f"{counted(told.requests, 'request')}, unpriced: nothing is known of them", CAUTION))]
     lines = [
-        _saving("discount", told.discount, told.list_price, "list price, of requests whose list price is known"),
+        _saving("discount", told.discount, told.list_price, "list price, where that is known"),
         _saving("prompt cache", told.prompt_cache, told.without_prompt_cache, "cost without it"),
         _saving("response cache", told.response_cache, told.without_response_cache, "cost without it"),
     ]
     requests = "" if told.requests is None else f"{counted(told.requests, 'request')}{SEPARATOR}"
     unpriced = f"{count(told.unpriced)} unpriced, in no figure" if told.unpriced else ""
-    last = content((f"{requests}the three are never added up  ", MUTED), (unpriced, CAUTION))
+    last = content((f"{requests}never added up  ", MUTED), (unpriced, CAUTION))
     return [fit(line, width) for line in (*lines, last)]
 
 

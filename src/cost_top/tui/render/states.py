@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from textwrap import wrap
 
 from textual.content import Content
 
 from cost_top.model.dimensions import dimension_named
-from cost_top.model.format import age, elide
+from cost_top.model.format import age, cells, elide
 from cost_top.model.money import display_usd
 from cost_top.model.snapshot import Filling, Snapshot, Stale
 from cost_top.model.windows import WINDOW_NAMES, window_named
@@ -33,6 +34,23 @@ def empty_text(snapshot: Snapshot | None, dimension: str, width: int = 80) -> Co
         return content("no requests in this time", ("\ng goes to the newest", MUTED))
     hint = ("\n] for a longer one", MUTED) if _has_longer(snapshot) else ""
     return content(f"{dimension_named(dimension).none} in this window", hint)
+
+
+def chart_emptiness(snapshot: Snapshot, zone: tzinfo) -> str | None:
+    """What a chart says whose bars are all nothing; None where one is something or not yet known."""
+    bars = snapshot.chart
+    if not bars or snapshot.view.measure or not snapshot.is_settled("chart") or any(bar.cost for bar in bars):
+        return None
+    if any(bar.request_count is None for bar in bars):
+        return None
+    if any(bar.request_count for bar in bars):
+        unpriced = any(bar.unpriced_count for bar in bars)
+        return "no request in this window has a price · v shows tokens" if unpriced else None
+    if snapshot.view.where:
+        return "no request matches · esc goes back"
+    if is_before_all(snapshot) and snapshot.newest is not None:
+        return f"no requests in this time; the newest is of {snapshot.newest.astimezone(zone):%Y-%m-%d} · g goes there"
+    return "no requests in this window"
 
 
 def is_before_all(snapshot: Snapshot) -> bool:
@@ -116,21 +134,25 @@ def _notes(
 def _stale(state: Stale, now: datetime, zone: tzinfo, width: int) -> Content:
     """Since when, what can be done, and then why: the reason alone is cut where the width is short."""
     if state.denied:
-        told, hint = f"◌ no permission since {_clock(state.since, zone)}", f"{state.remedy}, then r retries"
-        return _with_reason(told, hint, state.error, width)
+        told = f"◌ no permission since {_clock(state.since, zone)}"
+        return _with_reason(told, (f"{state.remedy}, then r retries", "r retries"), state.error, width)
     since = age(now - state.since)
     ago = "" if since == "now" else f" for {since}"
     following = "retrying now" if state.retry_at <= now else f"next try {_clock(state.retry_at, zone)}"
-    return _with_reason(f"◌ no data{ago}", f"{following}, r tries at once", state.error, width)
+    return _with_reason(f"◌ no data{ago}", (f"{following}, r tries at once", "r tries at once"), state.error, width)
 
 
-def _with_reason(told: str, hint: str, reason: str, width: int) -> Content:
-    head = content((told, BAD), (f"{SEPARATOR}{hint}", MUTED))
-    room = width - head.cell_length - len(SEPARATOR)
-    if room < _LEAST_REASON:
-        head = content((told, BAD))
-        room = width - head.cell_length - len(SEPARATOR)
-    return content(head, (f"{SEPARATOR}{elide(' '.join(reason.split()), max(room, 8))}", BAD))
+def _with_reason(told: str, hints: Sequence[str], reason: str, width: int) -> Content:
+    """With the first of the hints that leaves room for the whole reason, else the first that does for some of it."""
+    reason = " ".join(reason.split())
+    heads = [content((told, BAD), (f"{SEPARATOR}{hint}", MUTED)) for hint in hints]
+    for least in (cells(reason), _LEAST_REASON):
+        for head in heads:
+            room = width - head.cell_length - len(SEPARATOR)
+            if room >= least:
+                return content(head, (f"{SEPARATOR}{elide(reason, room)}", BAD))
+    head = content((told, BAD))
+    return content(head, (f"{SEPARATOR}{elide(reason, max(width - head.cell_length - len(SEPARATOR), 8))}", BAD))
 
 
 def _filling(filling: Filling, zone: tzinfo) -> tuple[Content, str]:

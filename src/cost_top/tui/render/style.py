@@ -27,6 +27,9 @@ LEVELS = " ▁▂▃▄▅▆▇█"
 _PAIRS = "▁. ▂. ▃: ▄: ▅| ▆| ▇# █# ▏. ▎. ▍: ▌: ▋= ▊= ▉= ░% │| ▲^ ▼v ▬- ●* ◌o ‖= ◀< ›> ·. …. –- ×x ≥>"
 _ASCII = str.maketrans({pair[0]: pair[1] for pair in _PAIRS.split()})
 
+# Keys are named by a word.
+_KEYS_ASCII = (("⏎", "enter"), ("←", "left"), ("→", "right"))
+
 Part = str | tuple[str, str] | Content
 
 
@@ -76,6 +79,18 @@ def fits(left: Content, right: Content, width: int) -> bool:
     return left.cell_length + 2 + right.cell_length <= width
 
 
+def flowed(parts: Sequence[Content], width: int) -> list[Content]:
+    """Parts with separators between them on as few lines as hold them; what is too long for a line is cut."""
+    rows: list[Content] = []
+    for part in parts:
+        joined = rows[-1].append(SEPARATOR).append(part) if rows else part
+        if rows and joined.cell_length <= width:
+            rows[-1] = joined
+        else:
+            rows.append(part)
+    return [fit(row, width) for row in rows]
+
+
 def lines(rows: Sequence[Content], width: int, height: int) -> Content:
     """Rows as one content of exactly `width` by `height` cells."""
     return Content("\n").join(filled(rows, width, height))
@@ -90,6 +105,8 @@ def filled(rows: Sequence[Content], width: int, height: int) -> list[Content]:
 def plain_ascii(line: Content) -> Content:
     """The content for a terminal that has no Unicode: glyphs of ours become ASCII, other characters `?` per cell."""
     text = line.plain.translate(_ASCII)
+    for glyph, word in _KEYS_ASCII:
+        text = text.replace(glyph, word)
     if not text.isascii():
         text = "".join(
             character if character.isascii() else "?" * (1 if cells_of(character) < 2 else 2) for character in text

@@ -82,14 +82,24 @@ def _money(snapshot: Snapshot) -> list[_Fact]:
         return [_fact(0, "still counting", None, "still counting…", "counting…", "…", style=CAUTION)]
     if not total:
         return [_fact(0, "reported", None, "no money in this window", "no money yet", "no money")]
-    reported, brief = share(trust.reported_cost, total), share(trust.reported_cost, total, short=True)
-    priced, priced_brief = share(trust.priced_cost, total), share(trust.priced_cost, total, short=True)
+    reported, priced = share(trust.reported_cost, total), share(trust.priced_cost, total)
+    # Both without decimals, or they would not look like parts of one whole.
+    brief, priced_brief = (_whole(part, total) for part in (trust.reported_cost, trust.priced_cost))
     return [
         _fact(0, "reported by the gateway", Term("price_status", ("reported", "cache_hit")),
               f"money: {reported} reported", f"money: {brief} reported", f"money {brief} reported"),
         _fact(1, "priced by us", Term("price_status", ("priced", "free")),
               f"{priced} priced by us", f"{priced_brief} priced by us", f"{priced_brief} priced"),
     ]  # fmt: skip
+
+
+def _whole(part: int, total: int) -> str | None:
+    """A share in whole per cent; never rounds to 0 or to all."""
+    told = share(part, total, short=True)
+    if told is None or not 0 < part < total:
+        return told
+    rounded = (200 * part + total) // (2 * total)
+    return "<1 %" if not rounded else ">99 %" if rounded == 100 else f"{rounded} %"
 
 
 def _attribution(snapshot: Snapshot) -> list[_Fact]:

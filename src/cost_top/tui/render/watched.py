@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from collections.abc import Sequence
+from datetime import datetime, timedelta, tzinfo
 from textwrap import wrap
 
 from textual.content import Content
@@ -10,20 +11,21 @@ from textual.content import Content
 from cost_top.model.budget_line import falls_out_text, moment_text, reset_text
 from cost_top.model.dimensions import dimension_named, word_of
 from cost_top.model.errors import one_line
-from cost_top.model.format import age, count, elide, pad, percent
+from cost_top.model.format import age, count, elide, pad, percent, tail_of, with_tail
 from cost_top.model.money import display_usd
 from cost_top.model.watched import BudgetRow, IncidentRow
 from cost_top.tui.render.columns import share_bar
-from cost_top.tui.render.style import BAD, CAUTION, CHOSEN, FIGURE, MUTED, SEPARATOR, content, first_fit, fit
+from cost_top.tui.render.style import BAD, CAUTION, CHOSEN, FIGURE, MUTED, SEPARATOR, content, first_fit, fit, flowed
 from cost_top.tui.widgets.column import Column
 
 _NAME = 200
+_MOST_LINES = 4
 _NEAR = 80  # per cent of a budget from which its figure is marked
 
 
 def incident_columns(width: int) -> tuple[Column, ...]:
     """Their widths add up to `width`."""
-    return _columns(width, (("since", 14), ("kind", 9)), "who", (("excess", 12), ("state", 13)))
+    return _columns(width, (("since", 14), ("kind", 9)), "who", (("excess", 12), ("ended", 13)))
 
 
 def budget_columns(width: int) -> tuple[Column, ...]:
@@ -43,18 +45,27 @@ def _columns(
     )
 
 
-def incident_cells(row: IncidentRow, width: int, zone: tzinfo, now: datetime) -> tuple[Content, ...]:
-    """One incident."""
+def incident_cells(
+    row: IncidentRow, width: int, zone: tzinfo, now: datetime, others: Sequence[IncidentRow] = ()
+) -> tuple[Content, ...]:
+    """One incident, told from those of `others` that are of the same name."""
     columns = incident_columns(width)
-    state = ("open", BAD) if row.closed is None else (f"over {age(now - row.closed)}", MUTED)
+    state = ("open", BAD) if row.closed is None else (_ago(now - row.closed), MUTED)
     excess = display_usd(row.excess, sign=True) if row.excess else "–"
     kind = (f" {row.kind}", CAUTION if row.closed is None else MUTED)
+    twins = (other.value for other in others if (other.dimension, other.name) == (row.dimension, row.name))
+    tail = one_line(tail_of(row.value, twins), _NAME)
     texts = (
         content(moment_text(row.started, zone, now)), content(kind),
-        content(" ", who(row)), content(pad(excess, columns[3].width, "right")),
+        content(" ", with_tail(who(row), tail, columns[2].width - 1)), content(pad(excess, columns[3].width, "right")),
         content((pad(state[0], columns[4].width, "right"), state[1])),
     )  # fmt: skip
     return tuple(fit(text, column.width) for text, column in zip(texts, columns, strict=True))
+
+
+def _ago(since: timedelta) -> str:
+    told = age(since)
+    return told if told == "now" else f"{told} ago"
 
 
 def who(row: IncidentRow) -> str:
@@ -70,8 +81,9 @@ def incident_note(row: IncidentRow, zone: tzinfo, now: datetime, width: int) -> 
     told = [*wrap(one_line(row.sentence, 600), max(20, width))]
     facts = [f"alarm {moment_text(row.opened, zone, now)}", f"most {display_usd(row.peak_per_hour)} in an hour"]
     if row.closed is not None:
-        facts.append(f"over since {moment_text(row.closed, zone, now)}")
-    return [*(content(line) for line in told[:3]), content((SEPARATOR.join(facts), MUTED))]
+        facts.append(f"ended {moment_text(row.closed, zone, now)}")
+    lines = [content(line) for line in told[:_MOST_LINES]]
+    return [*lines, *flowed([content((fact, MUTED)) for fact in facts], width)]
 
 
 def unusual_line(row: IncidentRow, over: int, hint: str, zone: tzinfo, now: datetime, width: int) -> Content:
@@ -110,7 +122,8 @@ def budget_cells(row: BudgetRow, width: int, zone: tzinfo, now: datetime) -> tup
 def budget_note(row: BudgetRow, zone: tzinfo, now: datetime, width: int) -> list[Content]:
     """What is to be said of the row with the cursor."""
     if row.spent is None:
-        return [content((elide(f"not known: {one_line(row.error or 'the gateway does not tell', 400)}", width), BAD))]
+        told = f"not known: {one_line(row.error or 'the gateway does not tell', 400)}"
+        return [content((line, BAD)) for line in wrap(told, max(20, width))[:_MOST_LINES]]
     facts = [f"{'≥ ' if row.unpriced else ''}{display_usd(row.spent)} of {display_usd(row.limit)}"]
     if row.period:
         facts.append(one_line(row.period, 60))
@@ -118,7 +131,7 @@ def budget_note(row: BudgetRow, zone: tzinfo, now: datetime, width: int) -> list
         facts.append(f"resets {reset_text(row.resets_at, zone)}")
     mode = "hard: the guard refuses what is over it" if row.is_hard else "soft"
     facts.append("kept by the gateway" if row.is_kept else mode)
-    lines = [content(SEPARATOR.join(facts))]
+    lines = flowed([content(fact) for fact in facts], width)
     if row.unpriced:
         lines.append(content((f"{count(row.unpriced)} unpriced: more is used than is told", CAUTION)))
     paces = [
@@ -130,8 +143,8 @@ def budget_note(row: BudgetRow, zone: tzinfo, now: datetime, width: int) -> list
         paces.insert(0, f"will come to ≈ {display_usd(row.forecast)}")
     if row.falls_out is not None and row.falls_out_by is not None:
         paces.append(falls_out_text(row.falls_out, row.falls_out_by, zone, now))
-    if paces:
-        lines.append(content((SEPARATOR.join(paces), CAUTION if row.used_up_at or row.used_up_now_at else MUTED)))
+    style = CAUTION if row.used_up_at or row.used_up_now_at else MUTED
+    lines += flowed([content((pace, style)) for pace in paces], width)
     if row.burning:
-        lines.append(content((one_line(row.burning, 400), BAD)))
+        lines += [content((line, BAD)) for line in wrap(one_line(row.burning, 400), max(20, width))]
     return [fit(line, width) for line in lines]

@@ -8,11 +8,11 @@ from textwrap import wrap
 from textual.content import Content
 
 from cost_top.insight.why import Driver, Why
-from cost_top.insight.why_text import printed, sentence, times
+from cost_top.insight.why_text import printed, sentence, times, twins_of
 from cost_top.model.dimensions import dimension_named, word_of
 from cost_top.model.errors import one_line
 from cost_top.model.filter import Filter
-from cost_top.model.format import elide, pad
+from cost_top.model.format import elide, pad, tail_of, with_tail
 from cost_top.model.money import display_usd
 from cost_top.tui.render.style import BAR, CAUTION, FIGURE, GOOD, MUTED, content
 from cost_top.tui.widgets.column import Column
@@ -26,6 +26,8 @@ def why_lines(answer: Why, where: Filter, zone: tzinfo, width: int, *, until_now
     """What stands above the table of drivers."""
     told = sentence(answer, where, zone, until_now)
     lines = [content((line, FIGURE)) for line in wrap(told, max(20, width))]
+    if answer.is_empty:
+        return [*lines, *(content((elide(note, width), MUTED)) for note in answer.notes[:_NOTES])]
     before, after = display_usd(answer.before.cost), display_usd(answer.after.cost)
     lines += [content(), content(f"{before} → {after}", (f"  {display_usd(answer.change, sign=True)}, of it:", MUTED))]
     widest = max((abs(part) for part in answer.factors.values()), default=0)
@@ -61,15 +63,16 @@ def driver_columns(width: int) -> tuple[Column, ...]:
     )  # fmt: skip
 
 
-def driver_cells(driver: Driver, parent: Driver | None, width: int) -> tuple[Content, ...]:
+def driver_cells(driver: Driver, parent: Driver | None, answer: Why, width: int) -> tuple[Content, ...]:
     """One driver; the share is of the change, that of one inside another of the other's."""
     columns = driver_columns(width)
     name = one_line(driver.name or driver.value or dimension_named(driver.dimension).none, 200)
+    tail = one_line(tail_of(driver.value, twins_of(driver, answer)), 200)
     ratio = times(driver.after.requests, driver.before.requests) if driver.before.requests else "new"
     figures = (display_usd(driver.change, sign=True), f"{round(driver.share * 100)} %", ratio)
     shown = [content(pad(text, cells, "right")) for text, (_, cells) in zip(figures, _FIGURES, strict=True)]
     indent = "  " if parent is not None else ""
     return (
         content((pad(f"{indent}{word_of(driver.dimension)}", _DIMENSION), MUTED)),
-        content(pad(f" {elide(name, columns[1].width - 1)}", columns[1].width)), *shown,
+        content(pad(f" {with_tail(name, tail, columns[1].width - 1)}", columns[1].width)), *shown,
     )  # fmt: skip

@@ -18,7 +18,7 @@ class BudgetsScreen(ListedDialog[BudgetRow]):
     """Bars of what is used, those nearest their end first."""
 
     title_text = "Budgets"
-    nothing = "no budgets: [[budgets]] in the config file makes one (cost-top help budgets)"
+    nothing = "no budgets: cost-top help budgets says how one is made"
 
     def ask(self) -> None:
         """Those of the config file and the gateway's own."""

@@ -16,9 +16,10 @@ from cost_top.tui.navigation import gone_to
 from cost_top.tui.render.states import is_before_all
 from cost_top.tui.render.style import BAD, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
-from cost_top.tui.widgets.lines import Lines
+from cost_top.tui.widgets.lines import Lines, shown_as
 
-HINT = "2026-11-01   2026-11-01..2026-11-15   2026-11-01T14:00   yesterday   7d..   ⏎ goes there  esc close"
+HINT = "2026-11-01   2026-11-01..2026-11-15   2026-11-01T14:00   yesterday   7d.."
+FOOT = "⏎ go there  esc close"
 
 
 class GoTo(Dialog[View]):
@@ -35,6 +36,7 @@ class GoTo(Dialog[View]):
         """The prompt, and under it how a time is written or what is wrong."""
         with Vertical(classes="prompt") as prompt:
             prompt.border_title = Content("Go to")
+            prompt.border_subtitle = shown_as(self, Content(FOOT))
             yield Input(self._proposed, id="date", select_on_focus=False)
             yield Lines(id="date-answer")
 

@@ -36,7 +36,7 @@ class IncidentsScreen(ListedDialog[IncidentRow]):
 
     def cells(self, row: IncidentRow, width: int) -> tuple[Content, ...]:
         """See `ListedDialog`."""
-        return incident_cells(row, width, self.zone, self.clock())
+        return incident_cells(row, width, self.zone, self.clock(), self.rows)
 
     def key_of(self, row: IncidentRow) -> str:
         """See `ListedDialog`."""

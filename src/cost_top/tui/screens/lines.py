@@ -21,7 +21,7 @@ from cost_top.tui.keys import LINES_BINDINGS
 from cost_top.tui.messages import Refused, ReportArrived
 from cost_top.tui.render.style import BAD, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
-from cost_top.tui.widgets.lines import Lines
+from cost_top.tui.widgets.lines import Lines, shown_as
 
 DIMENSIONS = tuple(each.name for each in (*PANELS, *TABS))
 
@@ -42,7 +42,7 @@ class LinesScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         """A page to draw on."""
         with Vertical(classes="dialog tall", id="lines") as dialog:
-            dialog.border_subtitle = Content("← → by another dimension  esc close")
+            dialog.border_subtitle = shown_as(self, Content("← → by another dimension  esc close"))
             yield Lines(id="drawn")
 
     def on_mount(self) -> None:

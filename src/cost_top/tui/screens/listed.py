@@ -15,10 +15,11 @@ from cost_top.tui.render.style import BAD, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.column import Column
 from cost_top.tui.widgets.keyed_table import KeyedTable
-from cost_top.tui.widgets.lines import Lines
+from cost_top.tui.widgets.lines import Lines, shown_as
 
 Row = TypeVar("Row")
-NOTE_LINES = 4
+_WIDTH = 104  # as the style sheet has it
+NOTE_LINES = 4  # at the least, so that the table rarely changes its height
 
 
 class ListedDialog(Dialog[Row], Generic[Row]):
@@ -37,7 +38,7 @@ class ListedDialog(Dialog[Row], Generic[Row]):
         """A table and a text."""
         with Vertical(classes="dialog listed") as dialog:
             dialog.border_title = Content(self.title_text)
-            dialog.border_subtitle = Content(self.foot)
+            dialog.border_subtitle = shown_as(self, Content(self.foot))
             yield KeyedTable()
             yield Lines(id="note")
 
@@ -69,6 +70,11 @@ class ListedDialog(Dialog[Row], Generic[Row]):
         """What is said of the row with the cursor."""
         raise NotImplementedError
 
+    @property
+    def title_room(self) -> int:
+        """Cells that a title has."""
+        return min(_WIDTH, self.app.size.width * 96 // 100) - 6
+
     def heading(self) -> str:
         """The title once the rows are known."""
         return self.title_text
@@ -98,7 +104,8 @@ class ListedDialog(Dialog[Row], Generic[Row]):
         self._show()
 
     def on_resize(self) -> None:
-        """Columns depend on the width."""
+        """The title and the columns depend on the width."""
+        self.show_heading()
         self._show()
 
     def _show(self) -> None:
@@ -115,7 +122,9 @@ class ListedDialog(Dialog[Row], Generic[Row]):
 
     def _show_note(self) -> None:
         row, page = self.row, self.query_one("#note", Lines)
-        page.show_lines(self.note(row, page.size.width) if row is not None else ())
+        lines = self.note(row, page.size.width) if row is not None else ()
+        page.styles.height = max(NOTE_LINES, len(lines))
+        page.show_lines(lines)
 
     @property
     def row(self) -> Row | None:

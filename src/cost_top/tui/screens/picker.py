@@ -17,6 +17,7 @@ from cost_top.tui.render.style import FIGURE, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.column import Column
 from cost_top.tui.widgets.keyed_table import KeyedTable
+from cost_top.tui.widgets.lines import shown_as
 
 TITLES = {"user": "Find a user", "tag": "Find a tag", "token": "Find an API key", "session": "Find a session"}
 _COST, _REQUESTS = 13, 9
@@ -38,7 +39,7 @@ class PickerScreen(Dialog[Found | None]):
         """The input above the list."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content(TITLES.get(self._dimension, f"Find a {self._dimension}"))
-            dialog.border_subtitle = Content("Enter look at it alone  esc close")
+            dialog.border_subtitle = shown_as(self, Content("⏎ look at it alone  esc close"))
             yield Input(placeholder="type a part of its name")
             yield KeyedTable()
 

@@ -15,6 +15,7 @@ from cost_top.insight.waste import waste_view
 from cost_top.model.answers import Answers
 from cost_top.model.dimensions import dimension_named
 from cost_top.model.filter import Filter
+from cost_top.model.format import tail_of
 from cost_top.model.query import ReportQuery
 from cost_top.model.windows import Period
 from cost_top.tui.host import host_of
@@ -50,7 +51,13 @@ class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
         """What it is told by."""
         tabs = " ".join(f"[{word}]" if place == self._tab else word for place, (_, word) in enumerate(TABS))
         start, end = self._period.start.astimezone(self.zone), self._period.end.astimezone(self.zone)
-        return f"Paid, list price, saved · by {tabs} · {start:%-d %b %H:%M} – {end:%-d %b %H:%M}"
+        days = f"{start:%-d %b} – {end:%-d %b}"
+        titles = (
+            f"Paid, list price, saved · by {tabs} · {start:%-d %b %H:%M} – {end:%-d %b %H:%M}",
+            f"Paid and saved · by {tabs} · {days}",
+            f"Saved · by {tabs} · {days}",
+        )
+        return next((title for title in titles if len(title) <= self.title_room), titles[-1])
 
     def ask(self) -> None:
         """Two reports: of all requests, and of those whose list price is known."""
@@ -88,7 +95,7 @@ class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
 
     def key_of(self, row: SavingsRow | WasteRow) -> tuple[str, bool]:
         """See `ListedDialog`."""
-        return (row.name, False) if isinstance(row, WasteRow) else (row.label, row.is_total)
+        return (row.name, False) if isinstance(row, WasteRow) else (row.label + row.tail, row.is_total)
 
     def note(self, row: SavingsRow | WasteRow, width: int) -> Sequence[Content]:
         """See `ListedDialog`."""
@@ -118,7 +125,9 @@ def _rows(answers: Answers, query: ReportQuery) -> list[SavingsRow]:
     compared = answers.report(replace(query, where=comparable(query.where), limit=None))
     none = dimension_named(query.group_by[0]).none
     rows = [SavingsRow("all", savings_of(every.totals, compared.totals), is_total=True)]
-    for key, savings in savings_rows(every, compared):
-        label = next((part for part in reversed(key) if part), None)
-        rows.append(SavingsRow(label or none, savings))
+    told = savings_rows(every, compared)
+    for key, savings in told:
+        label = next((part for part in reversed(key) if part), None) or none
+        tail = tail_of(key[0], (other[0] for other, _ in told if other[1:] == key[1:])) if len(key) > 1 else ""
+        rows.append(SavingsRow(label, savings, tail=tail))
     return rows

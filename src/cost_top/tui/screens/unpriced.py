@@ -13,6 +13,7 @@ from cost_top.model.dimensions import dimension_named
 from cost_top.model.errors import one_line
 from cost_top.model.feed import UnpricedModel
 from cost_top.model.format import count, pad, tokens
+from cost_top.model.snapshot import Snapshot
 from cost_top.tui.host import host_of
 from cost_top.tui.keys import UNPRICED_BINDINGS
 from cost_top.tui.messages import UnpricedArrived
@@ -20,7 +21,7 @@ from cost_top.tui.render.style import MUTED, content
 from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.column import Column
 from cost_top.tui.widgets.keyed_table import KeyedTable
-from cost_top.tui.widgets.lines import Lines
+from cost_top.tui.widgets.lines import Lines, shown_as
 
 _FIGURE = 10
 
@@ -38,7 +39,7 @@ class UnpricedScreen(Dialog[None]):
         """A table and a text."""
         with Vertical(classes="dialog", id="unpriced") as dialog:
             dialog.border_title = Content("Models without a rate")
-            dialog.border_subtitle = Content("y copy the lines below  esc close")
+            dialog.border_subtitle = shown_as(self, Content("y copy the lines below  esc close"))
             yield KeyedTable()
             yield Lines(id="override-hint")
             yield Lines(id="override")
@@ -56,7 +57,7 @@ class UnpricedScreen(Dialog[None]):
     def on_unpriced_arrived(self, message: UnpricedArrived) -> None:
         """Show them."""
         self.models = message.models
-        self.query_one(KeyedTable).empty = content("every model in this window has a rate")
+        self.query_one(KeyedTable).empty = content(_nothing(host_of(self).shown))
         self._show()
 
     def on_resize(self) -> None:
@@ -106,3 +107,12 @@ class UnpricedScreen(Dialog[None]):
             app = host_of(self)
             app.copy_to_clipboard(self.models[index].override)
             app.tell_user("copied the lines for the config file")
+
+
+def _nothing(shown: Snapshot | None) -> str:
+    """Why no model is listed."""
+    if shown is None or not shown.is_settled("total"):
+        return "still reading…"
+    if shown.spend.measures.request_count == 0:
+        return "no requests in this window"
+    return "every model in this window has a rate"

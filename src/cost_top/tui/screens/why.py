@@ -22,7 +22,7 @@ from cost_top.tui.render.style import BAD, MUTED, content
 from cost_top.tui.render.why import driver_cells, driver_columns, told_drivers, why_lines
 from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.keyed_table import KeyedTable
-from cost_top.tui.widgets.lines import Lines
+from cost_top.tui.widgets.lines import Lines, shown_as
 
 
 class WhyScreen(Dialog[tuple[Driver, ...]]):
@@ -38,7 +38,7 @@ class WhyScreen(Dialog[tuple[Driver, ...]]):
         """A text and a table."""
         with Vertical(classes="dialog", id="why") as dialog:
             dialog.border_title = Content("Why")
-            dialog.border_subtitle = Content("⏎ drill into the row  esc close")
+            dialog.border_subtitle = shown_as(self, Content("⏎ drill into the row  esc close"))
             yield Lines(id="why-text")
             yield KeyedTable(id="drivers")
 
@@ -80,9 +80,10 @@ class WhyScreen(Dialog[tuple[Driver, ...]]):
         lines = why_lines(answer, self._where, self._zone, width, until_now=self._subject.until_now)
         self._tell(*lines)
         rows, room = told_drivers(answer), table.row_width
-        table.empty = content(("spread over many: no key, endpoint, model or user is a tenth of it", MUTED))
+        spread = "spread over many: no key, endpoint, model or user is a tenth of it"
+        table.empty = content((spread if answer.change else "there is no change to explain", MUTED))
         keys = [(driver.dimension, driver.value, parent is not None) for driver, parent in rows]
-        table.show_rows(driver_columns(room), keys, lambda index: driver_cells(*rows[index], room))
+        table.show_rows(driver_columns(room), keys, lambda index: driver_cells(*rows[index], answer, room))
 
     def _tell(self, *lines: Content) -> None:
         page = self.query_one("#why-text", Lines)
