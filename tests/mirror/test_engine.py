@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cost_top.mirror import engine
 from cost_top.mirror.store import Mirror
+from cost_top.model import rested
 from cost_top.model.engine import Need
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import MEASURES, TOKENS, Measures, Report, ReportQuery, TrustSums, figure
@@ -163,13 +163,13 @@ def test_cut_edges_are_summed_the_same_in_whatever_order_they_are_asked_for(mirr
 def test_a_filter_by_a_name_follows_what_people_are_called(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch, where: str, lookup: Lookup
 ) -> None:
-    monkeypatch.setattr(engine, "_TIMED_REST", 1_000_000)  # what is read from the rows rests for long
+    monkeypatch.setattr(rested, "_REST", 1_000_000)  # what is read from the rows rests for long
     query = ReportQuery(END - timedelta(days=6), END - timedelta(minutes=3), (), parse_filter(where))
     by_id = parse_filter("user:u1" if lookup.field == "user" else "token:k1")
 
     def counts() -> list[int | None]:
         asked = mirror.reports([Need("one", query, trust=True)], FOREVER, END)["one"].report
-        timed = mirror.reports([Need("p95", query, timed=True)], FOREVER, END)["p95"].report
+        timed = mirror.reports([Need("p95", replace(query, measures=MEASURES), timed=True)], FOREVER, END)["p95"].report
         assert asked is not None
         assert timed is not None
         every = (asked, timed, mirror.report(query, END), mirror.report(replace(query, measures=MEASURES), END))
@@ -226,7 +226,7 @@ def test_minutes_come_from_the_rows_with_their_latency(mirror: Mirror) -> None:
 
 def test_what_is_timed_comes_from_the_rows(mirror: Mirror) -> None:
     edges = tuple(END - timedelta(hours=hours) for hours in (70, 48, 47, 1, 0))
-    query = ReportQuery(edges[0], END, ("model",), sort="latency_p95")
+    query = ReportQuery(edges[0], END, ("model",), sort="latency_p95", measures=MEASURES)
     needs = [Need("panel", query, timed=True), Need("bars", replace(query, group_by=()), edges=edges, timed=True)]
     replies = mirror.reports(needs, FOREVER, END)
     assert replies["panel"].report == mirror.report(query, END)

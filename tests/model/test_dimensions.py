@@ -12,7 +12,7 @@ import pytest
 
 from cost_top.mirror.measures import ADDITIVE, LATENCY
 from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS
-from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE, PANELS, TABS, dimension_named
+from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE, PANELS, READ_TABS, TABS, dimension_named
 from cost_top.model.query import Measures
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.wire import LENS_NAMES
@@ -124,7 +124,7 @@ def test_every_dimension_is_a_field_that_the_mirror_sums():
     for each in EVERY_DIMENSION:
         assert each.field in FIELD_NAMES
         assert each.name_field is None or each.name_field in FIELD_NAMES
-    assert {*LENS_NAMES, TRUST_LENS} == set(LENSES)
+    assert {*LENS_NAMES, TRUST_LENS} == {*LENSES, *(each.name for each in READ_TABS)}
 
 
 def test_every_measure_is_a_field_of_the_figures_and_computed_by_the_mirror():

@@ -276,6 +276,13 @@ def test_requests_pickers_and_unpriced_models(native: NativeLog, watcher: Watche
     assert [(each.value, each.cost) for each in sessions.get(timeout=PATIENCE)] == [
         (f"run {number}", number * DOLLAR) for number in (*range(19, 9, -1), 1)
     ]
+    watcher.look(lenses=("provider", "session"), tab="session")
+    whole = watcher.until(lambda one: one.lens("session") is not None and one.is_settled("panel:session"))
+    lens = whole.lens("session")
+    assert lens is not None
+    told = {row.key[0]: row.measures.total_cost for row in lens.report.rows}
+    assert told == {None: 0} | {f"run {number}": number * DOLLAR for number in range(1, 20)}
+    assert (lens.report.totals.total_cost, lens.report.row_count) == (190 * DOLLAR, 20)
 
 
 def test_a_source_that_cannot_be_opened_is_said(tmp_path: Path) -> None:

@@ -67,6 +67,15 @@ def test_every_panel_is_of_the_window_unless_the_view_wants_a_week() -> None:
     assert before.end == week.start
 
 
+def test_sessions_are_read_from_requests_without_latencies_and_compared_with_nothing() -> None:
+    view = View(lenses=("provider", "session"), mark=NOW - timedelta(hours=1))
+    session = need(view, "panel:session")
+    assert (session.timed, session.query.latency, session.query.group_by) == (True, False, ("session",))
+    assert (session.query.start, session.query.end) == (need(view, "total").query.start, need(view, "total").query.end)
+    assert [name for name in names(view) if name.endswith(":session")] == ["panel:session"]
+    assert need(replace(view, timed=("session",)), "panel:session").query.latency
+
+
 def test_what_an_engine_does_not_know_is_not_asked_of_it() -> None:
     asked = names(View(lenses=("model", "endpoint"), mark=NOW - timedelta(hours=1)), DAYS)
     assert "panel:model" in asked

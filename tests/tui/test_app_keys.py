@@ -22,6 +22,7 @@ from cost_top.tui import keys
 from cost_top.tui.panels.lens import LensTable
 from cost_top.tui.screens.lines import DIMENSIONS
 from cost_top.tui.theme import DARK, LIGHT
+from cost_top.tui.widgets.lines import Lines
 
 TESTED: set[str] = set()
 
@@ -290,6 +291,28 @@ async def test_numbers_focus_the_panels(size):
         await pilot.press("1")
         assert "1 Providers" in screen_text(app)
         assert app.screen.maximized is None
+
+
+@of_keys("panel.c")
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_sessions_have_a_tab_that_is_asked_for_only_while_it_is_shown(size):
+    async with running(size=size) as (app, feed, pilot):
+        assert "session" not in feed.view.lenses
+        await pilot.press("c")
+        focused = app.screen.focused
+        assert (focused.dimension, feed.view.tab) == ("session", "session")
+        assert "session" in feed.view.lenses
+        assert "c Sessions · 30 d" in screen_text(app)
+        assert "s-1" in screen_text(app)
+        assert "change" not in [column.key for column in focused.columns]
+        await pilot.press("z")
+        await pilot.pause()
+        await pilot.press("greater_than_sign")
+        assert feed.view.sort_of("session") == ("request_count", True), "sessions are compared with no other time"
+        await pilot.press("z", "enter")
+        assert feed.view.crumbs[-1].dimension == "session"
+        await pilot.press("4")
+        assert "session" not in feed.view.lenses
 
 
 @of_keys("panel.next", "panel.previous")
@@ -740,10 +763,11 @@ async def test_help_is_made_from_the_bindings_and_tells_what_watching_costs():
         assert "128 queries, 342 ms of database time" in text
         assert "3.4 MB in 60.1k rows" in text
         assert re.search(r"terminal\s+\d", text)
+        text = " ".join(app.screen.query_one("HelpPage Lines", Lines).text.split())  # what is wrapped is one line
         for binding in (*keys.APP_BINDINGS, *keys.OVERVIEW_BINDINGS, *keys.REQUEST_BINDINGS, *keys.TABLE_BINDINGS):
             families = [says for names, says in keys.TOGETHER if binding.id in names]
             wanted = rf"{re.escape(binding.key_display)} .*{re.escape((families or [binding.tooltip])[0])}"
-            assert re.search(wanted, text) or binding.id in [f"panel.{n}" for n in range(2, 8)], binding.id
+            assert re.search(wanted, text) or binding.id in [f"panel.{n}" for n in range(2, 10)], binding.id
         assert "% of the spend" in text
         await pilot.press("escape")
         assert "What the figures mean" not in screen_text(app)

@@ -21,7 +21,6 @@ from cost_top.model.dimensions import EVERY_DIMENSION
 from cost_top.model.engine import STRETCH, Missing, Need, Reply
 from cost_top.model.filter import Filter
 from cost_top.model.query import (
-    MEASURES,
     SUMMED_MEASURES,
     Measures,
     Report,
@@ -32,6 +31,7 @@ from cost_top.model.query import (
     known_measures,
     without_untold,
 )
+from cost_top.model.rested import Rested
 
 if TYPE_CHECKING:
     from cost_top.mirror.store import Mirror
@@ -46,7 +46,6 @@ _ALL = 1_000_000_000
 _LATEST = datetime.max.replace(tzinfo=UTC) - 2 * _DAY
 # Days are summed in growing numbers at a time, so that a broad filter over a long window shows something at once.
 _FIRST_DAYS, _MOST_DAYS = 1, 8
-_TIMED_REST, _MOST_TIMED = 10, 24
 
 
 class Sums:
@@ -58,7 +57,7 @@ class Sums:
         self._lenses = Lenses(mirror.rollups)
         self._runs = Runs(mirror)
         mirror.rollups.are_few = lambda where, lenses: self._runs.needed(where, lenses) is not None
-        self._timed_reports: dict[tuple[object, ...], tuple[float, Report]] = {}  # when they are due again
+        self._timed_reports: Rested[Report] = Rested()
         self._cut: set[Slice] = set()  # the edges of the last question's period
         self._names_version = 0
         self._by_names: set[Filter] = set()  # filters that were summed with those names
@@ -248,25 +247,17 @@ class Sums:
         return None
 
     def _timed(self, need: Need, as_of: datetime, is_whole: bool) -> Report:
-        """From the rows, which takes long where there are many: not again before ten times as long has passed."""
-        query = replace(need.query, end=_LATEST if need.open_end else need.query.end, measures=MEASURES)
-        key = (query, need.edges, is_whole)
-        due, report = self._timed_reports.get(key, (0.0, None))
-        began = time.monotonic()
-        if report is not None and began < due:
-            return report
+        """From the rows, which takes long where there are many."""
+        query = replace(need.query, end=_LATEST if need.open_end else need.query.end)
+        return self._timed_reports.of((query, need.edges, is_whole), lambda: self._from_rows(need, query, as_of))
+
+    def _from_rows(self, need: Need, query: ReportQuery, as_of: datetime) -> Report:
         if need.edges:
             start, end = naive(query.start), naive(query.end)
             found = self._mirror.rows.times(query.where, start, end, [naive(edge) for edge in need.edges])
             rows = tuple(ReportRow((str(part),), Measures(latency_p95=p95)) for part, p95 in found)
-            report = Report((STRETCH,), rows, Measures(), len(rows), as_of)
-        else:
-            report = self._mirror.report(query, as_of)
-        ended = time.monotonic()
-        while len(self._timed_reports) >= _MOST_TIMED:
-            del self._timed_reports[next(iter(self._timed_reports))]
-        self._timed_reports[key] = (ended + _TIMED_REST * (ended - began), report)
-        return report
+            return Report((STRETCH,), rows, Measures(), len(rows), as_of)
+        return self._mirror.report(query, as_of)
 
     def _begins_before_the_log(self, need: Need) -> bool:
         """Of no use then; where it is cut into stretches, those that the log has are."""

@@ -72,7 +72,7 @@ EVERY_DIMENSION: tuple[Dimension, ...] = (
     Dimension("tag", _KEPT, field="tags", kind="list", place="tab", key="6"),
     Dimension("credential_type", _KEPT, plural="credentials", tab="Creds", heading="credential", place="tab", key="8",
               searched=False),
-    Dimension("session", "the id of a session or conversation", summed=False),
+    Dimension("session", "the id of a session or conversation", place="tab", key="c", summed=False),
     Dimension("prompt", "the name or cache key of a prompt's template, never its text", summed=False),
     Dimension("status", _KEPT, kind="number", plural="statuses", searched=False),
     Dimension("day", _CUT, field="time", kind="time"),
@@ -136,6 +136,8 @@ _BY_NAME = {dimension.name: dimension for dimension in EVERY_DIMENSION}
 _PLACED = sorted((each for each in EVERY_DIMENSION if each.place), key=lambda each: _KEYBOARD.find(each.key) % 99)
 PANELS = tuple(each for each in _PLACED if each.place == "panel")
 TABS = tuple(each for each in _PLACED if each.place == "tab")
+# Of more values than sums are kept of: shown only where they are asked for, from the requests themselves.
+READ_TABS = tuple(each for each in TABS if not each.summed)
 
 
 def word_of(dimension: str) -> str:

@@ -58,7 +58,7 @@ class Need:
     beside: str = ""
     unpriced_in: str = ""
     trust: bool = False  # with `Report.trust`
-    timed: bool = False  # rows with `latency_p95`, from requests; they may be of a moment ago, as `as_of` says
+    timed: bool = False  # from requests, as latencies are; the answer may be of a moment ago, as its `as_of` says
 
 
 @dataclass(frozen=True, slots=True)

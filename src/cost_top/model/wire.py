@@ -25,7 +25,7 @@ from cost_top.model.windows import LONGEST, window_named
 T = TypeVar("T")
 
 # What a lens may be of, and what it may be sorted by.
-LENS_NAMES = tuple(each.name for each in EVERY_DIMENSION if each.summed and each.kind != "time")
+LENS_NAMES = tuple(each.name for each in EVERY_DIMENSION if each.kind != "time" and (each.summed or each.place))
 LENS_SORTS = (*MEASURES, TOKENS, "key", "newest", CHANGE)
 MOST_ROWS = 1000
 _MOST_CRUMBS = 50

@@ -10,6 +10,7 @@ from cost_top.insight.forecast import FEWEST_ERRORS
 from cost_top.insight.month_end import days_need, days_start
 from cost_top.insight.pace import FEWEST_DAYS
 from cost_top.insight.usual_rate import expected_needs, usual_need
+from cost_top.model.dimensions import dimension_named
 from cost_top.model.engine import Knows, Need
 from cost_top.model.query import LATENCY_MEASURES, MEASURES, TOKENS, ReportQuery
 from cost_top.model.shown import shown_named
@@ -96,7 +97,8 @@ def _chart(chart: Need, view: View, periods: Periods, knows: Knows) -> list[Need
     trends = knows.totals == "instant" and "provider" in view.lenses and periods.edges[1] - periods.edges[0] >= _QUARTER
     needs = [replace(chart, query=replace(chart.query, group_by=("provider",) if trends else ()), edges=periods.edges)]
     if shown_named(view.measure).kind == "latency" and knows.requests:
-        needs.append(replace(chart, name="chart:times", edges=periods.edges, timed=True))
+        query = replace(chart.query, measures=MEASURES)
+        needs.append(replace(chart, name="chart:times", query=query, edges=periods.edges, timed=True))
     return needs
 
 
@@ -105,11 +107,13 @@ def _panel(view: View, dimension: str, need: Need) -> Need:
     sort = measure if measure in (*MEASURES, TOKENS, "newest") else dimension
     if measure == CHANGE:  # of the dearest, once what they cost before is known
         sort, descending = "total_cost", True
-    timed = dimension in view.timed or shown_named(view.measure).kind == "latency"
-    if sort in LATENCY_MEASURES and not timed:  # by what is not shown, and would have every request read
+    latencies = dimension in view.timed or shown_named(view.measure).kind == "latency"
+    if sort in LATENCY_MEASURES and not latencies:  # by what is not shown, and would have every request read
         sort, descending = "total_cost", True
     query = replace(need.query, group_by=(dimension,), sort=sort, descending=descending, limit=view.row_limit)
-    return replace(need, query=query, timed=timed)
+    if latencies:
+        query = replace(query, measures=MEASURES)
+    return replace(need, query=query, timed=latencies or not dimension_named(dimension).summed)
 
 
 def _beside(name: str, total: Need, panels: tuple[tuple[str, Period], ...]) -> list[Need]:
@@ -120,6 +124,7 @@ def _beside(name: str, total: Need, panels: tuple[tuple[str, Period], ...]) -> l
             replace(total, name=f"{name}:{dimension}", query=replace(total.query, group_by=(dimension,)),
                     beside=f"panel:{dimension}")
             for dimension, _ in panels
+            if dimension_named(dimension).summed
         ),
     ]  # fmt: skip
 
@@ -142,7 +147,7 @@ def _comparisons(
         needs.append(days_need(plain, periods.window.end, held))
     for dimension, _ in panels:
         period = periods.panel_before(dimension, weekly=dimension in view.weekly)
-        if period is not None:
+        if period is not None and dimension_named(dimension).summed:
             query = replace(plain, start=period.start, end=period.end, group_by=(dimension,))
             needs.append(Need(f"before:{dimension}", query, comparison=True, beside=f"panel:{dimension}"))
     return needs

@@ -196,9 +196,10 @@ UNPRICED_BINDINGS: tuple[Binding, ...] = (
 
 
 # Keys that belong together and are told in one line.
-_ROW = tuple(each for each in (*PANELS, *TABS) if each.key in "12345678")
+_DIGITS = {each.key: each.plural for each in (*PANELS, *TABS) if each.key.isdigit()} | {"9": "the chart"}
+_ROW = sorted(_DIGITS, key=lambda digit: int(digit) or 10)  # as they lie on a keyboard
 TOGETHER: tuple[tuple[tuple[str, ...], str], ...] = (
-    (tuple(f"panel.{each.key}" for each in _ROW), ", ".join(each.plural for each in _ROW)),
+    (tuple(f"panel.{digit}" for digit in _ROW), ", ".join(_DIGITS[digit] for digit in _ROW)),
     (("panel.next", "panel.previous"), "the next panel, the one before"),
     (("bar.left", "bar.right"), "in the chart: pick a bar"),
     (("tab.left", "tab.right"), "in a panel with tabs: the tab to the left, to the right"),

@@ -14,7 +14,6 @@ from cost_top.model.engine import STRETCH, Knows, Missing, Need, Position, Reply
 from cost_top.model.features import Features
 from cost_top.model.filter import Filter
 from cost_top.model.query import (
-    MEASURES,
     Measures,
     Report,
     ReportQuery,
@@ -24,6 +23,7 @@ from cost_top.model.query import (
     known_measures,
     without_untold,
 )
+from cost_top.model.rested import Rested
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
 from cost_top.monitor.cluster.pieces import Piece
@@ -50,6 +50,7 @@ class ClusterEngine:
         self._cluster = cluster
         self._sums = Sums(cluster, max(_LEAST_SETTLED, cluster.log.overlap), NewestRows(cluster))
         self._fine: dict[tuple[object, ...], Report] = {}  # of this tick
+        self._timed: Rested[Report] = Rested()
         self._oldest: datetime | None = None
         self._oldest_due = 0.0  # monotonic seconds
         self._as_of = datetime.now(UTC)
@@ -171,7 +172,10 @@ class ClusterEngine:
     # What needs the rows themselves
 
     def _at_once(self, need: Need, ask: bool) -> Reply:
-        query = replace(need.query, measures=MEASURES) if need.timed else need.query
+        query = need.query
+        if need.timed and ask and not need.edges:  # the end of a live period moves with every look
+            asked = replace(query, end=query.start) if need.open_end else query
+            return Reply(self._timed.of(asked, lambda: asked_report(self._cluster, query, self._as_of)))
         key = (query, need.edges, need.open_end)
         if key not in self._fine:
             if not ask:

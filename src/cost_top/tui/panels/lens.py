@@ -14,6 +14,7 @@ from cost_top.model.format import lower_bound
 from cost_top.model.money import usd_text
 from cost_top.model.shown import shown_named
 from cost_top.model.snapshot import Lens, Snapshot
+from cost_top.model.view import CHANGE
 from cost_top.tui.export import Export, lens_export
 from cost_top.tui.keys import TAB_BINDINGS
 from cost_top.tui.messages import DrillRequested, SortRequested, TabRequested
@@ -51,8 +52,10 @@ class LensTable(KeyedTable):
         if lens is None:
             self.show_rows((), (), lambda _: ())
             return
-        without = () if lens.trends else ("trend",)
-        shown, is_marked = shown_named(snapshot.view.measure), snapshot.view.mark is not None
+        # What is read from requests is compared with no other time.
+        is_summed = dimension_named(self.dimension).summed
+        without = (*(() if lens.trends else ("trend",)), *(() if is_summed else ("change",)))
+        shown, is_marked = shown_named(snapshot.view.measure), snapshot.view.mark is not None and is_summed
         measure, descending = snapshot.view.sort_of(self.dimension)
         if self.is_maximized:
             columns = every_column(self.dimension, self.row_width, is_marked, without, shown, measure)
@@ -146,7 +149,8 @@ class LensTable(KeyedTable):
         if self._snapshot is None or not measures:
             return None
         if self.is_maximized:  # those without a place get one when they are sorted by
-            measures = (*dict.fromkeys((*(each for each in measures if each not in EVERY_SORT), *EVERY_SORT)),)
+            every = [each for each in EVERY_SORT if each != CHANGE or dimension_named(self.dimension).summed]
+            measures = (*dict.fromkeys((*(each for each in measures if each not in EVERY_SORT), *every)),)
         return next_measure(measures, self._snapshot.view.sort_of(self.dimension)[0], step)
 
     def copied(self) -> tuple[str, str] | None:

@@ -23,7 +23,7 @@ from cost_top.tui.render.style import BAD, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.lines import Lines, shown_as
 
-DIMENSIONS = tuple(each.name for each in (*PANELS, *TABS))
+DIMENSIONS = tuple(each.name for each in (*PANELS, *TABS) if each.summed)
 
 
 class LinesScreen(Dialog[None]):

@@ -20,7 +20,7 @@ from cost_top.model.snapshot import Snapshot, Stale
 from cost_top.model.view import FIXED_LENSES, TAB_LENSES
 from cost_top.tui.host import host_of
 from cost_top.tui.keys import APP_BINDINGS, OVERVIEW_BINDINGS
-from cost_top.tui.layout import HEIGHTS, WIDTHS, lenses_for, tabs_for
+from cost_top.tui.layout import HEIGHTS, SUMMED_TABS, WIDTHS, lenses_for, tabs_for
 from cost_top.tui.messages import SortRequested
 from cost_top.tui.navigation import excluded
 from cost_top.tui.panels.cards import Card
@@ -70,7 +70,7 @@ class OverviewScreen(Screen[None]):
                     yield LensTable(lens, zone, id=lens, classes="panel")
                 yield LensTable(TAB_LENSES[0], zone, id="tabs", classes="panel")
             with Horizontal(id="extra"):
-                for lens in (lens for lens in TAB_LENSES[1:] if lens not in _SHORT):
+                for lens in (lens for lens in SUMMED_TABS[1:] if lens not in _SHORT):
                     yield LensTable(lens, zone, id=f"extra-{lens}", classes="panel")
                 with Vertical(id="extra-short"):
                     for lens in _SHORT:
@@ -98,7 +98,7 @@ class OverviewScreen(Screen[None]):
         tabs = self.query_one("#tabs", LensTable)
         tabs.tabs = tabs_for(size)
         tab = host_of(self).view.tab
-        tabs.dimension = tab if tab in tabs.tabs else (tabs.tabs or TAB_LENSES)[0]
+        tabs.dimension = tab if tab in tabs.tabs else tabs.tabs[0]
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Hand the snapshot to every panel."""

@@ -1,0 +1,32 @@
+"""Answers that take long are not made again at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer")
+_REST, _MOST = 10, 24
+
+
+class Rested(Generic[Answer]):
+    """Keeps each answer for ten times as long as it took; of so many questions, the last."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, tuple[float, Answer]] = {}  # when they are due again
+
+    def of(self, question: Hashable, make: Callable[[], Answer]) -> Answer:
+        """The answer of a moment ago, or the one that is made now."""
+        due, began = self._kept.get(question), time.monotonic()
+        if due is not None and began < due[0]:
+            return due[1]
+        answer, ended = make(), time.monotonic()
+        while len(self._kept) >= _MOST:
+            del self._kept[next(iter(self._kept))]
+        self._kept[question] = (ended + _REST * (ended - began), answer)
+        return answer
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._kept.clear()
