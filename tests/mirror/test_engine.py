@@ -45,7 +45,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("cache")
     period = Period(END - timedelta(days=20), END)
     mirror = read_period(open_log(str(log.path)), RateBook.load(None), folder, period)
-    while mirror.keep_facts():
+    while mirror.keep_facts(wait=0.1):
         pass
     yield mirror
     mirror.close()

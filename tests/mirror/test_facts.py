@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cost_top.mirror import fact_values, runs
+from cost_top.mirror.fact_maker import FactMaker
 from cost_top.mirror.store import Mirror
 from cost_top.model.engine import Need, Replies
 from cost_top.model.filter import parse_filter
@@ -87,7 +89,7 @@ def opened(log: NativeLog, folder: Path) -> Iterator[Mirror]:
 
 
 def hold(mirror: Mirror) -> None:
-    while mirror.keep_facts():
+    while mirror.keep_facts(wait=0.1):
         pass
 
 
@@ -140,6 +142,21 @@ def test_times_that_no_screen_asked_for_come_from_the_rows(log: NativeLog, folde
                 assert mirror.report(query, NOW) == rows.report(query, NOW), query
 
 
+def test_who_asks_never_waits_for_integers_and_is_told_right_without_them(
+    log: NativeLog, tmp_path: Path, rows: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, make = threading.Event(), FactMaker._made
+    monkeypatch.setattr(FactMaker, "_made", lambda *given: go_on.wait(60) and make(*given))
+    for mirror in opened(log, tmp_path):
+        assert mirror.keep_facts()
+        assert told(mirror, "model:gpt-4o") == told(rows, "model:gpt-4o")
+        assert not mirror.facts.asked
+        go_on.set()
+        hold(mirror)
+        assert told(mirror, "model:gpt-4o-mini") == told(rows, "model:gpt-4o-mini")
+        assert mirror.facts.asked
+
+
 def test_days_with_too_many_values_are_answered_from_their_rows(
     log: NativeLog, tmp_path: Path, rows: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +177,9 @@ def test_many_groups_are_kept_in_tables(integers: Mirror, rows: Mirror, monkeypa
 
 def test_files_whose_numbers_mean_other_values_are_made_anew(log: NativeLog, folder: Path, rows: Mirror) -> None:
     for mirror in opened(log, folder):
-        mirror.facts.values.agree({"model": [(0, "of another instance"), (1, "gpt-4o")]})
+        connection, values = mirror.database.connection, mirror.facts.values
+        values.make_tables(connection)
+        values.agree(connection, {"model": [(0, "of another instance"), (1, "gpt-4o")]})
         hold(mirror)
         assert all(mirror.facts.has(day) for day in mirror.closed.values() if day.row_count)
         assert told(mirror, "model:gpt-4o") == told(rows, "model:gpt-4o")

@@ -121,7 +121,7 @@ def keys(row: Row, lens: str) -> list[Any]:
 def compare(watched: Followed, log: NativeLog, filters: int = len(WHERE)) -> None:
     """Hold the mirror's answers for a live window with a cut edge against the log, for some of the filters."""
     mirror, now = watched.history.mirror, watched.now
-    while mirror.keep_facts():
+    while mirror.keep_facts(wait=0.1):
         pass
     start = (now - timedelta(days=2, minutes=7)).replace(second=0, microsecond=0)
     minutes = tuple(now.replace(second=0, microsecond=0) + timedelta(minutes=n) for n in range(-59, 2))

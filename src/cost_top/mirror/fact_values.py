@@ -72,29 +72,33 @@ def _units(term: Term) -> frozenset[str] | None:
 
 
 class FactValues:
-    """Values by number and numbers by value, in Python and as tables of the mirror's database."""
+    """Values by number and numbers by value, in Python and as tables of the mirror's database.
+
+    One thread adds to them, another asks of what days need that were handed to it: their values are there by then.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Makes the tables."""
+        """`connection` is that of the thread that asks."""
         self._connection = connection
         self.of: dict[str, dict[int, tuple[Any, ...]]] = {unit: {} for unit in UNITS}
         self._ids: dict[str, dict[tuple[Any, ...], int]] = {unit: {} for unit in UNITS}
-        self._made: set[str] = set()
 
-    def table(self, unit: str) -> str:
+    @staticmethod
+    def table(unit: str) -> str:
         """The table of a unit's values: `id` and the unit's columns."""
-        name = f"fact_values_{unit}"
-        if unit not in self._made:
-            self._made.add(unit)
-            columns = ", ".join(f'"{column}" {_TYPES[column]}' for column in UNITS[unit])
-            self._connection.execute(f"CREATE TABLE {name} (id INTEGER, {columns})")
-        return name
+        return f"fact_values_{unit}"
 
-    def learn(self, unit: str, relation: str, row_count: int) -> bool:
+    def make_tables(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Before anything is added."""
+        for unit, names in UNITS.items():
+            columns = ", ".join(f'"{column}" {_TYPES[column]}' for column in names)
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {self.table(unit)} (id INTEGER, {columns})")
+
+    def learn(self, connection: duckdb.DuckDBPyConnection, unit: str, relation: str, row_count: int) -> bool:
         """Number the values of a unit that rows have; False where there are too many of them."""
         columns, table = quoted(UNITS[unit]), self.table(unit)
         same = " AND ".join(f'v."{name}" IS NOT DISTINCT FROM r."{name}"' for name in UNITS[unit])
-        found = self._connection.execute(
+        found = connection.execute(
             f"SELECT * FROM (SELECT DISTINCT {columns} FROM {relation}) r "
             f"ANTI JOIN {table} v ON {same} LIMIT {MOST_VALUES + 1}"
         ).fetchall()
@@ -102,10 +106,10 @@ class FactValues:
         first = max(known, default=-1) + 1
         if first + len(found) > MOST_VALUES or len(found) > max(_FEW_VALUES, row_count // 2):
             return False
-        self._add(unit, [(first + place, *values) for place, values in enumerate(found)])
+        self._add(connection, unit, [(first + place, *values) for place, values in enumerate(found)])
         return True
 
-    def agree(self, told: Mapping[str, Sequence[tuple[Any, ...]]]) -> bool:
+    def agree(self, connection: duckdb.DuckDBPyConnection, told: Mapping[str, Sequence[tuple[Any, ...]]]) -> bool:
         """Take over numbered values `(id, *columns)` of units, where none contradicts what is known."""
         for unit, rows in told.items():
             for number, *values in rows:
@@ -113,21 +117,20 @@ class FactValues:
                 if self._ids[unit].get(value, number) != number or self.of[unit].get(number, value) != value:
                     return False
         for unit, rows in told.items():
-            self._add(unit, [row for row in rows if row[0] not in self.of[unit]])
+            self._add(connection, unit, [row for row in rows if row[0] not in self.of[unit]])
         return True
 
-    def _add(self, unit: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _add(self, connection: duckdb.DuckDBPyConnection, unit: str, rows: Sequence[tuple[Any, ...]]) -> None:
         if not rows:
             return
-        for number, *values in rows:
-            value = _hashable(values)
-            self.of[unit][number] = value
-            self._ids[unit][value] = number
         kinds = ("INTEGER", *(_TYPES[name] for name in UNITS[unit]))
         unnested = ", ".join(f"unnest(${place}::{kind}[])" for place, kind in enumerate(kinds, 1))
-        self._connection.execute(
+        connection.execute(
             f"INSERT INTO {self.table(unit)} SELECT {unnested}", [list(column) for column in zip(*rows, strict=True)]
         )
+        added = {number: _hashable(values) for number, *values in rows}
+        self._ids[unit].update((value, number) for number, value in added.items())
+        self.of[unit].update(added)  # in one step: the other thread may be looking
 
     def condition(self, where: Filter) -> tuple[str, list[object]] | None:
         """`where` as (SQL, parameters) over integer rows; None where nothing can match."""
@@ -152,7 +155,8 @@ class FactValues:
         if term.field != "cost":
             return f"coalesce({test}, FALSE)"
         place = UNITS["kind"].index("cost_sign")
-        unknown = [number for number, values in self.of["kind"].items() if values[place] is None]
+        kinds = list(self.of["kind"].items())
+        unknown = [number for number, values in kinds if values[place] is None]
         return f"({test}) AND kind_id NOT IN ({_list(unknown)})" if unknown else test
 
     def _matching(self, term: Term) -> str:

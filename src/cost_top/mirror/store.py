@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from cost_top.mirror.database import THREADS, Database
+from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days, union
 from cost_top.mirror.engine import Sums
 from cost_top.mirror.facts import Facts
@@ -150,16 +150,16 @@ class Mirror:
         self._looked_at = self.rollups.days_summed
         return False
 
-    def keep_facts(self) -> bool:
-        """Hold one more closed day as integers, for filters, newest first; whether there was one to hold."""
+    def keep_facts(self, wait: float = 0.0) -> bool:
+        """Have the closed days held as integers, for filters, newest first; whether some are still being made.
+
+        That is done behind the caller's back, who may `wait` so many seconds for it.
+        """
         if self._facts_due:
-            for _, day in sorted(self.closed.items(), reverse=True):
-                self.database.use_threads(THREADS)
-                if self.facts.keep(day):
-                    return True
             self._facts_due = False
+            self.facts.want(day for _, day in sorted(self.closed.items(), reverse=True))
         self.facts.rest()
-        return False
+        return self.facts.collect(self.closed, wait)
 
     def lose(self, day: date) -> None:
         """Forget a closed day whose rows are gone."""

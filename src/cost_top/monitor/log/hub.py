@@ -255,11 +255,13 @@ class LogHub(HubThread):
                     self.failed(error, now, now_clock)
             history.collect()
             history.tidy(now_clock)
+            history.mirror.facts.collect(history.mirror.closed)
             settled_in = self._show(source.label)
             self._answer_questions()
             self._note_health()
-            at_leisure = settled_in is None and not history.backfill.pending
-            if at_leisure and (history.mirror.keep_sums() or history.mirror.keep_facts()):
+            if settled_in is None and history.window_is_read():
+                history.mirror.keep_facts()
+            if settled_in is None and not history.backfill.pending and history.mirror.keep_sums():
                 continue
             if settled_in != 0.0:
                 patience = 0.25 if self._questions else history.patience()
