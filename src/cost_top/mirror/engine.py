@@ -58,6 +58,8 @@ class Sums:
         self._runs = Runs(mirror)
         mirror.rollups.are_few = lambda where, lenses: self._runs.needed(where, lenses) is not None
         self._timed_reports: Rested[Report] = Rested()
+        # What was asked for last and is summed whole, and how many times sums had been dropped by then.
+        self._summed: tuple[int, list[tuple[Need, list[Slice]]]] = (-1, [])
         self._cut: set[Slice] = set()  # the edges of the last question's period
         self._names_version = 0
         self._by_names: set[Filter] = set()  # filters that were summed with those names
@@ -172,16 +174,23 @@ class Sums:
 
     def _build(self, needs: Sequence[Need], until: float) -> None:
         """Sum what is missing, newest first, what is needed before what it is compared with."""
+        asked = [
+            (need, self._slices(need)) for need in needs
+            if _lenses_of(need) and not (need.comparison and self._begins_before_the_log(need))
+        ]  # fmt: skip
+        if self._summed[0] == self._mirror.rollups.dropped and _are_alike(self._summed[1], asked):
+            return
         for comparison in (False, True):
             wanted: dict[Filter, dict[Slice, dict[str, None]]] = {}
-            for need in needs:
-                if need.comparison is comparison and not (comparison and self._begins_before_the_log(need)):
+            for need, slices in asked:
+                if need.comparison is comparison:
                     lenses = dict.fromkeys(_lenses_of(need))
-                    for part in self._slices(need) if lenses else ():
+                    for part in slices:
                         wanted.setdefault(need.query.where, {}).setdefault(part, {}).update(lenses)
-            for where, slices in wanted.items():
-                if not self._build_slices(where, slices, until):
+            for where, pieces in wanted.items():
+                if not self._build_slices(where, pieces, until):
                     return
+        self._summed = self._mirror.rollups.dropped, asked
 
     def _build_slices(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: float) -> bool:
         rollups, database = self._mirror.rollups, self._mirror.database
@@ -348,6 +357,14 @@ def _lenses_of(need: Need) -> tuple[str, ...]:
         return ()
     totals = ("provider",) if dimension == "tag" and not need.beside else ()
     return (dimension, *totals, *((TRUST_LENS,) if need.trust else ()))
+
+
+def _are_alike(one: list[tuple[Need, list[Slice]]], other: list[tuple[Need, list[Slice]]]) -> bool:
+    """Whether the same lenses of the same slices are needed."""
+    return len(one) == len(other) and all(
+        mine is yours and need.query.where == as_well.query.where and _lenses_of(need) == _lenses_of(as_well)
+        for (need, mine), (as_well, yours) in zip(one, other, strict=True)
+    )
 
 
 def _is_fine(need: Need) -> bool:

@@ -16,6 +16,7 @@ _TABLE = "hot"
 _HOUR = timedelta(hours=1)
 _FEW = 500  # rows that are told one by one
 _MOST_WAITING = 1000  # rows
+_MOST_KEYS = 500_000  # more are looked for by a scan
 _SAMPLE = 100  # of the newest new rows, to tell how late rows come
 
 
@@ -44,6 +45,8 @@ class Hot:
         self._count: int | None = 0
         # New rows by key that the table does not hold yet: many are put into it in little more time than few.
         self._waiting: dict[str, Mapping[str, Any]] = {}
+        # Hashes of the keys that the table may hold, so that a new key is told without a scan; None: not counted out.
+        self._keys: set[int] | None = None
         connection.execute(create_table(_TABLE))
 
     def upsert(self, relation: str, passed: datetime | None) -> Upserted:
@@ -74,6 +77,7 @@ class Hot:
             f"INSERT INTO {self.table} BY NAME SELECT {names}, coalesce(k.late, {late}) AS late "
             f"FROM {relation} i LEFT JOIN known k ON k.key = i.key"
         )
+        self._came(relation)
         return Upserted(int(new), int(repeated), int(late_count), hours, newest or (), gone, come)
 
     @property
@@ -87,6 +91,8 @@ class Hot:
             self._connection.execute(
                 f"INSERT INTO {_TABLE} BY NAME SELECT {unnested}", [[row[name] for row in rows] for name, _ in columns]
             )
+            if self._keys is not None:
+                self._keys.update(map(hash, self._waiting))
             self._waiting = {}
         return _TABLE
 
@@ -114,8 +120,23 @@ class Hot:
         waiting = {
             key: (row["time"], row["fingerprint"]) for key in keys if (row := self._waiting.get(key)) is not None
         }
-        rest = [key for key in keys if key not in waiting]
+        known = self._known_keys()
+        rest = [key for key in keys if key not in waiting and (known is None or hash(key) in known)]
         return waiting | self._witnesses(_TABLE, "key IN (SELECT unnest($1::VARCHAR[]))", [rest]) if rest else waiting
+
+    def _known_keys(self) -> set[int] | None:
+        """Hashes of all keys of the table and of some that are gone; None where they would take too much memory."""
+        if self.count() > _MOST_KEYS:
+            self._keys = None
+        elif self._keys is None:
+            self._keys = {hash(key) for (key,) in self._connection.execute(f"SELECT key FROM {_TABLE}").fetchall()}
+        return self._keys
+
+    def _came(self, relation: str) -> None:
+        if self._keys is not None:
+            self._keys.update(
+                hash(key) for (key,) in self._connection.execute(f"SELECT key FROM {relation}").fetchall()
+            )
 
     def witnesses_within(self, start: datetime, end: datetime | None) -> dict[str, tuple[datetime, int]]:
         """Time and fingerprint of the rows of `[start, end)` by their keys."""
@@ -148,6 +169,7 @@ class Hot:
                             f"OR key IN (SELECT key FROM {relation})")  # fmt: skip
         self._connection.execute(f"DELETE FROM {self.table} WHERE ({within}) OR key IN (SELECT key FROM {relation})")
         self._connection.execute(f"INSERT INTO {self.table} BY NAME SELECT * FROM {relation}")
+        self._came(relation)
         return hours
 
     def remove(self, keys_sql: str) -> frozenset[datetime]:
@@ -172,6 +194,7 @@ class Hot:
         """Forget rows older than `start`: a closed day holds them now."""
         self._changed(False, ())
         self._connection.execute(f"DELETE FROM {self.table} WHERE time < TIMESTAMP '{start}'")
+        self._keys = None  # most of them are gone
 
     def newest(self) -> datetime | None:
         """Time of the newest row, naive UTC."""

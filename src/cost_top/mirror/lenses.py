@@ -156,30 +156,49 @@ class Lenses:
     def _stretches(
         self, where: Filter, slices: Sequence[Slice], cuts: tuple[int, ...], by_provider: bool
     ) -> tuple[ReportRow, ...]:
-        sums: dict[Key, tuple[int, ...]] = {}
+        days, hours, lately = _by_change(slices)
+        settled = self._rollups.numbers(where, "provider", (*days, *hours))
+
+        def before() -> tuple[dict[Key, tuple[int, ...]], dict[Key, ReportRow]]:
+            sums: dict[Key, tuple[int, ...]] = {}
+            for part in (days, hours):
+                self._add_bars(sums, where, part, cuts, by_provider)
+            return sums, {group: _bar(group, values) for group, values in sums.items()}
+
+        key = ("settled", *settled, self._rollups.version(settled), cuts, by_provider)
+        known, rows = self._remember(key, before)
+        sums, rows = dict(known), dict(rows)
+        for group in self._add_bars(sums, where, lately, cuts, by_provider):
+            rows[group] = _bar(group, sums[group])
+        return tuple(rows.values())
+
+    def _add_bars(
+        self, sums: dict[Key, tuple[int, ...]], where: Filter, part: Sequence[Slice], cuts: tuple[int, ...],
+        by_provider: bool,
+    ) -> set[Key]:  # fmt: skip
+        """Add `BAR_SUMS` of slices to those of each group; the groups that there are more of now."""
+        changed: set[Key] = set()
 
         def add(place: int, provider: str | None, values: Sequence[int]) -> None:
             group: Key = (provider, str(place)) if by_provider else (str(place),)
             known = sums.get(group)
             sums[group] = tuple(map(int.__add__, known, values)) if known is not None else tuple(values)
+            changed.add(group)
 
-        for part in _by_change(slices):
-            numbers = self._rollups.numbers(where, "provider", part)
-            tabled, (first, last) = self._rollups.tabled(numbers), quarters_of(part)
-            found = self._remember(
-                ("bars", tabled, cuts),
-                lambda tabled=tabled, first=first, last=last: self._rollups.tables.bars(tabled, first, last, cuts),  # type: ignore[misc]
-            )
-            for place, provider, *values in found:
-                add(place, provider, values)
-            for provider, quarter, _, *measures in self._rollups.held("provider", numbers):
-                place = bisect_right(cuts, quarter) - 1
-                if 0 <= place < len(cuts) - 1:
-                    add(place, provider, _bar_sums(measures))
-        return tuple(
-            ReportRow(group, known_measures(**dict(zip(BAR_SUMS, values, strict=True))))
-            for group, values in sums.items()
-        )
+        numbers = self._rollups.numbers(where, "provider", part)
+        tabled, (first, last) = self._rollups.tabled(numbers), quarters_of(part)
+        found = self._remember(("bars", tabled, cuts), lambda: self._rollups.tables.bars(tabled, first, last, cuts))
+        for place, provider, *values in found:
+            add(place, provider, values)
+        for provider, quarter, _, *measures in self._rollups.held("provider", numbers):
+            place = bisect_right(cuts, quarter) - 1
+            if 0 <= place < len(cuts) - 1:
+                add(place, provider, _bar_sums(measures))
+        return changed
+
+
+def _bar(group: Key, values: Sequence[int]) -> ReportRow:
+    return ReportRow(group, known_measures(**dict(zip(BAR_SUMS, values, strict=True))))
 
 
 def by_time(rollups: Rollups, slices: Sequence[Slice], query: ReportQuery, as_of: datetime) -> Report:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from cost_top.mirror.added import COLUMNS, SummedRow
 from cost_top.mirror.database import Database
@@ -13,6 +14,9 @@ from cost_top.mirror.hot import Hot, Upserted, hour_of
 from cost_top.pricing.amount import Request
 from cost_top.pricing.cost import price
 from cost_top.sources.base import LogReader, ReadsPlainRows
+
+if TYPE_CHECKING:
+    import duckdb
 
 _EPOCH = datetime(1970, 1, 1)
 _QUARTER = timedelta(minutes=15)
@@ -37,6 +41,18 @@ class Newest:
         self._left: dict[Any, int] = {}  # the same, of one that was left to the database
         self._again: list[datetime] = []  # times of its newest rows
         self._costly = costly
+        self._duck: duckdb.DuckDBPyConnection | None = None
+        self._parsed: dict[str, duckdb.Statement] = {}
+
+    @cached_property
+    def _select(self) -> str:
+        assert self._plain is not None
+        return self._plain.select("log_stream")
+
+    @cached_property
+    def _fingerprint_select(self) -> str:
+        assert self._plain is not None
+        return self._plain.fingerprints("log_stream")
 
     @property
     def is_plain(self) -> bool:
@@ -62,7 +78,7 @@ class Newest:
         """
         assert self._plain is not None
         seen, self._seen, self._left = self._seen, {}, {}
-        select = f"{self._plain.select('log_stream')} LIMIT {MANY + _AGAIN + 1}"
+        select = f"{self._select} LIMIT {MANY + _AGAIN + 1}"
         found = self._fetch(self._reader.rows(start.replace(tzinfo=UTC), None, True), select)
         self._reader.took(len(found))
         if len(found) > MANY + _AGAIN or len({values[0] for values in found}) < len(found):
@@ -79,7 +95,7 @@ class Newest:
     def digest(self, start: datetime, end: datetime | None) -> str:
         """Count and sum of the fingerprints of `[start, end)` (naive UTC) in the log, as `Hot.digest` gives them."""
         assert self._plain is not None
-        select = f"SELECT count(*), coalesce(sum(fingerprint), 0) FROM ({self._plain.fingerprints('log_stream')})"
+        select = f"SELECT count(*), coalesce(sum(fingerprint), 0) FROM ({self._fingerprint_select})"
         count, total = self._fetch(self._fingerprints(start, end), select)[0]
         self._reader.took(int(count))
         return f"{count} {total}"
@@ -87,8 +103,7 @@ class Newest:
     def compare(self, start: datetime, end: datetime | None, late: datetime | None) -> Upserted | None:
         """Take over what came or changed in `[start, end)`, told by fingerprints; None as `take`."""
         assert self._plain is not None
-        select = self._plain.fingerprints("log_stream")
-        found = self._fetch(self._fingerprints(start, end), select)
+        found = self._fetch(self._fingerprints(start, end), self._fingerprint_select)
         self._reader.took(len(found))
         held = self._hot.witnesses_within(start, end)
         looked = {
@@ -102,7 +117,7 @@ class Newest:
         if len(differ) > MANY or not differ:
             return None
         times = sorted(set(differ.values()))
-        rows = self._fetch(self._reader.rows_at(times), self._plain.select("log_stream"))
+        rows = self._fetch(self._reader.rows_at(times), self._select)
         self._reader.took(len(rows))
         return self._taken([values for values in rows if values[0] in differ], late)
 
@@ -111,13 +126,17 @@ class Newest:
         return self._reader.fingerprints(start.replace(tzinfo=UTC), upper)
 
     def _fetch(self, answer: AbstractContextManager[Any], select: str) -> list[tuple[Any, ...]]:
-        connection = self._database.connection
-        with answer as stream:
-            connection.register("log_stream", stream)
-            try:
-                return connection.execute(select).fetchall()
-            finally:
-                connection.unregister("log_stream")
+        """A statement over the log's answer, `log_stream`.
+
+        Of a few rows it is the planning that costs: it is parsed once, and on this connection nothing is optimized.
+        """
+        if self._duck is None:
+            self._duck = self._database.cursor()
+            self._duck.execute("PRAGMA disable_optimizer")
+        if select not in self._parsed:
+            self._parsed[select] = self._duck.extract_statements(select)[0]
+        with answer as log_stream:  # noqa: F841 - DuckDB reads the variable by its name
+            return self._duck.execute(self._parsed[select]).fetchall()
 
     def _taken(self, came: Sequence[Sequence[Any]], late: datetime | None) -> Upserted | None:
         assert self._plain is not None

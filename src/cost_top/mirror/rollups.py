@@ -43,6 +43,7 @@ class Rollups:
         self._trust: dict[int, tuple[int, ...]] = {}
         # By slice number too: what came after the sums were made, without a filter. The tables do not hold it.
         self._added: dict[int, Added] = {}
+        self.dropped = 0  # rises when sums are dropped
         self._loose: set[int] = set()  # of these everything is there, or in `_frozen`
         self._frozen: dict[int, dict[str, list[Group]]] = {}  # groups of a filter by lens, which nothing is added to
 
@@ -300,6 +301,7 @@ class Rollups:
     def _drop(self, lens: str, numbers: Sequence[int]) -> None:
         if not numbers:
             return
+        self.dropped += 1
         if lens == TRUST_LENS:
             for number in numbers:
                 self._trust.pop(number, None)

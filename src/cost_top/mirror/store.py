@@ -64,7 +64,7 @@ class Mirror:
         self._hour: datetime | None = None  # of the newest row
         self.rows = Rows(self)
         self.minutes = Minutes(self.rows.minutes)
-        self._slices: dict[tuple[datetime, datetime | None, datetime], list[Slice]] = {}
+        self._slices: dict[tuple[datetime, datetime | None, datetime, datetime], list[Slice]] = {}
 
     def close(self) -> None:
         """Free the memory."""
@@ -194,7 +194,6 @@ class Mirror:
         if result.gone is None:
             self.touched(result.hours)
             return
-        self._slices.clear()
         self.minutes.change(result.gone, result.come)
         self.rollups.change(result.gone, result.come)
         newest = self.hot.newest()
@@ -213,21 +212,19 @@ class Mirror:
 
     def slices(self, start: datetime, end: datetime | None) -> list[Slice]:
         """What is held of `[start, end)` (naive UTC) in slices: whole days and hours, and cut edges."""
-        key = (start, end, self.hot_start)
-        if key not in self._slices:
-            if len(self._slices) > 100:
-                self._slices.clear()
-            self._slices[key] = self._cut(start, end)
-        return self._slices[key]
-
-    def _cut(self, start: datetime, end: datetime | None) -> list[Slice]:
-        found = list(self._closed_slices(start, end))
         newest = self.hot.newest()
         until = (newest or self.hot_start) + _HOUR if end is None else end
         if end is None or newest is None or newest < end:
             # No row is later: the whole hour holds what the part of it does, whenever the period ends.
             until = -(-(until - datetime.min) // _HOUR) * _HOUR + datetime.min
-        return [*found, *hours_of(max(self.hot_start, start), until)]
+        key = (start, end, self.hot_start, until)
+        if key not in self._slices:
+            if len(self._slices) > 100:
+                self._slices.clear()
+            self._slices[key] = [
+                *self._closed_slices(start, end), *hours_of(max(self.hot_start, start), until)
+            ]  # fmt: skip
+        return self._slices[key]
 
     def _closed_slices(self, start: datetime, end: datetime | None) -> Iterator[Slice]:
         """Days, and of a day that is cut the hours: as the edge moves, only the cut hour is summed again."""
