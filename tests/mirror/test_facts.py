@@ -56,11 +56,16 @@ def request(draw: random.Random, time: datetime) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeLog]:
-    log, draw = NativeLog(tmp_path_factory.mktemp("log") / "gateway.db", True), random.Random(3)
-    for number in range(400):
-        log.add(id=f"r{number}", **request(draw, NOW - timedelta(minutes=draw.randrange(4 * 1440))))
+    log = filled(tmp_path_factory.mktemp("log"))
     yield log
     log.close()
+
+
+def filled(folder: Path) -> NativeLog:
+    log, draw = NativeLog(folder / "gateway.db", True), random.Random(3)
+    for number in range(400):
+        log.add(id=f"r{number}", **request(draw, NOW - timedelta(minutes=draw.randrange(4 * 1440))))
+    return log
 
 
 @pytest.fixture(scope="module")
@@ -215,8 +220,8 @@ def test_memory_is_let_go_of_when_no_filter_is_asked_for(
     assert told(integers, "tag:dev") == told(rows, "tag:dev")
 
 
-def test_a_day_that_changed_is_summed_as_it_is_now(log: NativeLog, folder: Path) -> None:
-    draw = random.Random(5)
+def test_a_day_that_changed_is_summed_as_it_is_now(tmp_path: Path) -> None:
+    log, draw, folder = filled(tmp_path), random.Random(5), tmp_path / "cache"
     for mirror in opened(log, folder):
         hold(mirror)
         before = told(mirror, "provider:openai")
@@ -238,3 +243,4 @@ def test_a_day_that_changed_is_summed_as_it_is_now(log: NativeLog, folder: Path)
         assert told(mirror, "provider:openai") == right != before
         hold(mirror)
         assert told(mirror, "provider:openai") == right
+    log.close()

@@ -10,10 +10,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cost_top.mirror import kept as kept_module
+from cost_top.mirror.days import Rung
 from cost_top.mirror.held import HeldFiles
-from cost_top.mirror.kept import damaged
+from cost_top.mirror.kept import KeptFiles, damaged
 from cost_top.mirror.schema import schema_version
 from cost_top.model import code
+from cost_top.model.hashed_file import is_whole
 from cost_top.model.query import ReportQuery
 from cost_top.model.windows import Period
 from cost_top.monitor.log.once import read_period
@@ -127,6 +130,47 @@ def test_a_file_damaged_while_it_is_served_is_read_again(kept, tmp_path: Path, d
             duckdb.sql(f"COPY (SELECT 1 AS id) TO '{path}' (FORMAT parquet)")
         watched.run(6.0)  # a question before would be answered once the day is read again
         assert watched.is_right()
+    finally:
+        watched.close()
+
+
+def kept_files(folder: Path) -> KeptFiles:
+    return KeptFiles(folder, "log", "place", "rates")
+
+
+def test_a_file_that_was_whole_is_read_through_again_only_where_it_was_touched(tmp_path: Path, monkeypatch) -> None:
+    first = kept_files(tmp_path)
+    path = first.write_bytes(b"of a day", "2026-01-01.plain", ".sums")
+    assert first.find("2026-01-01.plain", ".sums") == path
+    first.note_whole()
+    looked: list[Path] = []
+    monkeypatch.setattr(kept_module, "is_whole", lambda path: looked.append(path) or is_whole(path))
+    assert kept_files(tmp_path).find("2026-01-01.plain", ".sums") == path
+    assert not looked
+    path.write_bytes(b"of a dog")
+    os.utime(path, (touched := path.stat().st_mtime + 1, touched))
+    assert kept_files(tmp_path).find("2026-01-01.plain", ".sums") is None
+    assert looked == [path]
+
+
+def test_a_day_is_read_through_when_it_is_held_against_the_log(kept, tmp_path: Path) -> None:
+    source = open_log(str(kept.path))
+    watched = Followed(source, tmp_path / "cache")
+    try:
+        mirror = watched.history.mirror
+        day = next(day for day in mirror.closed.values() if day.row_count)
+        assert day.path is not None
+        there, held = day.path.stat(), bytearray(day.path.read_bytes())
+        held[40] ^= 0xFF
+        day.path.write_bytes(bytes(held))
+        os.utime(day.path, ns=(there.st_atime_ns, there.st_mtime_ns))
+        cursor, reader = mirror.database.cursor(), source.connect()
+        again, anew = mirror.days.compare(cursor, reader, day, Rung.ALL, doubting=False)
+        assert anew
+        assert again.path is not None
+        assert is_whole(again.path)
+        assert not mirror.days.compare(cursor, reader, again, Rung.ALL, doubting=False)[1]
+        reader.close()
     finally:
         watched.close()
 

@@ -198,6 +198,13 @@ class Days:
 
         Where `doubting`, what a log tells of itself only seconds after a write proves nothing.
         """
+        if day.path is not None and not is_whole(day.path):
+            return self.read(connection, reader, [day.day], day.details or rung is Rung.ALL)[0], True
+        return self._compared(connection, reader, day, rung, doubting)
+
+    def _compared(
+        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, day: ClosedDay, rung: Rung, doubting: bool
+    ) -> tuple[ClosedDay, bool]:
         now, evidence = datetime.now(UTC), reader.evidence()
         told = evidence.changes is not None and (evidence.at_once or not doubting)
         unchanged = day.evidence is not None and told and (

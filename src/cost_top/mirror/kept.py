@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ import duckdb
 from cost_top.mirror.held import is_in_use
 from cost_top.mirror.schema import schema_version
 from cost_top.model.files import ANSWERS, read_sealed, remove, replace_sealed
-from cost_top.model.hashed_file import STATEMENTS, find_whole, is_whole, put
+from cost_top.model.hashed_file import STATEMENTS, is_whole, of_name, put
 
 _STALE = 7 * 86400  # seconds: files of other rates are kept this long for an instance that still uses them
 _UNCOMPARED = 35 * 86400  # days that nobody holds against the log any more are not kept
 _PLACE = "log.json"
+_WHOLE = "whole.json"
 # A quarter less work than with the defaults, in as many bytes: a dictionary of a column of ids is given up early. A
 # group of rows is in memory until it is written.
 _FORMAT = (
@@ -44,17 +46,42 @@ class KeptFiles:
         self.folder = folder
         self.rates = rates
         self._beside = f"{log}-*"
+        self._is_noted = True
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._note(folder / _PLACE).get("place") != place:
             for path in folder.iterdir():
                 if not path.name.startswith("."):  # of others at work
                     remove(path)
             replace_sealed(folder / _PLACE, {"place": place})
+        self._whole = _stamps(self._note(folder / _WHOLE))  # by file name
         self._prune()
 
     def find(self, name: str, suffix: str) -> Path | None:
-        """The whole file of a name without its hash."""
-        return find_whole(self.folder, name, suffix)
+        """The whole file of a name without its hash.
+
+        One that was whole before and was not touched since is not read through for it: that is done when its day is
+        held against the log.
+        """
+        for path in of_name(self.folder, name, suffix):
+            found = stamp(path)
+            if found is not None and self._whole.get(path.name) == found:
+                return path
+            if is_whole(path):
+                if found is not None and found == stamp(path):
+                    self._whole[path.name] = found
+                    self._is_noted = False
+                return path
+        return None
+
+    def note_whole(self) -> None:
+        """Note which files were found whole, for the next start."""
+        if not self._is_noted:
+            self._is_noted = True
+            there = set(os.listdir(self.folder))
+            with suppress(OSError):
+                replace_sealed(
+                    self.folder / _WHOLE, {name: found for name, found in self._whole.items() if name in there}
+                )
 
     def has(self, name: str, suffix: str) -> bool:
         """Whether there is a file of a name without its hash, whole or not."""
@@ -146,6 +173,13 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return here.st_ino, here.st_size, here.st_mtime_ns
+
+
+def _stamps(note: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    try:
+        return {name: tuple(map(int, found)) for name, found in note.items()}
+    except (TypeError, ValueError):
+        return {}
 
 
 def scan(path: Path) -> str:

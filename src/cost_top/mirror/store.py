@@ -129,6 +129,8 @@ class Mirror:
         parts = ((day, Slice(day.start, day.start + _DAY)) for day in self.closed.values())
         days = [(day, part) for day, part in parts if self.rollups.missing(Filter(), lenses, (part,))]
         self._sums_kept.update(take_over(self.database.connection, self.rollups, self.days, days, lenses))
+        if days and self.days.files is not None:
+            self.days.files.note_whole()
 
     def take_over_sums_of(self, query: ReportQuery) -> None:
         """As `take_over_sums`, of what a report of this query is made of, and its notes."""

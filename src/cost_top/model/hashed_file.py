@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cost_top.model.files import blocks_of, take_the_place
@@ -19,7 +19,18 @@ _HASH = 16
 
 def find_whole(folder: Path, name: str, suffix: str) -> Path | None:
     """The whole file of a name without its hash."""
-    return next((path for path in folder.glob(f"{name}.*{suffix}") if is_whole(path)), None)
+    return next((path for path in of_name(folder, name, suffix) if is_whole(path)), None)
+
+
+def of_name(folder: Path, name: str, suffix: str) -> Iterator[Path]:
+    """The files of a name without its hash, whole or not. Patterns take longer: a folder is looked at for every day."""
+    try:
+        there = os.listdir(folder)
+    except OSError:
+        return
+    for each in there:
+        if each.startswith(f"{name}.") and each.endswith(suffix):
+            yield folder / each
 
 
 def put(folder: Path, fill: Callable[[Path], object], name: str, suffix: str) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cost_top.mirror.backfill import Backfill, Failed, Work
 from cost_top.mirror.database import THREADS
+from cost_top.mirror.days import ClosedDay
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Tail
@@ -32,8 +33,9 @@ _ASKING_SHARE = 0.005
 _OLDEST_SECONDS = 20.0
 _DAMAGE_SECONDS = 5.0  # between looks at whether kept files were touched
 _FORGET_SECONDS = 60.0  # between the removals of hot ends that a report kept of a log that goes on
-# The hot end is read in pieces of this length, newest first, so that the screen fills while it is read.
-_PIECE = timedelta(hours=3)
+# The hot end is read in pieces of about so many rows, newest first, so that the screen fills while it is read.
+_PIECE_ROWS = 50_000
+_LEAST_PIECE, _GROWTH = timedelta(hours=3), 8
 
 
 class Phase(Enum):
@@ -61,6 +63,9 @@ class History:
         self._oldest: datetime | None = None
         self._asked: dict[date, Work] = {}
         self._phase = Phase.UNKNOWN
+        self._piece = _LEAST_PIECE
+        self._kept: list[ClosedDay] = []  # days taken over from an earlier run, until they are to be compared
+        self._has_begun_older = False
         self._hot_goal: datetime | None = None  # where the hot end begins; None before the log was looked at
         self._tidy_due = time.monotonic() + _TIDY_SECONDS
         self.comparing = Comparing(bool(source.costly), source.reads_whole)
@@ -97,9 +102,8 @@ class History:
         assert self._hot_goal is not None
         self._open_days(now)
         if self.mirror.hot_start > self._hot_goal:
-            start = max(self._hot_goal, self.mirror.hot_start - _PIECE)
-            self.tail.fill(start, self.mirror.hot_start)
-            self.changed = True
+            start = max(self._hot_goal, self.mirror.hot_start - self._piece)
+            self._fill(start, self.mirror.hot_start, self.mirror.hot_start - start)
             if start > self._hot_goal:
                 return True
         if self._phase is Phase.HOT_END:
@@ -107,6 +111,10 @@ class History:
             self._phase = Phase.FOLLOWED
             self._begin_history()
             self.changed = True  # what is still to be read is known only now: of an empty log nothing
+            return True
+        if not self._has_begun_older:
+            self._begin_older()
+            self.changed = True
         before = self._reader.statistics.database_ms
         written = self.tail.poll(now, clock)
         self.last_poll_seconds = (self._reader.statistics.database_ms - before) / 1000
@@ -144,18 +152,36 @@ class History:
         start = max(self._hot_goal, naive(now).replace(minute=0, second=0, microsecond=0) - _HOUR)
         if newest is not None and naive(newest) < start:
             start = max(self._hot_goal, min(start, naive(newest) - _HOUR))
-        self.tail.fill(start, None)
+        self._fill(start, None, naive(now) - start)
         self._forget_kept_hot()
         self._phase = Phase.HOT_END
 
-    def _begin_history(self) -> None:
-        """Take over what an earlier run kept, then ask for what is missing."""
-        assert self._hot_goal is not None
-        days = self._history_days()
-        kept = self.mirror.days.known(self.mirror.database.connection, [day for day in days if self._exists(day)])
+    def _fill(self, start: datetime, end: datetime | None, length: timedelta) -> None:
+        """Read a piece of the hot end; the next is as long as it takes for `_PIECE_ROWS`."""
+        rows = self.tail.fill(start, end)
+        # How much traffic there was before is not known: no piece is very much longer than the one after it.
+        self._piece = max(_LEAST_PIECE, length * min(_GROWTH, _PIECE_ROWS / max(1, rows)))
+        self.changed = True
+
+    def _take_over(self, days: list[date]) -> None:
+        """Take over what an earlier run kept of these days."""
+        wanted = [day for day in days if self._exists(day)]
+        self._kept += (kept := self.mirror.days.known(self.mirror.database.connection, wanted))
         self.mirror.adopt_kept(kept)
         self.mirror.take_over_sums()
-        self._ask(Work.READ, days[:WINDOW_DAYS])
+
+    def _begin_history(self) -> None:
+        """Take over what an earlier run kept of the window, and ask for what is missing in it."""
+        days = self._history_days()[:WINDOW_DAYS]
+        self._take_over(days)
+        self._ask(Work.READ, days)
+        self.backfill.start()
+
+    def _begin_older(self) -> None:
+        """The same for the period before the window, which is for comparison only: first the window is shown."""
+        days, self._has_begun_older = self._history_days(), True
+        self._take_over(days[WINDOW_DAYS:])
+        kept, self._kept = self._kept, []
         self._ask(Work.READ_OLDER, days[WINDOW_DAYS:])
         if self.source.costly:
             plain = {day.day for day in kept if not day.details}
@@ -164,7 +190,6 @@ class History:
         # Those that closed lately are the likeliest to have changed since; the others follow one by one.
         self.backfill.verify((day for day in kept if day.day >= days[_LATELY_DAYS - 1]), self.comparing.rung)
         self.comparing.kept([day.day for day in kept if day.day < days[_LATELY_DAYS - 1]])
-        self.backfill.start()
 
     def _exists(self, day: date) -> bool:
         return self._oldest is not None and day >= self._oldest.date()
@@ -239,7 +264,7 @@ class History:
 
     def want(self, period: Period, gently: bool = False) -> None:
         """Ask for older days when somebody looks at them; `gently` reads those older than usual with rests."""
-        if self._hot_end_is_read:
+        if self._hot_end_is_read and self._has_begun_older:
             usual = self._days_back(HISTORY_DAYS) if gently else date.min
             days = self._days_of(period)
             self._ask(Work.READ, [day for day in days if day >= usual])
