@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,9 @@ collect_ignore = ["support/litellm_proxy_app.py", "support/chdb_http.py"]
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
 name_who_opened()
+
+# Nothing outside is asked, and the machine's hundreds of authorities take 30 ms to read, in each client and process.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "authority.pem")
 
 # A run in the background ignores these, and so would every process that it starts.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):

@@ -9,7 +9,6 @@ import os
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
-import duckdb
 import pytest
 
 from cost_top.gateways.dialects.postgresql import PostgresSpelling
@@ -28,6 +27,7 @@ from cost_top.sources.sql.postgres import PostgresDatabase
 from support.gateway_shapes import AIPROXY, BIFROST, NEW_API, SECRET, SHAPES
 from support.log_writers import clickhouse_writer, mysql_writer, postgres_writer, sqlite_writer
 from support.logical import LENSES, expected, requests, told
+from support.scratch import scratch
 
 COUNT = 5000 if os.environ.get("COST_TOP_FULL_CONTRACT") == "1" else 500
 END = datetime(2026, 10, 8, tzinfo=UTC)
@@ -112,7 +112,7 @@ def _packed_rows_are_the_same(source, book, start):
 
 def _plain_rows_are_the_same(source, start):
     """The rows that are read without SQL are what SQL makes of them."""
-    with source.connect() as reader, duckdb.connect() as duck:
+    with source.connect() as reader, scratch() as duck:
         if reader.plain is None:
             return
         with reader.rows(start, None, True) as stream:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -25,6 +24,7 @@ from cost_top.sources.sql.log import open_log
 from support.gateway_shapes import NEW_API
 from support.log_writers import LogWriter, mysql_writer, postgres_writer, sqlite_writer
 from support.logical import POINTS_PER_DOLLAR, requests
+from support.scratch import scratch
 
 USD = 10**12
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -184,7 +184,7 @@ def test_the_credits_and_wallets_of_llmgateway(postgres_url: str) -> None:
      (ledger_reading._POINTS, "9" * 31, None)],
 )  # fmt: skip
 def test_amounts_are_exact_or_told_as_unreadable(sql: str, text: str, told: int | None) -> None:
-    with duckdb.connect() as duck:
+    with scratch() as duck:
         found = duck.execute(f"SELECT {sql.format('given', 10**12, 500_000)} FROM (SELECT ? AS given)", [text])
         assert found.fetchall() == [(told,)]
 
@@ -192,6 +192,6 @@ def test_amounts_are_exact_or_told_as_unreadable(sql: str, text: str, told: int 
 @pytest.mark.parametrize("unit", ["epoch_s", "epoch_ms", "naive_utc"])
 @pytest.mark.parametrize("text", ["9" * 17, "9" * 30, "infinity", "", "soon"])
 def test_a_moment_beyond_all_time_is_none(unit: str, text: str) -> None:
-    with duckdb.connect() as duck:
+    with scratch() as duck:
         found = duck.execute(f"SELECT {ledger_reading._MOMENTS[unit]} FROM (SELECT ? AS moment)", [text]).fetchall()
         assert found[0][0] is None or found[0][0] > 253_000_000_000_000

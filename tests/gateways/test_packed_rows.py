@@ -17,6 +17,7 @@ from cost_top.gateways.shape import ROW_HASH, RawShape, field_kind
 from cost_top.mirror.packed import packed_rows
 from cost_top.model.record import FIELD_NAMES
 from support.raw_rows import PRICED_HERE, SHAPE, SHAPES, raw_table
+from support.scratch import scratch
 
 ALL = {
     **SHAPES,
@@ -36,7 +37,7 @@ class Stream:
 
 @pytest.fixture
 def log() -> duckdb.DuckDBPyConnection:
-    with duckdb.connect() as duck:
+    with scratch() as duck:
         yield duck
 
 
@@ -63,7 +64,7 @@ def sent(log: duckdb.DuckDBPyConnection, shape: RawShape) -> Any:
 
 def read(log: duckdb.DuckDBPyConnection, shape: RawShape) -> tuple[Counter[Any], set[Any], frozenset[str]] | None:
     """The rows that came packed, their hashes, the enumerated fields; None where something is odd."""
-    with duckdb.connect() as duck, packed_rows(duck, PackedForm(shape), sent(log, shape)) as (_, incoming):
+    with scratch() as duck, packed_rows(duck, PackedForm(shape), sent(log, shape)) as (_, incoming):
         if incoming is None:
             return None
         columns = ", ".join(f'CAST("{name}" AS VARCHAR) AS "{name}"' for name in FIELD_NAMES)

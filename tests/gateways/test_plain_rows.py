@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-import duckdb
 import pytest
 
 from cost_top.gateways.normalise import normalise_select
 from cost_top.gateways.plain_rows import PlainRows
 from cost_top.model.record import FIELD_NAMES, WITNESSES
 from support.raw_rows import SHAPES, raw_table
+from support.scratch import scratch
 
 COLUMNS = (*FIELD_NAMES, *(name for name, _ in WITNESSES))
 
@@ -20,7 +20,7 @@ def test_a_plain_row_is_what_sql_makes_of_it(named: str) -> None:
     shape = SHAPES[named]
     plain = PlainRows.of(shape)
     assert plain is not None
-    with duckdb.connect() as duck:
+    with scratch() as duck:
         count = raw_table(duck, shape, random.Random(named))
         right = duck.execute(f"SELECT * FROM ({normalise_select(shape, 'raw', witnesses=True)})").fetchall()
         given = duck.execute(plain.select("raw")).fetchall()

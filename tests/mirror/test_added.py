@@ -6,11 +6,10 @@ import random
 from datetime import datetime
 from typing import Any
 
-import duckdb
-
 from cost_top.mirror.added import COLUMNS_SQL, additive, rows_of, trust
 from cost_top.mirror.measures import ADDITIVE, TRUST
 from cost_top.mirror.schema import create_table
+from support.scratch import scratch
 
 VALUES: dict[str, list[Any]] = {
     "cost": [None, 0, 5, -7, 2**62], "market_cost": [None, 0, 9, -7], "saved_by_cache": [None, 0, 3, -2],
@@ -26,7 +25,7 @@ VALUES: dict[str, list[Any]] = {
 
 def test_what_a_row_adds_is_what_sql_sums_of_it() -> None:
     draw = random.Random(4)
-    with duckdb.connect() as duck:
+    with scratch() as duck:
         duck.execute(create_table("given"))
         rows = [
             {name: draw.choice(values) for name, values in VALUES.items()} | {"id": f"{number:04}"}

@@ -10,13 +10,14 @@ import pytest
 
 from cost_top.mirror.hot import Hot
 from support.held_rows import DAY, relation, row, summed
+from support.scratch import scratch
 
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         yield connection
 
 

@@ -16,6 +16,7 @@ from cost_top.mirror.slices import Slice, hours_of, quarters_of
 from cost_top.model.filter import Filter, parse_filter
 from cost_top.model.query import TOKENS
 from support.held_rows import DAY, put, relation, row, summed
+from support.scratch import scratch
 
 EVERY, LENSES = Filter(), ("provider", "token", "tag", TRUST_LENS)
 COST, REQUESTS = ADDITIVE_NAMES.index("total_cost"), ADDITIVE_NAMES.index("request_count")
@@ -62,7 +63,7 @@ class Watched:
 
 @pytest.fixture
 def watched() -> Iterator[Watched]:
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         yield Watched(connection)
 
 

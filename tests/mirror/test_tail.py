@@ -17,6 +17,7 @@ from cost_top.mirror.tail import Arrivals, Tail
 from cost_top.model.query import ReportQuery
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import open_log
+from support.scratch import scratch
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 START = (NOW - timedelta(hours=3)).replace(tzinfo=None)
@@ -146,7 +147,7 @@ def test_a_commit_that_readers_see_long_after_it_was_written_is_seen(followed):
 
 def test_rows_that_cannot_be_handed_over_are_not_lost():
     row = dict.fromkeys(name for name, _ in WITNESSED)
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         hot = Hot(connection)
         hot.add([{**row, "key": "k", "time": START, "status": 2**40}], [])
         for _ in range(2):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-import duckdb
 import pytest
 
 from cost_top.gateways.secrets import is_key_sql, public_key_sql, public_text_sql
@@ -12,6 +11,7 @@ from cost_top.model.errors import UserError
 from cost_top.model.filter import parse_filter
 from cost_top.model.secret import MAYBE_KEY_RE2, has_key, public_key, public_re2, public_text
 from cost_top.model.text import clean
+from support.scratch import scratch
 
 BODY = "FAKEfake0123456789FAKEfake0123456789FAKE"
 KEYS = [
@@ -32,7 +32,7 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def duck():
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         yield connection
 
 

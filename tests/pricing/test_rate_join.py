@@ -18,6 +18,7 @@ from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import price
 from cost_top.pricing.rate_join import RateJoin
+from support.scratch import scratch
 
 COLUMNS = {
     "id": "VARCHAR",
@@ -134,7 +135,7 @@ def expected(book: RateBook, row: Row) -> Row:
 
 
 def assert_equal(book: RateBook, rows: Sequence[Row]) -> None:
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         load(connection, rows)
         join = RateJoin(book)
         join.prepare(connection, [(row[2], row[3]) for row in rows])  # type: ignore[misc]
@@ -234,7 +235,7 @@ def plain(number: int, provider: str | None, model: str | None) -> Row:
 
 def test_columns_come_out_as_they_are_named_and_typed() -> None:
     join = RateJoin(RateBook.load())
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         load(connection, [plain(0, "openai", "gpt-4o")])
         join.prepare(connection, [])
         relation = "(SELECT *, 'x' AS market, 1 AS slot, 2 AS first, 3 AS input FROM log)"
@@ -247,7 +248,7 @@ def test_columns_come_out_as_they_are_named_and_typed() -> None:
 
 def test_a_pair_that_was_not_prepared_is_unpriced_and_prepare_adds_to_what_is_there() -> None:
     join = RateJoin(RateBook.load())
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         load(connection, [plain(0, "openai", "gpt-4o"), plain(1, "openai", "o3")])
         join.prepare(connection, [("openai", "gpt-4o")])
         assert [item[-2] for item in priced(connection, join)] == ["priced", "unpriced"]
@@ -259,7 +260,7 @@ def test_a_pair_that_was_not_prepared_is_unpriced_and_prepare_adds_to_what_is_th
 def test_two_books_stand_side_by_side(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('[[price]]\nmodel = "gpt-4o"\ninput = "1"\n')
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         load(connection, [plain(0, "openai", "gpt-4o")])
         old, new = RateJoin(RateBook.load()), RateJoin(RateBook.load(own))
         for join in (old, new):
@@ -295,7 +296,7 @@ def test_threads_with_cursors_neither_lose_nor_double_a_row() -> None:
 
 def test_totals_are_exact_sums() -> None:
     book = RateBook.load()
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         connection.execute(
             "CREATE TABLE log AS SELECT i::VARCHAR AS id, TIMESTAMP '2025-08-01' + INTERVAL (i) MINUTE AS time, "
             "CASE i % 3 WHEN 0 THEN 'openai' WHEN 1 THEN 'anthropic' ELSE 'deepseek' END AS provider, "

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import duckdb
 import pytest
 
 from cost_top.model.errors import SourceDenied, SourceError, SourceThrottled, UserError
@@ -20,6 +19,7 @@ from cost_top.sources.litellm.rows import _COUNTERPARTS, RowReader, litellm_pres
 from cost_top.sources.litellm.table import RawTable
 from support.litellm_server import KEY, NO_DATABASE, OLD, UI, V2, LiteLLMServer, api_row, utc
 from support.reading import fingerprints, normal, records, records_at
+from support.scratch import scratch
 
 START = datetime(2026, 11, 10, 9, 30)
 AWARE = START.replace(tzinfo=UTC)
@@ -458,7 +458,7 @@ def test_rows_of_one_id_and_other_times_are_calls_of_their_own():
     rows = [row for row in map(reading.read, (first, other, {**first, "spend": 2})) if row is not None]
     try:
         table.fill([rows])
-        with table.stream(0, 10**18) as stream, duckdb.connect() as duck:
+        with table.stream(0, 10**18) as stream, scratch() as duck:
             found = duck.execute("SELECT id, time, reported_cost FROM stream ORDER BY time").fetchall()
         assert [(identity, cost) for identity, _, cost in found] == [("None", "2"), ("None", "1")], stream
     finally:

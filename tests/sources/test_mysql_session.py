@@ -129,14 +129,20 @@ def test_a_slow_statement_is_broken_off_and_the_connection_lives(mariadb_server,
 
 def test_reading_can_be_cancelled_from_another_thread(mariadb_server, database):
     session = Session(MysqlDatabase(mariadb_server.url(database)), Statistics())
-    session.open()
-    timer = threading.Timer(0.3, session.cancel)
-    timer.start()
+
+    def cancel_what_runs() -> None:
+        running = "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT count(*) AS n FROM calls a,%'"
+        while not mariadb_server.run(running):
+            time.sleep(0.01)
+        session.cancel()
+
+    canceller = threading.Thread(target=cancel_what_runs)
+    canceller.start()
     started = time.monotonic()
     with pytest.raises(SourceError, match="broken off"):
         session.values("SELECT count(*) AS n FROM calls a, calls b, calls c WHERE a.tokens + b.tokens <> c.tokens")
     assert time.monotonic() - started < 30
-    timer.join()
+    canceller.join()
     assert session.values("SELECT 1 AS one") == [(1,)]
     session.close()
 

@@ -129,12 +129,19 @@ def test_a_lock_is_not_waited_for_long(log_url):
 
 def test_cancel_from_another_thread(log_url):
     source = open_log(log_url)
-    with source.connect() as reader:
-        timer = threading.Timer(0.3, reader.cancel)
-        timer.start()
+    with source.connect() as reader, psycopg.connect(log_url, autocommit=True) as other:
+
+        def cancel_what_runs() -> None:
+            running = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()"
+            while other.execute(f"{running} AND state = 'active'").fetchone() is None:
+                time.sleep(0.01)
+            reader.cancel()
+
+        canceller = threading.Thread(target=cancel_what_runs)
+        canceller.start()
         with pytest.raises(SourceError, match="broken off"):
             reader.session.values("SELECT pg_sleep(30)::text AS x")
-        timer.join()
+        canceller.join()
         reader.cancel()
         assert reader.newest() is not None
 

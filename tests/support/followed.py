@@ -53,15 +53,21 @@ class Followed:
                 statistics.__class__ = Steady
             while self.history.step(self.now, self.clock):
                 pass
-            deadline = time.monotonic() + 180
-            while self.history.backfill.pending and time.monotonic() < deadline:
-                self.history.collect()
-                time.sleep(0.001)
-            self.history.collect()
+            self._wait_for_history()
             if self.clock >= end:
                 return
             self.clock += every
             self.now += timedelta(seconds=every)
+
+    def _wait_for_history(self) -> None:
+        backfill, deadline = self.history.backfill, time.monotonic() + 180
+        busy = True
+        while busy and time.monotonic() < deadline:
+            with backfill._idle:
+                backfill._idle.wait_for(lambda: not backfill.pending, 1)
+            busy = backfill.pending > 0
+            self.history.collect()  # which may ask for more
+            busy = busy or backfill.pending > 0
 
     def until_right(self, seconds: float) -> float:
         """How many seconds pass until every request is as the log has it; fails after `seconds`."""

@@ -58,8 +58,9 @@ class MariadbServer:
 
     def connect(self, database: str | None = None) -> pymysql.connections.Connection[Any]:
         return pymysql.connect(
-            user="root", unix_socket=str(self.socket), database=database, charset="utf8mb4", autocommit=True
-        )
+            user="root", unix_socket=str(self.socket), database=database, charset="utf8mb4", autocommit=True,
+            ssl_disabled=True,
+        )  # fmt: skip
 
     def run(self, sql: str, database: str | None = None) -> list[tuple[Any, ...]]:
         connection = self.connect(database)

@@ -61,7 +61,9 @@ class PostgresServer:
 
     def create_database(self, template: str | None = None) -> str:
         name = f"test_{secrets.token_hex(6)}"
-        self.run(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        # Files are copied ten times quicker than they are written again, which is what later versions do unless told.
+        copied = " STRATEGY file_copy" if self._version >= 150000 else ""
+        self.run(f"CREATE DATABASE {name}{f' TEMPLATE {template}' if template else ''}{copied}")
         return name
 
     def drop_database(self, name: str) -> None:
@@ -117,7 +119,8 @@ class PostgresServer:
         deadline = time.monotonic() + 180
         while True:
             try:
-                psycopg.connect(self.url(), connect_timeout=2).close()
+                with psycopg.connect(self.url(), connect_timeout=2) as connection:
+                    self._version = connection.info.server_version
                 return
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:

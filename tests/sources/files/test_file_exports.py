@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from cost_top.model.errors import SourceError, UserError
@@ -20,6 +19,7 @@ from cost_top.model.query import ReportQuery
 from cost_top.monitor.log.answers import LogAnswers
 from cost_top.pricing.book import RateBook
 from cost_top.sources.files.log import open_files
+from support.scratch import scratch
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -149,7 +149,7 @@ def test_an_audit_export_gives_the_same_figures_in_every_form(tmp_path: Path, fo
     elif form == "jsonl":
         write(path, records)
     elif form == "parquet":
-        with duckdb.connect() as duck:
+        with scratch() as duck:
             duck.execute(f"COPY (FROM read_csv('{plain}')) TO '{path}'").fetchall()
     else:
         path.write_bytes(plain.read_bytes())

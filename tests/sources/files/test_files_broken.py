@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from cost_top.model.errors import SourceError, UserError
@@ -27,6 +26,7 @@ from cost_top.sources.files.found import files_of
 from cost_top.sources.files.index import FileIndex
 from cost_top.sources.files.log import open_files
 from cost_top.sources.sql.inspect import inspect
+from support.scratch import scratch
 from support.session_files import claude_line, write_lines
 
 KINDS = {kind.name: kind for kind in EXPORTS} | {"claude-code": ClaudeCode()}
@@ -327,7 +327,7 @@ def test_a_file_that_is_cut_off_or_no_such_file_is_told_and_the_others_are_read(
 
 
 def test_a_parquet_file_in_the_writing_is_read_when_it_is_whole(audit: Watched):
-    with duckdb.connect() as duck:
+    with scratch() as duck:
         columns = ", ".join(f"{value!r} AS {name}" for name, value in call(7).items())
         duck.execute(f"COPY (SELECT {columns}) TO '{audit.folder / 'whole'}' (FORMAT parquet)").fetchall()
     whole = (audit.folder / "whole").read_bytes()
