@@ -36,7 +36,7 @@ def rows():
             "provider": provider, "model": model, "token": f"k{number}", "user_id": None if number % 3 else "u",
             "input_tokens": tokens[0], "cached_input_tokens": tokens[1], "output_tokens": tokens[2],
             "reasoning_tokens": tokens[3], "cost_pico_usd": cost, "cache_hit": hit, "credential_type": credential,
-            "status": status, "mode": (None, "batch", "unheard")[number % 3], "latency_ms": number % 4,
+            "status": status, "mode": (None, "batch", "unheard", "rounds")[number % 4], "latency_ms": number % 4,
         }  # fmt: skip
     plain = {"id": "a", "time_ms": int(NOW.timestamp() * 1000) - 86_400_000, "provider": "openai", "model": "gpt-4o"}
     yield {**plain, "token": "audio", "input_tokens": 900, "audio_input_tokens": 100}

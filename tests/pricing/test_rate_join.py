@@ -180,7 +180,22 @@ class Dice(random.Random):
             self.tokens(),
             self.choice((None, 0, self.tokens())),
             self.choice((None, None, None, 0, 0, -5, 10**9, 2**63 - 1, -(2**63))),
-            self.choice((None, None, "standard", "batch", "flex", "priority", "fast", "BATCH ", "odd", "", "rounds")),
+            self.choice(
+                (
+                    None,
+                    None,
+                    "standard",
+                    "batch",
+                    "flex",
+                    "priority",
+                    "fast",
+                    "BATCH ",
+                    "odd",
+                    "",
+                    "rounds",
+                    " Interrupted",
+                )
+            ),
             self.choice((None, False, False, True)),
             self.choice((None, "system", "BYOK", " byok", "x")),
             self.choice((None, 200, 399, 400, 500)),
@@ -200,7 +215,7 @@ def test_every_row_equals_the_python_engine(book: RateBook) -> None:
     assert {answer[-2] for answer in answers} >= {"reported", "priced", "free", "cache_hit", "unpriced"}
     assert {answer[-1] for answer in answers} >= {
         None, "model", "time", "mode", "region", "zero", "cost", "audio_output", "image_output", "web_search", "input",
-        "rounds", "list_price",
+        "rounds", "output", "list_price",
     }  # fmt: skip
     assert_equal(book, rows)
 

@@ -165,6 +165,16 @@ def test_rounds_that_only_together_pass_a_size_are_not_priced_by_their_sum() -> 
     assert price(BOOK, replace(ROUNDS, mode="batch+rounds")).doubt == "mode"
 
 
+def test_output_that_was_not_counted_to_its_end_is_a_lower_bound() -> None:
+    cut = replace(OPUS, mode="interrupted")
+    answer = price(BOOK, cut)
+    assert (answer.status, answer.cost, answer.doubt) == ("unpriced", 525 * 10**9, "output")
+    embedding = Request("openai", "text-embedding-3-small", NOON, 1_000, mode="interrupted")
+    assert price(BOOK, embedding).status == "priced"
+    told = price(BOOK, replace(cut, reported_cost=7 * MILLION))
+    assert (told.status, told.cost, told.market_cost, told.doubt) == ("reported", 7 * MILLION, 7 * MILLION, None)
+
+
 def test_reasoning_that_cannot_be_inside_the_output_stands_beside_it() -> None:
     answer = price(BOOK, Request("openai", "gpt-5", NOON, 100, output_tokens=10, reasoning_tokens=50))
     assert answer.cost == (100 * 1_250_000 + 60 * 10_000_000)

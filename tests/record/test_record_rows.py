@@ -9,8 +9,12 @@ from datetime import UTC, datetime
 import pytest
 
 from cost_top.model.errors import UserError
+from cost_top.model.native import COLUMNS
 from cost_top.record import Recorder
+from cost_top.record.request import request_facts
+from cost_top.record.row import compose
 from cost_top.record.secret import looks_secret, public_token
+from cost_top.usage import read_usage
 
 PROMPT = "zebra-umbrella-71 is the secret of this prompt"
 ANSWER = "walrus-lantern-93 is the secret of this answer"
@@ -265,3 +269,28 @@ def test_an_address_in_a_message_shows_no_password():
     with pytest.raises(UserError) as caught:
         Recorder("mysql://me:hunter2@host/db")
     assert "hunter2" not in str(caught.value)
+
+
+SOLVED = {"type": "message", "model": "claude-opus-4-8", "stop_reason": "end_turn", "usage": {
+    "input_tokens": 5, "output_tokens": 2, "server_tool_use": {"code_execution_requests": 1}}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "kept"),
+    [
+        (None, {}, "code_execution"),
+        ("batch", {}, "batch+code_execution"),
+        ("standard", {}, "code_execution"),
+        (None, {"speed": "fast"}, "fast+code_execution"),
+        ("flex", {"speed": "fast"}, "flex+code_execution"),
+    ],
+)
+def test_no_mode_hides_what_is_billed_beside_tokens(said, asked, kept):
+    usage = read_usage("anthropic.messages", SOLVED)
+    row = compose(request_facts(asked, {}), usage, "anthropic.messages", {"mode": said})
+    assert dict(zip(COLUMNS, row, strict=True))["mode"] == kept
+
+
+def test_a_negative_cost_is_a_refund():
+    row = compose(request_facts({}, {}), None, None, {"model": "gpt-4o", "cost_usd": "-0.25"})
+    assert dict(zip(COLUMNS, row, strict=True))["cost_pico_usd"] == -250_000_000_000

@@ -60,7 +60,7 @@ def test_counts(case):
         ("openai.chat", {"custom_id": "a", "response": {"body": chat(**CHAT_3_2)}}, "batch"),
         (
             "openai.responses",
-            {"object": "response", "service_tier": "priority", "usage": {"input_tokens": 1}},
+            {"object": "response", "service_tier": "priority", "usage": {"input_tokens": 1, "output_tokens": 1}},
             "priority",
         ),
         ("groq.chat", {**chat(**CHAT_3_2), "service_tier": "on_demand"}, "standard"),
@@ -279,6 +279,10 @@ def test_a_cost_without_counts_is_kept():
 
 def test_a_stream_that_repeats_its_usage_is_partial_until_it_ends():
     first = chunk(usage={"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11})
+    assert read_usage("xai.chat", [first]).mode == "interrupted"
+    assert read_usage("anthropic.messages", {"type": "message_start", "message": message(input_tokens=9)}).mode == (
+        "interrupted"
+    )
     last = chunk("stop", usage={"prompt_tokens": 10, "completion_tokens": 9, "total_tokens": 19})
     assert read_usage("xai.chat", [first]).status == "partial"
     assert read_usage("xai.chat", [first, last]).output_tokens == 9

@@ -10,6 +10,7 @@ WORDS: dict[str, str] = {
     "mode": "no rate in the mode it was processed in",
     "region": "no rate in the region it was processed in",
     "rounds": "rounds of one request, whose sum alone is known and is over a size at which the price changes",
+    "output": "interrupted before all of the output was counted, the rest of which is left out",
     "input": "no count of the input, which is left out",
     "audio_input": "no rate for audio input, which is left out",
     "cached_audio_input": "no rate for cached audio input, which is left out",

@@ -7,6 +7,8 @@ MODES: tuple[str, ...] = (STANDARD, "batch", "flex", "priority", "fast")
 # Rounds of one request of which only the sum is known: the list price as long as that stays below every size at which
 # the price changes. No model has its first such size below SIZES_FROM input tokens.
 ROUNDS, SIZES_FROM = "rounds", 32_000
+# A stream of which only the beginning is known: the list price of that, a lower bound.
+INTERRUPTED = "interrupted"
 
 # What the vendors call their service tiers; another word stands for itself and has no price. `auto` asks for a tier
 # and names none.

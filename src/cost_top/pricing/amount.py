@@ -90,12 +90,13 @@ class Market:
     prompt_cache_savings: int | None
     parts: tuple[Part, ...]
     input_known: bool = True  # False where an answer has a count and its question none
+    output_known: bool = True  # False where it was not counted to its end
 
     @property
     def missing(self) -> str | None:
-        """What is left out of the amount: input that nobody counted, or the first kind of usage that has no rate."""
-        if not self.input_known:
-            return "input"
+        """What is left out of the amount: what nobody counted, or the first kind of usage that has no rate."""
+        if not (self.input_known and self.output_known):
+            return "output" if self.input_known else "input"
         return next((part.name.replace(" ", "_") for part in self.parts if part.rate is None), None)
 
     @property
@@ -150,7 +151,8 @@ def market_of(entry: Entry | None, request: Request, tokens: Tokens) -> Market |
     parts = _parts(rates, request, tokens)
     amount = _fitting(sum(part.amount for part in parts))
     known = request.input_tokens is not None or not tokens.output or not rates.input
-    return None if amount is None else Market(quote, amount, _prompt_savings(rates, tokens), parts, known)
+    whole = not (quote.cut_off and rates.output)
+    return None if amount is None else Market(quote, amount, _prompt_savings(rates, tokens), parts, known, whole)
 
 
 def _parts(rates: Rates, request: Request, tokens: Tokens) -> tuple[Part, ...]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 from typing import Any
 
-from cost_top.model.modes import MODES, ROUNDS, STANDARD
+from cost_top.model.modes import INTERRUPTED, MODES, ROUNDS, STANDARD
 
 # Kinds of usage that are billed beside text. Without a rate they are left out of an amount, which then says so.
 PARTS: tuple[str, ...] = ("audio_input", "audio_output", "image_output", "web_search")
@@ -58,7 +58,8 @@ class Quote:
 
     `source` says where it comes from; `override` marks the user's own price or alias; `paid` is what the user pays
     as a fraction (numerator, denominator) of it. `whole` holds in every mode and region: the user said so, or it is
-    free. `of_rounds` is of requests whose input is a sum of rounds: only the first tier is sure to be theirs.
+    free. `of_rounds` is of requests whose input is a sum of rounds: only the first tier is sure to be theirs; `cut_off`
+    of those whose output was not counted to its end.
     """
 
     starts: tuple[int, ...]
@@ -68,6 +69,7 @@ class Quote:
     paid: tuple[int, int] | None = None
     whole: bool = False
     of_rounds: bool = False
+    cut_off: bool = False
 
     def rates(self, total_input: int) -> Rates:
         """The tier for a request's total input; a cliff: all its tokens have this tier's price."""
@@ -207,9 +209,9 @@ class Timeline:
 
         In a mode or region without a price of its own only a quote that is `whole` holds.
         """
-        if mode == ROUNDS:
+        if mode in (ROUNDS, INTERRUPTED):
             found = self.cell(segment, STANDARD, active, region)
-            return found and replace(found, of_rounds=True)
+            return found and replace(found, of_rounds=mode == ROUNDS, cut_off=mode == INTERRUPTED)
         cells = self._cells.get(mode, self._cells[STANDARD])[segment]
         holding = set(active)
         found = next((found for schedule, found in cells if schedule is None or schedule in holding), None)

@@ -16,7 +16,7 @@ from cost_top.model.native import COLUMNS
 from cost_top.model.text import TEXT_LIMIT, clean
 from cost_top.record.request import RequestFacts
 from cost_top.usage.counts import Usage, mode_of, named_beside
-from cost_top.usage.frames import money
+from cost_top.usage.frames import signed_money
 
 Row = tuple[Any, ...]
 TAG_LIMIT = 64
@@ -121,7 +121,7 @@ def _credential(facts: RequestFacts, usage: Usage | None) -> str | None:
 
 def _cost(said: object, usage: Usage | None, hit: bool | None) -> int | None:
     """What was charged; an answer from the response cache repeats a cost that was charged once before."""
-    if said is not None and (cost := money(said)) is not None:
+    if said is not None and (cost := signed_money(said)) is not None:
         return cost
     return None if usage is None or hit else usage.reported_cost
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cost_top.model.modes import ROUNDS, SIZES_FROM, STANDARD, mode_word
+from cost_top.model.modes import INTERRUPTED, ROUNDS, SIZES_FROM, STANDARD, mode_word
 from cost_top.model.text import clean
 
 Status = Literal["complete", "interrupted", "partial", "no_usage", "not_tokens"]
@@ -139,6 +139,8 @@ class Counts:
         elif cut_off or self.input is None or self.output is None:
             status = "partial"
         unrated = self.beside_tokens(model)
+        if status == "partial" and self.input is not None:
+            unrated = unrated or INTERRUPTED
         mode = named_beside(mode, unrated)
         return Usage(
             self.input, self.cached, self.creation, self.creation_1h, self.output, self.reasoning,

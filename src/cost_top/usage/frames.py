@@ -117,16 +117,26 @@ def largest(*counts: int | None) -> int:
 
 def money(value: object) -> int | None:
     """USD (a JSON number or its decimal text) as pico-dollars; None when it is not an amount from 0 to $9.22 M."""
+    amount = signed_money(value)
+    return None if amount is None or amount < 0 else amount
+
+
+def signed_money(value: object) -> int | None:
+    """As `money`, also of what comes back: from -$9.22 M on.
+
+    >>> signed_money("-0.5"), signed_money("1e999999999")
+    (-500000000000, None)
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
-    if isinstance(value, int) and value > MONEY_LIMIT:
+    if isinstance(value, int) and abs(value) > MONEY_LIMIT:
         return None
     try:
         amount = Decimal(str(value)[:64])
         # The exponent is looked at first: "1e999999999" as an integer would not fit the memory.
-        if not amount.is_finite() or amount.adjusted() > 7 or amount < 0:
+        if not amount.is_finite() or amount.adjusted() > 7:
             return None
         result = pico(amount)
     except (InvalidOperation, ValueError):
         return None
-    return result if result <= MONEY_LIMIT else None
+    return result if abs(result) <= MONEY_LIMIT else None

@@ -83,7 +83,9 @@ def _line(entry: Entry | None, said: Model, moment: float) -> _Line | None:
     quote = quotes[0]
     if any(each != quote for each in quotes[1:]):
         return None  # it hangs on the time of day
-    if quote is not None and (quote.paid is not None or quote.of_rounds or not all(map(_is_small, quote.tiers))):
+    if quote is not None and (
+        quote.paid is not None or quote.of_rounds or quote.cut_off or not all(map(_is_small, quote.tiers))
+    ):
         return None
     return _Line(quote)
 
