@@ -287,6 +287,52 @@ def test_open_webui_reads_every_shape_of_usage_and_both_units_of_time(anywhere):
     assert rows[3]["cached_input_tokens"] is None
 
 
+BESIDE = ("mode", "cache_creation_1h_tokens", "audio_input_tokens", "audio_output_tokens", "image_output_tokens",
+          "web_search_count")  # fmt: skip
+
+
+def test_bifrost_keeps_what_is_priced_apart_from_text(sqlite):
+    writes = {"cached_write_tokens": 9, "cached_write_token_details": {"cached_write_tokens_1h": 4}}
+    usages = [
+        {"prompt_tokens_details": {**writes, "audio_tokens": 5}, "completion_tokens_details": {"audio_tokens": 3}},
+        {"completion_tokens_details": {"image_tokens": 6}, "prompt_tokens_details": {"image_tokens": 7}},
+        {"completion_tokens_details": {"citation_tokens": 8, "num_search_queries": 2}},
+        {"prompt_tokens_details": {"image_tokens": 7}},
+    ]
+    models = ("claude-sonnet-4-6", "gpt-image-1", "sonar-deep-research", "gpt-5")
+    write(sqlite, shapes.BIFROST, *({"token_usage": json.dumps(usage), "model": model, "cost": None}
+                                    for usage, model in zip(usages, models, strict=True)))  # fmt: skip
+    _, found, _ = read(sqlite)
+    assert [tuple(found[f"req-{number:06d}"][name] for name in BESIDE) for number in range(1, 5)] == [
+        (None, 4, 5, 3, None, None), ("image_input", None, None, None, 6, None),
+        ("citations", None, None, None, None, 2), (None, None, None, None, None, None),
+    ]  # fmt: skip
+
+
+def test_open_webui_keeps_what_is_priced_apart_from_text_and_who_paid(sqlite):
+    usages = [
+        {"input_tokens": 9, "cache_creation": {"ephemeral_1h_input_tokens": 4}, "speed": "fast", "inference_geo": "us",
+         "server_tool_use": {"web_search_requests": 2}},
+        {"input_tokens": 90_000, "prompt_tokens": 50_000, "input_tokens_details": {"audio_tokens": 5}},
+        {"prompt_tokens": 9, "completion_tokens_details": {"image_tokens": 6, "audio_tokens": 1}, "cost": 0.5,
+         "currency": "CNY"},
+        {"prompt_tokens": 9, "cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.25}},
+        {"prompt_tokens": 9, "cost": 0.5, "is_byok": False, "currency": "USD"},
+        {"prompt_tokens": 9, "server_tool_use": {"code_execution_requests": 1}, "speed": "fast"},
+    ]  # fmt: skip
+    write(sqlite, shapes.OPEN_WEBUI, *({"usage": json.dumps(usage)} for usage in usages))
+    _, found, _ = read(sqlite)
+    rows = [found[f"req-{number:06d}"] for number in range(1, 7)]
+    assert [tuple(row[name] for name in BESIDE) for row in rows] == [
+        ("fast", 4, None, None, None, 2), ("rounds", None, 5, None, None, None), (None, None, None, 1, 6, None),
+        (None,) * 6, (None,) * 6, ("code_execution", None, None, None, None, None),
+    ]  # fmt: skip
+    assert [(row["reported_cost"], row["credential_type"]) for row in rows[2:5]] == [
+        (None, None), (25 * 10**10, "byok"), (50 * 10**10, "system"),
+    ]  # fmt: skip
+    assert rows[0]["region"] == "us"
+
+
 def test_axonhub_and_aiproxy_take_null_for_what_is_not_known(sqlite):
     write(sqlite, shapes.AXONHUB, {"total_cost": None, "api_key_id": None, "source": "playground"}, {"source": "test"})
     source, found, _ = read(sqlite)

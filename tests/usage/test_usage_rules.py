@@ -180,6 +180,8 @@ SEARCH, PREVIEW = {"type": "web_search_call"}, {"type": "web_search_preview"}
         ("mistral.chat", chat("mistral-medium-latest", **CHAT_3_2, connectors={"web_search": 2}), None, 2),
         ("mistral.chat", chat("mistral-medium-latest", **CHAT_3_2, connectors={"code_interpreter": 1}),
          "code_interpreter", 0),
+        ("openai.chat", chat("sonar-deep-research", out_details={"citation_tokens": 9, "num_search_queries": 2},
+                             **CHAT_3_2), "citations", 2),
         ("openai.chat", chat("qwen-plus", **CHAT_3_2, plugins={"search": {"count": 1}}), None, 1),
         ("openai.chat", listed("voyage-multimodal-3.5", total_tokens=20, image_pixels=2_000_000), "image_input", 0),
         ("openai.chat", listed("voyage-multimodal-3.5", total_tokens=20, image_pixels=0), None, 0),

@@ -171,6 +171,7 @@ _NAMES: dict[str, dict[str, str]] = {
     "input details": {
         "cached_tokens": "cached", "cache_write_tokens": "creation", "cache_creation_tokens": "creation",
         "cache_creation_input_tokens": "creation", "cache_creation_token_details": "writes",
+        "cached_write_tokens": "creation", "cached_write_token_details": "writes", "cached_read_tokens": "cached",
         "audio_tokens": "audio input", "image_tokens": "image input", "video_tokens": "video input",
         "web_search_requests": "searches", "initial_prompt_tokens": "first round",
         "cached_tokens_details": "cached details",
@@ -178,8 +179,9 @@ _NAMES: dict[str, dict[str, str]] = {
     "cached details": {"audio_tokens": "cached audio"},
     "output details": {
         "reasoning_tokens": "reasoning", "audio_tokens": "audio output", "image_tokens": "image output",
+        "num_search_queries": "searches",
     },
-    "writes": {"ephemeral_1h_input_tokens": "creation_1h"},
+    "writes": {"ephemeral_1h_input_tokens": "creation_1h", "cached_write_tokens_1h": "creation_1h"},
 }  # fmt: skip
 
 

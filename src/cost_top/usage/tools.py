@@ -27,6 +27,7 @@ _UNITS = (
     (("prompt_tokens_details",), "audio_length_seconds", "audio_seconds"),
     (("prompt_tokens_details",), "query_count", "queries"),
     (("completion_tokens_details",), "video_tokens", "video"),
+    (("completion_tokens_details",), "citation_tokens", "citations"),
     (("output_tokens_details",), "video_tokens", "video"),
 )
 # Models of Chat Completions that search before every answer.
