@@ -97,7 +97,7 @@ def test_a_file_that_is_changed_in_place_and_has_its_time_set_back_is_read_anew(
         rows = [call(tokens), call(3)]
         if name.endswith("parquet"):
             columns = ", ".join(f"{value!r} AS {name}" for name, value in call(tokens).items())
-            with duckdb.connect() as duck:
+            with scratch() as duck:
                 duck.execute(f"COPY (SELECT {columns} UNION ALL SELECT * REPLACE (3 AS prompt_tokens) FROM (SELECT "
                              f"{columns})) TO '{audit.folder / 'made'}' (FORMAT parquet)").fetchall()  # fmt: skip
             data = (audit.folder / "made").read_bytes()
