@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from tests.support.retold import Overheard, Told
 from textual.pilot import Pilot
 
 from cost_top.demo.log import create_log
@@ -35,6 +37,7 @@ from cost_top.tui.theme import DARK, LIGHT
 FOLDER = Path(__file__).parents[1] / "screenshots"
 NOW = datetime(2026, 11, 19, 14, 3, 22, tzinfo=UTC)
 SEED, DAYS = 7, 30
+TOLD = FOLDER / "told.json.gz"  # what the app was told, for `tests/test_screenshots.py`
 WATCHED = Load(queries=34, database_ms=412.0, bytes_read=1_400_000, rows_read=4330)
 LARGEST = 300_000  # bytes of a picture
 _REST, _PATIENCE = 1.0, 240.0
@@ -68,20 +71,26 @@ def make_log(path: Path) -> None:
     create_log(path, Traffic(SEED).history(int(NOW.timestamp() * 1000), DAYS))
 
 
-async def picture(shot: Shot, log: Path, cache: Path) -> str:
-    """The app on the log, as an SVG."""
+async def picture(shot: Shot, log: Path, cache: Path, told: Told) -> str:
+    """The app on the log, as an SVG; what it was told is kept."""
     hub = log_hub.LogHub(lambda: open_log(str(log), None), lambda: RateBook.load(None), interval=2.0, cache=cache)
-    feed = Monitor(hub, UTC, Watched(Rules, tuple, tuple, UTC))
+    feed = Overheard(Monitor(hub, UTC, Watched(Rules, tuple, tuple, UTC)), told)
+    return await drawn(shot, feed, log.parent, _REST, told)
+
+
+async def drawn(shot: Shot, feed: Any, folder: Path, rest: float, told: Told | None = None) -> str:
+    """The app on a feed, as an SVG once no other snapshot came for `rest` seconds."""
     app = CostTopApp(
-        feed, view=View(), zone=UTC, interval=2.0, source_label="", theme=shot.theme, export_folder=log.parent,
+        feed, view=View(), zone=UTC, interval=2.0, source_label="", theme=shot.theme, export_folder=folder,
         clock=lambda: NOW,
     )  # fmt: skip
     async with app.run_test(size=shot.size) as pilot:
-        await settled(app, pilot)
-        app.load = WATCHED  # milliseconds are never twice the same
-        for key in (*shot.keys, WAIT):
+        for key in (WAIT, *shot.keys, WAIT):
             if key == WAIT:
-                await settled(app, pilot)
+                await settled(app, pilot, rest)
+                app.load = WATCHED  # milliseconds are never twice the same
+                if told is not None and app.shown is not None:
+                    told.keep(app.shown)
             else:
                 await pilot.press("space" if key == " " else "colon" if key == ":" else key)
         return tidy(app.export_screenshot(title="cost-top"))
@@ -95,11 +104,11 @@ def is_whole(app: CostTopApp) -> bool:
     return bool(app.incidents)
 
 
-async def settled(app: CostTopApp, pilot: Pilot[int]) -> None:
+async def settled(app: CostTopApp, pilot: Pilot[int], rest: float) -> None:
     """Wait until the whole history is on the screen and no other snapshot comes."""
     end = time.monotonic() + _PATIENCE
     shown, since = app.shown, time.monotonic()
-    while time.monotonic() < since + _REST or not is_whole(app):
+    while time.monotonic() < since + rest or not is_whole(app):
         assert time.monotonic() < end, "the history never came"
         await pilot.pause(0.05)
         if app.shown is not shown:
@@ -120,12 +129,12 @@ def main(names: Sequence[str], *, check: bool) -> int:
     pin_the_clock()
     os.environ["COLORTERM"] = "truecolor"
     FOLDER.mkdir(exist_ok=True)
-    stale = 0
+    stale, told = 0, Told()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "demo.db"
         make_log(log)
         for shot in (shot for shot in SHOTS if not names or shot.name in names):
-            svg = asyncio.run(picture(shot, log, Path(folder) / "cache"))
+            svg = asyncio.run(picture(shot, log, Path(folder) / "cache", told))
             assert len(svg.encode()) < LARGEST, f"{shot.name}: {len(svg.encode())} bytes"
             assert folder not in svg
             path = FOLDER / f"{shot.name}.svg"
@@ -135,6 +144,8 @@ def main(names: Sequence[str], *, check: bool) -> int:
             elif not path.exists() or path.read_text(encoding="utf-8") != svg:
                 stale += 1
                 print(f"screenshots/{shot.name}.svg is stale: python -m tests.screenshots")
+    if not check and not names:
+        told.write(TOLD)
     return stale
 
 
