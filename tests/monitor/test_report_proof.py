@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cost_top.mirror import backfill
+from cost_top.mirror import backfill, days
 from cost_top.model import native
 from cost_top.model.query import ReportQuery
 from cost_top.monitor.log import once
@@ -104,6 +104,29 @@ def test_what_there_was_no_time_to_compare_is_said_and_may_be_asked_for(
     users, notes = asked.report(verify=True)
     assert users == USERS - {"u5", "u7"} | {"anonymous", "dear"}
     assert not any("compared" in note for note in notes)
+
+
+class Ahead(datetime):
+    """The clock of another host that shares the cache."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + timedelta(hours=5)
+
+
+def test_what_a_clock_that_is_ahead_compared_is_not_said_to_be_compared(
+    log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked(log.path, tmp_path / "cache")
+    with monkeypatch.context() as there:
+        there.setattr(days, "datetime", Ahead)
+        asked.report()
+    monkeypatch.setattr(once, "THOROUGH_SECONDS", -1.0)
+    monkeypatch.setattr(backfill, "_ALWAYS_THOROUGH", 0)
+    log.run("UPDATE cost_top_requests SET user_id = 'anonymous' WHERE user_id = 'u5'")
+    users, notes = asked.report()
+    assert users == USERS
+    assert "closed days were compared by a clock that is ahead of this one" in notes
 
 
 def test_what_postgresql_is_late_to_tell_is_seen_where_all_is_compared(postgres_url: str, tmp_path: Path) -> None:

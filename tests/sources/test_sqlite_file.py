@@ -77,6 +77,26 @@ def test_a_writer_that_comes_and_goes_is_followed(sqlite_log):
     assert len(set(seen)) == 5
 
 
+def test_a_backup_that_is_copied_over_a_live_log_is_read_at_once(sqlite_log, tmp_path):
+    log = sqlite_log()
+    for _ in range(200):  # several pages, of which the write-ahead log will hold the last
+        log.add(model="now")
+    log.close()
+    backup = shutil.copy(log.path, tmp_path / "backup.db")
+    run_sql(backup, "UPDATE cost_top_requests SET model = 'old' WHERE rowid < 100")
+    source = open_log(str(log.path))
+    insert = f"INSERT INTO cost_top_requests (id, time_ms) VALUES ('n', {NEWER})"
+    with holding(log.path, insert), source.connect() as reader:
+
+        def models() -> set[str | None]:
+            with reader.rows(LONG_AGO, None, True) as stream:
+                return {row["model"] for row in normal(reader, stream)}
+
+        assert models() == {"now", None}
+        subprocess.run(["cp", backup, log.path], check=True)
+        assert "old" in models()
+
+
 def test_a_write_under_a_reading_voids_it(sqlite_log):
     log = sqlite_log()
     log.add()

@@ -33,6 +33,7 @@ _PRICED_BY_THEMSELVES = 25_000
 # From so many rows on it pays to read them packed.
 _PACKED = 20_000
 _NOTE_SECONDS = 60.0  # a proof is noted on disk when it is so much newer
+UNKNOWN = datetime(2000, 1, 1, tzinfo=UTC)  # when a day was compared that a clock ahead of this one noted
 
 
 class Rung(IntEnum):
@@ -55,7 +56,7 @@ class ClosedDay:
     check: str  # the sums of rung 2; '' where the log has none
     plain: str = ""  # the digest of rung 3
     content: str = ""  # the digest of rung 4; '' without details
-    compared: datetime = datetime(2000, 1, 1, tzinfo=UTC)  # when its cheap columns last were those of the log
+    compared: datetime = UNKNOWN  # when its cheap columns last were those of the log
     evidence: Evidence | None = None  # what the log said of itself before all of it was read or compared
     path: Path | None = None
     held: Path | None = field(default=None, compare=False)  # the file under a name that nobody else removes
@@ -328,11 +329,17 @@ def _from_note(day: date, note: dict[str, Any]) -> ClosedDay | None:
         evidence = note["evidence"]
         return ClosedDay(
             day, "", int(note["row_count"]), bool(note["details"]), str(note["check"]), str(note["plain"]),
-            str(note["content"]), datetime.fromisoformat(note["compared"]),
+            str(note["content"]), _by_our_clock(datetime.fromisoformat(note["compared"])),
             Evidence(**evidence) if evidence is not None else None,
         )  # fmt: skip
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _by_our_clock(noted: datetime) -> datetime:
+    """Hosts that share a cache have clocks of their own."""
+    now = datetime.now(UTC)
+    return min(noted, now) if (noted - now).total_seconds() < _NOTE_SECONDS else UNKNOWN
 
 
 def union(relations: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from cost_top.mirror.days import UNKNOWN
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.model.doubts import words
@@ -30,6 +31,8 @@ def compared_note(mirror: Mirror, query: ReportQuery, now: datetime, since: date
     compared = mirror.compared(naive(query.start), naive(query.end))
     if compared is None or compared >= since:
         return ()
+    if compared == UNKNOWN:
+        return ("closed days were compared by a clock that is ahead of this one",)
     local, today = compared.astimezone(query.zone), now.astimezone(query.zone)
     return (f"closed days compared {local:%H:%M}" if local.date() == today.date()
             else f"closed days compared {local:%Y-%m-%d %H:%M}",)  # fmt: skip

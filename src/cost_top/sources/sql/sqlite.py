@@ -96,7 +96,9 @@ class SqliteDatabase:
         if not isinstance(opened_on, _State) or opened_on.file != now.file:
             return False  # another file has taken the name
         if not opened_on.immutable:
-            return opened_on.ahead == now.ahead  # a writer that starts anew makes a new one, which is not seen yet
+            # A writer that starts anew makes a new write-ahead log, which is not seen yet. A reader goes by the index
+            # of that alone: the pages that it holds it would keep when another file is copied over this one.
+            return opened_on.ahead == now.ahead and (not now.ahead or opened_on.content[:3] == now.content[:3])
         self._written = self._written or opened_on != now
         return not self._written
 
