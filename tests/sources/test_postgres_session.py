@@ -393,3 +393,31 @@ def test_a_connection_that_breaks_while_it_is_asked_about_itself_is_closed(monke
     with pytest.raises(ConnectionResetError):
         database_at("postgresql://db.example.com/logs", 5).connect()
     assert broken.closed
+
+
+@pytest.mark.parametrize("statements", [
+    ("ALTER TABLE {0} DROP COLUMN last", "ALTER TABLE {0} ADD COLUMN last text DEFAULT 'same'"),
+    ("ALTER TABLE {0} RENAME owner TO o", "ALTER TABLE {0} RENAME team TO owner", "ALTER TABLE {0} RENAME o TO team"),
+    ("ALTER TYPE kind RENAME VALUE 'a' TO 'b'",),
+    ("ALTER TABLE {0} ENABLE ROW LEVEL SECURITY", "CREATE POLICY own ON {0} FOR SELECT USING (model <> 'm')"),
+])  # fmt: skip
+def test_what_changes_rows_without_writing_one_is_in_the_evidence(postgres_server, statements):
+    name = postgres_server.create_database()
+    url = postgres_server.url(name)
+    reads = "reads_" + name
+    for sql in (native.DDL, "CREATE TYPE kind AS ENUM ('a')", f"ALTER TABLE {native.TABLE} ADD COLUMN k kind",
+                f"ALTER TABLE {native.TABLE} ADD COLUMN last text", f"CREATE ROLE {reads} LOGIN PASSWORD 'x'",
+                f"GRANT SELECT ON {native.TABLE} TO {reads}"):  # fmt: skip
+        execute(url, sql)
+    source = open_log(postgres_server.url(name, reads, "x"))
+    with source.connect() as reader:
+
+        def evidence():
+            return source.database.evidence(reader.session, source.facts.schema, source.facts.table)[0]
+
+        before = evidence()
+        assert before.text is not None
+        assert evidence() == before
+        for sql in statements:
+            execute(url, sql.format(native.TABLE))
+        assert evidence().text != before.text

@@ -37,8 +37,9 @@ _LOST = ("08", "57P")
 _SMALL_COST = 2000.0
 # What the catalog knows of a table and its partitions: which it is, its columns and unique indexes, and how many rows
 # were ever changed, removed and added. From version 15 on these counts are ten seconds late, or as late as the end of
-# what the session that wrote does next; a standby, a view and a server that does not count know nothing; a truncated
-# table has another file.
+# what the session that wrote does next. A standby, a view, a server that does not count and a policy that hides rows
+# tell nothing. A truncated table has another file; no row is written where a column is dropped and added again, where
+# two exchange their names, and where a value of an enumeration is renamed.
 _EVIDENCE = """\
 WITH RECURSIVE log AS (
   SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -51,21 +52,24 @@ WITH RECURSIVE log AS (
     sum(pg_stat_get_tuples_updated(c.oid)) AS updated, sum(pg_stat_get_tuples_deleted(c.oid)) AS deleted,
     sum(pg_stat_get_tuples_inserted(c.oid)) AS inserted
   FROM parts p JOIN pg_class c ON c.oid = p.oid
+), columns AS (
+  SELECT string_agg(concat(a.attname, ' ', format_type(a.atttypid, NULL)), ',' ORDER BY a.attnum) AS names,
+    string_agg(concat(a.attnum, ' ', a.atttypid, ' ', a.atttypmod, (SELECT string_agg(e.enumlabel, ' ' ORDER BY e.oid)
+      FROM pg_enum e WHERE e.enumtypid = a.atttypid)), ',' ORDER BY a.attnum) AS kinds
+  FROM pg_attribute a, log
+  WHERE a.attrelid = log.oid AND a.attnum > 0 AND NOT a.attisdropped
+    AND has_column_privilege(log.oid, a.attnum, 'SELECT')
 )
 SELECT (SELECT concat(d.oid, '/', log.oid) FROM pg_database d WHERE d.datname = current_database())::text AS place,
-  concat(
-    (SELECT string_agg(concat(a.attname, ' ', format_type(a.atttypid, NULL)), ',' ORDER BY a.attnum)
-     FROM pg_attribute a WHERE a.attrelid = log.oid AND a.attnum > 0 AND NOT a.attisdropped
-       AND has_column_privilege(log.oid, a.attnum, 'SELECT')),
-    '|', (SELECT string_agg(i.indexrelid::text, ',' ORDER BY i.indexrelid) FROM pg_index i
+  concat(names, '|', (SELECT string_agg(i.indexrelid::text, ',' ORDER BY i.indexrelid) FROM pg_index i
      WHERE i.indrelid = log.oid AND i.indisunique AND i.indisvalid))::text AS shape,
-  (tables AND NOT pg_is_in_recovery() AND current_setting('track_counts')::boolean
+  (tables AND NOT row_security_active(log.oid) AND NOT pg_is_in_recovery() AND current_setting('track_counts')::boolean
     AND current_setting('server_version_num')::int >= 150000) AS told,
-  concat(files, '|', updated, '|', deleted, '|', pg_postmaster_start_time(), '|',
+  concat(md5(concat(names, '|', kinds)), '|', files, '|', updated, '|', deleted, '|', pg_postmaster_start_time(), '|',
     (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()), '|',
     (SELECT stats_reset FROM pg_stat_bgwriter))::text AS changes,
   inserted::text AS inserts
-FROM log, counted"""
+FROM log, counted, columns"""
 
 
 class PostgresDatabase:
