@@ -31,9 +31,9 @@ def codex_meta(session: str, time: str, cwd: str = "/home/dev/work/shop") -> str
     return json.dumps({"timestamp": time, "type": "session_meta", "payload": {"id": session, "cwd": cwd}})
 
 
-def codex_turn(time: str, model: str, cwd: str = "/home/dev/work/shop") -> str:
+def codex_turn(time: str, model: str, cwd: str = "/home/dev/work/shop", **more: str) -> str:
     """The model from here on."""
-    return json.dumps({"timestamp": time, "type": "turn_context", "payload": {"model": model, "cwd": cwd}})
+    return json.dumps({"timestamp": time, "type": "turn_context", "payload": {"model": model, "cwd": cwd, **more}})
 
 
 def codex_totals(

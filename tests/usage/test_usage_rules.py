@@ -226,6 +226,45 @@ def test_a_total_alone_is_the_input_of_embeddings_and_rankings():
     assert read_usage("openai.chat", {"choices": [], "usage": {"total_tokens": 20}}) is None
 
 
+def spoke(identity, size, audio):
+    details = {"audio_tokens": audio, "cached_tokens": 4, "cached_tokens_details": {"audio_tokens": 3}}
+    usage = {"input_tokens": size, "output_tokens": 7, "total_tokens": size + 7, "input_token_details": details,
+             "output_token_details": {"audio_tokens": 5}}  # fmt: skip
+    return {"type": "response.done", "response": {"object": "realtime.response", "id": identity, "usage": usage}}
+
+
+WRITTEN = {"type": "conversation.item.input_audio_transcription.completed",
+           "usage": {"type": "tokens", "input_tokens": 9, "output_tokens": 2, "total_tokens": 11}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("events", "counts", "mode"),
+    [
+        ([spoke("r1", 20, 10), spoke("r2", 40, 12)], (60, 8, 14, 16, 10), None),
+        ([spoke("r1", 20, 10), spoke("r2", 40, 12), spoke("r2", 40, 12)], (60, 8, 14, 16, 10), None),
+        ([spoke("r1", 20, 10), WRITTEN], (20, 4, 7, 7, 5), "transcription"),
+        ([spoke("r1", 20, 10)], (20, 4, 7, 7, 5), None),
+    ],
+)
+def test_the_answers_of_a_realtime_session_add_up(events, counts, mode):
+    usage = read_usage("openai.responses", events)
+    assert usage.mode == mode
+    assert counts == (
+        usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.audio_input_tokens,
+        usage.audio_output_tokens,
+    )  # fmt: skip
+
+
+def test_a_turn_of_a_live_session_is_whole():
+    turn = {"serverContent": {"turnComplete": True},
+            "usageMetadata": {"promptTokenCount": 9, "responseTokenCount": 3, "totalTokenCount": 12}}  # fmt: skip
+    assert (read_usage("google.generateContent", turn).status, read_usage("google.generateContent", turn).mode) == (
+        "complete", None,
+    )  # fmt: skip
+    said = {**turn, "serverContent": {"modelTurn": {}}}
+    assert read_usage("google.generateContent", said).mode == "interrupted"
+
+
 def rounds(kind, size):
     return {"type": kind, "input_tokens": size, "output_tokens": 100}
 

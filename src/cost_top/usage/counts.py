@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from cost_top.model.modes import INTERRUPTED, ROUNDS, SIZES_FROM, STANDARD, mode_word
@@ -160,3 +161,14 @@ class Counts:
         if self.input is not None:
             self.input += self.cached + max(self.creation, self.creation_1h)
         return self.usage(mode, model, cut_off)
+
+
+def summed(turns: Sequence[Counts]) -> Counts:
+    """The counts of several requests as those of one, which keeps the input of each."""
+    total = Counts(rounds=[each.input or 0 for each in turns])
+    for item in fields(Counts):
+        values = [value for each in turns if (value := getattr(each, item.name)) is not None]
+        if item.name != "rounds" and values:
+            words = item.name in ("region", "byok", "unrated")
+            setattr(total, item.name, next(filter(None, values), values[0]) if words else sum(values))
+    return total

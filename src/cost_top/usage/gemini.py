@@ -34,7 +34,9 @@ def read_generate_content(frames: list[Frame]) -> Usage:
 def _ended(body: Frame) -> bool:
     finished = any(text(candidate, "finishReason") for candidate in items(body, "candidates"))
     blocked = bool(text(part(body, "promptFeedback"), "blockReason"))
-    return finished or blocked or "embedding" in body or "embeddings" in body
+    spoken = part(body, "serverContent")  # of a live session, whose turns end otherwise
+    turned = bool(spoken.get("turnComplete") or spoken.get("generationComplete") or spoken.get("interrupted"))
+    return finished or blocked or turned or "embedding" in body or "embeddings" in body
 
 
 def _counts(metadata: Frame, ended: bool) -> Counts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cost_top.usage.counts import Counts, Mode, Status, Usage, mode_of
+from cost_top.usage.counts import Counts, Mode, Status, Usage, mode_of, summed
 from cost_top.usage.frames import NOTHING, Frame, count, items, money, part, text
 from cost_top.usage.tools import answered_tools, called_tools, other_units, server_tools, xai_tools
 
@@ -54,7 +54,7 @@ def read_responses(frames: list[Frame]) -> Usage:
     usage, model = _last_usage(responses), _last_text(responses, "model")
     mode: Mode | None = "batch" if batch else mode_of(_last_text(responses, "service_tier"))
     if usage is not None:
-        counts = openai_counts(usage, False)
+        counts = _of_turns(bodies) or openai_counts(usage, False)
         _settle_cost(counts, usage, responses, False)
         if any(_made_images(body) for body in bodies):
             _settle_images(counts)
@@ -65,6 +65,21 @@ def read_responses(frames: list[Frame]) -> Usage:
     ended = {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
     cut = bool(events) and not ended.intersection(events)
     return Usage(status="interrupted" if cut else "no_usage", mode=mode, model=model or None)
+
+
+def _of_turns(bodies: list[Frame]) -> Counts | None:
+    """The counts of all answers of a Realtime session; None where there are not several."""
+    kinds = [text(body, "type") for body in bodies]
+    done = [part(body, "response") for body, kind in zip(bodies, kinds, strict=True) if kind == "response.done"]
+    usages = {text(response, "id") or str(number): part(response, "usage") for number, response in enumerate(done)}
+    turns = [openai_counts(usage, False) for usage in usages.values() if _told(usage)]
+    written = any(kind.endswith("input_audio_transcription.completed") for kind in kinds)
+    if not turns or not (written or len(turns) > 1):
+        return None
+    total = summed(turns)
+    if written:
+        total.unrated = total.unrated or "transcription"  # what was said is written down by a model of its own
+    return total
 
 
 def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool = False) -> Counts:

@@ -193,6 +193,20 @@ def test_codex_requests_are_the_steps_of_its_totals(codex: Watched):
     ]
 
 
+def test_a_codex_turn_has_its_tier_and_totals_over_several_requests_say_so(codex: Watched):
+    write_lines(
+        codex.folder / "rollout-1.jsonl", codex_meta("c-1", T(0)),
+        codex_turn(T(1), "gpt-5.5", service_tier="fast"), codex_totals(T(3), (100, 40, 20, 5)),
+        codex_turn(T(4), "gpt-5.5", service_tier="flex"), codex_totals(T(5), (200, 40, 40, 5), (100, 0, 20, 0)),
+        codex_turn(T(6), "gpt-5.5"), codex_totals(T(7), (300, 40, 60, 5), (100, 0, 20, 0)),
+        codex_totals(T(8), (300_300, 40, 60, 5), (140_000, 0, 0, 0)),
+        codex_totals(T(9), (600_300, 40, 60, 5), (300_000, 0, 0, 0)),
+    )  # fmt: skip
+    assert codex.rows("input_tokens, mode") == [
+        (100, "priority"), (100, "flex"), (100, None), (300_000, "rounds"), (300_000, None),
+    ]  # fmt: skip
+
+
 def test_a_session_that_grows_goes_on_from_its_totals(codex: Watched):
     path = write_lines(
         codex.folder / "r.jsonl",

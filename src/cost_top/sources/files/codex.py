@@ -11,8 +11,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cost_top.model.modes import ROUNDS, SIZES_FROM
 from cost_top.sources.files.lines import marked_lines, open_at
 from cost_top.sources.files.records import Part, Row, Sessions, epoch_ms, last_folder, text_of
+from cost_top.usage.counts import mode_of, named_beside
 
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
 _HISTORY_MS = 1000
@@ -60,6 +62,9 @@ class Codex(Sessions):
             state["model"] = text_of(payload.get("model")) or state.get("model")
             state["cwd"] = text_of(payload.get("cwd")) or state.get("cwd")
             state["turned"] = True
+            # A turn that names no tier has the usual one, whatever the turn before had. Fast is sent as priority.
+            tier = mode_of(payload.get("service_tier"))
+            state["tier"] = "priority" if tier == "fast" else tier
         elif kind == "event_msg" and payload.get("type") == "token_count" and isinstance(payload.get("info"), dict):
             counts = _step(state, payload["info"])
             history = not state.get("turned") or (time is not None and time - state["began"] < _HISTORY_MS)
@@ -84,14 +89,15 @@ class Codex(Sessions):
             "cached_input_tokens": counts["cached_input_tokens"],
             "output_tokens": max(counts["output_tokens"], counts["reasoning_output_tokens"]),
             "reasoning_tokens": counts["reasoning_output_tokens"],
+            "mode": named_beside(state.get("tier"), ROUNDS if counts["several"] else ""),
         }
 
 
 def _step(state: dict[str, Any], info: Mapping[str, Any]) -> dict[str, int] | None:
-    """What was used since the last event; None when the totals did not move."""
+    """What was used since the last event, by `several` requests or one; None when the totals did not move."""
     totals, last = _counts(info.get("total_token_usage")), _counts(info.get("last_token_usage"))
     if totals is None:
-        return last if last and any(last.values()) else None
+        return {**last, "several": 0} if last and any(last.values()) else None
     before = state.get("totals") or dict.fromkeys(_COUNTS, 0)
     state["totals"] = totals
     if totals == before:
@@ -99,7 +105,9 @@ def _step(state: dict[str, Any], info: Mapping[str, Any]) -> dict[str, int] | No
     step = {name: totals[name] - before[name] for name in _COUNTS}
     if min(step.values()) < 0:  # the totals began anew
         step = last or totals
-    return step if any(step.values()) else None
+    told = last["input_tokens"] if last else 0
+    several = 0 < told < step["input_tokens"] > SIZES_FROM
+    return {**step, "several": int(several)} if any(step.values()) else None
 
 
 def _counts(usage: object) -> dict[str, int] | None:
