@@ -138,6 +138,13 @@ def test_audio_tokens_have_their_own_rate() -> None:
     assert price(BOOK, spoken).cost == 580_000_000
 
 
+def test_cached_speech_saves_what_speech_costs() -> None:
+    # All 80 of 100 tokens that are speech: 50 of them fresh, 30 of the 50 that were cached.
+    spoken = Request("google", "gemini-2.5-flash", datetime(2026, 11, 1, tzinfo=UTC), 100, 50, audio_input_tokens=80)
+    # 20 x (0.30 - 0.03) + 30 x (1.00 - 0.10)
+    assert price(BOOK, spoken).prompt_cache_savings == 20 * 270_000 + 30 * 900_000
+
+
 def test_the_parts_add_up_and_the_source_is_named() -> None:
     request = Request("anthropic", "claude-sonnet-4-20250514", NOON, 250_000, 10_000, 5_000, 2_000, 2_000)
     priced = price(BOOK, request)

@@ -188,6 +188,7 @@ SEARCH, PREVIEW = {"type": "web_search_call"}, {"type": "web_search_preview"}
         ("openai.chat", chat("gpt-4o-search-preview", **CHAT_3_2), None, 1),
         ("openai.chat", chat("gpt-5-search-api-2025-10-14", **CHAT_3_2), None, 1),
         ("groq.chat", executed("search", "python"), "python", 0),
+        ("openai.chat", {**chat("glm-4.6", **CHAT_3_2), "web_search": [{"title": "x"}]}, None, 1),
         ("groq.chat", executed(), None, 0),
         ("openai.chat", chat("gemini-3.6-flash", {"google_maps_grounding_requests": 1}, **CHAT_3_2), "google_maps", 0),
         ("openai.chat", chat("m", out_details={"video_tokens": 2}, **CHAT_3_2), "video", 0),

@@ -152,7 +152,9 @@ def market_of(entry: Entry | None, request: Request, tokens: Tokens) -> Market |
     amount = _fitting(sum(part.amount for part in parts))
     known = request.input_tokens is not None or not tokens.output or not rates.input
     whole = not (quote.cut_off and rates.output)
-    return None if amount is None else Market(quote, amount, _prompt_savings(rates, tokens), parts, known, whole)
+    spoken = sum(part.tokens for part in parts if part.name == "cached audio input")
+    savings = _prompt_savings(rates, tokens, spoken)
+    return None if amount is None else Market(quote, amount, savings, parts, known, whole)
 
 
 def _parts(rates: Rates, request: Request, tokens: Tokens) -> tuple[Part, ...]:
@@ -183,11 +185,14 @@ def _parts(rates: Rates, request: Request, tokens: Tokens) -> tuple[Part, ...]:
     )
 
 
-def _prompt_savings(rates: Rates, tokens: Tokens) -> int | None:
-    """The cache discount less the write premium; negative when writes are not read again."""
+def _prompt_savings(rates: Rates, tokens: Tokens, spoken: int) -> int | None:
+    """The cache discount, of `spoken` tokens that of audio, less the write premium; negative for writes nobody read."""
+    audio_input = rates.input if rates.audio_input is None else rates.audio_input
+    audio_cached = rates.cached if rates.audio_cached is None else rates.audio_cached
     total = 0
     for count, gain in (
-        (tokens.cached, rates.input - rates.cached),
+        (tokens.cached - spoken, rates.input - rates.cached),
+        (spoken, audio_input - audio_cached),
         (tokens.write - tokens.write_1h, rates.input - rates.write),
         (tokens.write_1h, rates.input - rates.write_1h),
     ):

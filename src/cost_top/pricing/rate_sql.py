@@ -98,7 +98,9 @@ SELECT t.*, s.free AS _ct_free, s.override AS _ct_override, s.paid_of AS _ct_pai
     (t._ct_input - t._ct_cached - t._ct_write) * s.input + t._ct_cached * s.cached
     + (t._ct_write - t._ct_write_1h) * s.write + t._ct_write_1h * s.write_1h
     + (t._ct_output - t._ct_reasoning) * s.output + t._ct_reasoning * s.reasoning + s.request) END AS _ct_market,
-  TRY(t._ct_cached * (s.input - s.cached) + (t._ct_write - t._ct_write_1h) * (s.input - s.write)
+  TRY(CASE WHEN t._ct_audio_cached > 0 THEN (t._ct_cached - t._ct_audio_cached) * (s.input - s.cached)
+      + t._ct_audio_cached * (coalesce(s.audio_input, s.input) - coalesce(s.audio_cached, s.cached))
+      ELSE t._ct_cached * (s.input - s.cached) END + (t._ct_write - t._ct_write_1h) * (s.input - s.write)
     + t._ct_write_1h * (s.input - s.write_1h)) AS _ct_prompt
 FROM ({slotted}) t
 LEFT JOIN {slots} s ON t._ct_slot = s.slot

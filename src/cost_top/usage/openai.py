@@ -17,6 +17,8 @@ from cost_top.usage.tools import answered_tools, called_tools, other_units, serv
 _PICO_PER_TICK = 100
 # Fields of usage that only OpenRouter writes.
 _OPENROUTER = frozenset({"is_byok", "cost_details"})
+# And Perplexity.
+_PERPLEXITY = frozenset({"citation_tokens", "num_search_queries", "search_context_size"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,10 @@ def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool =
     )  # fmt: skip
     if counts.input is None and "miss" in found and "cached" in found:
         counts.input = found["miss"] + found["cached"]
-    _settle_by_total(counts, found.get("total"), reasoning_beside, thoughts_dropped)
+    if counts.output is not None and not _PERPLEXITY.isdisjoint(usage):
+        counts.output += counts.reasoning  # neither its output nor its total holds it
+    else:
+        _settle_by_total(counts, found.get("total"), reasoning_beside, thoughts_dropped)
     counts.cost = found["ticks"] * _PICO_PER_TICK if "ticks" in found else None
     # What was read from the cache is priced as that.
     if (first := found.get("first round")) is not None and counts.input is not None and first < counts.input:

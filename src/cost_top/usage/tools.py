@@ -82,12 +82,13 @@ def other_units(usage: Frame) -> tuple[int, str]:
 
 
 def answered_tools(bodies: Sequence[Frame], model: str) -> tuple[int, str]:
-    """As `server_tools`, of Chat Completions: what always searches, and Groq's tools, which the answer lists."""
+    """As `server_tools`, of Chat Completions: what always searches, and what Groq's and Z.ai's answers list."""
     messages = [
         part(choice, key) for body in bodies for choice in items(body, "choices") for key in ("message", "delta")
     ]
     used = {text(tool, "type") or "executed_tools" for said in messages for tool in items(said, "executed_tools")}
-    return int(bool(_ALWAYS_SEARCH.search(model.lower()))), min(used, default="")
+    searched = _ALWAYS_SEARCH.search(model.lower()) or any(items(body, "web_search") for body in bodies)
+    return int(bool(searched)), min(used, default="")
 
 
 def called_tools(responses: Iterable[Frame], model: str = "") -> tuple[int, str]:
