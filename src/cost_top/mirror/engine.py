@@ -44,8 +44,9 @@ _BY_TIME = {"day", "hour"}
 _NAMES = {each.name_field for each in EVERY_DIMENSION if each.name_field}
 _ALL = 1_000_000_000
 _LATEST = datetime.max.replace(tzinfo=UTC) - 2 * _DAY
-# Days are summed in growing numbers at a time, so that a broad filter over a long window shows something at once.
-_FIRST_DAYS, _MOST_DAYS = 1, 8
+# Days are summed in growing numbers at a time, so that a broad filter over a long window shows something at once: first
+# so many as have so many rows.
+_FIRST_ROWS, _MOST_DAYS = 100_000, 8
 
 
 class Sums:
@@ -211,7 +212,7 @@ class Sums:
             missing = rollups.missing(where, lenses, pieces)
             short = [piece for piece in missing if piece.end - piece.start <= timedelta(hours=1)]
             hours = self._hours(short)
-            for chunk in (*hours, *_growing([piece for piece in missing if piece not in short])):
+            for chunk in (*hours, *self._growing([piece for piece in missing if piece not in short])):
                 database.use_threads(1 if chunk in hours else THREADS)
                 rollups.build(where, lenses, chunk)
                 if time.monotonic() > until:
@@ -224,6 +225,16 @@ class Sums:
         for hour in hours:
             runs.setdefault(hour.start.date() if hour.start < self._mirror.hot_start else None, []).append(hour)
         return list(runs.values())
+
+    def _growing(self, days: list[Slice]) -> Iterator[list[Slice]]:
+        """Days cut into runs that grow up to a limit."""
+        closed = self._mirror.closed
+        rows = max((day.row_count for part in days if (day := closed.get(part.start.date()))), default=0)
+        size = min(max(_FIRST_ROWS // max(rows, 1), 1), _MOST_DAYS)
+        while days:
+            yield days[:size]
+            days = days[size:]
+            size = min(2 * size, _MOST_DAYS)
 
     # Answering
 
@@ -376,12 +387,3 @@ def _days(start: datetime, end: datetime) -> Iterator[date]:
     while datetime(day.year, day.month, day.day) < end:
         yield day
         day += _DAY
-
-
-def _growing(days: list[Slice]) -> Iterator[list[Slice]]:
-    """Days cut into runs that grow up to a limit."""
-    size = _FIRST_DAYS
-    while days:
-        yield days[:size]
-        days = days[size:]
-        size = min(2 * size, _MOST_DAYS)

@@ -39,6 +39,9 @@ _LOOKUP_SECONDS = 300.0
 _SLOWDOWN = 10
 # An answer that is still incomplete follows the one before no sooner than this.
 _SETTLING = 0.3
+# While the window is read, whoever sees some of it is shown more only after so many times as long as composing took:
+# days that came together are summed together, and the readers have the processor meanwhile.
+_FILLING_REST = 3.0
 # Closed days that were not compared for so long are told of.
 _COMPARED = timedelta(minutes=15)
 T = TypeVar("T")
@@ -73,6 +76,7 @@ class LogHub(HubThread):
         self._source: LogSource | None = None
         self._health = Health(False, None, None, None)
         self._polled_at: datetime | None = None
+        self._rests_until = 0.0  # monotonic seconds
         self._month_ends: MonthEnds | None = None
         self.history: History  # once the log is open
         self._engine: LogEngine
@@ -300,10 +304,15 @@ class LogHub(HubThread):
         news = [watch for watch in self.subscriptions if self.is_news(watch, now)]
         shown: dict[tuple[View, tzinfo], tuple[Snapshot, bool]] = {}
         held: dict[HubSubscription, float] = {}  # until when an incomplete answer is held back
+        began = clock()
+        rest = 0.0 if self.history.window_is_read() else self._rests_until - began
         for watch in news:
             if watch not in self.subscriptions:
                 continue
             key = (watch.view, watch.zone)
+            if rest > 0 and watch.is_shown:
+                watch.due, held[watch] = True, rest
+                continue
             if key not in shown:
                 try:
                     shown[key] = self._screens.compose(watch, label, self.state, self._filters())
@@ -324,6 +333,8 @@ class LogHub(HubThread):
             # However many watch, a question waits for one of them at most.
             self.obey()
             self._answer_questions()
+        if shown:
+            self._rests_until = clock() + _FILLING_REST * (clock() - began)
         due = [watch for watch in self.subscriptions if watch.due]
         if news and not due:
             self._screens.forget_all_but({(watch.view, watch.zone) for watch in self.subscriptions})
