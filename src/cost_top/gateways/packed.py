@@ -14,6 +14,7 @@ from cost_top.gateways.normalise import (
     EDGE,
     LOWERED,
     SEPARATOR,
+    absent_texts,
     final_select,
     hashes,
     printable_text,
@@ -44,6 +45,11 @@ class PackedForm:
     def texts(self) -> tuple[str, ...]:
         """The packed fields that are texts."""
         return tuple(name for pack in self.packs for name in pack if field_kind(name) == "text")
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Text fields that no row has."""
+        return absent_texts(self.shape)
 
     def real_select(self, relation: str) -> str:
         """The raw rows of a stream."""
@@ -104,8 +110,13 @@ class PackedForm:
             f"SELECT {time} AS time, fingerprint, content FROM (SELECT *, {hashes(self.shape, True)} FROM {relation})"
         )
 
-    def rows_select(self, relation: str, packs: Collection[str], tags: str, alike: Collection[int] = ()) -> str:
-        """The normal form of raw rows by a table for each pack and one of tags; `alike` ones are those of all rows."""
+    def rows_select(
+        self, relation: str, packs: Collection[str], tags: str, alike: Collection[int], absent: Mapping[str, str]
+    ) -> str:
+        """The normal form of raw rows by a table for each pack and one of tags; `alike` ones are those of all rows.
+
+        `absent` has other types for fields that no row has.
+        """
         names = ", ".join(f'"{pack_name(place)}"' for place in range(len(self.packs)))
         joins = " ".join(
             f'CROSS JOIN (SELECT * EXCLUDE ("{pack_name(place)}") FROM {table})'
@@ -119,7 +130,9 @@ class PackedForm:
         cleaned = f"(SELECT * EXCLUDE ({names}) REPLACE ({self._text('id')} AS id) FROM {relation} {joins})"
         # The user agent may be among the tags.
         ready = [name for name in self.texts if name != "user_agent" or not self.shape.user_agent_tag]
-        return final_select(self.shape, cleaned, False, ready)
+        if "tags" in self.shape.fields:
+            ready.append("tags")
+        return final_select(self.shape, cleaned, False, ready, absent)
 
     def _field(self, name: str, number: int) -> str:
         """A field of a pack as the normal form has it."""

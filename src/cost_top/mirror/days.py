@@ -141,7 +141,8 @@ class Days:
         checks = {day: _check(reader, day) for day in days}
         complete = details or not self._costly
         start, end = _midnight(min(days)), _midnight(max(days)) + _DAY
-        with self._incoming(connection, reader, start, end, details) as incoming:
+        told = sum(int(check.split(" ", 1)[0]) for check in checks.values() if check)
+        with self._incoming(connection, reader, start, end, details, told) as incoming:
             sums = connection.execute(
                 "SELECT CAST(time AS DATE), count(*), sum(fingerprint), sum(content) "
                 f"FROM {incoming.witnesses} GROUP BY 1"
@@ -161,10 +162,11 @@ class Days:
 
     @contextmanager
     def _incoming(
-        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, start: datetime, end: datetime, details: bool
-    ) -> Iterator[Incoming]:
-        """The rows of whole days, as the last ones were: few are read at once, many packed."""
-        if self.rows_a_day * (end - start).days >= _PACKED:
+        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, start: datetime, end: datetime, details: bool,
+        told: int,
+    ) -> Iterator[Incoming]:  # fmt: skip
+        """The rows of whole days: few are read at once, many packed, as the log has `told` or as the last ones were."""
+        if max(told, self.rows_a_day * (end - start).days) >= _PACKED:
             with self._database.many_incoming(connection, reader, start, end, details) as incoming:
                 yield incoming
         else:

@@ -14,6 +14,7 @@ from cost_top.sources.base import PackedForm
 
 # A field has a type of its own where so many rows share a pack: otherwise numbers save nothing.
 _SHARED = 4
+_NO_WORDS, _TAG_WORDS = '"no words"', '"words of tags"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,11 @@ class _Taken:
             self._create(name, self._form.pack_select(place, "packed_values", self._types))
         if (tags := self._form.tags_select("packed_raw")) is not None:
             self._create("packed_tags", tags)
+            self._type_tags(count)
         alike = self._connection.execute("SELECT place FROM packed_values GROUP BY place HAVING count(*) = 1")
         places = [place for (place,) in alike.fetchall()]
-        rows = f"({self._form.rows_select('packed_raw', self._packs, 'packed_tags', places)})"
+        absent = {name: self._types[name] for name in self._form.absent if name in self._types}
+        rows = f"({self._form.rows_select('packed_raw', self._packs, 'packed_tags', places, absent)})"
         packs = zip(self._packs, self._form.packs, strict=True)
         both = (name for name, pack in packs if {"provider", "model"} <= set(pack))
         witnesses = f"({self._form.witnesses_select('packed_raw')})"
@@ -86,29 +89,49 @@ class _Taken:
 
     def drop(self) -> None:
         """Free everything."""
-        for name in (*self._packs, "packed_tags", "packed_words", "packed_values", "packed_raw"):
+        for name in (*self._packs, "packed_tags", "packed_tags_read", "packed_words", "packed_values", "packed_raw"):
             self._connection.execute(f"DROP TABLE IF EXISTS {name}")
-        for kind in self._types.values():
+        for kind in {_NO_WORDS, *(kind.removesuffix("[]") for kind in self._types.values())}:
             self._connection.execute(f"DROP TYPE IF EXISTS {kind}")
 
     def _make_types(self, count: int, texts: Collection[str]) -> None:
-        """A type for each field that says anything, in packs that many rows share."""
+        """A type for each field of packs that many rows share; one for all those that say nothing."""
         shared = f"SELECT place FROM packed_values GROUP BY place HAVING count(*) * {_SHARED} <= {count}"
         said = "SELECT place, unnest(texts) AS text, unnest(range(1, len(texts) + 1)) AS part FROM packed_values"
         self._create(
-            "packed_words",
-            f"SELECT DISTINCT place, part, text FROM ({said} SEMI JOIN ({shared}) USING (place)) "
-            "WHERE text IS NOT NULL",
+            "packed_words", f"SELECT DISTINCT place, part, text FROM ({said} SEMI JOIN ({shared}) USING (place))"
         )
-        found = self._connection.execute("SELECT DISTINCT place, part FROM packed_words").fetchall()
-        for place, part in found:
+        self._connection.execute(f"CREATE TEMP TYPE {_NO_WORDS} AS ENUM ('')")
+        self._types |= dict.fromkeys((name for name in self._form.absent if name not in texts), _NO_WORDS)
+        found = self._connection.execute("SELECT place, part, count(text) FROM packed_words GROUP BY place, part")
+        for place, part, words in found.fetchall():
             name = self._form.packs[place][part - 1]
-            if name not in texts and name in self._form.texts:
-                self._types[name] = f'"words of {name}"'
+            if name in texts or name not in self._form.texts:
+                continue
+            self._types[name] = f'"words of {name}"' if words else _NO_WORDS
+            if words:
                 self._connection.execute(
                     f"CREATE TEMP TYPE {self._types[name]} AS ENUM "
-                    f"(SELECT text FROM packed_words WHERE place = {place} AND part = {part})"
+                    f"(SELECT text FROM packed_words WHERE place = {place} AND part = {part} AND text IS NOT NULL)"
                 )
+
+    def _type_tags(self, count: int) -> None:
+        """A type for tags, where many rows share theirs."""
+        words = "SELECT DISTINCT unnest(final_tags) AS tag FROM packed_tags"
+        lists, told = first_row(
+            self._connection, f"SELECT count(*), (SELECT count(tag) FROM ({words})) FROM packed_tags"
+        )
+        if lists * _SHARED > count or not told:
+            return
+        self._connection.execute(
+            f"CREATE TEMP TYPE {_TAG_WORDS} AS ENUM (SELECT tag FROM ({words}) WHERE tag IS NOT NULL)"
+        )
+        self._types["tags"] = f"{_TAG_WORDS}[]"
+        self._create("packed_tags_read", "FROM packed_tags")
+        self._create(
+            "packed_tags",
+            f"SELECT * REPLACE (CAST(final_tags AS {_TAG_WORDS}[]) AS final_tags) FROM packed_tags_read",
+        )
 
     def _create(self, table: str, select: str) -> None:
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {select}")

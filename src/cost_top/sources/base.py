@@ -162,6 +162,10 @@ class PackedForm(Protocol):
     def texts(self) -> tuple[str, ...]:
         """The packed fields that are texts."""
 
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Text fields that no row has."""
+
     def real_select(self, relation: str) -> str:
         """The raw rows of a stream."""
 
@@ -180,10 +184,12 @@ class PackedForm(Protocol):
     def witnesses_select(self, relation: str) -> str:
         """`time, fingerprint, content` of `LogReader.taken_sql`."""
 
-    def rows_select(self, relation: str, packs: Collection[str], tags: str, alike: Collection[int]) -> str:
+    def rows_select(
+        self, relation: str, packs: Collection[str], tags: str, alike: Collection[int], absent: Mapping[str, str]
+    ) -> str:
         """What `LogReader.normalise_sql` gives, by a table for each pack and one of tags.
 
-        `alike` packs are all rows' the same.
+        `alike` packs are all rows' the same; `absent` has other types for fields that no row has.
         """
 
 
