@@ -72,7 +72,7 @@ def test_an_empty_log(sqlite_log):
 def test_what_cannot_be_read_at_all(tmp_path):
     with pytest.raises(UserError, match="there is no such file"):
         doctor(tmp_path / "none.db")
-    with pytest.raises(UserError, match="needs a source"):
+    with pytest.raises(UserError, match="no source"):
         doctor()
 
 

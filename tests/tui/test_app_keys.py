@@ -55,6 +55,7 @@ async def test_enter_where_nothing_is_left_to_drill_lists_the_requests():
         await pilot.press("enter")
         await pilot.press("enter")
         assert "Requests · newest first" in screen_text(app)
+        assert "⏎ alone  esc back" in screen_text(app).splitlines()[-1]
 
 
 @of_keys("row.up", "row.down", "row.page-up", "row.page-down", "row.first", "row.last")

@@ -125,10 +125,11 @@ def _run() -> tuple[int, str]:
 
 def _told(error: Exception) -> str:
     if isinstance(error, UserError):
-        line = one_line(error, 2000)
+        line = one_line(error, 2000).removeprefix("cost-top: ")  # which stands before every line
     elif isinstance(error, click.UsageError):
         where = error.ctx.command_path.removesuffix(f" {_DEFAULT}") if error.ctx else "cost-top"
-        line = f"{one_line(error.format_message(), 500)} (see {where} --help)"
+        said = one_line(error.format_message(), 500).replace("a valid integer range", "a whole number")
+        line = f"{said} (see {where} --help)"
     elif isinstance(error, click.ClickException):
         line = one_line(error.format_message(), 500)
     elif isinstance(error, OSError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cost_top.cli.options import THREE_WAYS, Resolved, resolve, source_options
+from cost_top.cli.options import Resolved, resolve, source_options
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.format import counted
 from cost_top.model.money import display_usd
@@ -56,7 +56,7 @@ def command(
     """
     settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
     if settings.url is None:
-        raise UserError(THREE_WAYS.splitlines()[0] + " give a database URL, a SQLite file or a name from the config")
+        settings.known_place()  # says which sources there are
     if write_mapping is not None or check_mapping or drift:
         _special(settings, write_mapping, check_mapping)
         return

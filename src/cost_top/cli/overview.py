@@ -250,6 +250,8 @@ def report_table(report: Report, title: str = "") -> str:
     lines.insert(len(lines) - 1, "-" * max(cells(line) for line in lines))
     if title:
         lines.insert(0, clean(title))
+    if report.totals.request_count == 0:
+        lines.append("no requests in this period")
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -44,6 +44,7 @@ class TableWriter:
 
     def __init__(self, out: TextIO, columns: Sequence[str], zone: tzinfo) -> None:
         self._out, self._columns, self._zone = out, columns, zone
+        self._is_empty = True
 
     def begin(self) -> None:
         """See `Writer`."""
@@ -52,12 +53,15 @@ class TableWriter:
 
     def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:
         """See `Writer`."""
+        self._is_empty = False
         cells = [pad(self._cell(row, name), _width(name), _side(name)) for name in self._columns]
         mark = "  changed" if revision > 1 else "  late" if late else ""
         print(f"{'  '.join(cells)}{mark}".rstrip(), file=self._out, flush=True)
 
     def end(self, notes: Sequence[str]) -> None:
         """See `Writer`."""
+        if self._is_empty:
+            print("no requests in this period", file=self._out)
         for note in notes:
             print(f"note: {note}", file=self._out)
 

@@ -11,11 +11,11 @@ import click
 from cost_top.cli.options import resolve, source_options
 from cost_top.insight.why import DIMENSIONS, Driver, Why
 from cost_top.insight.why_asked import explained, parse_against, parse_drivers
-from cost_top.insight.why_text import printed, sentence, times, why_json
+from cost_top.insight.why_text import printed, sentence, times, twins_of, why_json
 from cost_top.model.dimensions import none_text
 from cost_top.model.errors import SourceError, UserError, named, one_line
 from cost_top.model.filter import parse_filter
-from cost_top.model.format import pad
+from cost_top.model.format import pad, tail_of, with_tail
 from cost_top.model.money import display_usd
 from cost_top.model.query import ReportQuery
 from cost_top.model.windows import asked_period
@@ -76,6 +76,8 @@ def told(answer: Why, text: str) -> str:
         if answer.models and answer.factors["mix"] > 0
         else ""
     )
+    if answer.is_empty:
+        return "\n".join((text, *(f"note: {note}" for note in answer.notes))) + "\n"
     lines = [
         text,
         "",
@@ -83,16 +85,18 @@ def told(answer: Why, text: str) -> str:
         + ", ".join(f"{name} {part}{mix if name == 'mix' else ''}" for name, part in parts.items()),
     ]
     for driver in answer.drivers:
-        lines.append(_line(driver, ""))
-        lines += [_line(one, "  ") for one in driver.inside]
+        lines.append(_line(driver, answer, ""))
+        lines += [_line(one, answer, "  ") for one in driver.inside]
     lines += [f"note: {note}" for note in answer.notes]
     return "\n".join(lines) + "\n"
 
 
-def _line(driver: Driver, indent: str) -> str:
+def _line(driver: Driver, answer: Why, indent: str) -> str:
+    tail = one_line(tail_of(driver.value, twins_of(driver, answer)), 60)
     name = one_line(driver.name or driver.value or none_text(driver.dimension), 60)
+    shown = pad(with_tail(name, tail, 40 - len(indent)), 40 - len(indent))
     ratio = times(driver.after.requests, driver.before.requests) + " requests" if driver.before.requests else "new"
     return (
-        f"{indent}{driver.dimension:9} {pad(name, 40 - len(indent))} {display_usd(driver.change, sign=True):>12} "
+        f"{indent}{driver.dimension:9} {shown} {display_usd(driver.change, sign=True):>12} "
         f"{round(driver.share * 100):>4} %  {ratio}"
     )

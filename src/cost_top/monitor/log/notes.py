@@ -63,7 +63,8 @@ def told(mirror: Mirror, query: ReportQuery, report: Report) -> tuple[tuple[str,
     avoided_input, avoided_output = caveats.avoided_input_tokens, caveats.avoided_output_tokens
     if avoided_input or avoided_output:
         notes.append(
-            f"response cache avoided {avoided_input} input and {avoided_output} output tokens, not in the token counts"
+            f"response cache avoided {avoided_input:,} input and {avoided_output:,} output tokens, "
+            "not in the token counts"
         )
     if "tag" in query.group_by:
         notes.append(

@@ -56,7 +56,8 @@ class KeyLine(Lines):
 
     def _hint(self, binding: Binding) -> Content:
         ascii_only = getattr(self.app, "ascii_only", False)
-        label = "" if binding.id in PAIRED else f" {binding.description}"
+        named = getattr(self.screen.focused, "hints", {}).get(binding.id, binding.description)
+        label = "" if binding.id in PAIRED else f" {named}"
         return Content.assemble((key_label(binding, ascii_only), "bold"), (label, MUTED))
 
     def on_click(self, event: events.Click) -> None:

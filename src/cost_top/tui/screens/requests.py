@@ -40,6 +40,8 @@ ORDERS = {"time": "newest first", "cost": "dearest first"}
 class RequestTable(KeyedTable):
     """The listed requests."""
 
+    hints: ClassVar[dict[str, str]] = {"row.open": "alone"}  # what a key is called here
+
     @dataclass
     class Scrolled(Message):
         """Other rows are in sight."""
