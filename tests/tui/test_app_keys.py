@@ -538,6 +538,12 @@ async def test_pickers_find_as_you_type():
         assert feed.view.crumbs[-1].term == Term("session", ("s-2",))
         await pilot.press("t", *"zzz")
         assert "nothing found" in screen_text(app)
+        find, feed.find = feed.find, lambda *asked: None
+        await pilot.press("z")
+        await pilot.resize_terminal(119, 36)
+        assert "looking…" in screen_text(app), "before the answer nobody knows"
+        feed.find = find
+        await pilot.press("backspace")
         await pilot.press("enter", "escape")
         assert len(feed.view.crumbs) == 4
 

@@ -93,6 +93,8 @@ class PickerScreen(Dialog[Found | None]):
         table = self.query_one(KeyedTable)
         if self._number and not self.found:
             said = "still reading…" if self._reading else "nothing found in this window"
+            if self._answered != self._number:
+                said = "looking…"
             table.empty = content((said, MUTED))
         name_width = max(8, table.row_width - _COST - _REQUESTS)
         columns = (
