@@ -59,7 +59,7 @@ async def test_hostile_names_reach_no_terminal(size, tmp_path):
         await pilot.press("l", "down", "y", "e", "c", "enter", "escape", "escape", "u", "down", "escape", "t", "escape")
         await pilot.press("K", "escape")
         await pilot.press("x", *["down"] * 3, "y", "escape", "question_mark", "escape", "z", "z")
-        for _ in NAMES:
+        for _ in NAMES if size == (80, 24) else NAMES[:3]:
             await pilot.press("1", "down", "enter", "slash", "escape")
         await pilot.pause()
 
