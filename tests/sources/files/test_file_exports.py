@@ -226,8 +226,8 @@ def test_files_that_are_gone_are_a_source_that_fails(tmp_path: Path):
     log = open_files(str(path), None, None)
     path.unlink()
     log._looked -= 10
-    with pytest.raises(SourceError, match="the files are gone"):
-        log.refresh()
+    with pytest.raises(SourceError, match="the files are gone"), log.connect() as reader:
+        reader.evidence()
 
 
 def test_broken_lines_are_told_and_cost_no_other_line(tmp_path: Path):

@@ -104,6 +104,32 @@ def test_the_index_tells_what_was_added_from_what_was_changed_and_at_once(tmp_pa
     assert evidence()[0] != changed[0]
 
 
+def test_a_reader_that_stays_sees_every_line_that_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cost_top.sources.files.log._AGAIN_SECONDS", 0.0)
+    folder = sessions(tmp_path / "logs", 2)
+    log = open_files(str(folder), None, tmp_path / "cache")
+    with log.connect() as reader:
+        told = [(reader.newest(), reader.evidence())]
+        for hour in range(1, 5):
+            moment = f"2026-11-20T{12 + hour}:00:00.000Z"
+            add_text(folder / "s000.jsonl", claude_line(f"n{hour}", hour, time=moment, request=f"r{hour}") + "\n")
+            told.append((reader.newest(), reader.evidence()))
+        assert [newest and newest.hour for newest, _ in told[1:]] == [13, 14, 15, 16]
+        assert len({evidence.text for _, evidence in told}) == 5
+
+
+def test_nothing_is_taken_over_under_a_reading(tmp_path: Path):
+    folder = sessions(tmp_path / "logs", 2)
+    log = open_files(str(folder), None, tmp_path / "cache")
+    with log.connect() as reader, log.connect() as other:
+        before = other.evidence()
+        with reader.rows(DAY, None, True):
+            add_text(folder / "s000.jsonl", claude_line("new", 5, request="r2") + "\n")
+            log._looked -= 10
+            assert other.evidence() == before
+        assert other.evidence() != before
+
+
 @pytest.mark.parametrize("block", [1, 2, 7, 64, 4096])
 def test_marked_lines_are_those_of_all_lines_that_hold_a_mark(block: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lines, "_BLOCK", block)

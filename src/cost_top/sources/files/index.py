@@ -76,7 +76,9 @@ class FileIndex:
             if known == {path: _state_of(file) for path, file in present.items()} and not ripe(database):
                 return False
             with writing(database):
-                return self._bring_up(database, present)
+                changed = self._bring_up(database, present)
+            database.execute("PRAGMA wal_checkpoint").fetchall()  # readers see what is in the file itself
+            return changed
 
     def unreadable(self) -> int:
         """Lines that are no records though they should be."""

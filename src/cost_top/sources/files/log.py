@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ def open_files(source: str, mapping: Path | None, cache: Path | None) -> FilesLo
     except SourceError as error:
         raise UserError(f"{error}; check that the files can be read") from None
     found = recognised_log(
-        SqliteDatabase(index.path), lambda: _presets(preset), chosen=preset is not None,
+        SqliteDatabase(index.path, ours=True), lambda: _presets(preset), chosen=preset is not None,
         cache=cache if preset is None else None, said=TABLE,
     )  # fmt: skip
     log = FilesLog(found, index, places, source)
@@ -79,6 +79,7 @@ class FilesLog(SqlLog):
         self._places, self._source = places, source
         self._lock = threading.Lock()
         self._looked = time.monotonic()
+        self._readers = 0  # at work
 
     @property
     def label(self) -> str:
@@ -118,15 +119,25 @@ class FilesLog(SqlLog):
         """See `LogSource`."""
         return FilesReader(self)
 
-    def refresh(self) -> None:
-        """Take over what the files gained, at most twice a second. `SourceError` when they cannot be read."""
+    @contextmanager
+    def looked_at(self) -> Iterator[None]:
+        """Take over what the files gained, at most twice a second. `SourceError` when they cannot be read.
+
+        While somebody reads nothing is taken over: he would read some of it as it was and some as it is.
+        """
         with self._lock:
-            if time.monotonic() - self._looked >= _AGAIN_SECONDS:
+            if not self._readers and time.monotonic() - self._looked >= _AGAIN_SECONDS:
                 files = files_of(self._places)
                 if not files:
                     raise SourceError(f"{one_line(self._source, 200)}: the files are gone")
                 self.index.refresh(files)
                 self._looked = time.monotonic()
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= 1
 
 
 class FilesReader(SqlLogReader):
@@ -136,52 +147,56 @@ class FilesReader(SqlLogReader):
         super().__init__(source)
         self._files = source
 
-    def rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
+    @contextmanager
+    def rows(self, start: datetime, end: datetime | None, details: bool) -> Iterator[Any]:
         """See `LogReader`."""
-        self._files.refresh()
-        return super().rows(start, end, details)
+        with self._files.looked_at(), super().rows(start, end, details) as stream:
+            yield stream
 
-    def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
+    @contextmanager
+    def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> Iterator[Any]:
         """See `ReadsPackedRows`."""
-        self._files.refresh()
-        return super().packed_rows(start, end, details)
+        with self._files.looked_at(), super().packed_rows(start, end, details) as stream:
+            yield stream
 
-    def rows_at(self, times: Sequence[datetime], details: bool = True) -> AbstractContextManager[Any]:
+    @contextmanager
+    def rows_at(self, times: Sequence[datetime], details: bool = True) -> Iterator[Any]:
         """See `LogReader`."""
-        self._files.refresh()
-        return super().rows_at(times, details)
+        with self._files.looked_at(), super().rows_at(times, details) as stream:
+            yield stream
 
-    def fingerprints(self, start: datetime, end: datetime | None) -> AbstractContextManager[Any]:
+    @contextmanager
+    def fingerprints(self, start: datetime, end: datetime | None) -> Iterator[Any]:
         """See `LogReader`."""
-        self._files.refresh()
-        return super().fingerprints(start, end)
+        with self._files.looked_at(), super().fingerprints(start, end) as stream:
+            yield stream
 
     def digest(self, start: datetime, end: datetime) -> str | None:
         """See `LogReader`."""
-        self._files.refresh()
-        return super().digest(start, end)
+        with self._files.looked_at():
+            return super().digest(start, end)
 
     def evidence(self) -> Evidence:
         """See `LogReader`. The index counts for itself: its file says nothing for seconds after a write."""
-        self._files.refresh()
-        place = super().evidence().place
-        identity, changes, inserts = self.session.values(MADE_BY)[0]
-        return Evidence(place, f"{identity}:{changes}", f"{identity}:{inserts}", at_once=True)
+        with self._files.looked_at():
+            place = super().evidence().place
+            identity, changes, inserts = self.session.values(MADE_BY)[0]
+            return Evidence(place, f"{identity}:{changes}", f"{identity}:{inserts}", at_once=True)
 
     def newest(self) -> datetime | None:
         """See `LogReader`."""
-        self._files.refresh()
-        return super().newest()
+        with self._files.looked_at():
+            return super().newest()
 
     def oldest(self) -> datetime | None:
         """See `LogReader`."""
-        self._files.refresh()
-        return super().oldest()
+        with self._files.looked_at():
+            return super().oldest()
 
     def day_counts(self, start: date, end: date) -> Iterator[DayCount]:
         """See `LogReader`."""
-        self._files.refresh()
-        yield from super().day_counts(start, end)
+        with self._files.looked_at():
+            yield from super().day_counts(start, end)
 
 
 def _index_path(places: tuple[str, ...], kind: Kind, cache: Path | None) -> Path:

@@ -47,12 +47,16 @@ class SqliteDatabase:
 
     The heads of the file and of `-shm` are read through descriptors that are never closed: closing any descriptor of a
     file makes a process forget the locks it holds on it, those of SQLite's own readers among them.
+
+    A file that this process also writes through another copy of SQLite (`ours`) is only ever opened as immutable: the
+    two would take no notice of each other's locks, and remove each other's write-ahead log.
     """
 
     name = "sqlite"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ours: bool = False) -> None:
         self.path = path.expanduser()
+        self._ours = ours
         self._written = False  # since it was first opened: a writer comes and goes
         self._header: tuple[int, tuple[int, int]] | None = None  # an open descriptor, and the file it is of
         self._index: tuple[int, int] | None = None  # an open descriptor of `-shm`, and its inode
@@ -95,10 +99,14 @@ class SqliteDatabase:
         now = self._state()
         if not isinstance(opened_on, _State) or opened_on.file != now.file:
             return False  # another file has taken the name
+        is_whole = opened_on.content[:3] == now.content[:3]
+        if self._ours:
+            return is_whole
         if not opened_on.immutable:
             # A writer that starts anew makes a new write-ahead log, which is not seen yet. A reader goes by the index
-            # of that alone: the pages that it holds it would keep when another file is copied over this one.
-            return opened_on.ahead == now.ahead and (not now.ahead or opened_on.content[:3] == now.content[:3])
+            # of that alone: the pages that it holds it would keep when another file is copied over this one, and when
+            # the log it was opened on was removed and another came and went.
+            return opened_on.ahead == now.ahead and (is_whole or not self._write_ahead_logged(now.file))
         self._written = self._written or opened_on != now
         return not self._written
 
@@ -247,7 +255,7 @@ class SqliteDatabase:
             ahead = size = 0
         content = (here.st_size, here.st_mtime_ns, here.st_ctime_ns, size)
         file = (here.st_dev, here.st_ino)
-        immutable = not size and not self._written and self._write_ahead_logged(file)
+        immutable = self._ours or (not size and not self._written and self._write_ahead_logged(file))
         return _State(file, ahead, content, immutable)
 
     def _write_ahead_logged(self, file: tuple[int, int]) -> bool:
