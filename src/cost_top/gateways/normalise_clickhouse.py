@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 from cost_top.gateways.dialects.clickhouse import quoted_text
 from cost_top.gateways.normalise import input_tokens_sql, is_request_sql, output_tokens_sql
-from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, Names, Typed, typed_columns
+from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, TAGS_TEXT, Names, Typed, typed_columns
 from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
 from cost_top.model.record import FIELDS
 from cost_top.model.secret import BEARER_RE2, KEY_RE2, KIND_RE2, MAYBE_KEY_RE2
@@ -44,7 +44,7 @@ def normal_select(
 def _final(shape: RawShape, wanted: Collection[str], known: Collection[str]) -> list[str]:
     columns = ["us", "fromUnixTimestamp64Micro(us, 'UTC') AS time"]
     tagged = "tags" in shape.fields
-    if "tags" in wanted:
+    if not {"tags", TAGS_TEXT}.isdisjoint(wanted):
         columns.append(f"{'tags_text' if tagged else NO_TEXT} AS tags_text")
     for name, kind in FIELDS:
         if name == "time" or name not in wanted:

@@ -9,6 +9,7 @@ from cost_top.gateways.normalise import LOWERED, value_sql
 from cost_top.gateways.shape import RawShape, field_kind
 
 NO_TEXT = "''"
+TAGS_TEXT = "tags_text"  # wanted alone: the raw text of tags without the tags in it
 LOWER = LOWERED
 # What all input is put together of, and what tells a request from money that comes back.
 INPUT = ("cached_input_tokens", "cache_creation_input_tokens")
@@ -62,6 +63,6 @@ def _is_part(name: str, shape: RawShape, wanted: Collection[str]) -> bool:
     return (
         (name in INPUT and "input_tokens" in wanted)
         or (name == "reasoning_tokens" and "output_tokens" in wanted)
-        or (name == "tags" and "user_agent" in wanted and shape.user_agent_tag is not None)
+        or (name == "tags" and (TAGS_TEXT in wanted or ("user_agent" in wanted and shape.user_agent_tag is not None)))
         or (name in COUNTED and "counted" in wanted)
     )

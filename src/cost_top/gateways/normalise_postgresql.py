@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from cost_top.gateways.dialects.postgresql_sql import bigint_or_null
 from cost_top.gateways.normalise import input_tokens_sql, is_request_sql, output_tokens_sql
-from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, Names, TagLists, Typed, typed_columns
+from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, TAGS_TEXT, Names, TagLists, Typed, typed_columns
 from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
 from cost_top.model.record import FIELDS
 from cost_top.model.secret import BEARER_RE2, KEY_RE2, KIND_RE2, MAYBE_KEY_RE2
@@ -79,7 +79,7 @@ def _final(
 ) -> list[str]:  # fmt: skip
     columns = ["us", "timestamp '1970-01-01' + us * interval '1 microsecond' AS time"]
     has_tags = "tags" in shape.fields
-    if "tags" in wanted:
+    if not {"tags", TAGS_TEXT}.isdisjoint(wanted):
         columns.append(f"{'tags_text' if has_tags else NO_TEXT} AS tags_text")
     for name, kind in FIELDS:
         if name == "time" or name not in wanted or (name == "tags" and not tagged):

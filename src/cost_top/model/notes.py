@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 # "figures": said by cost-top of its figures; "rates": these are dollars by its rates, not the source's bill;
-# "source": quotes what the source said when it failed, which may name where it is.
-Origin = Literal["figures", "rates", "source"]
+# "rollup": they are the gateway's own sums, not the log's; "source": quotes what the source said when it failed, which
+# may name where it is.
+Origin = Literal["figures", "rates", "rollup", "source"]
 
 
 class Note(str):

@@ -256,6 +256,7 @@ class Snapshot:
     spend: Spend
     burn: Burn
     chart: tuple[TimeBar, ...] = ()
+    chart_remark: str = ""  # what its figures are, where they are not the log's own: "rollup"
     lenses: tuple[Lens, ...] = ()
     trust: Trust = field(default_factory=Trust)
     state: Live | Stale | None = None  # None before the first answer

@@ -28,7 +28,7 @@ from cost_top.model.snapshot import (
 )
 from cost_top.model.windows import Period, floor
 from cost_top.overview.needs import Needs, days_held
-from cost_top.overview.panels import chart, lens_of
+from cost_top.overview.panels import chart, chart_remark, lens_of
 from cost_top.overview.periods import HOUR, HOURS_SHOWN, MINUTE
 from cost_top.overview.replies import cost_of, report_of, stretches_of, totals_of, whole_of
 
@@ -71,6 +71,7 @@ def compose(needs: Needs, replies: Replies, knows: Knows, facts: Facts) -> Snaps
         burn=_burn(needs, replies, knows),
         days=_days(needs, replies),
         chart=chart(needs, replies),
+        chart_remark=chart_remark(replies),
         lenses=tuple(lens for panel in needs.panels if (lens := lens_of(needs, replies, *panel)) is not None),
         trust=_trust(replies, total, facts),
         state=facts.state,

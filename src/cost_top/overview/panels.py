@@ -35,6 +35,12 @@ def chart(needs: Needs, replies: Replies) -> tuple[TimeBar, ...]:
     return tuple(bars)
 
 
+def chart_remark(replies: Replies) -> str:
+    """What the chart's figures are, where they are not the log's own."""
+    report = report_of(replies, "chart")
+    return next((note for note in report.notes if origin_of(note) == "rollup"), "") if report is not None else ""
+
+
 def _value(shown: Shown, bar: Measures, timed: Measures | None) -> int | None:
     if not shown.name:
         return None

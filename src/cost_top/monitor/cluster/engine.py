@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from cost_top.model.query import (
     ReportQuery,
     ReportRow,
     TrustSums,
+    added,
     key_columns,
     known_measures,
     without_untold,
@@ -28,6 +29,7 @@ from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
 from cost_top.monitor.cluster.pieces import Piece
 from cost_top.monitor.cluster.reports import asked_report, asked_requests
+from cost_top.monitor.cluster.rollups import ROLLUP, Bar, Rollups
 from cost_top.monitor.cluster.single import one_by_one
 from cost_top.monitor.cluster.statements import BARS, LENSES, micros_of
 from cost_top.monitor.cluster.sums import TRUSTED, Sums
@@ -49,6 +51,7 @@ class ClusterEngine:
         self.knows = knows or Knows()
         self._cluster = cluster
         self._sums = Sums(cluster, max(_LEAST_SETTLED, cluster.log.overlap), NewestRows(cluster))
+        self._rollups = Rollups(cluster)
         self._fine: dict[tuple[object, ...], Report] = {}  # of this tick
         self._timed: Rested[Report] = Rested()
         self._oldest: datetime | None = None
@@ -97,7 +100,11 @@ class ClusterEngine:
             for need in needs:
                 if need.comparison is comparison and not self._is_before_the_log(need):
                     lenses = _lenses_of(need)
-                    for piece in self._pieces(need) if lenses else ():
+                    parts = self._pieces(need) if lenses else ()
+                    if _may_be_rolled_up(need):
+                        self._rollups.look(parts, need.edges)
+                    told = self._rolled_up(need, parts)
+                    for piece in [piece for piece in parts if piece not in told]:
                         wanted.setdefault(need.query.where, {}).setdefault(piece, {}).update(dict.fromkeys(lenses))
             for where, pieces in wanted.items():
                 self._sums.refresh(where, ("provider",), pieces)
@@ -111,6 +118,10 @@ class ClusterEngine:
         end = None if need.open_end or ends_now else need.query.end
         return self._sums.pieces(start, end) if end is None or start < end else ()
 
+    def _rolled_up(self, need: Need, pieces: Sequence[Piece]) -> Mapping[Piece, Bar]:
+        """What the gateway's own sums tell of a need."""
+        return self._rollups.days(pieces, need.edges) if _may_be_rolled_up(need) else {}
+
     def _is_before_the_log(self, need: Need) -> bool:
         before = self._oldest is None or need.query.start < self._oldest
         # Where it is cut into stretches, those that the log has are told.
@@ -122,7 +133,9 @@ class ClusterEngine:
         lenses, pieces = _lenses_of(need), self._pieces(need)
         if not lenses:
             return self._at_once(need, ask)
-        lacking = {piece for _, piece in self._sums.missing(need.query.where, lenses, pieces)}
+        told = self._rolled_up(need, pieces)
+        summed = [piece for piece in pieces if piece not in told]
+        lacking = {piece for _, piece in self._sums.missing(need.query.where, lenses, summed)}
         missing = Missing(len(pieces) - len(lacking), len(pieces)) if lacking else None
         if need.comparison and missing is not None:
             return Reply(missing=missing)
@@ -133,7 +146,7 @@ class ClusterEngine:
     ) -> Report:  # fmt: skip
         query, sums, as_of = need.query, self._sums, self._as_of
         if need.edges:
-            return self._by_stretch(need, pieces)
+            return self._by_stretch(need, pieces, self._rolled_up(need, pieces))
         dimension = query.group_by[0] if query.group_by else None
         if need.beside and dimension is not None:
             costs = sums.costs(query.where, dimension, pieces)
@@ -151,23 +164,31 @@ class ClusterEngine:
         report = Report(key_columns((dimension,)), limited, totals, len(found), as_of, trust=trust)
         return self._cluster.names.named(report)
 
-    def _by_stretch(self, need: Need, pieces: Sequence[Piece]) -> Report:
-        by_provider = bool(need.query.group_by)
+    def _by_stretch(self, need: Need, pieces: Sequence[Piece], told: Mapping[Piece, Bar]) -> Report:
         edges = [micros_of(edge) for edge in need.edges]
-        found: dict[tuple[str | None, ...], tuple[int, ...]] = {}
-        for provider, start, one in self._sums.bars(need.query.where, pieces):
+        found: dict[tuple[str | None, ...], tuple[int | None, ...]] = {}
+
+        def add(provider: str | None, start: int, figures: tuple[int | None, ...]) -> None:
             if start >= edges[-1] and not need.open_end:
-                continue
+                return
             # A window begins within its first bar; what is stamped after the end is in the last one.
-            place = min(max(bisect_right(edges, start) - 1, 0), len(edges) - 2)
-            key = (provider, str(place)) if by_provider else (str(place),)
-            figures = tuple(getattr(one, name) or 0 for name in _SHOWN)
+            place = str(min(max(bisect_right(edges, start) - 1, 0), len(edges) - 2))
+            key = (provider, place) if need.query.group_by else (place,)
             known = found.get(key)
-            found[key] = tuple(map(int.__add__, known, figures)) if known is not None else figures
+            found[key] = tuple(map(added, zip(known, figures, strict=True))) if known is not None else figures
+
+        summed = [piece for piece in pieces if piece not in told]
+        for provider, start, one in self._sums.bars(need.query.where, summed):
+            add(provider, start, tuple(getattr(one, name) or 0 for name in _SHOWN))
+        for piece, bar in told.items():
+            for provider, figures in bar.items():
+                add(provider, piece.start, tuple(figures[name] for name in _SHOWN))
         rows = tuple(
-            ReportRow(key, known_measures(**dict(zip(_SHOWN, figures, strict=True)))) for key, figures in found.items()
+            ReportRow(key, known_measures(cost or 0, **dict(zip(_SHOWN[1:], figures, strict=True))))
+            for key, (cost, *figures) in found.items()
         )
-        return Report((*need.query.group_by, STRETCH), rows, Measures(), len(rows), self._as_of)
+        notes = (ROLLUP,) if told else ()
+        return Report((*need.query.group_by, STRETCH), rows, Measures(), len(rows), self._as_of, notes)
 
     # What needs the rows themselves
 
@@ -205,6 +226,11 @@ class ClusterEngine:
                 rows.append(ReportRow((str(edges.index(int(at))),), measures))
         rows.sort(key=lambda row: int(row.key[0] or 0))
         return Report((STRETCH,), tuple(rows), totals, len(rows), self._as_of)
+
+
+def _may_be_rolled_up(need: Need) -> bool:
+    """Whether a gateway's own sums of days may stand for the log's: in the chart of all requests."""
+    return need.name == "chart" and not need.query.where
 
 
 def _lenses_of(need: Need) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ and are counted. A field that a log does not have is no expression.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import reduce
 
 from cost_top.gateways.dialects.clickhouse import quoted_text
@@ -44,6 +44,8 @@ _FACTORS = (
 )  # fmt: skip
 # In the normal form its words are in small letters, without blanks around them.
 _OWNER = "ifNull(\"credential_type\", '') = 'byok'"
+_PROVIDER, _TOKEN = '"provider"', '"token"'
+_FEW = (_PROVIDER, '"model"', '"credential_type"')
 _BESIDE = ("audio_input_tokens", "audio_output_tokens", "image_output_tokens", "web_search_count")
 
 
@@ -55,40 +57,63 @@ class ClickhousePlain:
         trust: bool,
     ) -> str:  # fmt: skip
         """See `PlainSpelling`."""
-        columns = [f"{piece} AS piece", f"{name or 'CAST(NULL AS Nullable(String))'} AS told"]
-        groups, names = [], []
+        columns = [f"{piece} AS piece", *([f"{name} AS told"] if name is not None else [])]
         for number, column, size in keys:
             columns.append(f"ifNull(CAST({column} AS Nullable(String)), '') AS k{number}")
-            names.append(f"k{number}")
-            groups.append(f"(piece, k{number}" + (f", q{number})" if size else ")"))
             if size:
                 columns.append(f"toInt64(intDiv(us, {size})) AS q{number}")
         if trust:
-            columns.append("toString(ct_trust) AS k_trust")
-            names.append("k_trust")
-            groups.append("(piece, k_trust)")
+            columns.append(f"toString(ct_trust) AS k{len(keys)}")
+        groups = _groups(keys, trust, name)
+        names = ", ".join(f"k{number}" for number in _told(keys, trust))
         stretches = [f"q{number}" for number, _, size in keys if size]
+        named = "if(isNull(told), 0, max(us)), told" if name is not None else "0, NULL"
         sums = ", ".join(f"sum({'toInt128' if each in MONEY_MEASURES else ''}(ct_{each}))" for each in _SUMMED)
         wanted = [*(f"ct_{each}" for each in _SUMMED), *(["ct_trust"] if trust else [])]
         steps = [*_priced(fields, sheet), *(_trust(fields) if trust else ())]
         priced = _in_steps(rows, fields, steps, [*wanted, *columns, "us"])
         return (
-            f"SELECT grouping({', '.join(names)}), [{', '.join(names)}], {' + '.join(stretches) or '0'}, piece, "
-            f"max(us), maxIf(us, isNotNull(told)), argMax(told, us), {sums} "
+            f"SELECT grouping({names}), [{names}], {' + '.join(stretches) or '0'}, piece, max(us), {named}, {sums} "
             f"FROM (SELECT us, {', '.join([*wanted, *columns])} FROM ({priced})) "
             f"GROUP BY GROUPING SETS ({', '.join(groups)})"
         )
 
-    def lens(self, place: int, values: Sequence[str]) -> tuple[int, str]:
+    def lenses(self, place: int, values: Sequence[str], keys: PlainKeys, trust: bool) -> Iterator[tuple[int, str]]:
         """See `PlainSpelling`."""
-        number = len(values) - (place ^ (1 << len(values)) - 1).bit_length()
-        return number, values[number]
+        sized = {number for number, _, size in keys if size}
+        left_out = [number for number, *_ in keys if number not in _told(keys, trust)]
+        for bit, (number, value) in enumerate(zip(reversed(_told(keys, trust)), reversed(values), strict=True)):
+            if place >> bit & 1:
+                continue
+            yield number, value
+            if number in sized:
+                yield from ((other, value) for other in left_out)
 
     def odd(self, rows: str, fields: Collection[str], sheet: Sheet) -> str:
         """See `PlainSpelling`."""
         told = ", ".join(f'"{name}"' for name in fields)
         flagged = _in_steps(rows, fields, _until_odd(fields, sheet), [*fields, "ct_odd"])
         return f"SELECT {told} FROM ({flagged}) WHERE ct_odd"
+
+
+def _told(keys: PlainKeys, trust: bool) -> list[int]:
+    """The numbers of the keys that rows are grouped by: stretches of time by provider tell the providers too."""
+    stretched = any(size for _, _, size in keys)
+    told = [number for number, column, _ in keys if not (stretched and column == _PROVIDER)]
+    return [*told, *([len(keys)] if trust else [])]
+
+
+def _groups(keys: PlainKeys, trust: bool, name: str | None) -> list[str]:
+    """The grouping sets. What has few values is one set: what each set costs is a look at every row."""
+    told = _told(keys, trust)
+    few = [f"k{number}" for number, column, _ in keys if column in _FEW and number in told]
+    few += [f"k{len(keys)}"] if trust else []
+    groups = [f"(piece, {', '.join(few)})"] if few else []
+    for number, column, size in keys:
+        if column not in _FEW:
+            beside = [f"q{number}"] if size else ["told"] if column == _TOKEN and name is not None else []
+            groups.append(f"({', '.join(['piece', f'k{number}', *beside])})")
+    return groups
 
 
 def _in_steps(rows: str, fields: Collection[str], columns: Sequence[str], wanted: Sequence[str]) -> str:
@@ -195,7 +220,7 @@ def _priced(known: Collection[str], sheet: Sheet) -> list[str]:
         f"{_of(FIRST, '_ct_number')} AS _ct_first_verdict",
         f"_ct_first_verdict + (_ct_first_verdict = {ZERO}) * ({_of(SECOND, '_ct_zero_number')} - {ZERO})"
         " AS _ct_verdict",
-        *(f"{_of([getattr(each, name) for each in VERDICTS], '1 + _ct_verdict')} AS _ct_v_{name}" for name in _FACTORS),
+        *(f"bitTest(toUInt32({_bits(name)}), _ct_verdict) AS _ct_v_{name}" for name in _FACTORS),
         "_ct_market * _ct_v_cost_by_rates + _ct_reported * _ct_v_cost_as_reported AS ct_total_cost",
         "bitOr(bitAnd(_ct_own > 0, _ct_v_list_as_told), bitAnd(_ct_own < 0, _ct_v_refund)) AS _ct_by_own",
         "bitOr(_ct_v_refund, bitAnd(_ct_reported > 0, bitOr(_ct_v_list_as_reported, bitAnd(_ct_v_list_if_unknown, "
@@ -211,6 +236,11 @@ def _priced(known: Collection[str], sheet: Sheet) -> list[str]:
         "bitAnd(ct_request_count, _ct_failed) AS ct_error_count",
         "_ct_v_unpriced AS ct_unpriced_count",
     ]
+
+
+def _bits(name: str) -> int:
+    """A factor of each verdict as the bits of a number, the first verdict's the lowest."""
+    return sum(getattr(each, name) << place for place, each in enumerate(VERDICTS))
 
 
 def _of(values: Sequence[int], place: str) -> str:

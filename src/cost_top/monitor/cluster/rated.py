@@ -69,8 +69,9 @@ class Rated:
     def sheet(self, periods: Periods) -> Sheet:
         """The same as lists."""
         self._look(periods)
-        models = [((*logged, *rest), shown) for logged, shown in self._spelled().items()
-                  for rest in dict.fromkeys((mode, region) for _, _, mode, region in self._models)]  # fmt: skip
+        models = {((one, other, mode, region), shown)
+                  for provider, model, mode, region in self._models
+                  for one, other, shown in self._spellings(provider, model)}  # fmt: skip
         return sheet_of(models, self._statements.join.book, periods)
 
     def _look(self, periods: Periods) -> tuple[int, int]:
@@ -86,14 +87,15 @@ class Rated:
 
     def _spelled(self) -> dict[tuple[str | None, str | None], tuple[str | None, str | None]]:
         """Provider and model as rows may say them, with what is shown of both."""
-        spelled: dict[tuple[str | None, str | None], tuple[str | None, str | None]] = {}
-        for provider, model, _, _ in self._models:
-            shown = (self._texts.shown("provider", provider), self._texts.shown("model", model))
-            # A filter compares what is shown, so rows may come that way too.
-            for one in {provider, shown[0]}:
-                for other in {model, shown[1]}:
-                    spelled[one, other] = shown
-        return spelled
+        return {(one, other): shown for provider, model, _, _ in self._models
+                for one, other, shown in self._spellings(provider, model)}  # fmt: skip
+
+    def _spellings(
+        self, provider: str | None, model: str | None
+    ) -> list[tuple[str | None, str | None, tuple[str | None, str | None]]]:
+        """The same of one of them: a filter compares what is shown, so rows may come that way too."""
+        shown = (self._texts.shown("provider", provider), self._texts.shown("model", model))
+        return [(one, other, shown) for one in {provider, shown[0]} for other in {model, shown[1]}]
 
     def _made_rates(self) -> Rates:
         join = self._statements.join

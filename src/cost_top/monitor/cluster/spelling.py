@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from cost_top.gateways.normalise_placed import Names, TagLists
@@ -21,12 +21,15 @@ class PlainSpelling(Protocol):
         trust: bool,
     ) -> str:  # fmt: skip
         """As `Spelling.by_lens`, over rows of the normal form with these fields; those that the log does not have are
-        left out. What `lens` takes apart stands first. Behind the additive measures stand how many rows were added and
-        how many are odd. With `trust` one number more, of the keys of `verdicts.trust_sums`; '' is no key.
+        left out. What `lenses` takes apart stands first. Behind the additive measures stand how many rows were added
+        and how many are odd. With `trust` one number more, of the keys of `verdicts.trust_sums`; '' is no key. A key
+        may come in several rows, the name of each in one of them.
         """
 
-    def lens(self, place: int, values: Sequence[str]) -> tuple[int, str]:
-        """Number and key of what the first two columns tell."""
+    def lenses(self, place: int, values: Sequence[str], keys: PlainKeys, trust: bool) -> Iterator[tuple[int, str]]:
+        """Number and key of each lens that the first two columns of a row are of; all lenses of a row together have
+        the number of each lens once for each request.
+        """
 
     def odd(self, rows: str, fields: Collection[str], sheet: Sheet) -> str:
         """The odd rows of the normal form."""

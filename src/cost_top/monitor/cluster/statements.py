@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from cost_top.gateways.mapping import LogStatements
-from cost_top.gateways.normalise_placed import COUNTED, INPUT, Names, TagLists
+from cost_top.gateways.normalise_placed import COUNTED, INPUT, TAGS_TEXT, Names, TagLists
 from cost_top.gateways.shape import RawShape, field_kind
 from cost_top.mirror.measures import ADDITIVE, TRUST
 from cost_top.mirror.names import NAMED
@@ -22,7 +22,7 @@ from cost_top.model.filter import Filter
 from cost_top.model.query import DIMENSIONS, TIME_DIMENSIONS
 from cost_top.model.record import FIELD_NAMES
 from cost_top.monitor.cluster.sheet import Sheet
-from cost_top.monitor.cluster.spelling import PlainSpelling, Spelling
+from cost_top.monitor.cluster.spelling import PlainKeys, PlainSpelling, Spelling
 from cost_top.pricing.rate_join import RateJoin
 
 # What a request's price and the measures are made of.
@@ -38,7 +38,7 @@ LENSES = tuple(name for name in DIMENSIONS if name not in TIME_DIMENSIONS)
 BARS = "bars"  # providers by quarters of an hour
 SIZES = {BARS: 900_000_000}  # microseconds
 _LENS_COLUMNS = {"tag": "tags_text", BARS: "provider"}
-_LENS_FIELDS = {"tag": "tags", BARS: "provider"}
+LENS_FIELDS = {"tag": TAGS_TEXT, BARS: "provider"}
 _MODEL = ("provider", "model", "mode", "region")
 
 Periods = Sequence[tuple[datetime, datetime | None]]
@@ -72,7 +72,7 @@ def _compared(where: Filter) -> set[str]:
 
 def _told_by(wanted: Collection[str]) -> set[str]:
     """The columns of the normal form with these fields."""
-    return {*wanted, "us", "time", *(["tags_text"] if "tags" in wanted else [])}
+    return {*wanted, "us", "time", *([TAGS_TEXT] if "tags" in wanted else [])}
 
 
 def looks_at_prices(where: Filter) -> bool:
@@ -119,7 +119,7 @@ class Statements:
             fields.add("reasoning_tokens")
         if "counted" in wanted:
             fields.update(COUNTED)
-        if self.tells_agent(wanted):
+        if self.tells_agent(wanted) or TAGS_TEXT in wanted:
             fields.add("tags")
         return self.spelled.normal(self._shape, self._log.narrow(fields, periods), wanted, shown, self.lookups, tags)
 
@@ -130,7 +130,7 @@ class Statements:
     def tag_texts(self, periods: Periods, limit: int) -> str:
         """The raw texts of tags, each once."""
         return (
-            f"SELECT DISTINCT tags_text FROM ({self.normal(periods, ('tags',))}) AS told "
+            f"SELECT DISTINCT tags_text FROM ({self.normal(periods, (TAGS_TEXT,))}) AS told "
             f"WHERE tags_text <> '' LIMIT {limit}"
         )
 
@@ -169,16 +169,21 @@ class Statements:
     ) -> str:  # fmt: skip
         """As `lenses`, without a table of rates and without odd rows; see `PlainSpelling`."""
         known = self._shape.fields
-        keys = [(place, _LENS_COLUMNS.get(name, f'"{name}"'), SIZES.get(name, 0)) for place, name in enumerate(lenses)]
         named = "token_name" if "token" in lenses and "token_name" in known else None
         wanted = {*(name for name in PRICED_BY if name in known and name != "latency_ms"), *_MODEL, "counted"}
-        wanted |= {_LENS_FIELDS.get(name, name) for name in lenses} | filter_fields(where)
+        wanted |= {LENS_FIELDS.get(name, name) for name in lenses} | filter_fields(where)
         wanted |= {"user", "token"} if trust else set()
         wanted |= {named} if named is not None else set()
         rows = self.normal(periods, wanted, _compared(where))
         if where:
             rows = f"SELECT * FROM ({rows}) WHERE {condition}"
-        return self._plain.sums(rows, _told_by(wanted), sheet, self.spelled.piece(edges), named, keys, trust)
+        return self._plain.sums(rows, _told_by(wanted), sheet, self.spelled.piece(edges), named,
+                                self.plain_keys(lenses), trust)  # fmt: skip
+
+    @staticmethod
+    def plain_keys(lenses: Sequence[str]) -> PlainKeys:
+        """What `plain` groups by."""
+        return [(place, _LENS_COLUMNS.get(name, f'"{name}"'), SIZES.get(name, 0)) for place, name in enumerate(lenses)]
 
     @property
     def _plain(self) -> PlainSpelling:

@@ -16,7 +16,7 @@ from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
 from cost_top.monitor.cluster.pieces import DAY, FOREVER, QUARTER, Piece, chunks, closed_pieces, periods
 from cost_top.monitor.cluster.sheet import Sheet
-from cost_top.monitor.cluster.statements import BARS, looks_at_prices, micros_of
+from cost_top.monitor.cluster.statements import BARS, LENS_FIELDS, looks_at_prices, micros_of
 from cost_top.monitor.cluster.verdicts import trust_sums
 
 Key = tuple[str | None, ...]
@@ -220,21 +220,23 @@ class Sums:
         self, where: Filter, lenses: Sequence[str], pieces: Sequence[Piece], trust: bool
     ) -> Iterable[Sequence[Any]]:  # fmt: skip
         """As `_summed`; what `trust_sums` takes of each of its keys is numbered after the lenses."""
-        cluster, spelled = self._cluster, self._cluster.statements.spelled.plain
+        cluster, statements = self._cluster, self._cluster.statements
+        spelled = statements.spelled.plain
         assert spelled is not None
         within, odd = periods(pieces), 0
         sheet, parameters = cluster.sheet(within), {}  # type: Sheet, dict[str, object]
-        condition = cluster.statements.condition(where, parameters)
+        condition = statements.condition(where, parameters)
         edges = sorted(piece.start for piece in pieces)
-        sql = cluster.statements.plain(within, sheet, where, condition, edges, lenses, trust)
+        sql = statements.plain(within, sheet, where, condition, edges, lenses, trust)
+        keys = statements.plain_keys(lenses)
         for place, values, *rest, rows, odds in cluster.ask(sql, parameters):
-            number, value = spelled.lens(place, values)
-            if number == len(lenses):
-                figures = dict(zip(ADDITIVE_NAMES, rest[5:], strict=True))
-                yield number, value, *rest[:5], rows, figures["total_cost"], figures["market_cost"]
-                continue
-            odd += odds if number == 0 else 0
-            yield number, self._shown(lenses[number], value or None), *rest
+            for number, value in spelled.lenses(place, values, keys, trust):
+                if number == len(lenses):
+                    figures = dict(zip(ADDITIVE_NAMES, rest[5:], strict=True))
+                    yield number, value, *rest[:5], rows, figures["total_cost"], figures["market_cost"]
+                    continue
+                odd += odds if number == 0 else 0
+                yield number, self._shown(lenses[number], value or None), *rest
         if odd:
             yield from self._priced(where, lenses, pieces, trust, sheet)
 
@@ -243,7 +245,7 @@ class Sums:
     ) -> Iterable[Sequence[Any]]:  # fmt: skip
         """As `_summed`, of rows that are priced one by one; the `odd` ones of a sheet alone."""
         cluster = self._cluster
-        fields = {"tags" if lens == "tag" else "provider" if lens == BARS else lens for lens in lenses}
+        fields = {LENS_FIELDS.get(lens, lens) for lens in lenses}
         keys = fields | ({"token_name"} if "token" in fields else set()) | {"user", "token"}
         source, condition, parameters = cluster.source(periods(pieces), where, keys, odd=odd)
         edges = sorted(piece.start for piece in pieces)

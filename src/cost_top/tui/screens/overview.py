@@ -110,7 +110,9 @@ class OverviewScreen(Screen[None]):
             card.show_snapshot(snapshot)
         counting = "" if snapshot.is_settled("chart", "chart:times") else " …"
         measure = shown_named(snapshot.view.measure).title
-        title = Content(f"9 {measure}{SEPARATOR}{period_name(snapshot.period, snapshot, self._zone)}{counting}")
+        period = f"{period_name(snapshot.period, snapshot, self._zone)}{counting}"
+        told = [measure, period, *([snapshot.chart_remark] if snapshot.chart_remark else [])]
+        title = Content(f"9 {SEPARATOR.join(told)}")
         self.query_one(SpendChart).show_snapshot(snapshot, title)
         for table in self.query(LensTable):
             table.show_snapshot(snapshot)
