@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cost_top.model.query import ReportQuery
+from cost_top.monitor.cluster import answers
+from cost_top.monitor.cluster.answers import ClusterAnswers
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.reports import asked_report
 from cost_top.pricing.book import RateBook
@@ -157,6 +159,33 @@ def test_of_both_tables_the_rows_say_which_is_kept(writer, events, observations,
     # A user may name one of them.
     assert open_log(writer.location, "langfuse").preset.name == "langfuse"
     assert open_log(writer.location, "langfuse-v4").preset.name == "langfuse-v4"
+
+
+def test_an_install_that_begins_to_write_the_other_table_is_followed(writer, monkeypatch):
+    writer.write(LANGFUSE_V4, [])
+
+    def add(shape, at):
+        writer.insert(shape.table, [{**shape.write(ONE, "clickhouse")[0], "start_time": at}])
+
+    add(LANGFUSE, LATER)
+    engine = ClusterAnswers(lambda: open_log(writer.location), lambda: RateBook.load(None))
+    query = ReportQuery(END - timedelta(days=2), END + timedelta(days=2))
+    try:
+        assert (engine.label.partition("@")[0], engine.report(query).totals.request_count) == ("langfuse", 1)
+        add(LANGFUSE_V4, DAY_AFTER)
+        assert engine.report(query).totals.total_cost, "it is not looked at every time"
+        assert engine.label.startswith("langfuse@")
+        monkeypatch.setattr(answers, "_LOOKED_AGAIN", 0.0)
+        found = engine.report(query)
+        assert engine.label.startswith("langfuse-v4@")
+        assert found.totals.request_count == 1
+        assert [
+            note for note in found.notes if note.startswith("observations has rows as well, until 2026-10-08 01:00")
+        ]
+        add(LANGFUSE, "2026-10-08 01:30:00")
+        assert [note for note in engine.report(query).notes if "until 2026-10-08 01:30" in note]
+    finally:
+        engine.close()
 
 
 def test_doctor_says_what_it_cannot_tell_and_what_it_reads(writer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from cost_top.sources.sql.reader import SqlLog
 
 _MODELS = 100
 _NAMED = 3
+_LOOKED_AGAIN = 300.0  # seconds
 
 
 def open_cluster(open_source: Callable[[], LogSource], load_book: Callable[[], RateBook]) -> Cluster:
@@ -38,6 +40,28 @@ def open_cluster(open_source: Callable[[], LogSource], load_book: Callable[[], R
         cluster.close()
         raise UserError(f"{one_line(error)}; check that the log can be reached and read") from None
     return cluster
+
+
+def followed(cluster: Cluster, open_source: Callable[[], LogSource], load_book: Callable[[], RateBook]) -> Cluster:
+    """The cluster, or where its gateway writes another of its tables meanwhile one over that; the first is then closed.
+
+    Looks every few minutes, and only where there is another table.
+    """
+    log = cluster.log
+    if log.recognised.is_only or time.monotonic() - cluster.recognised_at < _LOOKED_AGAIN:
+        return cluster
+    cluster.recognised_at = time.monotonic()
+    try:
+        found = open_source()
+        assert isinstance(found, SqlLog)
+        if found.identity == log.identity:
+            log.found = found.found  # until when the other one has rows
+            return cluster
+        other = open_cluster(lambda: found, load_book)
+    except UserError:
+        return cluster  # what is wrong is told where it is asked
+    cluster.close()
+    return other
 
 
 def report(cluster: Cluster, query: ReportQuery, as_of: datetime) -> Report:
@@ -130,4 +154,6 @@ class ClusterAnswers:
         with self._lock:
             if self._cluster is None:
                 self._cluster = open_cluster(self._open_source, self._load_book)
+            else:
+                self._cluster = followed(self._cluster, self._open_source, self._load_book)
             return self._cluster

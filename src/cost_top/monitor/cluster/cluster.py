@@ -33,6 +33,7 @@ class Cluster:
     def __init__(self, log: SqlLog, book: RateBook) -> None:
         """`log` is in a database that `place` knows."""
         self.log, self.book = log, book
+        self.recognised_at = time.monotonic()
         self.reader: SqlLogReader = log.connect()
         self.statistics = self.reader.statistics
         self._database = log.database

@@ -183,10 +183,7 @@ class ClusterEngine:
         for piece, bar in told.items():
             for provider, figures in bar.items():
                 add(provider, piece.start, tuple(figures[name] for name in _SHOWN))
-        rows = tuple(
-            ReportRow(key, known_measures(cost or 0, **dict(zip(_SHOWN[1:], figures, strict=True))))
-            for key, (cost, *figures) in found.items()
-        )
+        rows = tuple(ReportRow(key, _measures(figures)) for key, figures in found.items())
         notes = (ROLLUP,) if told else ()
         return Report((*need.query.group_by, STRETCH), rows, Measures(), len(rows), self._as_of, notes)
 
@@ -226,6 +223,12 @@ class ClusterEngine:
                 rows.append(ReportRow((str(edges.index(int(at))),), measures))
         rows.sort(key=lambda row: int(row.key[0] or 0))
         return Report((STRETCH,), tuple(rows), totals, len(rows), self._as_of)
+
+
+def _measures(figures: Sequence[int | None]) -> Measures:
+    """Of a bar, from the figures of `_SHOWN`."""
+    named = dict(zip(_SHOWN, figures, strict=True))
+    return known_measures(named.pop("total_cost") or 0, named.pop("unpriced_count") or 0, **named)
 
 
 def _may_be_rolled_up(need: Need) -> bool:

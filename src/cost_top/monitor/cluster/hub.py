@@ -180,21 +180,33 @@ class ClusterHub(HubThread):
         from cost_top.monitor.cluster.answers import open_cluster
         from cost_top.monitor.cluster.engine import ClusterEngine
 
-        cluster = open_cluster(self._open_source, self._load_book)
+        cluster = self._cluster = open_cluster(self._open_source, self._load_book)
         try:
             self._engine = ClusterEngine(cluster, self._knows)
-            self._cluster = cluster
-            self._loop(cluster)
+            self._loop()
         finally:
-            cluster.close()
+            self._opened().close()
 
-    def _loop(self, cluster: Cluster) -> None:
+    def _follow(self) -> Cluster:
+        """The cluster, over the table that its gateway writes now."""
+        from cost_top.monitor.cluster.answers import followed
+        from cost_top.monitor.cluster.engine import ClusterEngine
+
+        known = self._opened()
+        cluster = followed(known, self._open_source, self._load_book)
+        if cluster is not known:
+            self._cluster, self._engine = cluster, ClusterEngine(cluster, self._knows)
+        return cluster
+
+    def _loop(self) -> None:
+        cluster = self._opened()
         learn_at = clock() + _LOOKUP_SECONDS
         while not self.stopping.is_set():
             self.obey()
             started = clock()
             if started >= self.next_poll:
                 try:
+                    cluster = self._follow()
                     if started >= learn_at:
                         cluster.learn(utc_now())
                         learn_at = started + _LOOKUP_SECONDS
@@ -271,6 +283,7 @@ class ClusterHub(HubThread):
             newest=self._newest,
             trust=Trust(rows_unique=cluster.log.rows_unique, indexed=cluster.log.indexed),
             rates_date=cluster.book.date,
+            notes=cluster.log.found.notes,
             load=Load(statistics.queries, statistics.database_ms, statistics.bytes_read, statistics.rows_read),
         )
         snapshot = compose(needs, replies, engine.knows, facts)
