@@ -79,7 +79,8 @@ class ClickhouseStatements:
         return column
 
     def by_lens(
-        self, source: str, where: str, piece: str, name: str | None, keys: Sequence[tuple[int, str, bool]], sums: str
+        self, source: str, where: str, piece: str, name: str | None, keys: Sequence[tuple[int, str, bool]],
+        parts: Mapping[str, str], trusted: Mapping[str, str],
     ) -> str:  # fmt: skip
         rows = ", ".join(
             f"({number}, CAST({column} AS Nullable(String)), "
@@ -87,7 +88,13 @@ class ClickhouseStatements:
             for number, column, quarters in keys
         )
         told = name or "CAST(NULL AS Nullable(String))"
-        inner = f"SELECT *, {piece} AS piece, {told} AS told, arrayJoin([{rows}]) AS lens FROM {source} WHERE {where}"
+        columns = ", ".join(f"{part} AS ct_{one}" for one, part in {**parts, **trusted}.items())
+        chosen = f"us, {piece} AS piece, {told} AS told, {columns}, arrayJoin([{rows}]) AS lens"
+        inner = f"SELECT {chosen} FROM {source} WHERE {where}"
+        sums = ", ".join([
+            *(f"coalesce(sum(ct_{one}), 0)" for one in parts),
+            *(f"coalesce(sumIf(ct_{one}, lens.1 = {keys[0][0]}), 0)" for one in trusted),
+        ])  # fmt: skip
         return (
             f"SELECT lens.1 AS number, lens.2 AS value, lens.3 AS quarter, piece, max(us), "
             f"maxIf(us, told IS NOT NULL), {self.newest('told')}, {sums} FROM ({inner}) "

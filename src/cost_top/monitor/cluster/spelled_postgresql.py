@@ -87,17 +87,27 @@ class PostgresStatements:
         return f"{column}::bigint" if column.strip('"') in _MONEY else column
 
     def by_lens(
-        self, source: str, where: str, piece: str, name: str | None, keys: Sequence[tuple[int, str, bool]], sums: str
+        self, source: str, where: str, piece: str, name: str | None, keys: Sequence[tuple[int, str, bool]],
+        parts: Mapping[str, str], trusted: Mapping[str, str],
     ) -> str:  # fmt: skip
         rows = ", ".join(
-            f"({number}, {column}::text, {'us / 900000000' if quarters else '0::bigint'})"
-            for number, column, quarters in keys
+            f"({number}, k{number}, {'us / 900000000' if quarters else '0::bigint'})" for number, _, quarters in keys
         )
-        told = name or "NULL::text"
-        inner = f"SELECT *, {piece} AS piece, {told} AS told FROM {source} WHERE {where} OFFSET 0"
+        inner = [
+            "us", f"{piece} AS piece", *(f"{column}::text AS k{number}" for number, column, _ in keys),
+            *(f"{part} AS ct_{one}" for one, part in {**parts, **trusted}.items()),
+        ]  # fmt: skip
+        named = "0::bigint, NULL::text"
+        if name is not None:
+            inner.append(f"lpad(us::text, 20, '0') || {name} AS named")
+            of = " OR ".join(f"number = {number}" for number, column, _ in keys if column == '"token"')
+            newest = f'max(named COLLATE "C") FILTER (WHERE {of})'
+            named = f"coalesce(left({newest}, 20)::bigint, 0), substr({newest}, 21)"
+        sums = [*(f"coalesce(sum(ct_{one}), 0)" for one in parts),
+                *(f"coalesce(sum(ct_{one}) FILTER (WHERE number = {keys[0][0]}), 0)" for one in trusted)]  # fmt: skip
         return (
-            f"SELECT number, value, quarter, piece, max(us), coalesce(max(us) FILTER (WHERE told IS NOT NULL), 0), "
-            f"{self.newest('told')}, {sums} FROM ({inner}) AS asked "
+            f"SELECT number, value, quarter, piece, max(us), {named}, {', '.join(sums)} "
+            f"FROM (SELECT {', '.join(inner)} FROM {source} WHERE {where} OFFSET 0) AS asked "
             f"CROSS JOIN LATERAL (VALUES {rows}) AS lens(number, value, quarter) GROUP BY number, value, quarter, piece"
         )
 

@@ -77,6 +77,11 @@ class Spelling(Protocol):
         """A single request's amount as the driver gives an integer for."""
 
     def by_lens(
-        self, source: str, where: str, piece: str, name: str | None, keys: Sequence[tuple[int, str, bool]], sums: str
+        self, source: str, where: str, piece: str, name: str | None, keys: Sequence[tuple[int, str, bool]],
+        parts: Mapping[str, str], trusted: Mapping[str, str],
     ) -> str:  # fmt: skip
-        """See `Statements.lenses`; `keys` are number, column and whether quarters of hours are told apart."""
+        """See `Statements.lenses`; `keys` are number, column and whether quarters of hours are told apart.
+
+        `parts` and `trusted` are what a row adds to each sum, worked out once for each row; `trusted` ones are of the
+        first lens alone, names of that of tokens.
+        """

@@ -39,6 +39,7 @@ BARS = "bars"  # providers by quarters of an hour
 SIZES = {BARS: 900_000_000}  # microseconds
 _LENS_COLUMNS = {"tag": "tags_text", BARS: "provider"}
 LENS_FIELDS = {"tag": TAGS_TEXT, BARS: "provider"}
+_SUM = re.compile(r"(?:sum\((.*?)\)|count\(\*\))(?: FILTER \((.*)\))?")
 _MODEL = ("provider", "model", "mode", "region")
 
 Periods = Sequence[tuple[datetime, datetime | None]]
@@ -235,8 +236,9 @@ class Statements:
         """
         keys = [(place, _LENS_COLUMNS.get(name, f'"{name}"'), name == BARS) for place, name in enumerate(lenses)]
         name = "token_name" if "token" in lenses else None
-        sums = f"{self._additive()}, {self._trusted()}" if trust else self._additive()
-        return self.spelled.by_lens(source, where, self.spelled.piece(edges), name, keys, sums)
+        parts = {name: self._part(sql) for name, sql in ADDITIVE.items()}
+        trusted = {f"trust_{name}": self._part(sql) for name, sql in TRUST.items() if trust and name != "with_tag"}
+        return self.spelled.by_lens(source, where, self.spelled.piece(edges), name, keys, parts, trusted)
 
     def minutes(self, source: str, where: str, edges: Sequence[int]) -> str:
         """Whether it is the total, the edge before, the additive measures and the 95th percentile of latencies."""
@@ -250,11 +252,12 @@ class Statements:
         """The additive measures, in the order of `measures_of`."""
         return ", ".join(f"coalesce({self.spelled.sql(sql)}, 0) AS {name}" for name, sql in ADDITIVE.items())
 
-    def _trusted(self) -> str:
-        """What the trust line needs, but for `with_tag`."""
-        return ", ".join(
-            f"coalesce({self.spelled.sql(sql)}, 0) AS trust_{name}" for name, sql in TRUST.items() if name != "with_tag"
-        )
+    def _part(self, sql: str) -> str:
+        """What a row adds to a sum over rows; NULL where nothing."""
+        found = _SUM.fullmatch(sql)
+        assert found is not None
+        value, of = found[1] or "1", found[2]
+        return self.spelled.sql(f"CASE WHEN {of} THEN {value} END" if of else value)
 
 
 def instant_of(us: int) -> datetime:
