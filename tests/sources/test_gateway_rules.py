@@ -235,13 +235,27 @@ def test_llmgateway_own_keys_retries_and_whose_output_holds_reasoning(postgres):
 
 
 def test_sub2api_adds_the_cache_and_takes_what_was_charged(postgres):
-    write(postgres, shapes.SUB2API, {}, {"actual_cost": 0, "rate_multiplier": 0}, {"cache_creation_tokens": 0})
+    write(
+        postgres, shapes.SUB2API, {}, {"actual_cost": 0, "rate_multiplier": 0}, {"cache_creation_tokens": 0},
+        {"inbound_endpoint": "/v1/responses", "session_id": "s", "service_tier": "flex", "image_output_tokens": 30},
+    )  # fmt: skip
     _, found, names = read(postgres)
     assert [found[key]["input_tokens"] for key in "123"] == [1000, 1000, 800]
     assert [found[key]["reported_cost"] for key in "12"] == [700 * 2_000_000, 0]
     assert [found[key]["reported_market_cost"] for key in "12"] == [1400 * 2_000_000] * 2
     assert [found[key]["zero_is_price"] for key in "12"] == [False, True]
     assert names[("provider", "provider")]["2"] == "anthropic"
+    told = ("endpoint", "session", "mode", "image_output_tokens")
+    assert [found["4"][name] for name in told] == ["/v1/responses", "s", "flex", 30]
+
+
+def test_an_older_sub2api_tells_no_endpoint(postgres):
+    older = {"inbound_endpoint", "upstream_endpoint", "session_id", "service_tier", "image_output_tokens"}
+    shape = replace(shapes.SUB2API, columns={k: v for k, v in shapes.SUB2API.columns.items() if k not in older})
+    postgres.create(shape.table, shape.columns, index="created_at")
+    postgres.insert(shape.table, [{k: v for k, v in shape.write(ONE, "postgresql")[0].items() if k not in older}])
+    _, found, _ = read(postgres)
+    assert [(row["endpoint"], row["session"], row["input_tokens"]) for row in found.values()] == [(None, None, 1000)]
 
 
 def test_better_ccflare_takes_null_for_unknown_and_prompt_tokens_for_all_input(sqlite):

@@ -321,11 +321,12 @@ def _sub2api(request: Logical, _database: str) -> tuple[Row, Seen]:
         "cache_read_tokens": request.cached, "cache_creation_tokens": request.written,
         "actual_cost": money(request), "total_cost": money(request) * 2, "rate_multiplier": Decimal("0.5"),
         "billing_type": 0, "stream": request.streamed, "duration_ms": request.latency_ms, "user_agent": "agent/1",
-        "ip_address": "192.0.2.1",
+        "ip_address": "192.0.2.1", "inbound_endpoint": request.endpoint, "upstream_endpoint": "/v1/other",
+        "session_id": f"s{request.number}", "service_tier": None, "image_output_tokens": 0,
     }  # fmt: skip
     return row, Seen(
-        CHANNELS[request.provider], request.model, None, str(request.key.number), request.key.name, request.user.name,
-        request.team.name, reasoning=False, hits=False, statuses=False,
+        CHANNELS[request.provider], request.model, request.endpoint, str(request.key.number), request.key.name,
+        request.user.name, request.team.name, reasoning=False, hits=False, statuses=False,
     )  # fmt: skip
 
 
@@ -345,7 +346,8 @@ SUB2API = Shape(
         "group_id": "int", "model": "key", "request_id": "key", "input_tokens": "int", "output_tokens": "int",
         "cache_read_tokens": "int", "cache_creation_tokens": "int", "actual_cost": "num", "total_cost": "num",
         "rate_multiplier": "num", "billing_type": "int", "stream": "bool", "duration_ms": "int", "user_agent": "key",
-        "ip_address": "key",
+        "ip_address": "key", "inbound_endpoint": "key", "upstream_endpoint": "key", "session_id": "key",
+        "service_tier": "key", "image_output_tokens": "int",
     },
     _sub2api,
     {
