@@ -27,7 +27,6 @@ class Rollups:
     def __init__(self, cluster: Cluster) -> None:
         """The log may be one whose gateway sums nothing."""
         self._cluster = cluster
-        self._has_any = has_rollups(cluster.log)
         self._days: dict[date, dict[str | None, dict[str, int | None]]] = {}
         self._first: date | None = None  # from when on they are known
         self._due = 0.0  # monotonic seconds
@@ -60,7 +59,7 @@ class Rollups:
 
     def _whole(self, pieces: Sequence[Piece], edges: Sequence[datetime]) -> dict[Piece, date]:
         """The pieces that are whole days (UTC) within a bar each."""
-        if not self._has_any:
+        if not has_rollups(self._cluster.log):
             return {}
         cuts = [micros_of(edge) for edge in edges]
         return {
