@@ -46,6 +46,7 @@ _FACTORS = (
 _OWNER = "ifNull(\"credential_type\", '') = 'byok'"
 _PROVIDER, _TOKEN = '"provider"', '"token"'
 _FEW = (_PROVIDER, '"model"', '"credential_type"')
+assert len(VERDICTS) <= 32  # a bit each, see `_bits`
 _BESIDE = ("audio_input_tokens", "audio_output_tokens", "image_output_tokens", "web_search_count")
 
 
