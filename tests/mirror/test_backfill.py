@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from cost_top.mirror import backfill as module
 from cost_top.mirror.backfill import Backfill, Work
-from cost_top.sources.base import Statistics
+from cost_top.mirror.database import Database
+from cost_top.pricing.book import RateBook
+from cost_top.sources.base import DayCount, Statistics
 
 DAY = (datetime.now(UTC) - timedelta(days=4)).date()
 PATIENCE = 120.0
@@ -18,6 +24,10 @@ PATIENCE = 120.0
 
 class Reader:
     statistics = Statistics()
+    rows_a_day = 1_000_000
+
+    def day_counts(self, start: date, end: date) -> Iterator[DayCount]:
+        yield DayCount(start, self.rows_a_day, "")
 
     def close(self) -> None:
         pass
@@ -42,7 +52,7 @@ class SlowDays:
 
 def test_of_two_readings_of_a_day_the_one_asked_for_last_ends_last() -> None:
     source: Any = SimpleNamespace(costly=("tags",), indexed=True, reads_whole=False, connect=Reader)
-    database: Any = SimpleNamespace(cursor=lambda: SimpleNamespace(close=lambda: None))
+    database: Any = SimpleNamespace(cursor=lambda: SimpleNamespace(close=lambda: None), working=nullcontext)
     days: Any = SlowDays()
     backfill = Backfill(source, database, days, patient=False)
     backfill.ask(Work.READ, [DAY])
@@ -65,7 +75,7 @@ def test_a_reading_that_breaks_is_a_failure_and_nobody_waits_for_it(monkeypatch)
 
     monkeypatch.setattr(module, "_RETRY_SECONDS", (0.0,))
     source: Any = SimpleNamespace(costly=(), indexed=True, reads_whole=False, connect=Reader)
-    database: Any = SimpleNamespace(cursor=lambda: SimpleNamespace(close=lambda: None))
+    database: Any = SimpleNamespace(cursor=lambda: SimpleNamespace(close=lambda: None), working=nullcontext)
     days: Any = SimpleNamespace(read=read)
     backfill = Backfill(source, database, days, patient=False)
     backfill.ask(Work.READ, [DAY])
@@ -75,3 +85,48 @@ def test_a_reading_that_breaks_is_a_failure_and_nobody_waits_for_it(monkeypatch)
     finally:
         backfill.stop()
     assert "AttributeError: of ours" in str(failed.error)
+
+
+@pytest.mark.parametrize(("rows", "together"), [(50_000, 2), (1_000, 5), (200_000, 1)])
+def test_the_first_reading_takes_as_many_days_as_those_after_it(rows: int, together: int, monkeypatch) -> None:
+    monkeypatch.setattr(Reader, "rows_a_day", rows)
+    read: list[int] = []
+
+    def noted(_connection: Any, _reader: Any, days: list[date], _details: bool) -> list[Any]:
+        read.append(len(days))
+        return [SimpleNamespace(day=day, row_count=rows) for day in days]
+
+    source: Any = SimpleNamespace(costly=(), indexed=False, reads_whole=False, connect=Reader)
+    database: Any = SimpleNamespace(cursor=lambda: SimpleNamespace(close=lambda: None), working=nullcontext)
+    days: Any = SimpleNamespace(read=noted)
+    backfill = Backfill(source, database, days, patient=False)
+    backfill.ask(Work.READ, [DAY - timedelta(days=number) for number in range(5)])
+    backfill.start()
+    try:
+        backfill.wait()
+    finally:
+        backfill.stop()
+    assert read[0] == together
+    assert sum(read) == 5
+
+
+def test_statements_share_no_threads_while_two_readers_are_at_work() -> None:
+    database = Database(RateBook.load(None))
+    try:
+
+        def threads() -> int:
+            found = database.cursor().execute("SELECT current_setting('threads')").fetchall()
+            return int(found[0][0])
+
+        assert threads() == 2
+        with database.working():
+            assert threads() == 2
+            with database.working():
+                assert threads() == 1
+                database.use_threads(2)
+                assert threads() == 1
+            assert threads() == 2
+            database.use_threads(1)
+        assert threads() == 1
+    finally:
+        database.close()

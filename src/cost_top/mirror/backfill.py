@@ -153,13 +153,14 @@ class Backfill:
                 self._close(reader)
                 reader = None
                 continue
-            began, items = time.monotonic(), self._together(item)
+            began, items = time.monotonic(), [item]
             try:
                 if reader is None:
                     reader = self._source.connect()
                     with self._lock:
                         self._readers.add(reader)
-                with self._alone(items):
+                items = self._together(item, reader)
+                with self._alone(items), self._database.working():
                     for done in self._work(connection, reader, items):
                         self.results.put(done)
                 failures = 0
@@ -203,10 +204,14 @@ class Backfill:
             for name in ("queries", "database_ms", "rows_read", "bytes_read"):
                 setattr(self._closed, name, getattr(self._closed, name) + getattr(reader.statistics, name))
 
-    def _together(self, first: _Item) -> list[_Item]:
+    def _together(self, first: _Item, reader: LogReader) -> list[_Item]:
         """A piece of work with those that follow it day by day, where days are so small that most of it is overhead."""
         items = [first]
-        if first[0] is Work.VERIFY or self._rows_a_day is None or self._source.reads_whole:
+        if first[0] is Work.VERIFY or self._source.reads_whole:
+            return items
+        if self._rows_a_day is None:
+            self._rows_a_day = next((one.row_count for one in reader.day_counts(first[3], first[3] + _DAY)), None)
+        if self._rows_a_day is None:
             return items
         while len(items) < _MOST_DAYS and (len(items) + 1) * self._rows_a_day <= _ROWS_TOGETHER:
             try:

@@ -43,7 +43,9 @@ class Database:
         self.rates = RateJoin(book)
         self.book = book
         self._lock = threading.Lock()
-        self._threads = THREADS
+        self._threads = self._wanted_threads = THREADS
+        self._at_work = 0
+        self._settings = threading.Lock()
         self._lookups: tuple[Lookup, ...] = ()
         self.names = Names(self.connection)
 
@@ -57,8 +59,28 @@ class Database:
 
     def use_threads(self, count: int) -> None:
         """How many threads a statement may use: small ones lose more by sharing than they gain."""
+        with self._settings:
+            self._wanted_threads = count
+            self._set_threads()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """A thread of its own is at work: where there are as many as processors, statements share none."""
+        with self._settings:
+            self._at_work += 1
+            self._set_threads()
+        try:
+            yield
+        finally:
+            with self._settings:
+                self._at_work -= 1
+                self._set_threads()
+
+    def _set_threads(self) -> None:
+        count = 1 if self._at_work >= THREADS else self._wanted_threads
         if count != self._threads:
-            self.connection.execute(f"SET threads = {int(count)}")
+            with self.connection.cursor() as cursor:
+                cursor.execute(f"SET threads = {int(count)}")
             self._threads = count
 
     def tidy(self) -> None:

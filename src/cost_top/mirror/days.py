@@ -31,7 +31,7 @@ _DAY = timedelta(days=1)
 # Days of so many rows are priced where they are written: planning that costs less than a table of all their rows.
 _PRICED_BY_THEMSELVES = 25_000
 # From so many rows on it pays to read them packed.
-_PACKED = 20_000
+_PACKED = 8_000
 _NOTE_SECONDS = 60.0  # a proof is noted on disk when it is so much newer
 UNKNOWN = datetime(2000, 1, 1, tzinfo=UTC)  # when a day was compared that a clock ahead of this one noted
 
