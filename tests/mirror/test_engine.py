@@ -224,6 +224,23 @@ def test_minutes_come_from_the_rows_with_their_latency(mirror: Mirror) -> None:
     assert report.totals.latency_p95 == exact.latency_p95
 
 
+def test_what_takes_long_to_read_is_not_read_again_because_a_minute_has_passed(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rested, "_REST", 1_000_000)
+    query = ReportQuery(END - timedelta(hours=70), END, ("session",))
+
+    def asked(later: timedelta, earlier: timedelta, *, live: bool) -> Report | None:
+        moved = replace(query, start=query.start + later - earlier, end=query.end + later)
+        return mirror.reports([Need("panel", moved, open_end=live, timed=True)], FOREVER, END)["panel"].report
+
+    minute, none = timedelta(minutes=1), timedelta(0)
+    first = asked(none, none, live=True)
+    assert asked(minute, none, live=True) is first
+    assert asked(minute, minute, live=True) is not first, "a longer window is another question"
+    assert asked(minute, none, live=False) is not asked(none, none, live=False), "so is another time"
+
+
 def test_what_is_timed_comes_from_the_rows(mirror: Mirror) -> None:
     edges = tuple(END - timedelta(hours=hours) for hours in (70, 48, 47, 1, 0))
     query = ReportQuery(edges[0], END, ("model",), sort="latency_p95", measures=MEASURES)

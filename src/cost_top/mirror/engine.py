@@ -31,7 +31,7 @@ from cost_top.model.query import (
     known_measures,
     without_untold,
 )
-from cost_top.model.rested import Rested
+from cost_top.model.rested import Rested, question_of
 
 if TYPE_CHECKING:
     from cost_top.mirror.store import Mirror
@@ -269,7 +269,8 @@ class Sums:
     def _timed(self, need: Need, as_of: datetime, is_whole: bool) -> Report:
         """From the rows, which takes long where there are many."""
         query = replace(need.query, end=_LATEST if need.open_end else need.query.end)
-        return self._timed_reports.of((query, need.edges, is_whole), lambda: self._from_rows(need, query, as_of))
+        question = (question_of(need.query, need.open_end), need.edges, is_whole)
+        return self._timed_reports.of(question, lambda: self._from_rows(need, query, as_of))
 
     def _from_rows(self, need: Need, query: ReportQuery, as_of: datetime) -> Report:
         if need.edges:

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
+from cost_top.model.query import ReportQuery
+
 Answer = TypeVar("Answer")
+_MINUTE, _ANY = timedelta(minutes=1), datetime(1970, 1, 1, tzinfo=UTC)
 _REST, _MOST = 10, 24
+
+
+def question_of(query: ReportQuery, open_end: bool) -> Hashable:
+    """What a question is, whenever it is asked: the time of a live one moves on, its length by the minute stays."""
+    if not open_end:
+        return query
+    return replace(query, start=_ANY, end=_ANY), (query.end - query.start) // _MINUTE
 
 
 class Rested(Generic[Answer]):

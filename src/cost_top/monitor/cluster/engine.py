@@ -24,7 +24,7 @@ from cost_top.model.query import (
     known_measures,
     without_untold,
 )
-from cost_top.model.rested import Rested
+from cost_top.model.rested import Rested, question_of
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
 from cost_top.monitor.cluster.pieces import Piece
@@ -191,9 +191,9 @@ class ClusterEngine:
 
     def _at_once(self, need: Need, ask: bool) -> Reply:
         query = need.query
-        if need.timed and ask and not need.edges:  # the end of a live period moves with every look
-            asked = replace(query, end=query.start) if need.open_end else query
-            return Reply(self._timed.of(asked, lambda: asked_report(self._cluster, query, self._as_of)))
+        if need.timed and ask and not need.edges:
+            question = question_of(query, need.open_end)
+            return Reply(self._timed.of(question, lambda: asked_report(self._cluster, query, self._as_of)))
         key = (query, need.edges, need.open_end)
         if key not in self._fine:
             if not ask:
