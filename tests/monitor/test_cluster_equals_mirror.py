@@ -123,7 +123,7 @@ def shown(engine, view, now):
 
 @pytest.mark.parametrize(
     ("window", "where", "lenses"),
-    [("30d", "", LENSES), ("7d", "tag:prod,env:* -user:u1 latency:>=10", ("token", "tag"))],
+    [("30d", "", LENSES), ("7d", "tag:prod,env:* -user:u1 latency:>=10", ("token", "tag", "session"))],
 )  # fmt: skip
 def test_the_screen(both, window, where, lenses):
     view = View(window=window, filter=parse_filter(where), lenses=lenses)
