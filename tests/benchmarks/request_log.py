@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ SELECT
   'req_' || substr(md5(i::VARCHAR), 1, 24) AS id, ms AS time_ms, provider, model,
   '/v1/feature-' || few(i, 3, 25) AS endpoint, 'key_' || lpad(key::VARCHAR, 12, '0') AS token,
   'customer ' || key AS token_name,
-  CASE WHEN draw(i, 4, 20) > 0 THEN 'user-' || few(i, 5, 5000) END AS user_id, 'owner-' || key % 40 AS owner,
+  CASE WHEN draw(i, 4, 20) > 0 THEN 'user-' || {user} END AS user_id, 'owner-' || key % 40 AS owner,
   'team-' || key % 12 AS team,
   '["' || ['prod', 'staging', 'dev'][1 + few(i, 6, 3)] || '","plan:' || ['free', 'pro', 'team'][1 + draw(i, 7, 3)]
     || '"' || CASE WHEN draw(i, 8, 2) = 0 THEN ',"feature:' || draw(i, 9, 12) || '"' ELSE '' END || ']' AS tags,
@@ -74,14 +75,37 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Maker:
-    """Rows by number: the same number gives the same row, `rows` of them in the `DAYS` before `end_ms`."""
+# Which user a request has: one of some that prefer small numbers, any of many, or each its own.
+USERS = {"5,000": "few(i, 5, 5000)", "300,000": "draw(i, 5, 300000)", "a request": "i"}
 
-    def __init__(self, rows: int, end_ms: int, *, boolean: bool) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """How a log's rows are spread: over so many days, and over which of `USERS`."""
+
+    days: int = DAYS
+    users: str = "5,000"
+
+    @property
+    def suffix(self) -> str:
+        """Part of the log's name; empty for what is usual."""
+        if self == Traffic():
+            return ""
+        return f"-{self.days}d-{self.users.replace(',', '').replace(' ', '')}"
+
+
+USUAL = Traffic()
+
+
+class Maker:
+    """Rows by number: the same number gives the same row, `rows` of them in the traffic's days before `end_ms`."""
+
+    def __init__(self, rows: int, end_ms: int, *, boolean: bool, traffic: Traffic = USUAL) -> None:
         """`boolean` False spells truth values as integers, as SQLite stores them."""
         import duckdb
 
         self.rows, self.end_ms = rows, end_ms
+        self._span, self._user = traffic.days * DAY_MS, USERS[traffic.users]
         self._boolean = "" if boolean else "::INTEGER"
         self._duck = duckdb.connect(":memory:", config={"threads": 2})
         self._duck.execute(_MACROS)
@@ -94,15 +118,15 @@ class Maker:
     def rows_sql(self, first: int, last: int, after: int, until: int) -> str:
         """The rows numbered `[first, last)` with a time in `(after, until]`."""
         sql = _ROWS.format(
-            boolean=self._boolean, start=self.end_ms - DAYS * DAY_MS, span=DAYS * DAY_MS, rows=self.rows, first=first,
-            last=last, after=after, until=until, models=len(MODELS),
+            boolean=self._boolean, start=self.end_ms - self._span, span=self._span, rows=self.rows, first=first,
+            last=last, after=after, until=until, models=len(MODELS), user=self._user,
         )  # fmt: skip
         return f"SELECT {', '.join(COLUMNS)} FROM ({sql})"
 
     def fill(self, cursor: Any, after: int, until: int) -> None:
         """Hand the rows with a time in `(after, until]` to an ADBC cursor, batch by batch."""
-        per_ms = self.rows / (DAYS * DAY_MS)
-        begin = self.end_ms - DAYS * DAY_MS
+        per_ms = self.rows / self._span
+        begin = self.end_ms - self._span
         # The rhythm moves a row by less than a quarter of a day.
         first = max(0, int((after - begin - DAY_MS // 4) * per_ms))
         last = int((until - begin + DAY_MS // 4) * per_ms) + 1
@@ -111,17 +135,17 @@ class Maker:
             cursor.adbc_ingest(TABLE, rows, mode="append")
 
 
-def sqlite_log(folder: Path, rows: int) -> Path:
+def sqlite_log(folder: Path, rows: int, traffic: Traffic = USUAL) -> Path:
     """The log in a SQLite file of that folder; one from before is kept and gets the rows since."""
-    path = folder / f"requests-{rows}.db"
-    if path.exists() and not _catch_up(path, rows):
+    path = folder / f"requests-{rows}{traffic.suffix}.db"
+    if path.exists() and not _catch_up(path, rows, traffic):
         path.unlink()
     if not path.exists():
-        _build(path, rows)
+        _build(path, rows, traffic)
     return path
 
 
-def _build(path: Path, rows: int) -> None:
+def _build(path: Path, rows: int, traffic: Traffic) -> None:
     import adbc_driver_sqlite.dbapi
 
     new = path.with_suffix(".new")
@@ -135,7 +159,7 @@ def _build(path: Path, rows: int) -> None:
         for statement in (*first, f"INSERT INTO made VALUES ({end})"):
             cursor.executescript(statement)
         connection.adbc_connection.set_autocommit(False)
-        Maker(rows, end, boolean=False).fill(cursor, end - DAYS * DAY_MS, end)
+        Maker(rows, end, boolean=False, traffic=traffic).fill(cursor, end - traffic.days * DAY_MS, end)
         connection.adbc_connection.commit()
         cursor.executescript(command + index)
         connection.adbc_connection.commit()
@@ -146,7 +170,7 @@ def _build(path: Path, rows: int) -> None:
     new.rename(path)
 
 
-def _catch_up(path: Path, rows: int) -> bool:
+def _catch_up(path: Path, rows: int, traffic: Traffic) -> bool:
     """Add what would have been logged since, without the ticks of earlier runs; False for a log that is too old."""
     import adbc_driver_sqlite.dbapi
 
@@ -159,6 +183,6 @@ def _catch_up(path: Path, rows: int) -> bool:
         newest = plain.execute(f"SELECT max(time_ms) FROM {TABLE}").fetchone()[0]
         plain.commit()
     with adbc_driver_sqlite.dbapi.connect(f"file:{path}") as connection, connection.cursor() as cursor:
-        Maker(rows, end, boolean=False).fill(cursor, newest, now)
+        Maker(rows, end, boolean=False, traffic=traffic).fill(cursor, newest, now)
         connection.commit()
     return True
