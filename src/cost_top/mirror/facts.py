@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import queue
 import time
-from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -19,12 +19,14 @@ from cost_top.mirror.days import ClosedDay, Days
 from cost_top.mirror.fact_maker import FactMaker, Made, reading_of
 from cost_top.mirror.fact_sums import Found, Question
 from cost_top.mirror.fact_values import NUMBERS, FactValues, units_of
+from cost_top.mirror.names import Names
 from cost_top.mirror.schema import quoted
-from cost_top.mirror.slices import Slice
+from cost_top.mirror.slices import Slice, are_contiguous, number_sql
 from cost_top.model.filter import Filter
 
 _DAY = timedelta(days=1)
 # What is read of the files is kept in memory up to this, and let go of when no filter was asked for so long.
+_MOST_CONDITIONS = 60
 _MEMORY, _REST_SECONDS = "192MB", 60.0
 
 
@@ -35,8 +37,9 @@ class FactsLost(Exception):
 class Facts:
     """The files of closed days. Used by the mirror's thread; `connection` is the mirror's own."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, days: Days) -> None:
-        """Opens nothing before it is asked."""
+    def __init__(self, connection: duckdb.DuckDBPyConnection, days: Days, names: Names) -> None:
+        """Opens nothing before it is asked. `names` are what people call the values."""
+        self._names = names
         self.connection = connection
         self.values = FactValues(connection)
         self._days = days
@@ -46,6 +49,7 @@ class Facts:
         self._refused: dict[date, str] = {}  # readings of which no file could be made
         self.reader: duckdb.DuckDBPyConnection | None = None
         self._attached: dict[Path, str] = {}
+        self._conditions: dict[Filter, tuple[tuple[int, ...], tuple[str, list[object]] | None]] = {}
         self._numbers = itertools.count(1)
         self._used = 0.0
         self.version = 0  # rises when other days are held
@@ -152,20 +156,15 @@ class Facts:
         self._used = time.monotonic()
         self.asked += 1
         found = {number: Found() for number in parts.values()}
-        matching = self.values.condition(where)
+        matching = self._condition(where)
         if matching is None:
             return found
         columns = quoted(tuple(dict.fromkeys((*question.columns, *self._compared(where)))))
-        selects = []
-        for day in closed:
-            for part, number in parts.items():
-                if part.start < day.start + _DAY and part.end > day.start:
-                    within = [f"time >= TIMESTAMP '{part.start}'"] if part.start > day.start else []
-                    within += [f"time < TIMESTAMP '{part.end}'"] if part.end < day.start + _DAY else []
-                    cut = f" WHERE {' AND '.join(within)}" if within else ""
-                    selects.append(
-                        f"SELECT {number} AS slice, {columns} FROM {self._open(self._path_of(day))}.facts{cut}"
-                    )
+        selects = [
+            f"SELECT {number} AS slice, {columns} FROM {self._open(self._path_of(day))}.facts{cut}"
+            for day in closed
+            for number, cut in _cuts(day, parts)
+        ]
         if not selects:
             return found
         sql, parameters = matching
@@ -179,6 +178,15 @@ class Facts:
         question.read(groups, self.values, found)
         return found
 
+    def _condition(self, where: Filter) -> tuple[str, list[object]] | None:
+        """As the values have it, which are asked once for all slices: again when there are more, or other names."""
+        known = (self._names.version, *map(len, self.values.of.values()))
+        if self._conditions.get(where, ((), None))[0] != known:
+            while len(self._conditions) >= _MOST_CONDITIONS:
+                del self._conditions[next(iter(self._conditions))]
+            self._conditions[where] = known, self.values.condition(where)
+        return self._conditions[where][1]
+
     def _path_of(self, day: ClosedDay) -> Path:
         path = self.held[day.day].path
         assert path is not None
@@ -188,3 +196,26 @@ class Facts:
         """The columns that a filter is about."""
         units = (f"{unit}_id" for unit in sorted(units_of(where) or ()))
         return (*units, *(NUMBERS[term.field] for term in where.terms if term.field in NUMBERS))
+
+
+def _cuts(day: ClosedDay, parts: Mapping[Slice, int]) -> Iterator[tuple[str, str]]:
+    """SQL of the number of a slice's rows in a day, and of the condition on them; hours in a row are taken together."""
+    hours: dict[Slice, int] = {}
+    for part, number in parts.items():
+        if part.start < day.start + _DAY and part.end > day.start:
+            if part.is_whole and part.end - part.start < _DAY:
+                hours[part] = number
+            else:
+                yield str(number), _within(day, part.start, part.end)
+    if are_contiguous(hours):
+        hours, rest = {}, hours
+        if rest:
+            yield number_sql(rest), _within(day, min(rest).start, max(rest).end)
+    for part, number in hours.items():
+        yield str(number), _within(day, part.start, part.end)
+
+
+def _within(day: ClosedDay, start: datetime, end: datetime) -> str:
+    within = [f"time >= TIMESTAMP '{start}'"] if start > day.start else []
+    within += [f"time < TIMESTAMP '{end}'"] if end < day.start + _DAY else []
+    return f" WHERE {' AND '.join(within)}" if within else ""

@@ -117,11 +117,18 @@ class Runs:
         """Sum what of a filter's slices is held as integers, newest first; False when `until` has passed."""
         rollups, facts = self._mirror.rollups, self._mirror.facts
         together: dict[tuple[str, ...], dict[Slice, list[ClosedDay]]] = {}
+        # Cut days are summed in one go, for every lens that one of them is wanted for: planning costs more than they.
+        of_cut = dict.fromkeys(lens for piece, named in wanted.items() if _is_cut(piece) for lens in named)
         for piece, named in wanted.items() if where else ():
-            lenses = tuple(lens for lens in named if rollups.missing(where, (lens,), (piece,)))
-            needed = self.needed(where, lenses)
-            if needed is not None and (days := self.days(piece, needed)):
-                together.setdefault(lenses, {})[piece] = days
+            lenses, every = (
+                tuple(lens for lens in lenses if rollups.missing(where, (lens,), (piece,)))
+                for lenses in (named, of_cut)
+            )
+            for asked in (every, lenses) if lenses and _is_cut(piece) else (lenses,):
+                needed = self.needed(where, asked)
+                if needed is not None and (days := self.days(piece, needed)):
+                    together.setdefault(asked, {})[piece] = days
+                    break
         for lenses, pieces in sorted(together.items(), key=lambda item: max(item[1]), reverse=True):
             question = Question(lenses, self.grain(where))
             for chunk in _by_days(pieces):
@@ -149,16 +156,21 @@ class Runs:
         return days
 
 
+def _is_cut(piece: Slice) -> bool:
+    return piece.end - piece.start < _DAY
+
+
 def _by_days(pieces: Mapping[Slice, Sequence[ClosedDay]]) -> Iterator[list[Slice]]:
     """Pieces of so many days together, newest first: each day is a table, and each takes memory while it is read."""
     chunk: list[Slice] = []
-    count = 0
+    days: set[date] = set()
     for piece in sorted(pieces, reverse=True):
-        if chunk and count + len(pieces[piece]) > _DAYS_AT_ONCE:
+        of_piece = {day.day for day in pieces[piece]}
+        if chunk and len(days | of_piece) > _DAYS_AT_ONCE:
             yield chunk
-            chunk, count = [], 0
+            chunk, days = [], set()
         chunk.append(piece)
-        count += len(pieces[piece])
+        days |= of_piece
     if chunk:
         yield chunk
 

@@ -47,7 +47,7 @@ class Mirror:
         self.hot = Hot(self.database.connection)
         self.days = Days(cache, source, self.database)
         self.rollups = Rollups(self.database.connection, self._relation_of)
-        self.facts = Facts(self.database.connection, self.days)
+        self.facts = Facts(self.database.connection, self.days, self.database.names)
         self._facts_due = True  # other days may be closed than are held as integers
         self.closed: dict[date, ClosedDay] = {}
         self.has_read = False  # days of the log, now
