@@ -92,11 +92,11 @@ def _figures(session: dict[str, Any]) -> dict[str, float]:
 @contextmanager
 def _served(source: str, cache: Path) -> Iterator[tuple[int, str]]:
     command = cost_top("serve", source, "--port", "0", "--interval", "2", "--rate-limit", "100000")
-    with subprocess.Popen(command, env=environment(cache), stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
+    with subprocess.Popen(command, env=environment(cache), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         try:
-            assert select.select([process.stderr], [], [], 60)[0], "serve says nothing"
-            words = process.stderr.readline().split()
+            assert select.select([process.stdout], [], [], 60)[0], "serve says nothing"
+            words = process.stdout.readline().split()
             url = next((word for word in words if word.startswith("http://")), None)
             assert url is not None, " ".join(words)
             with httpx.Client(base_url=url) as client:
