@@ -190,22 +190,34 @@ def test_files_whose_numbers_mean_other_values_are_made_anew(log: NativeLog, fol
         assert told(mirror, "model:gpt-4o") == told(rows, "model:gpt-4o")
 
 
-def test_a_damaged_file_is_made_anew(log: NativeLog, folder: Path, integers: Mirror, rows: Mirror) -> None:
-    assert integers.days.files is not None
-    for path in integers.days.files.folder.glob("*.facts"):
+def test_a_damaged_file_is_made_anew(log: NativeLog, tmp_path: Path, rows: Mirror) -> None:
+    for mirror in opened(log, tmp_path):
+        hold(mirror)
+        assert mirror.days.files is not None
+        paths = list(mirror.days.files.folder.glob("*.facts"))
+        assert paths
+    for path in paths:
         path.write_bytes(path.read_bytes()[:5000])
-    for mirror in opened(log, folder):
+    for mirror in opened(log, tmp_path):
         hold(mirror)
         assert all(mirror.facts.has(day) for day in mirror.closed.values() if day.row_count)
         assert told(mirror, "tag:prod") == told(rows, "tag:prod")
 
 
-def test_what_cannot_be_read_any_more_is_answered_from_rows(log: NativeLog, folder: Path, rows: Mirror) -> None:
-    for mirror in opened(log, folder):
+@pytest.mark.parametrize("asked", ["before", "not yet"])
+def test_what_cannot_be_read_any_more_is_answered_from_rows(
+    log: NativeLog, tmp_path: Path, rows: Mirror, asked: str
+) -> None:
+    for mirror in opened(log, tmp_path):
         hold(mirror)
-        told(mirror, "model:gpt-4o")
-        assert mirror.facts.reader is not None
-        mirror.facts.reader.close()
+        if asked == "before":
+            told(mirror, "model:gpt-4o")
+            assert mirror.facts.reader is not None
+            mirror.facts.reader.close()
+        else:
+            for made in mirror.facts.held.values():
+                assert made.path is not None
+                made.path.write_bytes(made.path.read_bytes()[:5000])
         assert told(mirror, "tag:dev") == told(rows, "tag:dev")
         assert not any(mirror.facts.has(day) for day in mirror.closed.values())
 

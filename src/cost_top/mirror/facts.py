@@ -160,18 +160,17 @@ class Facts:
         if matching is None:
             return found
         columns = quoted(tuple(dict.fromkeys((*question.columns, *self._compared(where)))))
-        selects = [
-            f"SELECT {number} AS slice, {columns} FROM {self._open(self._path_of(day))}.facts{cut}"
-            for day in closed
-            for number, cut in _cuts(day, parts)
-        ]
-        if not selects:
-            return found
         sql, parameters = matching
-        assert self.reader is not None
-        select = question.select(" UNION ALL ".join(selects), sql)
         try:
-            groups = self.reader.execute(select, parameters).fetchall()
+            selects = [
+                f"SELECT {number} AS slice, {columns} FROM {self._open(self._path_of(day))}.facts{cut}"
+                for day in closed
+                for number, cut in _cuts(day, parts)
+            ]
+            if not selects:
+                return found
+            assert self.reader is not None
+            groups = self.reader.execute(question.select(" UNION ALL ".join(selects), sql), parameters).fetchall()
         except duckdb.Error as error:
             self.give_up()
             raise FactsLost(str(error)) from error
