@@ -30,11 +30,16 @@ def row(identity: str, minute: int, cost: int | None = 10**9) -> RequestRow:
 
 @pytest.fixture
 def log(sqlite_log):
-    log = sqlite_log()
-    for number in range(2500):
-        time_ms = int((NOON + timedelta(seconds=number)).timestamp() * 1000)
-        cost = -(10**10) if number == 7 else 10**9 + number
-        log.add(id=f"r-{number:04}", time_ms=time_ms, user_id=HOSTILE[number % len(HOSTILE)], cost_pico_usd=cost)
+    log, noon = sqlite_log(), int(NOON.timestamp() * 1000)
+    rows = (
+        (f"r-{number:04}", noon + number * 1000, HOSTILE[number % len(HOSTILE)],
+         -(10**10) if number == 7 else 10**9 + number)
+        for number in range(2500)
+    )  # fmt: skip
+    with log.connection:
+        log.connection.executemany(
+            "INSERT INTO cost_top_requests (id, time_ms, user_id, cost_pico_usd) VALUES (?, ?, ?, ?)", rows
+        )
     return log
 
 
