@@ -90,6 +90,15 @@ def test_what_no_list_tells_is_priced_one_by_one(cluster):
     assert "ct_odd) WHERE" not in statements[-2]
 
 
+def test_a_small_log_is_summed_by_one_statement(cluster, monkeypatch):
+    def grouped():
+        return [sql for sql in asked(cluster, ("model",))[2] if "GROUPING SETS" in sql]
+
+    assert len(grouped()) == 1
+    monkeypatch.setattr(cluster, "_is_small", False)
+    assert len(grouped()) == 2
+
+
 def test_a_lens_reads_what_it_is_made_of(cluster):
     _, _, statements = asked(cluster, ("model",))
     plain = next(sql for sql in statements if "GROUPING SETS" in sql)

@@ -25,6 +25,8 @@ NOTHING_HERE = SimpleNamespace(tick=lambda *_: None, cover=lambda _: False)
 class OneOfEach:
     """A cluster whose every piece and lens has one group, of ones."""
 
+    is_small = False
+
     def __init__(self):
         self.asked = []
         self.figure, self.fails = 1, False

@@ -25,6 +25,7 @@ from cost_top.sources.sql.reader import SqlLog, SqlLogReader
 _LEARNED = timedelta(days=7)  # rows say names as far back as this
 _MOST_TAGS = 50_000
 _LATELY = timedelta(days=1)
+_SMALL_ROWS = 3_000_000  # to take a statement apart takes longer than to sum a tenth of them
 
 
 class Cluster:
@@ -46,6 +47,7 @@ class Cluster:
         self.texts = Texts(log.columns.shape, self._scratch)
         self.statements = Statements(log.statements, self.local.rates, self._scratch, spelling_of(log))
         self._newest: datetime | None = None
+        self._is_small: bool | None = None
         self._rated = Rated(self.ask, self.statements, self.texts, log.overlap)
 
     @property
@@ -90,6 +92,15 @@ class Cluster:
         return rows
 
     # What is known beside the figures
+
+    @property
+    def is_small(self) -> bool:
+        """Whether all of the log is summed so soon that nothing has to be shown before."""
+        if self._is_small is None:
+            facts = self.log.facts
+            rows = self._database.estimate(self.reader.session, facts.schema, facts.table)
+            self._is_small = rows is not None and rows <= _SMALL_ROWS
+        return self._is_small
 
     def newest(self) -> datetime | None:
         """Time of the newest request; looked for lately first, since all of the log may take long to look through."""

@@ -49,8 +49,14 @@ def _months(start: int, end: int) -> Iterator[int]:
         first = (first + timedelta(days=32)).replace(day=1)
 
 
-def chunks(pieces: list[Piece], days_at_once: int = 1000) -> Iterator[list[Piece]]:
-    """The hot end and the parts of days at once, then the days, the newest first where not all at once."""
+def chunks(pieces: list[Piece], days_at_once: int = 1000, together: bool = False) -> Iterator[list[Piece]]:
+    """The hot end and the parts of days at once, then the days, the newest first where not all at once.
+
+    With `together` all of them, as far as they do not overlap.
+    """
+    if together:
+        yield from _apart(pieces)
+        return
     parts = [piece for piece in pieces if not _is_days(piece)]
     days = [piece for piece in pieces if _is_days(piece)]
     yield from _apart(parts)

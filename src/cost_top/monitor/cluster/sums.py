@@ -135,7 +135,8 @@ class Sums:
             together.items(), key=lambda item: max(piece.start for piece in item[1]), reverse=True
         ):
             ordered = sorted(pieces, key=lambda piece: (piece.start, piece.end or FOREVER))
-            for chunk in chunks(ordered, self._cluster.statements.spelled.days_at_once):
+            at_once = self._cluster.statements.spelled.days_at_once
+            for chunk in chunks(ordered, at_once, at_once > 1 and self._cluster.is_small):
                 for some in self._by_place(chunk):
                     self._ask(where, lenses, some)
                 if time.monotonic() > until:
