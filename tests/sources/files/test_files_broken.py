@@ -392,6 +392,17 @@ def test_a_short_row_in_the_middle_of_a_table_without_a_last_newline_costs_no_ot
     assert [row and row["id"] for _, row in records_of(str(path))] == ["a", "b"], "the last one is still being written"
 
 
+def test_a_value_of_an_index_that_flips_on_disk_is_read_anew(audit: Watched) -> None:
+    write_lines(audit.folder / "a.jsonl", *(json.dumps(call(number, model="gpt-x")) for number in range(1, 40)))
+    right, path = audit.rows("model, input_tokens"), audit.index.path
+    written = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"gpt-x", b"gpt-y", 3))
+    os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))  # a disk that forgets notes no time
+    audit.index = FileIndex(path, audit.index.kind)
+    assert audit.rows("model, input_tokens") == right
+    assert len(right) == 39
+
+
 @pytest.mark.parametrize("damage", ["folder", "link", "pipe", "schema", "pages", "cut"])
 def test_an_index_that_is_damaged_is_made_anew(audit: Watched, damage: str) -> None:
     write_lines(audit.folder / "a.jsonl", *(json.dumps(call(number)) for number in range(1, 400)))

@@ -21,7 +21,7 @@ from typing import Any
 from cost_top.model.errors import SourceDenied, SourceError, one_line
 from cost_top.model.files import remove_database
 from cost_top.sources.files.found import FoundFile
-from cost_top.sources.files.index_file import check, indexes_of, is_damage, opened, quoted, writing
+from cost_top.sources.files.index_file import check, indexes_of, is_as_sealed, is_damage, opened, quoted, seal, writing
 from cost_top.sources.files.lines import is_packed
 from cost_top.sources.files.records import Kind, Row
 from cost_top.sources.files.waiting import is_followed, looked_at, ripe, waiting_for
@@ -52,26 +52,32 @@ class FileIndex:
         self._repeated: list[tuple[int, Sequence[Row]]] = []  # and what further files say of these
         self._did = _Did()
         self._is_checked = False  # whether it was whole when this process began
+        self._is_sealed = False  # by this process
 
     def refresh(self, files: Sequence[FoundFile]) -> bool:
         """Take over what changed; whether anything did. `SourceError` when the index cannot be written."""
         present = {file.path: file for file in files}
         try:
             try:
-                return self._refreshed(present)
+                changed = self._refreshed(present)
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise
                 remove_database(self.path)
-                return self._refreshed(present)
+                changed = self._refreshed(present)
+            if not self._is_sealed:
+                self._is_sealed = True
+                seal(self.path)
+            return changed
         except sqlite3.Error as error:
             raise SourceError(f"the index of files {self.path.name}: {one_line(error)}") from None
 
     def _refreshed(self, present: Mapping[str, FoundFile]) -> bool:
+        is_known = self._is_checked or is_as_sealed(self.path)
         with closing(opened(self.path, self.kind)) as database:
-            if not self._is_checked:
+            if not is_known:
                 check(database)
-                self._is_checked = True
+            self._is_checked = True
             known = {path: row[1:] for path, row in self._known(database).items()}
             if known == {path: _state_of(file) for path, file in present.items()} and not ripe(database):
                 return False

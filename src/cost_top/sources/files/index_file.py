@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cost_top.model.code import code_hash
-from cost_top.model.files import remove, remove_database
+from cost_top.model.files import blocks_of, read_sealed, remove, remove_database, replace_sealed
 from cost_top.sources.files.records import Kind
 
 VERSION = 5  # of the tables
@@ -69,9 +70,62 @@ def check(database: sqlite3.Connection) -> None:
     """`sqlite3.DatabaseError` where pages or rows of an index are not as SQLite writes them."""
     (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        damage = sqlite3.DatabaseError(found)
-        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise damage
+        raise _damage(str(found))
+
+
+def is_as_sealed(path: Path) -> bool:
+    """Whether an index is what was sealed; False of one that others write, or that nobody sealed.
+
+    `sqlite3.DatabaseError` where its bytes are others. Not to be asked while this process has a connection to it: that
+    would lose its locks.
+    """
+    state, sealed = _written(path), read_sealed(_seal_of(path))
+    if state is None or not isinstance(sealed, dict) or sealed.get("state") != state:
+        return False
+    try:
+        is_same = sealed.get("hash") == _hash(path)
+    except OSError:  # a link, or gone meanwhile
+        return False
+    if not is_same and state == _written(path):
+        raise _damage("other bytes than were written")
+    return is_same
+
+
+def _damage(found: str) -> sqlite3.DatabaseError:
+    damage = sqlite3.DatabaseError(found)
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return damage
+
+
+def seal(path: Path) -> None:
+    """Note a hash of an index that nobody has open for writing, for the next process. Asked for as `is_as_sealed`."""
+    state = _written(path)
+    known = read_sealed(_seal_of(path))
+    if state is None or os.path.exists(f"{path}-wal") or (isinstance(known, dict) and known.get("state") == state):
+        return
+    with suppress(OSError):
+        document = {"state": state, "hash": _hash(path)}
+        if state == _written(path):
+            replace_sealed(_seal_of(path), document)
+
+
+def _seal_of(path: Path) -> Path:
+    return path.with_suffix(".seal")
+
+
+def _written(path: Path) -> list[int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_ino, found.st_size, found.st_mtime_ns]
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    for block in blocks_of(path):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def is_damage(error: sqlite3.Error) -> bool:
