@@ -947,9 +947,9 @@ async def test_arrows_go_through_the_tabs():
         await pilot.press("4", "right")
         assert feed.view.tab == "user"
         await pilot.press("left", "left")
-        assert feed.view.tab == "owner"
+        assert feed.view.tab == "session"
         await pilot.press("1", "right")
-        assert feed.view.tab == "owner", "a panel without tabs has none"
+        assert feed.view.tab == "session", "a panel without tabs has none"
 
 
 async def test_titles_name_the_key_that_goes_there():
@@ -957,9 +957,9 @@ async def test_titles_name_the_key_that_goes_there():
         text = screen_text(app)
         assert "1 Providers · 30 d" in text
         assert "3 Top tokens · 30 d" in text
-        assert "4 Models 5 6 7 8 0 · 30 d" in text
+        assert "4 Models 5 6 7 8 0 c · 30 d" in text
         await pilot.press("6")
-        assert "4 5 6 Tags 7 8 0 · 30 d" in screen_text(app)
+        assert "4 5 6 Tags 7 8 0 c · 30 d" in screen_text(app)
         await pilot.resize_terminal(120, 36)
         await pilot.press("4")
         await pilot.pause()
