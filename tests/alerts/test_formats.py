@@ -44,11 +44,14 @@ def test_slack_sees_no_mention_and_no_link():
     assert "<" not in found["text"]
     assert "&lt;!channel&gt;" in found["text"]
     assert all(block["text"]["type"] == "plain_text" for block in found["blocks"])
+    assert not found["unfurl_links"]
+    assert not found["unfurl_media"]
 
 
 def test_discord_calls_nobody_and_is_short_enough():
     _, found = body("discord", "*" * 5000)
     assert found["allowed_mentions"] == {"parse": []}
+    assert found["flags"] & 4  # no previews
     assert len(found["content"]) <= 2000
     assert "\\*\\*" in found["content"]
 

@@ -13,6 +13,7 @@ from cost_top.model.text import clean
 _TYPE_PREFIX = "dev.cost-top."
 _DISCORD_LONGEST = 2000
 _TEXT_LONGEST = 1500
+_SUPPRESS_EMBEDS = 1 << 2
 _TITLES = {
     "incident.opened": "Unusual spend", "incident.grown": "Unusual spend has grown", "incident.closed": "Over",
     "budget.threshold": "Budget", "budget.forecast": "Budget forecast", "budget.burning": "Budget burns fast",
@@ -62,14 +63,17 @@ def _slack(event: Event) -> dict[str, Any]:
     title = _TITLES.get(event.kind, event.kind)
     header = {"type": "header", "text": {"type": "plain_text", "text": title}}
     section = {"type": "section", "text": {"type": "plain_text", "text": _told(event), "emoji": False}}
-    return {"text": f"{title}: {text}", "blocks": [header, section]}
+    # A name that is a URL is not fetched for a preview.
+    return {
+        "text": f"{title}: {text}", "blocks": [header, section], "unfurl_links": False, "unfurl_media": False,
+    }  # fmt: skip
 
 
 def _discord(event: Event) -> dict[str, Any]:
-    """Mentions off; what marks up is escaped."""
+    """Mentions off, no previews of links; what marks up is escaped."""
     text = "".join(f"\\{letter}" if letter in "\\*_~`|>#[]()" else letter for letter in _told(event))
     content = f"**{_TITLES.get(event.kind, event.kind)}** {text}"
-    return {"content": content[:_DISCORD_LONGEST], "allowed_mentions": {"parse": []}}
+    return {"content": content[:_DISCORD_LONGEST], "allowed_mentions": {"parse": []}, "flags": _SUPPRESS_EMBEDS}
 
 
 def _teams(event: Event) -> dict[str, Any]:
