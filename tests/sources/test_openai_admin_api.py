@@ -20,6 +20,7 @@ from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import price
 from cost_top.sources.apis import admin_report
 from cost_top.sources.apis.openai import BASE_URL, OpenAiApi
+from cost_top.sources.apis.usage_priced import Usage, value_usage
 from cost_top.sources.report_api import GRAINS, Answer, ApiQuery
 from support.admin_server import Call, Charge, Refusal, invent
 from support.openai_admin_server import OpenAiAdminServer, error
@@ -584,3 +585,10 @@ def test_the_real_client_reads_the_same_figures(server, api):
         for (start, key), item in ours.items()
         if item.request_count is not None
     } == used
+
+
+def test_cached_speech_saves_what_speech_costs() -> None:
+    usage = Usage("gpt-realtime-mini", datetime(2026, 11, 1, tzinfo=UTC), input_tokens=100, cached_input_tokens=50,
+                  output_tokens=0, audio_cached_tokens=30)  # fmt: skip
+    # 20 x (0.60 - 0.06) + 30 x (10.00 - 0.30)
+    assert value_usage(RateBook.load(), "openai", usage).prompt_cache_savings == 20 * 540_000 + 30 * 9_700_000

@@ -90,7 +90,8 @@ def _amount(rates: Rates, usage: Usage) -> tuple[int | None, int]:
     unrated = any(count and rate is None for count, rate in lines)
     amount = None if unrated else sum(count * (rate or 0) for count, rate in lines)
     savings = (
-        cached * (rates.input - rates.cached)
+        (cached - audio_cached) * (rates.input - rates.cached)
+        + audio_cached * ((rates.audio_input or rates.input) - (rates.audio_cached or rates.cached))
         + (write - write_1h) * (rates.input - rates.write)
         + write_1h * (rates.input - rates.write_1h)
     )
