@@ -54,7 +54,7 @@ def users(source: str, _cache: Path, rows: int = _MOST_USERS_ROWS, seconds: floa
         cold = child("cold", log, cache)
         known = _figures(child("session", log, cache, seconds))
         told.append(Figure(
-            f"{name} user{'' if name == 'a request' else 's'}, {rows / 1e6:g} M rows: read, tick, drill",
+            f"users: {name}, {rows / 1e6:g} M rows: read, tick, drill",
             f"{cold['held']:.1f} s, {known['tick']:.0f} ms of CPU, {known['drill']:.0f} ms",
         ))  # fmt: skip
         told.append(

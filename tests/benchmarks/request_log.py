@@ -76,7 +76,7 @@ def now_ms() -> int:
 
 
 # Which user a request has: one of some that prefer small numbers, any of many, or each its own.
-USERS = {"5,000": "few(i, 5, 5000)", "300,000": "draw(i, 5, 300000)", "a request": "i"}
+USERS = {"5,000": "few(i, 5, 5000)", "300,000": "draw(i, 5, 300000)", "one a request": "i"}
 
 
 @dataclass(frozen=True, slots=True)
