@@ -963,13 +963,13 @@ async def test_titles_name_the_key_that_goes_there():
         await pilot.resize_terminal(120, 36)
         await pilot.press("4")
         await pilot.pause()
-        assert "4 Models 5 6 7 8 0 · 30 d" in screen_text(app)
+        assert "4 Models 5 6 7 8 0 c · 30 d" in screen_text(app)
         await pilot.resize_terminal(150, 36)
         await pilot.pause()
-        assert "4 Models 5Use 6Tag 7Tea 8Cre 0Own · 30 d" in screen_text(app)
+        assert "4 Models 5Use 6Tag 7Tea 8Cre 0Own cSes · 30 d" in screen_text(app)
         await pilot.press("z")
         await pilot.pause()
-        assert "4 Models 5 Users 6 Tags 7 Teams 8 Creds 0 Owners · 30 d" in screen_text(app)
+        assert "4 Models 5 Users 6 Tags 7 Teams 8 Creds 0 Owners c Sessions · 30 d" in screen_text(app)
 
 
 @of_keys("help.leave")
