@@ -102,7 +102,7 @@ def scene(**changes):
     )  # fmt: skip
     snapshot = Snapshot(
         View(), "litellm@prod-db", MONTH, spend, burn, daily(),
-        (providers(), endpoints(), key_lens(), models()), trust, Live(NOW),
+        lenses=(providers(), endpoints(), key_lens(), models()), trust=trust, state=Live(NOW),
         newest=NOW - timedelta(seconds=24), lateness=timedelta(seconds=4), log_rows=60_312,
         rates_date=date(2026, 11, 1),
     )  # fmt: skip
