@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from cost_top.cli.follow import Arrivals, first_told
+from cost_top.cli.request_output import TableWriter
 from cost_top.cli.requests import command
 from cost_top.model.errors import UserError
 from cost_top.model.snapshot import RequestRow
@@ -89,6 +91,18 @@ def test_a_table_tells_that_there_are_more(log):
     assert len(shown) == 102
     assert shown[-1] == "note: there are more: raise --limit"
     assert all(len(line) <= 150 for line in shown)
+
+
+def test_a_table_tells_keys_of_one_name_apart():
+    out = io.StringIO()
+    rows = [replace(row(str(minute), minute), token=f"key-{minute}", token_name="ci") for minute in (1, 2)]
+    writer = TableWriter(out, ("token_name",), UTC)
+    for one in rows:
+        writer.meet([one])
+        writer.add(one)
+    writer.meet(rows)
+    writer.add(rows[0])
+    assert [line.rstrip() for line in out.getvalue().splitlines()] == ["ci", "ci …ey-2", "ci …ey-1"]
 
 
 def test_wrong_columns_and_periods_are_one_line(log):

@@ -94,7 +94,7 @@ def test_live_events_come_as_they_happen_and_once_over_a_kill(place, hook):
     spend(place.log, "ann", 0.4)
     with place.start("--format", "jsonl") as watch:
         try:
-            assert "1 budgets, 1 receivers" in watch.stderr.readline()
+            assert "1 budget, 1 receiver," in watch.stderr.readline()
             spend(place.log, "ann", 0.2)
             wait_until(lambda: len(hook.requests) == 1, 60)
             event = json.loads(watch.stdout.readline())

@@ -202,6 +202,13 @@ def test_a_reservation_ends_by_its_row_by_one_alike_or_by_itself():
     assert guard.totals() == (0, 0, 0)
 
 
+def test_an_id_that_is_empty_is_none():
+    guard = guard_of(state(budget(), {None: 0}))
+    guard.ask(asked("2", id="", endpoint="/a"))
+    guard.publish(guard.published, [("row-1", Clock().now(), ("k", "/a", "ann", "m"))])
+    assert guard.totals() == (0, 0, 0)
+
+
 def test_the_same_id_asked_again_is_set_aside_once():
     guard = guard_of(state(budget(), {None: 0}))
     for _ in range(3):

@@ -92,6 +92,7 @@ def follow_requests(settings: Resolved, query: ReportQuery, writer: Writer, firs
             except SourceError:
                 rows = []  # it is tried again; what came meanwhile is told then
                 arrivals.missed()
+            writer.meet(rows)
             news = arrivals.news(rows)
             for row, revision, late in news if begun else first_told(news, first, started):
                 writer.add(row, revision, late)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from cost_top.model.format import duration_ms, pad, tokens
 from cost_top.model.money import display_usd
-from cost_top.model.request_fields import MONEY_FIELDS, TEXT_FIELDS, request_values
+from cost_top.model.request_fields import MONEY_FIELDS, TEXT_FIELDS, key_ids, key_name, request_values
 from cost_top.model.snapshot import RequestRow
 from cost_top.model.tables import harmless
 
@@ -26,11 +26,14 @@ _NAME_WIDTH = 18
 _GAP = 2
 
 
-class Writer(Protocol):
+class Writer:
     """Takes requests in the order in which they are to stand."""
 
     def begin(self) -> None:
         """Before the first."""
+
+    def meet(self, rows: Iterable[RequestRow]) -> None:
+        """Requests that come next: a table tells their keys apart."""
 
     def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:
         """One request. `revision` counts how often it was told; `late`: it came after newer ones."""
@@ -39,17 +42,22 @@ class Writer(Protocol):
         """After the last."""
 
 
-class TableWriter:
+class TableWriter(Writer):
     """For eyes: rounded money, cut names."""
 
     def __init__(self, out: TextIO, columns: Sequence[str], zone: tzinfo) -> None:
         self._out, self._columns, self._zone = out, columns, zone
         self._is_empty = True
+        self._ids: dict[str, Set[str]] = {}
 
     def begin(self) -> None:
         """See `Writer`."""
         heads = (pad(_HEADS.get(name, name), _width(name), _side(name)) for name in self._columns)
         print("  ".join(heads).rstrip(), file=self._out)
+
+    def meet(self, rows: Iterable[RequestRow]) -> None:
+        """See `Writer`."""
+        self._ids = key_ids(rows, self._ids)
 
     def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:
         """See `Writer`."""
@@ -76,13 +84,13 @@ class TableWriter:
         if name.endswith("_tokens"):
             return tokens(value)
         if name == "token_name":
-            value = value or row.token
+            value = key_name(row, self._ids, _width(name))
         if value is None:
             return "–"
         return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
-class JsonWriter:
+class JsonWriter(Writer):
     """`{"requests": […], "source", "since", "until", "as_of", "notes"}`."""
 
     def __init__(
@@ -114,14 +122,11 @@ class JsonWriter:
         self._out.write(f"\n], {rest[1:]}\n")
 
 
-class LinesWriter:
+class LinesWriter(Writer):
     """A JSON object a line; told again it carries `revision`, and `late` when newer ones came before it."""
 
     def __init__(self, out: TextIO, columns: Sequence[str], zone: tzinfo) -> None:
         self._out, self._columns, self._zone = out, columns, zone
-
-    def begin(self) -> None:
-        """See `Writer`."""
 
     def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:
         """See `Writer`."""
@@ -132,11 +137,8 @@ class LinesWriter:
             told["late"] = True
         print(json.dumps(told, ensure_ascii=False), file=self._out, flush=True)
 
-    def end(self, notes: Sequence[str]) -> None:
-        """See `Writer`."""
 
-
-class CsvWriter:
+class CsvWriter(Writer):
     """A header and the rows. Texts of strangers that a spreadsheet would run get an apostrophe; figures never do."""
 
     def __init__(self, out: TextIO, columns: Sequence[str], zone: tzinfo) -> None:
@@ -152,11 +154,8 @@ class CsvWriter:
         values = _chosen(row, self._columns, self._zone)
         self._csv.writerow([_cell(name, value) for name, value in values.items()])
 
-    def end(self, notes: Sequence[str]) -> None:
-        """See `Writer`."""
 
-
-class FocusWriter:
+class FocusWriter(Writer):
     """FOCUS charges as CSV, hour by hour."""
 
     def __init__(self, out: TextIO, source: str, version: str, book: RateBook) -> None:

@@ -124,6 +124,7 @@ def _write_pages(answers: Answers, query: ReportQuery, writer: Writer, left: int
     after, more = None, True
     while more and left != 0:
         page = answers.requests(replace(query, limit=_PAGE if left is None else min(_PAGE, left)), after)
+        writer.meet(page.rows)
         for row in page.rows:
             writer.add(row)
         left = None if left is None else left - len(page.rows)

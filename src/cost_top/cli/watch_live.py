@@ -18,6 +18,7 @@ from cost_top.cli.options import Resolved
 from cost_top.cli.watch_state import state_path
 from cost_top.model.errors import SourceError, UserError, named, one_line
 from cost_top.model.filter import parse_filter
+from cost_top.model.format import counted
 from cost_top.rules import Rules
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def watch_live(
                 tell_standing(watch, options.form)
                 return ALARMING if watch.is_alarming else 0
             end_on_signals(stopping)
-            say(f"{hub.label}: {len(budgets)} budgets, {len(receivers)} receivers, state in {path}")
+            told = f"{counted(len(budgets), 'budget')}, {counted(len(receivers), 'receiver')}"
+            say(f"{hub.label}: {told}, state in {path}")
             watch.run()
         except SourceError as error:
             raise UserError(named(hub.label, error)) from error

@@ -190,7 +190,7 @@ class Guard:
         if amount > 0 and verdict.budgets:
             keys = tuple(dict.fromkeys(one.key for one in verdict.budgets))
             traits = tuple(question.texts(name) for name in _TRAITS)
-            named = question.id is not None
+            named = bool(question.id)
             self._reservations.add(Reservation(identity, amount, keys, now, clock + patience, traits, owner, named))
         return replace(verdict, reservation=identity, expires_at=now + timedelta(seconds=patience))
 

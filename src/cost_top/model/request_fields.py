@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, fields
 from datetime import tzinfo
 from typing import Any
 
+from cost_top.model.format import tail_of, with_tail
 from cost_top.model.money import usd_text
 from cost_top.model.snapshot import RequestRow
 
@@ -34,3 +36,19 @@ def request_values(row: RequestRow, zone: tzinfo) -> dict[str, Any]:
 def part_values(row: RequestRow) -> list[dict[str, Any]]:
     """The arithmetic of a request's list price, in pico-dollars."""
     return [asdict(part) for part in row.price_parts]
+
+
+def key_ids(rows: Iterable[RequestRow], known: Mapping[str, Set[str]] | None = None) -> dict[str, Set[str]]:
+    """The ids of the keys behind each display name, with those `known` already."""
+    found: dict[str, set[str]] = {name: set(ids) for name, ids in (known or {}).items()}
+    for row in rows:
+        if row.token_name and row.token:
+            found.setdefault(row.token_name, set()).add(row.token)
+    return dict(found)
+
+
+def key_name(row: RequestRow, ids: Mapping[str, Set[str]], width: int) -> str | None:
+    """What a key is called in so many cells: its name, with the end of its id where others are called alike."""
+    if not row.token_name or row.token_name == row.token:
+        return row.token_name or row.token
+    return with_tail(row.token_name, tail_of(row.token, ids.get(row.token_name, ())), width)

@@ -13,6 +13,7 @@ from render_scene import MONTH, NOW, WEEK, endpoints, key_lens, lens, models, pr
 from textual.content import Content
 
 from cost_top.model.money import pico
+from cost_top.model.request_fields import key_ids
 from cost_top.model.snapshot import Stale
 from cost_top.model.text import clean
 from cost_top.model.windows import Period
@@ -162,7 +163,7 @@ def test_periods_in_few_words():
 @given(st.integers(9, 250), HOSTILE, st.none() | st.integers(0, 10**17), st.none() | st.integers(100, 599))
 def test_requests_fit(width, name, cost, status):
     columns = request_columns(width)
-    made = request_cells(request(model=name, endpoint=name, user=name, cost=cost, status=status), columns, UTC)
+    made = request_cells(request(model=name, endpoint=name, user=name, cost=cost, status=status), columns, UTC, {})
     assert sum(column.width for column in columns) == width
     assert [cell.cell_length for cell in made] == [column.width for column in columns]
 
@@ -170,10 +171,19 @@ def test_requests_fit(width, name, cost, status):
 def test_a_request_without_a_price_is_unpriced_and_an_error_is_a_word():
     columns = request_columns(120)
     shown = "".join(cell.plain for cell in request_cells(
-        request(cost=None, price_status="unpriced", status=500), columns, ZoneInfo("Europe/Berlin")))  # fmt: skip
+        request(cost=None, price_status="unpriced", status=500), columns, ZoneInfo("Europe/Berlin"), {}))  # fmt: skip
     assert "unpriced" in shown
     assert "500 err" in shown
     assert shown.startswith("11-14 15:03:22")
+
+
+def test_requests_of_keys_of_one_name_are_told_apart():
+    rows = [request(token=token, token_name="ci") for token in ("k-1111", "k-2222")]
+    columns = request_columns(200)
+    shown = ["".join(cell.plain for cell in request_cells(row, columns, UTC, key_ids(rows))) for row in rows]
+    assert [("ci …1111 " in line, "ci …2222 " in line) for line in shown] == [(True, False), (False, True)]
+    alone = request_cells(rows[0], columns, UTC, key_ids(rows[:1]))
+    assert "ci" in [cell.plain.strip() for cell in alone]
 
 
 def test_the_detail_of_a_request_is_exact_and_says_unknown():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -11,6 +11,7 @@ from textual.content import Content
 from cost_top.model.doubts import WORDS
 from cost_top.model.format import UNKNOWN, duration_ms, money_fixed, pad, tokens
 from cost_top.model.money import display_usd, usd_text
+from cost_top.model.request_fields import key_name
 from cost_top.model.snapshot import PricePart, RequestRow
 from cost_top.tui.render.style import BAD, CAUTION, FIGURE, GOOD, MUTED, content, fit
 from cost_top.tui.widgets.column import Column
@@ -51,14 +52,17 @@ def request_columns(width: int) -> tuple[Column, ...]:
     return tuple(sorted(chosen, key=lambda column: _ORDER.index(column.key)))
 
 
-def request_cells(row: RequestRow, columns: Sequence[Column], zone: tzinfo) -> tuple[Content, ...]:
-    """One request, a content for each column, each exactly as wide as its column."""
+def request_cells(
+    row: RequestRow, columns: Sequence[Column], zone: tzinfo, ids: Mapping[str, Set[str]]
+) -> tuple[Content, ...]:
+    """One request, a content for each column, each exactly as wide as its column; `ids` as of `key_ids`."""
     return tuple(
-        fit(content("" if column.key == "time" else " ", _cell(row, column, zone)), column.width) for column in columns
+        fit(content("" if column.key == "time" else " ", _cell(row, column, zone, ids)), column.width)
+        for column in columns
     )
 
 
-def _cell(row: RequestRow, column: Column, zone: tzinfo) -> tuple[str, str]:
+def _cell(row: RequestRow, column: Column, zone: tzinfo, ids: Mapping[str, Set[str]]) -> tuple[str, str]:
     room = column.width - (column.key != "time")
     drawn: dict[str, Callable[[], tuple[str, str]]] = {
         "time": lambda: (f"{row.time.astimezone(zone):{'%m-%d %H:%M:%S' if room >= 14 else '%H:%M:%S'}}", MUTED),
@@ -66,7 +70,7 @@ def _cell(row: RequestRow, column: Column, zone: tzinfo) -> tuple[str, str]:
         "tokens": lambda: (pad(f"{tokens(row.input_tokens)}/{tokens(row.output_tokens)}", room, "right"), ""),
         "latency": lambda: (pad(duration_ms(row.latency_ms), room, "right"), ""),
         "status": lambda: _state(row),
-        "token": lambda: _named(row.token_name or row.token, room),
+        "token": lambda: _named(key_name(row, ids, room), room),
     }
     return drawn[column.key]() if column.key in drawn else _named(getattr(row, column.key), room)
 

@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.format import cells, count, elide
+from cost_top.model.request_fields import key_ids
 from cost_top.model.snapshot import RequestRow, Snapshot, Stale
 from cost_top.tui.export import Export, request_export
 from cost_top.tui.host import host_of
@@ -63,9 +64,9 @@ class RequestTable(KeyedTable):
             title = title.append(f"{SEPARATOR}{count(len(rows))} of {count(total)}")
         self.border_title = shown_as(self, title)
         self.empty = content((_why_empty(listing, snapshot), MUTED))
-        columns = request_columns(self.row_width)
+        columns, ids = request_columns(self.row_width), key_ids(rows)
         self.show_rows(
-            columns, listing.keys, lambda index: request_cells(rows[index], columns, self._zone),
+            columns, listing.keys, lambda index: request_cells(rows[index], columns, self._zone, ids),
             (listing.order, True),
         )  # fmt: skip
 
