@@ -248,6 +248,15 @@ def plain(number: int, provider: str | None, model: str | None) -> Row:
     return (str(number), moment, provider, model, 1000, 0, 0, 0, 100, *[None] * 13)
 
 
+@pytest.mark.parametrize("output", [None, 0, 9])
+def test_a_given_zero_of_an_interrupted_request_lacks_a_part_only_where_something_was_used(output: int | None) -> None:
+    book = RateBook.load()
+    usage = (0, None, None, None, output, None, 0, "interrupted")
+    asked = ("0", datetime(2026, 1, 1), "openai", "gpt-4o", *usage, *[None] * 8, True, None)
+    assert expected(book, asked)[-2:] == ("reported", "list_price" if output else None)
+    assert_equal(book, [asked])
+
+
 def test_columns_come_out_as_they_are_named_and_typed() -> None:
     join = RateJoin(RateBook.load())
     with scratch() as connection:

@@ -18,6 +18,7 @@ from cost_top.model.query import Measures
 from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import price
+from cost_top.pricing.rates import Quote, Rates
 from cost_top.sources.apis import admin_report
 from cost_top.sources.apis.openai import BASE_URL, OpenAiApi
 from cost_top.sources.apis.usage_priced import Usage, value_usage
@@ -592,3 +593,11 @@ def test_cached_speech_saves_what_speech_costs() -> None:
                   output_tokens=0, audio_cached_tokens=30)  # fmt: skip
     # 20 x (0.60 - 0.06) + 30 x (10.00 - 0.30)
     assert value_usage(RateBook.load(), "openai", usage).prompt_cache_savings == 20 * 540_000 + 30 * 9_700_000
+
+
+def test_cached_speech_that_costs_nothing_saves_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    free_when_cached = Rates(5, 1, 5, 5, 0, 0, audio_input=40, audio_cached=0)
+    monkeypatch.setattr(Quote, "rates", lambda *_: free_when_cached)
+    usage = Usage("gpt-realtime-mini", datetime(2026, 11, 1, tzinfo=UTC), input_tokens=100, cached_input_tokens=50,
+                  output_tokens=0, audio_cached_tokens=30)  # fmt: skip
+    assert value_usage(RateBook.load(), "openai", usage).prompt_cache_savings == 20 * (5 - 1) + 30 * 40

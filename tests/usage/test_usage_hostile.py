@@ -133,6 +133,16 @@ def test_objects_of_strangers():
     assert read_usage("openai.chat", [Model()]).output_tokens == 2
 
 
+def test_keys_that_are_no_texts():
+    odd = {3: 4, None: 5, ("a",): 6}
+    for name in ("connectors", "server_tool_use", "server_side_tool_usage"):
+        check(
+            "openai.chat",
+            {"usage": {"prompt_tokens": 3, "completion_tokens": 2, "cost": {"total_cost": 1}, **odd, name: odd}},
+        )
+    check("cohere.v2", {"usage": {"billed_units": {"input_tokens": 3, "output_tokens": 2, "images": 1, **odd}}})
+
+
 def test_count_bounds():
     def read(value):
         usage = read_usage("openai.chat", {"usage": {"prompt_tokens": value, "completion_tokens": 1}})

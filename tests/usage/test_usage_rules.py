@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from cost_top.usage import Usage, detect_api, read_usage, usage_status
 from cost_top.usage.anthropic import plain_counts, read_messages
+from cost_top.usage.frames import positive
 
 
 def chat(model="m", details=None, out_details=None, **usage):
@@ -392,6 +394,27 @@ def test_the_short_way_of_usual_counts_is_the_long_one(usage, kind):
                        cache_creation_input_tokens=0, cache_creation_1h_tokens=0) == Usage(
             mode="standard", status="complete"
         )  # fmt: skip
+
+
+def test_usage_alone_was_not_cut_off():
+    counts = {"promptTokenCount": 10, "candidatesTokenCount": 3, "totalTokenCount": 13}
+    usage = read_usage("google.generateContent", {"modelVersion": "gemini-3-pro", "usageMetadata": counts})
+    assert (usage.status, usage.mode, usage.output_tokens) == ("complete", None, 3)
+    begun = [{"candidates": [{"content": {}}]}, {"serverContent": {"modelTurn": {}}}]
+    assert [read_usage("google.generateContent", {"usageMetadata": counts, **body}).mode for body in begun] == [
+        "interrupted", "interrupted",
+    ]  # fmt: skip
+
+
+def test_a_field_of_perplexitys_without_a_value_is_none():
+    empty = dict.fromkeys(("citation_tokens", "num_search_queries", "search_context_size"))
+    usage = read_usage("openai.chat", chat(out_details={"reasoning_tokens": 1}, **CHAT_3_2, **empty))
+    assert (usage.output_tokens, usage.reasoning_tokens) == (2, 1)
+
+
+def test_a_number_that_is_none_is_not_above_zero():
+    assert not any(positive({"n": Decimal(word)}, "n") for word in ("NaN", "sNaN", "-1", "0"))
+    assert positive({"n": Decimal("0.5")}, "n")
 
 
 def test_the_short_way_takes_the_usual_counts():

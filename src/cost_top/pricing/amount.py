@@ -153,7 +153,7 @@ def market_of(entry: Entry | None, request: Request, tokens: Tokens) -> Market |
     known = request.input_tokens is not None or not tokens.output or not rates.input
     whole = not (quote.cut_off and rates.output)
     spoken = sum(part.tokens for part in parts if part.name == "cached audio input")
-    savings = _prompt_savings(rates, tokens, spoken)
+    savings = prompt_savings(rates, tokens, spoken)
     return None if amount is None else Market(quote, amount, savings, parts, known, whole)
 
 
@@ -185,7 +185,7 @@ def _parts(rates: Rates, request: Request, tokens: Tokens) -> tuple[Part, ...]:
     )
 
 
-def _prompt_savings(rates: Rates, tokens: Tokens, spoken: int) -> int | None:
+def prompt_savings(rates: Rates, tokens: Tokens, spoken: int) -> int | None:
     """The cache discount, of `spoken` tokens that of audio, less the write premium; negative for writes nobody read."""
     audio_input = rates.input if rates.audio_input is None else rates.audio_input
     audio_cached = rates.cached if rates.audio_cached is None else rates.audio_cached

@@ -54,8 +54,7 @@ def price(book: RateBook, request: Request) -> Priced:
 
 def _bought_nothing(request: Request, tokens: Tokens) -> bool:
     """A failure whose tokens cost nothing."""
-    used = tokens.any or (request.web_search_count or 0) > 0
-    explained = request.zero_is_price or _own_key(request) or not used
+    explained = request.zero_is_price or _own_key(request) or not _used(request, tokens)
     return request.reported_cost == 0 and _failed(request) and not explained
 
 
@@ -70,7 +69,7 @@ def _doubt(status: str, entry: Entry | None, request: Request, tokens: Tokens, m
 
 
 def _doubt_of_known_cost(request: Request, tokens: Tokens, market: Market | None) -> str | None:
-    if _lacks_a_part(request, market):
+    if _lacks_a_part(request, tokens, market):
         return "list_price"
     if request.cache_hit:
         return None
@@ -79,7 +78,7 @@ def _doubt_of_known_cost(request: Request, tokens: Tokens, market: Market | None
     return "cost" if market is not None and _beyond_belief(request.reported_cost, market) else None
 
 
-def _lacks_a_part(request: Request, market: Market | None) -> bool:
+def _lacks_a_part(request: Request, tokens: Tokens, market: Market | None) -> bool:
     """Whether list price or savings are those of the rates, which leave a part of the request out."""
     if market is None or market.missing is None:
         return False
@@ -87,14 +86,18 @@ def _lacks_a_part(request: Request, market: Market | None) -> bool:
         return True
     if (request.reported_cost or 0) > 0 or (request.reported_market_cost or 0) > 0:
         return False
-    return _own_key(request) or (request.reported_cost == 0 and request.zero_is_price is True)
+    given = request.reported_cost == 0 and request.zero_is_price is True and _used(request, tokens)
+    return given or _own_key(request)
+
+
+def _used(request: Request, tokens: Tokens) -> bool:
+    return tokens.any or (request.web_search_count or 0) > 0
 
 
 def _unheard(request: Request, tokens: Tokens, market: Market | None) -> bool:
     """Whether it timed out at a price of zero that nobody vouches for."""
-    used = tokens.any or (request.web_search_count or 0) > 0
-    explained = request.zero_is_price or _own_key(request) or not used or (market is not None and market.quote.free)
-    return request.reported_cost == 0 and request.status in TIMEOUTS and not explained
+    explained = request.zero_is_price or _own_key(request) or (market is not None and market.quote.free)
+    return request.reported_cost == 0 and request.status in TIMEOUTS and _used(request, tokens) and not explained
 
 
 def _unrated(entry: Entry | None, request: Request, tokens: Tokens) -> str:
@@ -138,7 +141,7 @@ def _verdict(request: Request, tokens: Tokens, market: Market | None) -> _Verdic
     if reported < 0:
         # A refund or correction takes back as much of the list price as of the cost.
         return "reported", reported, reported, 0, 0
-    if reported != 0 or not (tokens.any or (request.web_search_count or 0) > 0):
+    if reported != 0 or not _used(request, tokens):
         return _charged(reported, request, market)
     return _zero(request, market)
 

@@ -7,7 +7,7 @@ are billed in units of their own. Source: Cohere's pricing page and chat referen
 from __future__ import annotations
 
 from cost_top.usage.counts import Counts, Usage
-from cost_top.usage.frames import Frame, count, part, positive, text
+from cost_top.usage.frames import Frame, count, part, positive, text, text_keys
 
 _PLACES = (("usage",), ("delta", "usage"), ("response", "meta"), ("meta",))
 _TOKENS = ("input_tokens", "output_tokens")
@@ -38,6 +38,6 @@ def read_cohere(frames: list[Frame]) -> Usage:
     counts = Counts(
         input=count(named, "input_tokens") if "input_tokens" in named else 0,
         output=count(named, "output_tokens") if "output_tokens" in named else 0,
-        unrated=min((unit for unit in billed if unit not in _TOKENS and positive(billed, unit)), default=""),
+        unrated=min((unit for unit in text_keys(billed) if unit not in _TOKENS and positive(billed, unit)), default=""),
     )
     return counts.usage(model=model)

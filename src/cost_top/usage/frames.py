@@ -93,6 +93,11 @@ def text(frame: Frame, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def text_keys(frame: Frame) -> list[str]:
+    """The keys of `frame` that are texts, as all of JSON's are."""
+    return [key for key in frame if isinstance(key, str)]
+
+
 def count(frame: Frame, *keys: str) -> int | None:
     """The first of `keys` that holds a token count: a whole number from 0 to 2^53, as an int or a JSON float."""
     for key in keys:
@@ -107,7 +112,9 @@ def count(frame: Frame, *keys: str) -> int | None:
 def positive(frame: Frame, key: str) -> bool:
     """Whether a number above 0 stands at `key`."""
     value = frame.get(key)
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and value > 0
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return False
+    return not (isinstance(value, Decimal) and value.is_nan()) and value > 0
 
 
 def largest(*counts: int | None) -> int:

@@ -25,8 +25,9 @@ def read_generate_content(frames: list[Frame]) -> Usage:
     counts = _counts(metadata, ended)
     counts.searches = _searches(bodies, model)
     counts.unrated = counts.unrated or _grounded(bodies)
-    usage = counts.usage(mode, model, cut_off=not ended)
-    if usage.status == "no_usage" and any("candidates" in body for body in bodies) and not ended:
+    begun = any("candidates" in body or "serverContent" in body for body in bodies)  # not usage alone
+    usage = counts.usage(mode, model, cut_off=begun and not ended)
+    if usage.status == "no_usage" and begun and not ended:
         return Usage(status="interrupted", mode=mode, model=model or None)
     return usage
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cost_top.usage.counts import Counts, Mode, Status, Usage, mode_of, summed
-from cost_top.usage.frames import NOTHING, Frame, count, items, money, part, text
+from cost_top.usage.frames import NOTHING, Frame, count, items, money, part, text, text_keys
 from cost_top.usage.tools import answered_tools, called_tools, other_units, server_tools, xai_tools
 
 # xAI reports cost in 10^-10 USD.
@@ -94,7 +94,7 @@ def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool =
     )  # fmt: skip
     if counts.input is None and "miss" in found and "cached" in found:
         counts.input = found["miss"] + found["cached"]
-    if counts.output is not None and not _PERPLEXITY.isdisjoint(usage):
+    if counts.output is not None and any(usage.get(name) is not None for name in _PERPLEXITY):
         counts.output += counts.reasoning  # neither its output nor its total holds it
     else:
         _settle_by_total(counts, found.get("total"), reasoning_beside, thoughts_dropped)
@@ -160,7 +160,9 @@ def _settle_images(counts: Counts) -> None:
 
 def _foreign(frame: Frame) -> bool:
     """Whether a currency other than the US dollar, or a unit that is none, stands beside an amount."""
-    words = {text(frame, key).strip().lower() for key in frame if "currency" in key.lower() or key == "cost_unit"}
+    words = {
+        text(frame, key).strip().lower() for key in text_keys(frame) if "currency" in key.lower() or key == "cost_unit"
+    }
     return not words <= {"", "usd", "us$", "$"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from cost_top.usage.frames import Frame, count, items, part, positive, text
+from cost_top.usage.frames import Frame, count, items, part, positive, text, text_keys
 
 # Requests of a server tool that cost nothing beside their tokens.
 _FREE = frozenset({"web_fetch_requests", "tool_search_requests"})
@@ -44,7 +44,7 @@ def server_tools(use: Frame) -> tuple[int, str]:
     """
     others = [
         key.removesuffix("_requests")
-        for key in use
+        for key in text_keys(use)
         if key.endswith("_requests") and key != "web_search_requests" and key not in _FREE and count(use, key)
     ]
     return count(use, "web_search_requests") or 0, min(others, default="")
@@ -59,7 +59,7 @@ def xai_tools(usage: Frame) -> tuple[int, str]:
     if count(usage, "num_sources_used"):
         return 0, "live_search"  # by the source, and in no other count
     use = part(usage, "server_side_tool_usage_details") or part(usage, "server_side_tool_usage")
-    called = {name.removesuffix("_calls"): used for name in use if (used := count(use, name))}
+    called = {name.removesuffix("_calls"): used for name in text_keys(use) if (used := count(use, name))}
     others = min((name for name in called if name not in ("web_search", "mcp")), default="")
     if not called and count(usage, "num_server_side_tools_used"):
         others = "server_tools"
@@ -76,7 +76,8 @@ def other_units(usage: Frame) -> tuple[int, str]:
     searches = sum(count(connectors, name) or 0 for name in ("web_search", "web_search_premium"))
     searches = max(searches, count(part(usage, "plugins", "search"), "count") or 0)
     called = min(
-        (name for name in connectors if not name.startswith("web_search") and count(connectors, name)), default=""
+        (name for name in text_keys(connectors) if not name.startswith("web_search") and count(connectors, name)),
+        default="",
     )
     return searches, called or next((word for place, key, word in _UNITS if positive(part(usage, *place), key)), "")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cost_top.model.modes import mode_word
-from cost_top.pricing.amount import rounded
+from cost_top.pricing.amount import Tokens, prompt_savings, rounded
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.rates import Quote, Rates
 
@@ -66,7 +66,7 @@ def value_usage(book: RateBook, provider: str, usage: Usage) -> Valued:
     return Valued(_paid(quote, amount), savings, longer)
 
 
-def _amount(rates: Rates, usage: Usage) -> tuple[int | None, int]:
+def _amount(rates: Rates, usage: Usage) -> tuple[int | None, int | None]:
     """The list price (None where a kind of token has no rate) and the prompt cache's discount less its premium."""
     cached = usage.cached_input_tokens or 0
     write_1h = usage.cache_creation_1h_tokens or 0
@@ -89,13 +89,8 @@ def _amount(rates: Rates, usage: Usage) -> tuple[int | None, int]:
     )
     unrated = any(count and rate is None for count, rate in lines)
     amount = None if unrated else sum(count * (rate or 0) for count, rate in lines)
-    savings = (
-        (cached - audio_cached) * (rates.input - rates.cached)
-        + audio_cached * ((rates.audio_input or rates.input) - (rates.audio_cached or rates.cached))
-        + (write - write_1h) * (rates.input - rates.write)
-        + write_1h * (rates.input - rates.write_1h)
-    )
-    return amount, savings
+    tokens = Tokens(True, usage.input_tokens or 0, cached, write, write_1h, output, 0)
+    return amount, prompt_savings(rates, tokens, audio_cached)
 
 
 def _paid(quote: Quote, amount: int) -> int:
