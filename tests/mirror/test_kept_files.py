@@ -140,17 +140,29 @@ def kept_files(folder: Path) -> KeptFiles:
 
 def test_a_file_that_was_whole_is_read_through_again_only_where_it_was_touched(tmp_path: Path, monkeypatch) -> None:
     first = kept_files(tmp_path)
-    path = first.write_bytes(b"of a day", "2026-01-01.plain", ".sums")
-    assert first.find("2026-01-01.plain", ".sums") == path
+    path = first.write_bytes(b"of a day", "2026-01-01.plain", ".parquet")
+    assert first.find("2026-01-01.plain", ".parquet") == path
     first.note_whole()
     looked: list[Path] = []
     monkeypatch.setattr(kept_module, "is_whole", lambda path: looked.append(path) or is_whole(path))
-    assert kept_files(tmp_path).find("2026-01-01.plain", ".sums") == path
+    assert kept_files(tmp_path).find("2026-01-01.plain", ".parquet") == path
     assert not looked
     path.write_bytes(b"of a dog")
     os.utime(path, (touched := path.stat().st_mtime + 1, touched))
-    assert kept_files(tmp_path).find("2026-01-01.plain", ".sums") is None
+    assert kept_files(tmp_path).find("2026-01-01.plain", ".parquet") is None
     assert looked == [path]
+
+
+@pytest.mark.parametrize("suffix", [".sums", ".features", ".hot"])
+def test_what_is_never_held_against_the_log_is_read_through_each_time(tmp_path: Path, suffix: str) -> None:
+    first = kept_files(tmp_path)
+    path = first.write_bytes(b"of a day", "2026-01-01.plain", suffix)
+    assert first.find("2026-01-01.plain", suffix) == path
+    first.note_whole()
+    there = path.stat()
+    path.write_bytes(b"of a dog")
+    os.utime(path, ns=(there.st_atime_ns, there.st_mtime_ns))
+    assert kept_files(tmp_path).find("2026-01-01.plain", suffix) is None
 
 
 def test_a_day_is_read_through_when_it_is_held_against_the_log(kept, tmp_path: Path) -> None:

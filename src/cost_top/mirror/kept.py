@@ -33,6 +33,8 @@ _FORMAT = (
 )
 SUMS, FEATURES, FACTS, HOT = ".sums", ".features", ".facts", ".hot"
 _SUFFIXES = (".parquet", SUMS, FEATURES, FACTS, HOT)
+# Of these damage shows later: a day is read through when it is held against the log, integers have sums of their own.
+_SHOWS_LATER = (".parquet", FACTS)
 
 
 class KeptFiles:
@@ -59,11 +61,10 @@ class KeptFiles:
     def find(self, name: str, suffix: str) -> Path | None:
         """The whole file of a name without its hash.
 
-        One that was whole before and was not touched since is not read through for it: that is done when its day is
-        held against the log.
+        One that was whole before and was not touched since is not read through, where damage shows later.
         """
         for path in of_name(self.folder, name, suffix):
-            found = stamp(path)
+            found = stamp(path) if suffix in _SHOWS_LATER else None
             if found is not None and self._whole.get(path.name) == found:
                 return path
             if is_whole(path):
