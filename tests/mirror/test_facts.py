@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 
 from cost_top.mirror import fact_values, runs
@@ -256,3 +257,43 @@ def test_a_day_that_changed_is_summed_as_it_is_now(tmp_path: Path) -> None:
         hold(mirror)
         assert told(mirror, "provider:openai") == right
     log.close()
+
+
+def test_what_is_numbered_meanwhile_is_no_value_of_the_days_that_are_asked(log: NativeLog, tmp_path: Path) -> None:
+    for mirror in opened(log, tmp_path):
+        hold(mirror)
+        values, where = mirror.facts.values, parse_filter("user:*")
+        right = values.condition(where)
+        # As the other thread leaves it for a moment: in the table, not yet known.
+        nobody = sum(value == (None,) for value in values.of["user"].values())
+        assert nobody
+        mirror.database.connection.execute(f"INSERT INTO {values.table('user')} SELECT 999, 'new' FROM range({nobody})")
+        assert values.condition(where) == right
+
+
+def test_a_day_that_is_read_again_on_a_full_disk_is_answered_from_its_rows(log: NativeLog, tmp_path: Path) -> None:
+    for mirror in opened(log, tmp_path):
+        hold(mirror)
+        before = told(mirror, "provider:openai")
+        day = next(day for day in mirror.closed.values() if day.row_count)
+        mirror.days.files = None
+        reader = open_log(str(log.path)).connect()
+        for again in mirror.days.read(mirror.database.connection, reader, [day.day], True):
+            mirror.adopt(again)
+        reader.close()
+        assert day.day not in mirror.facts.held
+        hold(mirror)
+        assert told(mirror, "provider:openai") == before
+
+
+def test_a_thread_that_has_ended_by_itself_is_ended_like_any(log: NativeLog, tmp_path: Path) -> None:
+    for mirror in opened(log, tmp_path):
+        hold(mirror)
+        maker = mirror.facts._maker
+        maker._wanted.put(None)
+        assert maker._thread is not None
+        maker._thread.join(60)
+        maker.stop()
+        assert maker._connection is not None
+        with pytest.raises(duckdb.ConnectionException):
+            maker._connection.execute("SELECT 1")

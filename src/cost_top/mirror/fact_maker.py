@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,7 @@ from cost_top.model.files import remove
 from cost_top.model.hashed_file import put
 
 _VERSION = 3
+_STOP_SECONDS = 2.0
 _BLOCK = 65536  # bytes: with greater ones a small day would take megabytes
 
 
@@ -53,6 +55,7 @@ class FactMaker:
             self._wanted.put(day)
         if self._thread is None:
             self._connection = self._owners.cursor()
+            self._values.make_tables(self._connection)
             self._thread = threading.Thread(target=self._run, name="facts", daemon=True)
             self._thread.start()
 
@@ -62,19 +65,21 @@ class FactMaker:
         if self._thread is None or self._connection is None:
             return
         self._wanted.put(None)
-        self._connection.interrupt()
-        self._thread.join(timeout=2)
+        until = time.monotonic() + _STOP_SECONDS
+        while self._thread.is_alive() and time.monotonic() < until:
+            self._connection.interrupt()  # again and again: each breaks off one statement
+            self._thread.join(timeout=0.05)
+        if not self._thread.is_alive():
+            self._connection.close()
 
     def _run(self) -> None:
         assert self._connection is not None
-        self._values.make_tables(self._connection)
         while (day := self._wanted.get()) is not None and not self._stopping.is_set():
             try:
                 made = self._found(self._connection, day) or self._made(self._connection, day)
             except Exception:  # the day is gone meanwhile, the disk is full: filters are answered from its rows
                 made = None
             self.results.put(made or Made(day.day, reading_of(day)))
-        self._connection.close()
 
     def _found(self, connection: duckdb.DuckDBPyConnection, day: ClosedDay) -> Made | None:
         """The file of an earlier run; None where there is none, or its numbers mean other values than those in use."""

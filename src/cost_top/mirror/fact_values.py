@@ -166,14 +166,13 @@ class FactValues:
         for unit in sorted(_units(term) or ()):
             padded = ", ".join(f'NULL::{_TYPES[name]} AS "{name}"' for name in _WORD_COLUMNS if name not in UNITS[unit])
             relation = f"(SELECT *, {padded} FROM {self.table(unit)})" if term.field is None else self.table(unit)
-            ids = [
-                number for (number,) in
-                self._connection.execute(f"SELECT id FROM {relation} WHERE {sql}", values).fetchall()
-            ]  # fmt: skip
-            if ids and len(ids) == len(self.of[unit]):
+            known = set(self.of[unit])  # the table may hold more: the other thread has put them there just now
+            found = self._connection.execute(f"SELECT id FROM {relation} WHERE {sql}", values).fetchall()
+            ids = known.intersection(number for (number,) in found)
+            if ids and ids == known:
                 return "TRUE"
-            if len(ids) * 2 > len(self.of[unit]):
-                tests.append(f"{unit}_id NOT IN ({_list(set(self.of[unit]).difference(ids))})")
+            if len(ids) * 2 > len(known):
+                tests.append(f"{unit}_id NOT IN ({_list(known - ids)})")
             elif ids:
                 tests.append(f"{unit}_id IN ({_list(ids)})")
         return " OR ".join(tests) or "FALSE"

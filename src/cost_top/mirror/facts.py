@@ -83,7 +83,9 @@ class Facts:
     def has(self, day: ClosedDay, needed: frozenset[str] = frozenset()) -> bool:
         """Whether a reading of a day is held as integers, of these units all."""
         held = self.held.get(day.day)
-        return held is not None and held.reading == reading_of(day) and not needed & held.without
+        if held is None or day.path is None:
+            return False
+        return held.reading == reading_of(day) and not needed & held.without
 
     def want(self, days: Iterable[ClosedDay]) -> None:
         """Ask for days to be held as integers, in this order, those apart that are or cannot be."""

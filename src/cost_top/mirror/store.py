@@ -116,6 +116,8 @@ class Mirror:
             if old.path is None:
                 self.database.connection.execute(f"DROP TABLE IF EXISTS {old.relation}")
             self.days.release(old)
+        if not self.facts.has(day):
+            self.facts.forget(day.day)
 
     def lend(self, days: Iterable[date]) -> None:
         """Hold those days before the hot end that an earlier run kept and that are not held, as they were then."""
