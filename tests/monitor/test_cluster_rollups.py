@@ -100,7 +100,12 @@ def test_rollups_that_may_not_be_read_are_the_logs_to_tell(engine, monkeypatch):
     def refuse(*_):
         raise SourceDenied("permission denied")
 
+    once_told = ClusterEngine(engine._cluster)
+    assert shown(once_told)[0].chart_remark == "rollup"
     monkeypatch.setattr(rollups, "rolled", refuse)
+    monkeypatch.setattr(rollups, "_LOOKED_AGAIN", 0.0)
+    once_told._rollups._due = 0.0
+    assert shown(once_told)[0].chart_remark == ""
     snapshot, bars = shown(ClusterEngine(engine._cluster))
     assert set(bars.values()) == {(pico("1"), 1)}
     assert snapshot.chart_remark == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
@@ -9,8 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
+from cost_top.model.engine import Need
 from cost_top.model.errors import SourceError
 from cost_top.model.filter import Filter
+from cost_top.model.query import Measures, Report, ReportQuery
 from cost_top.monitor.cluster import engine, rated, sums
 from cost_top.monitor.cluster.engine import ClusterEngine
 from cost_top.monitor.cluster.pieces import Piece
@@ -18,6 +21,7 @@ from cost_top.monitor.cluster.statements import micros_of
 from cost_top.monitor.cluster.sums import Sums
 
 NOW = datetime(2026, 11, 20, 12, 7, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 EVERY = Filter()
 NOTHING_HERE = SimpleNamespace(tick=lambda *_: None, cover=lambda _: False)
 
@@ -186,3 +190,20 @@ def test_names_that_change_are_summed_anew(clock):
     known.tick(NOW)
     _, missing = look(known, NOW - timedelta(days=3), NOW - timedelta(days=2))
     assert missing
+
+
+def test_what_is_read_from_requests_stays_while_the_log_does_not_answer(clock, monkeypatch):
+    told = Report(("session",), (), Measures(), 0, NOW)
+    monkeypatch.setattr(engine, "asked_report", lambda *_: told)
+    cluster = OneOfEach()
+    cluster.log, cluster.shape = SimpleNamespace(overlap=timedelta(0)), SimpleNamespace(untold=())
+    cluster.oldest = lambda: NOW - timedelta(days=90)
+    known = ClusterEngine(cluster)
+    known.tick(NOW)
+    query = ReportQuery(NOW - timedelta(days=1), NOW, ("session",))
+    need = Need("panel:session", query, open_end=True, timed=True)
+    assert known.answers([need], 0.0)[need.name].report is None
+    assert known.answers([need], 1.0)[need.name].report == told
+    clock[0] += 600
+    later = replace(need, query=replace(query, start=query.start + HOUR, end=query.end + HOUR))
+    assert known.answers([later], 0.0)[need.name].report == told

@@ -39,6 +39,11 @@ class Rested(Generic[Answer]):
         self._kept[question] = (ended + _REST * (ended - began), answer)
         return answer
 
+    def last(self, question: Hashable) -> Answer | None:
+        """The answer that was made last, however long ago."""
+        due = self._kept.get(question)
+        return due[1] if due is not None else None
+
     def clear(self) -> None:
         """Forget them all."""
         self._kept.clear()

@@ -191,8 +191,11 @@ class ClusterEngine:
 
     def _at_once(self, need: Need, ask: bool) -> Reply:
         query = need.query
-        if need.timed and ask and not need.edges:
+        if need.timed and not need.edges:
             question = question_of(query, need.open_end)
+            if not ask:
+                last = self._timed.last(question)
+                return Reply(last) if last is not None else Reply(missing=Missing(0, 1))
             return Reply(self._timed.of(question, lambda: asked_report(self._cluster, query, self._as_of)))
         key = (query, need.edges, need.open_end)
         if key not in self._fine:

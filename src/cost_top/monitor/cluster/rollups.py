@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from cost_top.model.errors import SourceError
 from cost_top.model.money import pico
@@ -17,6 +17,7 @@ from cost_top.sources.sql.rollups import RolledUp, has_rollups, rolled
 
 ROLLUP = Note("rollup", "rollup")
 _LOOKED_AGAIN = 900.0  # seconds
+_LATE = timedelta(minutes=15)  # LiteLLM adds requests to its sums some time after it logs them
 # By provider what a bar shows, by the names of the measures; None is not known.
 Bar = Mapping[str | None, Mapping[str, int | None]]
 
@@ -42,8 +43,10 @@ class Rollups:
         self._first = min(first, self._first or first)
         self._due = time.monotonic() + _LOOKED_AGAIN
         try:
-            _, sums = rolled(self._cluster.reader, self._first, datetime.now(UTC).date(), "custom_llm_provider")
+            until = (datetime.now(UTC) - _LATE).date()
+            _, sums = rolled(self._cluster.reader, self._first, until, "custom_llm_provider")
         except SourceError:
+            self._days = {}
             return  # the log itself tells them
         self._days = {}
         for (day, provider), each in sums.items():
