@@ -854,6 +854,30 @@ async def test_a_table_acts_before_the_dialog_that_was_asked_for_after_it():
         assert "cost-top: keys and figures" in screen_text(app)
 
 
+@pytest.mark.parametrize("typed", ["z", "enter", "y", "exclamation_mark"])
+async def test_a_key_typed_on_after_a_panels_digit_is_meant_for_that_panel(typed):
+    async with running() as (app, feed, pilot):
+        for name in ("3", typed):
+            app.post_message(Key(name, "!" if typed == "exclamation_mark" else None))
+        await pilot.pause()
+        told = {
+            "z": lambda: app.screen.maximized.dimension,
+            "enter": lambda: str(feed.view.where).partition(":")[0],
+            "y": lambda: "token" if app.clipboard.startswith("pg_live") else app.clipboard,
+            "exclamation_mark": lambda: str(feed.view.where).partition(":")[0].removeprefix("-"),
+        }[typed]()
+        assert told == "token"
+
+
+async def test_a_word_typed_on_after_the_slash_of_the_help_is_looked_for():
+    async with running() as (app, _, pilot):
+        await pilot.press("question_mark")
+        for character in "/m/s":
+            app.post_message(Key("slash" if character == "/" else character, character))
+        await pilot.pause()
+        assert app.screen.query_one(Input).value == "m/s"
+
+
 async def test_two_keys_of_one_name_are_shown_together_or_not_at_all():
     async with running(size=(80, 24)) as (app, _, pilot):
         seen = set()

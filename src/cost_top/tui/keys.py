@@ -181,7 +181,7 @@ LINES_BINDINGS: tuple[Binding, ...] = (
 
 HELP_BINDINGS: tuple[Binding, ...] = (
     _typed("help.leave", "q,question_mark", "leave", "close", "close the help", LOOK),
-    _typed("help.find", "slash", "find", "find", "find a word in the help", FIND),
+    key("help.find", "slash", "find", "find", "find a word in the help", FIND),
 )
 
 PROMPT_BINDINGS: tuple[Binding, ...] = (

@@ -77,11 +77,17 @@ class HelpScreen(Dialog[None]):
         """The page takes the scrolling keys."""
         self.query_one(HelpPage).focus()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In the word a slash is text."""
+        if action == "find":
+            return self.query_one(Input).disabled
+        return super().check_action(action, parameters)
+
     def action_find(self) -> None:
         """Take a word."""
         find = self.query_one(Input)
         find.disabled = False
-        find.focus()
+        self.set_focus(find)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show the lines that hold the word."""
@@ -89,7 +95,7 @@ class HelpScreen(Dialog[None]):
 
     def on_input_submitted(self) -> None:
         """The page takes the keys again."""
-        self.query_one(HelpPage).focus()
+        self.set_focus(self.query_one(HelpPage))
 
     def action_leave(self) -> None:
         """Out of the word first, then out of the help."""
@@ -99,7 +105,7 @@ class HelpScreen(Dialog[None]):
             return
         find.value = ""
         find.disabled = True
-        self.query_one(HelpPage).focus()
+        self.set_focus(self.query_one(HelpPage))
 
 
 class HelpPage(VerticalScroll, can_focus=True):

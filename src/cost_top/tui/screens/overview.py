@@ -145,7 +145,8 @@ class OverviewScreen(Screen[None]):
     def _focus(self, widget: Widget) -> None:
         if self.maximized is not None and self.maximized is not widget:
             self.minimize()
-        widget.focus()
+        # Not widget.focus(), which waits: a key typed on in the same breath is meant for this panel.
+        self.set_focus(widget)
 
     def action_zoom(self) -> None:
         """Show the focused panel alone, or all again."""

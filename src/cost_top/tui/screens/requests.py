@@ -235,7 +235,7 @@ class RequestsScreen(Screen[None]):
         detail = self.query_one(RequestDetail)
         if self.maximized is None:
             self.maximize(detail, container=False)
-            detail.focus()
+            self.set_focus(detail)
 
     def action_order(self) -> None:
         """Newest or dearest first."""
@@ -248,7 +248,7 @@ class RequestsScreen(Screen[None]):
         """Back to the list, then to the overview; a step the trust line added is undone."""
         if self.maximized is not None:
             self.minimize()
-            self.query_one(RequestTable).focus()
+            self.set_focus(self.query_one(RequestTable))
             return
         host_of(self).close_requests()
         self.dismiss(None)
