@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
 
 from cost_top.model.errors import UserError
+from cost_top.sources.litellm.rows import _COUNTERPARTS
 from cost_top.sources.sql.log import open_log
 from support.litellm_log import HASH, START, spend_row, write_spend
 from support.reading import fingerprints, records, records_at
@@ -75,6 +77,36 @@ def test_one_row_with_everything(log_url):
             "reported_market_cost": None, "team_name": None, "user_name": None, "owner_name": None,
         }
     }  # fmt: skip
+
+
+def test_what_is_billed_beside_tokens_is_told_alike_over_http(log_url):
+    def used(name, model, call="acompletion", tokens=50_000, **usage):
+        metadata = {"usage_object": usage}
+        return spend_row(name, model=model, call_type=call, prompt_tokens=tokens, metadata=metadata)
+
+    size, hops = {"search_context_size": "Low"}, {"initial_prompt_tokens": 20_000}
+    rows = [
+        used("small", "perplexity/sonar", **size, cost={"total_cost": 0.005}), used("other", "gpt-5"),
+        used("large", "perplexity/sonar", search_context_size="high"),
+        used("cited", "perplexity/sonar", **size, citation_tokens=7, cost={"total_cost": 0.005}),
+        used("speech", "mistral/voxtral-small-latest", prompt_audio_seconds=7.5),
+        used("mute", "mistral/voxtral-small-latest", prompt_audio_seconds=0),
+        used("picture", "amazon.titan-embed-image-v1", "aembedding", prompt_tokens_details={"image_count": 1}),
+        used("clip", "multimodalembedding", "embedding", prompt_tokens_details={"video_length_seconds": 0.5}),
+        used("sound", "amazon.nova-2-embed", "aembedding", prompt_tokens_details={"audio_length_seconds": 2}),
+        used("asked", "twelvelabs.marengo-embed", "aembedding", prompt_tokens_details={"query_count": 1}),
+        used("pixels", "voyage-multimodal-3", "aembedding", image_pixels=90),
+        used("words", "text-embedding-3-small", "aembedding", prompt_tokens_details={"cached_tokens": 0}),
+        used("hops", "gemini-3-pro", service_tier="standard", prompt_tokens_details=hops),
+    ]  # fmt: skip
+    expected = {
+        "small": "search_context_low", "other": None, "large": None, "cited": "citations", "speech": "audio_seconds",
+        "mute": None, "picture": "image_input", "clip": "video_input", "sound": "audio_seconds", "asked": "queries",
+        "pixels": "image_input", "words": None, "hops": "rounds",
+    }  # fmt: skip
+    assert {name: row["mode"] for name, row in read(log_url, *rows).items()} == expected
+    answered = [{**row, "metadata": json.loads(row["metadata"])} for row in rows]
+    assert {row["request_id"]: _COUNTERPARTS["mode"](row) for row in answered} == expected
 
 
 def test_cache_hits_are_told_by_the_word_true_alone(log_url):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cost_top.pricing.amount import Request
+from cost_top.pricing.book import RateBook
+from cost_top.pricing.cost import price
 from cost_top.usage import Usage, detect_api, read_usage, usage_status
 from cost_top.usage.anthropic import plain_counts, read_messages
 from cost_top.usage.frames import positive
@@ -131,12 +135,18 @@ def test_without_counts_there_is_no_usage_but_a_reason(api, frames, status):
 def test_perplexity_bills_the_request_itself():
     bill = {"input_tokens_cost": 0.001, "request_cost": 0.005, "total_cost": 0.0062}
     usage = read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost=bill, search_context_size="low"))
-    assert (usage.reported_cost, usage.mode) == (6_200_000_000, None)
+    assert (usage.reported_cost, usage.mode) == (6_200_000_000, "search_context_low")
+    cited = read_usage("openai.chat", chat("sonar-deep-research", **CHAT_3_2, cost=bill, citation_tokens=9))
+    assert (cited.reported_cost, cited.mode) == (6_200_000_000, "citations")
+    # The fee of the largest search is no list price of this one.
+    asked = Request("perplexity", "sonar", datetime(2026, 11, 1, tzinfo=UTC), 3, output_tokens=2,
+                    reported_cost=usage.reported_cost, mode=usage.mode)  # fmt: skip
+    assert price(RateBook.load(), asked).market_cost == usage.reported_cost
 
 
 @pytest.mark.parametrize("bill", [{"total_cost": 0.0062, "currency": "EUR"}, {"total_cost": None},
                                   {"total_cost": "?"}, {"total_cost": -1}, {}])  # fmt: skip
-def test_a_bill_that_cannot_be_read_leaves_the_doubt_about_the_size_of_a_search(bill):
+def test_a_bill_that_cannot_be_read_is_no_cost(bill):
     usage = read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost=bill, search_context_size="low"))
     assert (usage.reported_cost, usage.mode) == (None, "search_context_low")
     assert read_usage("openai.chat", chat("sonar", **CHAT_3_2, cost=bill, search_context_size="high")).mode is None
@@ -175,7 +185,8 @@ SEARCH, PREVIEW = {"type": "web_search_call"}, {"type": "web_search_preview"}
     ("api", "frames", "mode", "searches"),
     [
         ("openai.chat", chat("sonar-deep-research", **CHAT_3_2, citation_tokens=20), "citations", 0),
-        ("openai.chat", chat("sonar-deep-research", **CHAT_3_2, citation_tokens=20, cost={"total_cost": 0.4}), None, 0),
+        ("openai.chat", chat("sonar-deep-research", **CHAT_3_2, citation_tokens=20, cost={"total_cost": 0.4}),
+         "citations", 0),
         ("openai.chat", chat("sonar-deep-research", **CHAT_3_2, citation_tokens=0, num_search_queries=3), None, 3),
         ("mistral.chat", chat("voxtral-small-latest", **CHAT_3_2, prompt_audio_seconds=203), "audio_seconds", 0),
         ("mistral.chat", chat("voxtral-small-latest", **CHAT_3_2, prompt_audio_seconds=0), None, 0),

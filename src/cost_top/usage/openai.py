@@ -110,11 +110,11 @@ def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool =
     calls, tool = xai_tools(usage)
     more, unit = other_units(usage)
     counts.searches = max(searches, calls, more, found.get("searches", 0))
-    # Perplexity's own bill holds its citations.
-    counts.unrated = counts.unrated or tool or (unit if unit != "citations" or _bill(usage) is None else "")
-    # Perplexity's fee for a request goes by the size of what it found; the rates know that of the largest.
+    counts.unrated = counts.unrated or tool or unit
+    # Perplexity's fee for a request goes by the size of what it found; the rates know that of the largest, which is no
+    # list price of the others, whoever bills them.
     size = text(usage, "search_context_size").lower()
-    if size not in ("", "high") and not counts.unrated and _bill(usage) is None:
+    if size not in ("", "high") and not counts.unrated:
         counts.unrated = f"search_context_{size[:16]}"
     return counts
 
