@@ -18,7 +18,7 @@ from cost_top.model.snapshot import Stale
 from cost_top.model.text import clean
 from cost_top.model.windows import Period
 from cost_top.tui.render.columns import cells, columns_for, heading, panel_title, period_name
-from cost_top.tui.render.requests import request_cells, request_columns, request_detail
+from cost_top.tui.render.requests import detail_lines, request_cells, request_columns, request_detail
 from cost_top.tui.render.style import plain_ascii
 
 HOSTILE = st.none() | st.text(max_size=80).map(clean) | st.sampled_from(["[red]x[/]", "日本語" * 9, "", "a" * 300])
@@ -184,6 +184,15 @@ def test_requests_of_keys_of_one_name_are_told_apart():
     assert [("ci …1111 " in line, "ci …2222 " in line) for line in shown] == [(True, False), (False, True)]
     alone = request_cells(rows[0], columns, UTC, key_ids(rows[:1]))
     assert "ci" in [cell.plain.strip() for cell in alone]
+
+
+@given(st.integers(24, 120), HOSTILE)
+def test_the_detail_of_a_request_cuts_nothing(width, name):
+    pairs = [("request", "req-" + "0123456789abcdef" * 4), ("user", name or ""), ("status", "200")]
+    made = detail_lines(pairs, width)
+    assert all(line.cell_length <= width for line in made)
+    assert "".join(line.plain[9:].rstrip() for line in made).startswith(pairs[0][1])
+    assert made[-1].plain == "status   200"
 
 
 def test_the_detail_of_a_request_is_exact_and_says_unknown():

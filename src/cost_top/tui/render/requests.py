@@ -9,7 +9,7 @@ from datetime import tzinfo
 from textual.content import Content
 
 from cost_top.model.doubts import WORDS
-from cost_top.model.format import UNKNOWN, duration_ms, money_fixed, pad, tokens
+from cost_top.model.format import UNKNOWN, drawn, duration_ms, money_fixed, pad, tokens
 from cost_top.model.money import display_usd, usd_text
 from cost_top.model.request_fields import key_name
 from cost_top.model.snapshot import PricePart, RequestRow
@@ -125,6 +125,17 @@ def request_detail(row: RequestRow, zone: tzinfo) -> tuple[tuple[str, str], ...]
         ("client address", row.client_ip), ("user agent", row.user_agent),
     )  # fmt: skip
     return tuple((label, "unknown" if value is None or value == UNKNOWN else value) for label, value in pairs)
+
+
+def detail_lines(pairs: Sequence[tuple[str, str]], width: int) -> list[Content]:
+    """Labels and values, the values below one another; what is longer than its line goes on in the next."""
+    label_width = max((len(label) for label, _ in pairs), default=0) + 1
+    made: list[Content] = []
+    for label, value in pairs:
+        folded = content(drawn(value)).wrap(max(2, width - label_width - 1)) or [Content("")]
+        labels = [f"{label:<{label_width}} ", *[" " * (label_width + 1)] * (len(folded) - 1)]
+        made += [content((shown, MUTED), line) for shown, line in zip(labels, folded, strict=True)]
+    return made
 
 
 def _arithmetic(part: PricePart) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from itertools import zip_longest
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,7 +16,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from cost_top.model.engine import Position, RequestPage
-from cost_top.model.format import cells, count, elide
+from cost_top.model.format import cells, count
 from cost_top.model.request_fields import key_ids
 from cost_top.model.snapshot import RequestRow, Snapshot, Stale
 from cost_top.tui.export import Export, request_export
@@ -26,7 +27,7 @@ from cost_top.tui.listing import PAGE, Listing, request_query
 from cost_top.tui.messages import RequestsArrived
 from cost_top.tui.panels.key_line import KeyLine
 from cost_top.tui.panels.top import TopLines
-from cost_top.tui.render.requests import request_cells, request_columns, request_detail
+from cost_top.tui.render.requests import detail_lines, request_cells, request_columns, request_detail
 from cost_top.tui.render.style import MUTED, SEPARATOR, content, fit
 from cost_top.tui.widgets.keyed_table import KeyedTable
 from cost_top.tui.widgets.lines import Lines, shown_as
@@ -129,14 +130,14 @@ class RequestDetail(VerticalScroll, can_focus=True):
         page = self.query_one(Lines)
         width = max(8, self.scrollable_content_region.width)
         if len(pairs) <= self.size.height or width < TWO_COLUMNS:
-            drawn = _page(pairs, width)
+            drawn = detail_lines(pairs, width)
         else:
             half = -(-len(pairs) // 2)
             right_wants = _wants(pairs[half:])
             left_width = max(width // 3, min(_wants(pairs[:half]), width - right_wants - 2))
-            left, right = _page(pairs[:half], left_width), _page(pairs[half:], width - left_width - 2)
-            right += [Content("")] * (len(left) - len(right))
-            drawn = [fit(a, left_width).append("  ").append(b) for a, b in zip(left, right, strict=True)]
+            left, right = detail_lines(pairs[:half], left_width), detail_lines(pairs[half:], width - left_width - 2)
+            rows = zip_longest(left, right, fillvalue=Content(""))
+            drawn = [fit(a, left_width).append("  ").append(b) for a, b in rows]
         page.styles.height = len(drawn)
         page.show_lines(drawn)
 
@@ -263,11 +264,3 @@ def _period_and_filter(snapshot: Snapshot) -> tuple[object, ...]:
 def _wants(pairs: Sequence[tuple[str, str]]) -> int:
     """Cells that show every value whole."""
     return max(len(label) for label, _ in pairs) + 2 + max(cells(value) for _, value in pairs)
-
-
-def _page(pairs: Sequence[tuple[str, str]], width: int) -> list[Content]:
-    """Labels and values, the values below one another."""
-    label_width = max((len(label) for label, _ in pairs), default=0) + 1
-    return [
-        content((f"{label:<{label_width}} ", MUTED), elide(value, width - label_width - 1)) for label, value in pairs
-    ]
