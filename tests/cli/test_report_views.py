@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from cost_top.cli.report import command
+from cost_top.cli.report_faces import check_limit
 from cost_top.cli.report_views import parse_per
 from cost_top.config import parse_zone
 from cost_top.insight.savings import savings_of
@@ -131,6 +132,11 @@ def test_the_money_condition_has_an_exit_code_of_its_own(log):
     run(str(log.path), "--fail-over", "$0.68", code=0)
     with pytest.raises(UserError, match="write an amount in USD"):
         run(str(log.path), "--fail-over", "lots")
+
+
+def test_a_limit_says_how_many_requests_it_does_not_know_the_cost_of(capsys):
+    assert check_limit(10**12, Measures(total_cost=0, unpriced_count=1)) == 0
+    assert capsys.readouterr().err == "note: 1 unpriced request: the cost may be above --fail-over\n"
 
 
 def test_views_and_formats_that_do_not_go_together_are_refused(log):

@@ -21,6 +21,7 @@ from cost_top.cli.report_views import lower_bound, units_view, view_csv, view_js
 from cost_top.insight.savings import savings_view
 from cost_top.insight.waste import waste_view
 from cost_top.model.errors import UserError, one_line
+from cost_top.model.format import counted
 from cost_top.model.money import PICO_PER_USD, display_usd, pico
 from cost_top.model.query import Measures, ReportQuery, known_measures
 from cost_top.model.windows import Period
@@ -57,7 +58,8 @@ def check_limit(limit: int | None, total: Measures) -> int:
         click.echo(f"cost-top: {display_usd(total.total_cost)} is above --fail-over {display_usd(limit)}", err=True)
         return OVER
     if total.unpriced_count:
-        click.echo(f"note: {total.unpriced_count:,} requests are unpriced: the cost may be above --fail-over", err=True)
+        unpriced = counted(total.unpriced_count, "unpriced request", whole=True)
+        click.echo(f"note: {unpriced}: the cost may be above --fail-over", err=True)
     return 0
 
 

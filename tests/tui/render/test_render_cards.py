@@ -35,6 +35,13 @@ def test_spend_in_full():
     assert text(spend_card, 24, 2) == ["≥ $1,847.20     ▲ 13.1 %", "today $74.11 Nov $1.40k"]
 
 
+@pytest.mark.parametrize(("settled", "told"), [(True, "1 request · 1 token"), (False, "≥1 request · ≥1 token")])
+def test_one_request_is_no_plural(settled, told):
+    spend = Spend(Measures(total_cost=pico("1"), request_count=1, input_tokens=1, output_tokens=0), None, None, None)
+    incomplete = frozenset() if settled else frozenset({"total"})
+    assert text(spend_card, 60, 4, spend=spend, incomplete=incomplete)[2] == told
+
+
 def test_spend_without_history_and_with_a_mark():
     spend = replace(scene().spend, previous_cost=None, since_mark=Measures(total_cost=pico("1.25"), request_count=12))
     shown = text(spend_card, 50, 3, spend=spend)

@@ -217,14 +217,14 @@ def _balance_line(snapshot: Snapshot, width: int, zone: tzinfo) -> Content | Non
 def _volume_line(snapshot: Snapshot, width: int) -> Content | None:
     measures, least = snapshot.spend.measures, "" if snapshot.is_settled("total") else "≥"
     used = added((measures.input_tokens, measures.output_tokens))
-    facts = [(least + count(measures.request_count), "requests", "req")] if measures.request_count is not None else []
-    facts += [(least + tokens(used), "tokens", "tok")] if used is not None else []
+    requests = measures.request_count
+    facts = [(counted(requests, "request"), f"{count(requests)} req")] if requests is not None else []
+    facts += [(f"{tokens(used)} token{'' if used == 1 else 's'}", f"{tokens(used)} tok")] if used is not None else []
     if not facts:
         return None
     return first_fit(
         width,
-        content((SEPARATOR.join(f"{figure} {name}" for figure, name, _ in facts), MUTED)),
-        content((SEPARATOR.join(f"{figure} {brief}" for figure, _, brief in facts), MUTED)),
+        *(content((SEPARATOR.join(least + fact for fact in form), MUTED)) for form in zip(*facts, strict=True)),
     )
 
 
