@@ -116,6 +116,17 @@ def test_units_count_distinct_users_and_say_how_much_they_cover(log, tmp_path: P
     assert next(csv.DictReader(io.StringIO(run(*arguments, "--format", "csv"))))["token"] == "k2"
 
 
+def test_users_that_pay_nothing_are_compared_with_the_cheapest_plan(log, tmp_path: Path):
+    config = tmp_path / "config.toml"
+    plans = (("user:u1", "30"), ("token:k1", "40"), ("user:u2", "0"))
+    tables = "".join(f'[[revenue]]\nwhere = "{where}"\nper_user_month = "{usd}"\n' for where, usd in plans)
+    for percent, near in ((75, 1), (76, 0)):  # $0.0756 against $0.10
+        config.write_text(f"{tables}[units]\nnear_upgrade_percent = {percent}\n")
+        answer = json.loads(run(str(log.path), "--view", "units", "--config", str(config), "--format", "json"))
+        expected = f"near an upgrade: {near} of 1 user of user:u2 above {percent} % of $0.1000, what the median user"
+        assert any(note.startswith(expected) for note in answer["notes"]), answer["notes"]
+
+
 def test_revenue_is_by_the_day():
     assert revenue_of([(Income(per_user_month=30), 2), (Income(per_month=60), 9)], timedelta(days=15)) == 60
     assert revenue_of([], timedelta(days=15)) is None

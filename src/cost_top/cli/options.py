@@ -236,6 +236,13 @@ class Resolved:
         revenue = self.config.rules.revenue
         return tuple((parse_filter(str(each.where)), Income(each.per_user_month, each.per_month)) for each in revenue)
 
+    @property
+    def near_upgrade_percent(self) -> int:
+        """Of a paid plan's median cost of a user: who pays nothing and costs more is near an upgrade."""
+        from cost_top.rules import Rules
+
+        return (self.config.rules or Rules()).units.near_upgrade_percent
+
     def load_book(self) -> RateBook:
         """The rates with the user's overrides."""
         from cost_top.pricing.book import RateBook

@@ -94,7 +94,7 @@ def print_view(
         elif view == "waste":
             table = waste_view(answers, replace(query, group_by=(), limit=None))
         else:
-            table = units_view(answers, query, per, settings.incomes())
+            table = units_view(answers, query, per, settings.incomes(), settings.near_upgrade_percent)
         total = answers.report(replace(query, group_by=(), limit=None)).totals
     if form == "table":
         click.echo(view_text(table, title_of(query, answers.label)))

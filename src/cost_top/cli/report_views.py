@@ -9,11 +9,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from cost_top.insight.savings import share_text
-from cost_top.insight.units import Income, Units, revenue_of, units_of
+from cost_top.insight.units import Income, Units, middle, revenue_of, units_of
 from cost_top.insight.view_table import Figures, Key, ViewTable, known_usd
 from cost_top.model.dimensions import none_text
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.filter import Filter, Term
+from cost_top.model.format import counted
 from cost_top.model.money import display_usd, usd_text
 from cost_top.model.query import Report, ReportQuery, ReportRow
 
@@ -24,9 +25,13 @@ _WITH_USER = Term("user", ("*",))
 
 
 def units_view(
-    answers: Answers, query: ReportQuery, per: Mapping[str, Fraction], incomes: Sequence[tuple[Filter, Income]]
+    answers: Answers, query: ReportQuery, per: Mapping[str, Fraction], incomes: Sequence[tuple[Filter, Income]],
+    near_percent: int,
 ) -> ViewTable:  # fmt: skip
-    """Cost for one request, one user, 1,000 output tokens and each number of `per`; margin where revenue is known."""
+    """Cost for one request, one user, 1,000 output tokens and each number of `per`; margin where revenue is known.
+
+    A note counts users that pay nothing and cost more than `near_percent` of the cheapest paid plan's median user.
+    """
     every = answers.report(query)
     users = _users(answers, query, every.columns)
     paying = [
@@ -49,6 +54,7 @@ def units_view(
         notes.append(f"cost for each user is of the {share} % of the cost whose requests name a user")
     if incomes:
         notes.append("revenue is what [[revenue]] says of the users seen, a month taken as 30 days")
+        notes += _near_upgrade(answers, query, incomes, near_percent)
     as_of = every.as_of.isoformat(timespec="seconds")
     return ViewTable(every.columns, rows, figures(None), as_of, tuple(notes), every.row_count)
 
@@ -69,6 +75,33 @@ def _users(answers: Answers, query: ReportQuery, columns: tuple[str, ...]) -> di
             names.setdefault(each, set()).add(row.key[user])
         costs[key] = costs.get(key, 0) + row.measures.total_cost
     return {key: (len(found), costs[key]) for key, found in names.items()}
+
+
+def _near_upgrade(
+    answers: Answers, query: ReportQuery, incomes: Sequence[tuple[Filter, Income]], percent: int
+) -> list[str]:  # fmt: skip
+    free = [where for where, income in incomes if not income.per_user_month and not income.per_month]
+    paid = [(income.per_user_month, where) for where, income in incomes if income.per_user_month]
+    plan = min(paid, key=lambda one: one[0])[1] if paid else None
+    median = middle(_user_costs(answers, query, plan)) if free and plan is not None else None
+    if median is None:
+        return []
+    notes = []
+    for where in free:
+        costs = _user_costs(answers, query, where)
+        near = sum(100 * cost > percent * median for cost in costs)
+        notes.append(
+            f"near an upgrade: {near:,} of {counted(len(costs), 'user', whole=True)} of {where} above {percent} % of "
+            f"{display_usd(round(median))}, what the median user of {plan} costs"
+        )
+    return notes
+
+
+def _user_costs(answers: Answers, query: ReportQuery, where: Filter) -> list[int]:
+    """What each user under a filter costs, in pico-dollars."""
+    among = query.where.both(where).with_term(_WITH_USER)
+    report = answers.report(replace(query, group_by=("user",), where=among, limit=None, sort="total_cost"))
+    return [row.measures.total_cost for row in report.rows]
 
 
 def _units(units: Units) -> Figures:

@@ -46,6 +46,16 @@ def divided(amount: int, by: Fraction | int | None) -> int | None:
     return None if by is None or by <= 0 else round(Fraction(amount) / by)
 
 
+def middle(amounts: Sequence[int]) -> Fraction | None:
+    """The median, exactly; None of nothing.
+
+    >>> middle([5, 1, 2]), middle([1, 2]), middle([])
+    (Fraction(2, 1), Fraction(3, 2), None)
+    """
+    ordered = sorted(amounts)
+    return Fraction(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2], 2) if ordered else None
+
+
 def units_of(
     measures: Measures, users: int | None, attributed: int | None, per: Mapping[str, Fraction],
     revenue: int | None = None,
