@@ -143,6 +143,15 @@ def test_keys_that_are_no_texts():
     check("cohere.v2", {"usage": {"billed_units": {"input_tokens": 3, "output_tokens": 2, "images": 1, **odd}}})
 
 
+def test_a_model_of_any_length_is_looked_at_up_to_a_bound():
+    usage = {"promptTokenCount": 9, "promptTokensDetails": [{"modality": "IMAGE", "tokenCount": 9}]}
+    bodies = {
+        size: [{"modelVersion": "gemini-" * size + "live", "usageMetadata": usage}] for size in (1, 30, 40, 100_000)
+    }
+    modes = [read_usage("google.generateContent", body).mode for body in bodies.values()]
+    assert modes == ["image_input", "image_input", "interrupted", "interrupted"]
+
+
 def test_count_bounds():
     def read(value):
         usage = read_usage("openai.chat", {"usage": {"prompt_tokens": value, "completion_tokens": 1}})

@@ -11,7 +11,7 @@ from cost_top.model.modes import INTERRUPTED, ROUNDS, SIZES_FROM, STANDARD, mode
 from cost_top.model.text import clean
 
 Status = Literal["complete", "interrupted", "partial", "no_usage", "not_tokens"]
-_LONGEST_WORD = 64
+_LONGEST_WORD, _LONGEST_NAME = 64, 256
 Mode = str
 # Models that price images, or cached speech, apart from text of the same kind; elsewhere they are text.
 _IMAGES_APART, _VIDEO_APART, _CACHED_SPEECH_APART = (
@@ -43,7 +43,7 @@ def priced_apart(model: str, image_input: int, cached_audio: int = 0, video_inpu
     >>> priced_apart("gpt-image-1", 900), priced_apart("gpt-5", 900), priced_apart("gpt-realtime-mini", 0, 5)
     ('image_input', '', 'cached_audio')
     """
-    name = model.lower()
+    name = model[:_LONGEST_NAME].lower()  # a longer one could be looked through once for each of its parts
     if image_input > 0 and _IMAGES_APART.search(name):
         return "image_input"
     if video_input > 0 and _VIDEO_APART.search(name):
