@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cost_top.model.errors import SourceError
+from cost_top.model.errors import SourceChanged, SourceError
 from cost_top.model.query import Report, ReportQuery
+from cost_top.monitor.log.history import History
 from cost_top.monitor.log.hub import LogHub
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import open_log
@@ -108,3 +109,22 @@ def test_a_kept_file_is_damaged_while_it_is_served(sqlite_log, watch, tmp_path: 
     for path in (tmp_path / "cache").rglob("*.parquet"):
         path.write_bytes(b"PAR1 nonsense")
     assert until(hub, counts(12)).totals.total_cost == 12
+
+
+@pytest.mark.parametrize(("times", "told"), [(3, 0), (4, 1)])
+def test_a_log_that_is_written_under_a_look_is_looked_at_again(sqlite_log, watch, monkeypatch, times, told) -> None:
+    log = sqlite_log()
+    fill(log, 3)
+    look, failures, left = History.step, [], [times]
+
+    def step(history: History, now: datetime, clock: float) -> bool:
+        if left[0]:
+            left[0] -= 1
+            raise SourceChanged("was written while it was read")
+        return look(history, now, clock)
+
+    monkeypatch.setattr(History, "step", step)
+    failed = LogHub.failed
+    monkeypatch.setattr(LogHub, "failed", lambda hub, *given: failures.append(given) or failed(hub, *given))
+    until(watch(log.path), counts(3))
+    assert len(failures) == told

@@ -6,12 +6,14 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
 from cost_top.model import native
 from cost_top.model.errors import SourceChanged, SourceError, UserError
 from cost_top.sources.sql.log import open_log
+from cost_top.sources.sql.sqlite import SqliteDatabase
 from support.native_log import NativeLog
 from support.other_process import holding, run_sql
 from support.reading import LONG_AGO, fingerprints, normal, records
@@ -130,6 +132,29 @@ def test_a_reading_that_fails_because_of_a_write_under_it_is_void_too(sqlite_log
 
         with pytest.raises(SourceChanged):
             read()
+
+
+def test_an_index_of_ours_is_opened_when_nobody_has_just_written_to_it(sqlite_log, monkeypatch):
+    log = sqlite_log()
+    log.add()
+    log.close()
+    database, slept, written = SqliteDatabase(log.path, ours=True), [], log.path.stat().st_mtime_ns
+    clock = [written + 1_000_000]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += int(seconds * 10**9)
+
+    fake = SimpleNamespace(time_ns=lambda: clock[0], monotonic=lambda: clock[0] / 10**9, sleep=sleep)
+    monkeypatch.setattr("cost_top.sources.sql.sqlite.time", fake)
+    for moment, waits in ((written + 1_000_000, 1), (written + 10**9, 0), (written - 10**9, 0)):
+        clock[0] = moment
+        slept.clear()
+        database.connect()[0].close()
+        assert len(slept) == waits
+    torn = Exception("[SQLite] database disk image is malformed")
+    assert isinstance(database.failure(torn), SourceChanged)
+    assert not isinstance(SqliteDatabase(log.path).failure(torn), SourceChanged)
 
 
 def test_a_live_log_is_followed_while_another_process_writes(sqlite_log):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from cost_top.model.answers import Health
 from cost_top.model.credits import Credits
 from cost_top.model.engine import Position, RequestPage
-from cost_top.model.errors import SourceError, SourceReplaced, UserError, one_line
+from cost_top.model.errors import SourceChanged, SourceError, SourceReplaced, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.notes import Note
 from cost_top.model.query import Report, ReportQuery
@@ -42,6 +42,8 @@ _SETTLING = 0.3
 # While the window is read, whoever sees some of it is shown more only after so many times as long as composing took:
 # days that came together are summed together, and the readers have the processor meanwhile.
 _FILLING_REST = 3.0
+# So many looks in a row may find that the log was written under them before that is told as a failure.
+_MOST_CHANGES = 3
 # Closed days that were not compared for so long are told of.
 _COMPARED = timedelta(minutes=15)
 T = TypeVar("T")
@@ -77,6 +79,7 @@ class LogHub(HubThread):
         self._health = Health(False, None, None, None)
         self._polled_at: datetime | None = None
         self._rests_until = 0.0  # monotonic seconds
+        self._changes = 0  # so many looks in a row found that the log was written under them
         self._month_ends: MonthEnds | None = None
         self.history: History  # once the log is open
         self._engine: LogEngine
@@ -247,6 +250,7 @@ class LogHub(HubThread):
                     if isinstance(self.state, Stale):
                         history.recovered()
                     self.answered(now)
+                    self._changes = 0
                     self._polled_at = self._engine.as_of = now
                     self.next_poll = now_clock if more else clock() + self._pause()
                 except SourceReplaced as error:
@@ -256,7 +260,7 @@ class LogHub(HubThread):
                         # The last figures stay until there is a log to read.
                         self.failed(SourceError(f"{one_line(error)}: {one_line(unusable)}"), now, now_clock)
                 except SourceError as error:
-                    self.failed(error, now, now_clock)
+                    self._looked_in_vain(error, now, now_clock)
             history.collect()
             history.tidy(now_clock)
             history.mirror.facts.collect(history.mirror.closed)
@@ -271,6 +275,14 @@ class LogHub(HubThread):
                 patience = 0.25 if self._questions else history.patience()
                 self.rest(min(self.next_poll - clock(), patience, settled_in or patience))
         return None
+
+    def _looked_in_vain(self, error: SourceError, now: datetime, now_clock: float) -> None:
+        """A log that was only written under the look is looked at again before that is told."""
+        self._changes += isinstance(error, SourceChanged)
+        if isinstance(error, SourceChanged) and self._changes <= _MOST_CHANGES:
+            self.next_poll = clock() + self._pause()
+        else:
+            self.failed(error, now, now_clock)
 
     def welcome(self) -> None:
         """Look at the log at once: while nobody watched it was looked at less often."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _BUSY_MS = 2000
 # File systems note the time of a write no finer than this.
 _SETTLED_NS = 2_100_000_000
+# A file of ours is opened when it was left alone for so long, or after so many seconds.
+_QUIET_NS, _REST_SECONDS = 30_000_000, 1.0
 _MAGIC = b"SQLite format 3\x00"
 
 
@@ -81,7 +83,7 @@ class SqliteDatabase:
     def connect(self) -> tuple[Connection, object]:
         import adbc_driver_sqlite.dbapi
 
-        state = self._state()
+        state = self._at_rest() if self._ours else self._state()
         mode = "mode=ro&immutable=1" if state.immutable else "mode=ro"
         # Without autocommit the first read would begin a transaction that sees no later row and stops checkpoints.
         location = f"file:{quote(str(self.path.resolve()))}?{mode}"
@@ -94,6 +96,13 @@ class SqliteDatabase:
             connection.close()
             raise
         return AdbcConnection(connection), state
+
+    def _at_rest(self) -> _State:
+        """The file's state once nobody is writing to it, as far as its time tells: half a write is no index."""
+        until = time.monotonic() + _REST_SECONDS
+        while 0 <= time.time_ns() - (state := self._state()).content[1] < _QUIET_NS and time.monotonic() < until:
+            time.sleep(_QUIET_NS / 10**9)
+        return state
 
     def is_current(self, opened_on: object) -> bool:
         now = self._state()
@@ -123,6 +132,8 @@ class SqliteDatabase:
             return SourceError(f"{self.place}: the table {missing[1]} is not there any more")
         if text.startswith("Failed to prepare"):
             return SourceError(f"{self.place}: the table or a column of it is not there any more")
+        if self._ours and "malformed" in text:  # it was opened in the middle of a write
+            return SourceChanged(f"{self.place}: was written while it was read; reading again")
         if "locked" in text or "busy" in text:
             return SourceError(f"{self.place}: is locked by a writer")
         return SourceError(f"{self.place}: {text}")
