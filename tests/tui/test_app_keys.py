@@ -629,6 +629,18 @@ async def test_pausing_freezes_what_is_shown_and_says_what_came_since():
         assert "paused" not in text
 
 
+async def test_what_was_still_being_counted_at_the_pause_did_not_come_since():
+    async with running() as (app, feed, pilot):
+        feed.publish(replace(snapshot(feed.view, scale=0.5), incomplete=frozenset({"total"})))
+        await pilot.pause()
+        await pilot.press("space")
+        feed.publish(snapshot(feed.view))
+        await pilot.pause()
+        text = screen_text(app)
+        assert "paused at 14:03:22" in text
+        assert " since" not in text
+
+
 async def test_a_drill_while_paused_is_answered():
     async with running() as (app, feed, pilot):
         await pilot.press("space", "enter")

@@ -115,7 +115,10 @@ class LiveApp(StartingApp):
         self._tell_again()
 
     def _gained(self) -> int | None:
+        """What came since the pause; None while a total is still counted, since that grows by what was there before."""
         if self.paused_since is None or self.latest is None or self.shown is None:
+            return None
+        if not (self.shown.is_settled("total") and self.latest.is_settled("total")):
             return None
         return self.latest.spend.measures.total_cost - self.shown.spend.measures.total_cost
 

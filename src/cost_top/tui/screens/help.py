@@ -27,6 +27,8 @@ NAME_CELLS = 24
 FIGURES: tuple[tuple[str, str], ...] = (
     ("spend", "what the window's requests cost you; ▲ ▼ against the equal period just before, % of that period"),
     ("≥", "a lower bound: some requests have no rate and count as nothing; x lists their models"),
+    ("own keys", "list price of requests on customers' own keys, which their providers bill; not in the total"),
+    ("░", "in the chart: a bar of which the window holds only a part"),
     ("burn rate", "cost of the last 60 minutes; × usual is against the median of this weekday and hour"),
     ("req/min", "requests a minute over the last 5 minutes"),
     ("failed, p95", "share of the last hour's requests that failed; 95 of 100 of them were faster"),
