@@ -163,6 +163,7 @@ def serving(wrap, gzip=False):
     inner = GZipMiddleware(app, minimum_size=1) if gzip else app
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # a client may come before the thread does
         config = uvicorn.Config(wrap(inner), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
