@@ -8,6 +8,8 @@ import os
 import psycopg
 import pytest
 
+from cost_top.mirror.where import condition
+from cost_top.model.filter import parse_filter
 from support.commands import printed
 from support.litellm_log import spend_row, write_spend
 
@@ -22,6 +24,7 @@ FOUND = {
     "team:Plat*": {"Platform (t-1)", "Platform (t-2)"},
     "team:Lighthouse": {"Lighthouse"},
     "team:t-gone": {"Lighthouse"},
+    'team:Sear*,nobody,t-gone,"Platform (t-2)"': {"Search", "Lighthouse", "Platform (t-2)"},
     "lightho": {"Lighthouse"},
     "-team:Platform -team:t-3": {"Lighthouse", "Search"},
 }
@@ -65,3 +68,11 @@ def test_two_teams_of_one_name_stay_two_and_a_name_is_not_taken_for_an_id(report
 @pytest.mark.parametrize("where", FOUND)
 def test_a_filter_takes_the_name_or_the_id(reports, where: str) -> None:
     assert reports[where].keys() == FOUND[where]
+
+
+@pytest.mark.parametrize(("text", "looks"), [("user:a,b,c*,%,*", 1), ("token_name:a,b*,c", 2), ("owner:*", 0)])
+def test_the_names_of_all_values_of_a_term_are_looked_up_once(text: str, looks: int) -> None:
+    sql, values = condition(parse_filter(text))
+    assert sql.count("SELECT") == looks
+    assert sql.count("?") == len(values)
+    assert ("%" in values) is ("%" in text)

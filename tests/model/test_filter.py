@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cost_top.model.errors import UserError
-from cost_top.model.filter import Filter, Term, parse_filter, pattern, value_term
+from cost_top.model.filter import MOST_TERMS, MOST_WORDS, Filter, Term, parse_filter, pattern, value_term
 
 
 def test_the_example_of_the_design() -> None:
@@ -36,6 +36,8 @@ def test_the_example_of_the_design() -> None:
         ('user:"acme', "a quote is not closed"),
         ("-", "is empty"),
         ("cost:nan", "not a number in USD"),
+        ("-user:a " * (MOST_TERMS + 1), "more than 100 terms"),
+        ("word " * (MOST_WORDS + 1), "more than 20 words"),
     ],
 )
 def test_a_bad_expression_names_its_term(text: str, says: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -58,7 +58,10 @@ def _term(term: Term, carried: bool) -> tuple[str, list[object]]:
         return _word(term.values[0], carried)
     kind = FILTER_FIELDS[term.field]
     if term.field == "token_name":
-        pairs = [_key_name(partial(_text, value=value), carried) for value in term.values]
+        pairs = [_key_name(partial(_any_text, term.values), carried)]
+    elif term.field in NAMED and (values := [value for value in term.values if value != "*"]):
+        pairs = [_by_id_or_name(term.field, values)]
+        pairs += [_text(f'"{term.field}"', "*")] * (len(values) < len(term.values))
     elif kind == TEXT:
         pairs = [_named(term.field, value) for value in term.values]
     elif kind in (NUMBER, MONEY):
@@ -78,8 +81,6 @@ def _named(field: str, value: str) -> tuple[str, list[object]]:
     if field == "tag":
         return _tag(value)
     text, is_pattern = pattern(value)
-    if field in NAMED and text != "%":
-        return _by_id_or_name(field, value)
     if field != "token" or is_pattern:
         return _text(f'"{field}"', value)
     # A raw key is known by its hash, whatever it looks like.
@@ -96,11 +97,18 @@ def _key_name(test: _Test, carried: bool) -> tuple[str, list[object]]:
     return f"(token IN ({by_now} AND {test('name')[0]}) OR NOT {named} AND {by_row})", [*values, *values]
 
 
-def _by_id_or_name(field: str, value: str) -> tuple[str, list[object]]:
-    tests = [_text(column, value) for column in (f'"{field}"', "name", "label")]
-    (by_id, ids), (by_name, names), (by_label, labels) = tests
+def _by_id_or_name(field: str, values: Sequence[str]) -> tuple[str, list[object]]:
+    """Any of the values. The names are looked up once for all of them: each look-up is a join of its own."""
+    by_id, ids = _any_text(values, f'"{field}"')
+    by_name, names = _any_text(values, "name")
+    by_label, labels = _any_text(values, "label")
     called = f"SELECT id FROM {TABLE} WHERE field = '{field}' AND ({by_name} OR {by_label})"
     return f'({by_id} OR "{field}" IN ({called}))', [*ids, *names, *labels]
+
+
+def _any_text(values: Sequence[str], column: str) -> tuple[str, list[object]]:
+    tests = [_text(column, value) for value in values]
+    return f"({' OR '.join(sql for sql, _ in tests)})", [value for _, some in tests for value in some]
 
 
 def _text(column: str, value: str) -> tuple[str, list[object]]:

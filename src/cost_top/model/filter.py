@@ -35,6 +35,9 @@ FILTER_FIELDS: dict[str, str] = {
 }  # fmt: skip
 FIELD_SYNONYMS = {"api_key_name": "token_name", "key": "token", "tags": "tag", "latency_ms": "latency"}
 _MOST_DIGITS = 20
+# Each term, and above all each word, is a condition on every row: beyond these a database takes minutes or fails.
+MOST_TERMS = 100
+MOST_WORDS = 20
 _TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z_]+):)?(?P<value>(?:"(?:[^"\\]|\\.)*"|[^\s"])*)')
 _COMPARE = re.compile(r"(>=|<=|>|<|=)?(.+)", re.DOTALL)
 _COMPARISON = re.compile(r"([A-Za-z_]+)(>=|<=|==|>|<|=)([^<>=]*)")
@@ -124,7 +127,17 @@ def parse_filter(text: str) -> Filter:
             raise UserError(f"filter: a quote is not closed at {one_line(text[position:], 40)!r}")
         terms.append(_term(match))
         position = match.end()
+        _refuse_too_many(terms)
     return Filter(tuple(terms))
+
+
+def _refuse_too_many(terms: list[Term]) -> None:
+    if len(terms) > MOST_TERMS:
+        raise UserError(f"filter: it has more than {MOST_TERMS} terms; the comma joins values: user:a,b,c")
+    if terms[-1].field is None and sum(term.field is None for term in terms) > MOST_WORDS:
+        raise UserError(
+            f"filter: it has more than {MOST_WORDS} words; write FIELD:VALUE, or quote what belongs together"
+        )
 
 
 def _term(match: re.Match[str]) -> Term:
@@ -230,15 +243,16 @@ def _escape(value: str) -> str:
 
 def _pieces(value: str) -> list[str | None]:
     """A term's value as literal texts with None for each wildcard between them."""
-    pieces: list[str | None] = [""]
+    pieces: list[str | None] = []
+    literal: list[str] = []
     characters = iter(value)
     for character in characters:
-        if character == "*":
-            pieces += [None, ""]
-        else:
-            plain = next(characters, character) if character == "\\" else character
-            pieces[-1] = f"{pieces[-1]}{plain}"
-    return [piece for piece in pieces if piece != ""]
+        if character != "*":
+            literal.append(next(characters, character) if character == "\\" else character)
+            continue
+        pieces += ["".join(literal), None]
+        literal.clear()
+    return [piece for piece in (*pieces, "".join(literal)) if piece != ""]
 
 
 def _quote(value: str) -> str:
