@@ -104,6 +104,16 @@ def test_figures_that_are_not_whole_are_named_and_comparisons_left_out() -> None
     assert made(View(), before=part).spend.previous_cost is None
 
 
+def test_the_day_and_the_month_say_what_has_no_price() -> None:
+    lacks = report(((), 5))
+    lacks = Reply(replace(lacks, totals=replace(lacks.totals, unpriced_count=3)))
+    spend = made(View(), today=lacks).spend
+    assert (spend.today, spend.today_unpriced, spend.month_unpriced) == (5, 3, 0)
+    untold = report(((), 5))
+    untold = Reply(replace(untold, totals=replace(untold.totals, unpriced_count=None)))
+    assert made(View(), month=untold).spend.month_unpriced == 0
+
+
 def test_a_comparison_that_will_not_come_is_not_waited_for() -> None:
     snapshot = made(View(), before=Reply(reason="the log does not go back so far"))
     assert snapshot.spend.previous_cost is None

@@ -76,8 +76,8 @@ def _summary(snapshot: Snapshot) -> list[str]:
     )
     rows = [
         ("spend", _so_far(snapshot, "total", total.total_cost, total.unpriced_count), against),
-        ("today", _so_far(snapshot, "today", spend.today),
-         f"month so far {_so_far(snapshot, 'month', spend.month)}"),
+        ("today", _so_far(snapshot, "today", spend.today, spend.today_unpriced),
+         f"month so far {_so_far(snapshot, 'month', spend.month, spend.month_unpriced)}"),
         ("saved by cache", *_saved(total.saved_by_cache, total.total_cost)),
         ("saved by prompt cache", *_saved(total.prompt_cache_savings, total.total_cost)),
         ("below market", display_usd(spend.below_market),

@@ -26,6 +26,8 @@ class Spend:
     since_mark: Measures | None = None
     below_market: int | None = 0  # list price less what was paid, over requests paid by us (BYOK is not a saving)
     byok_market_cost: int | None = 0  # list price of requests on customers' own keys; not in total_cost
+    today_unpriced: int = 0  # requests without a price: today's figure is a lower bound then, the month's likewise
+    month_unpriced: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,10 +146,17 @@ def _spend(needs: Needs, replies: Replies, total: Measures) -> Spend:
         previous_cost=before.totals.total_cost if before is not None else None,
         today=cost_of(replies, "today"),
         month=cost_of(replies, "month"),
+        today_unpriced=_unpriced(replies, "today"),
+        month_unpriced=_unpriced(replies, "month"),
         since_mark=totals_of(replies, "mark"),
         below_market=below,
         byok_market_cost=own_keys,
     )
+
+
+def _unpriced(replies: Replies, name: str) -> int:
+    totals = totals_of(replies, name)
+    return (totals.unpriced_count or 0) if totals is not None else 0
 
 
 def _own_keys(needs: Needs, replies: Replies, total: Measures) -> int | None:

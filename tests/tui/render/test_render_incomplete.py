@@ -8,6 +8,7 @@ from datetime import UTC
 import pytest
 from render_scene import scene
 
+from cost_top.cli.overview import overview_text
 from cost_top.model.query import Report
 from cost_top.model.snapshot import Lens
 from cost_top.model.view import View
@@ -47,6 +48,18 @@ def test_what_is_still_unknown_is_not_called_unknown() -> None:
 def test_day_and_month_are_lower_bounds_while_they_are_summed(figure: str, told: str) -> None:
     assert told in lines(spend_card, 60, 2, incomplete=(figure,))[1]
     assert told not in lines(spend_card, 60, 2)[1]
+
+
+@pytest.mark.parametrize(
+    ("unpriced", "told"), [("today_unpriced", "today ≥ $74.11"), ("month_unpriced", "Nov so far ≥ $1,402.66")]
+)
+def test_day_and_month_with_requests_without_a_price_are_lower_bounds(unpriced: str, told: str) -> None:
+    spend = replace(scene().spend, **{unpriced: 3})
+    assert told in lines(spend_card, 60, 2, spend=spend)[1]
+    assert told not in lines(spend_card, 60, 2)[1]
+    assert told[told.index("≥") :] in overview_text(scene(spend=spend), UTC)
+    narrow = lines(spend_card, 27, 2, spend=replace(scene().spend, month_unpriced=3))[1]
+    assert narrow.endswith("Nov ≥ $1.40k")
 
 
 def test_a_day_that_is_not_known_at_all_yet_is_an_ellipsis() -> None:

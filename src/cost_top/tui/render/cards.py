@@ -57,7 +57,7 @@ def spend_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Con
     elif spend.since_mark is not None:
         rows[1] = _mark_line(snapshot, width) or rows[1]
     elif (balance := _balance_line(snapshot, width, zone)) is not None:
-        today = content(("today ", MUTED), so_far(snapshot, "today", spend.today), "  ")
+        today = content(("today ", MUTED), so_far(snapshot, "today", spend.today, spend.today_unpriced), "  ")
         rows[1] = first_fit(width, content(today, _balance(snapshot.balance)), balance)
     return lines(rows, width, height)
 
@@ -93,8 +93,9 @@ def _total_line(snapshot: Snapshot, width: int) -> Content:
 
 
 def _so_far_line(snapshot: Snapshot, width: int, zone: tzinfo) -> Content:
-    today = so_far(snapshot, "today", snapshot.spend.today)
-    month = so_far(snapshot, "month", snapshot.spend.month)
+    spend = snapshot.spend
+    today = so_far(snapshot, "today", spend.today, spend.today_unpriced)
+    month = so_far(snapshot, "month", spend.month, spend.month_unpriced)
     end = snapshot.period.end.astimezone(zone)
     name = _MONTHS[end.month - 1]
     day = "today" if snapshot.view.end is None else f"{name} {end.day}"
@@ -105,7 +106,12 @@ def _so_far_line(snapshot: Snapshot, width: int, zone: tzinfo) -> Content:
         width,
         content((f"{day} ", MUTED), today, (f"   {name} so far ", MUTED), month),
         content((f"{day} ", MUTED), today, (f"  {name} ", MUTED), month),
-        content((f"{day} ", MUTED), today, (f" {name} ", MUTED), money_scaled(snapshot.spend.month)),
+        content(
+            (f"{day} ", MUTED),
+            today,
+            (f" {name} ", MUTED),
+            lower_bound(money_scaled(spend.month), spend.month_unpriced),
+        ),
         content((f"{day} ", MUTED), today),
     )
 
