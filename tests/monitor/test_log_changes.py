@@ -16,6 +16,7 @@ from cost_top.model import native
 from cost_top.sources.sql.log import open_log
 from support.followed import DAY, Followed
 from support.native_log import NativeLog
+from support.scratch import scratch
 
 HOT, CLOSED = 30.0, 300.0  # seconds: what trust.md promises
 
@@ -223,11 +224,10 @@ def test_a_dropped_column_is_never_its_own_name(sqlite_log) -> None:
 
 def _on_disk(folder: Path, text: bytes) -> bool:
     # Parquet keeps a column's texts in a dictionary, compressed: only reading tells.
-    import duckdb
-
     found = []
-    for path in folder.rglob("*.parquet"):
-        found += duckdb.sql(f"SELECT DISTINCT \"user\" FROM read_parquet('{path}')").fetchall()
+    with scratch() as duck:
+        for path in folder.rglob("*.parquet"):
+            found += duck.execute(f"SELECT DISTINCT \"user\" FROM read_parquet('{path}')").fetchall()
     return (text.decode(),) in found
 
 

@@ -250,7 +250,7 @@ def test_statistics_count_what_was_asked(sqlite_log):
     source = open_log(str(log.path))
     with source.connect() as reader:
         with reader.rows(LONG_AGO, None, True) as stream:
-            (count,) = duckdb.execute(f"SELECT count(*) FROM ({reader.normalise_sql('stream')})").fetchone()
+            ((count,),) = duckdb.execute(f"SELECT count(*) FROM ({reader.normalise_sql('stream')})").fetchall()
         reader.took(count)
         assert stream is not None
         assert reader.statistics.rows_read == 50
