@@ -39,8 +39,8 @@ class LiteLLMProxy:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - the process's, for its whole life
         command = [litellm_python(), str(_PROGRAM), database or "none", str(self.port), self.key]
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - the process's, for its whole life
         environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
         environment.pop("PYTHONPATH", None)
         self._process = subprocess.Popen(
