@@ -12,6 +12,7 @@ import pytest
 
 from cost_top.sources.sql.inspect import inspect
 from cost_top.sources.sql.log import open_log
+from cost_top.usage.counts import priced_apart
 from support import gateway_shapes as shapes
 from support.log_writers import mysql_writer, postgres_writer, sqlite_writer
 from support.logical import Logical, requests
@@ -321,6 +322,22 @@ def test_bifrost_keeps_what_is_priced_apart_from_text(sqlite):
         (None, 4, 5, 3, None, None), ("image_input", None, None, None, 6, None),
         ("citations", None, None, None, None, 2), (None, None, None, None, None, None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("gateway", ["bifrost", "aiproxy"])
+def test_models_that_price_images_apart_are_the_same_in_every_log(sqlite, gateway):
+    models = ("gpt-image-2", "MAI-Image-2", "gpt-realtime", "gemini-embedding-2", "gemini-3.1-flash-live-preview",
+              "gemini-2.5-flash-native-audio", "cohere/embed-v4.0", "embed-v-5", "gpt-5", "gemini-3-pro")  # fmt: skip
+    shape, shown = shapes.BIFROST, {"token_usage": json.dumps({"prompt_tokens_details": {"image_tokens": 7}})}
+    if gateway == "aiproxy":
+        shape = replace(shapes.AIPROXY, columns={**shapes.AIPROXY.columns, "image_input_tokens": "int"})
+        shown = {"image_input_tokens": 7}
+    write(sqlite, shape, *({**shown, "model": model} for model in models))
+    source, found, _ = read(sqlite)
+    assert source.preset.name == gateway
+    told = [row["mode"] for _, row in sorted(found.items(), key=lambda item: int(item[0].removeprefix("req-")))]
+    assert told == [priced_apart(model, 7) or None for model in models]
+    assert told.count("image_input") == 8
 
 
 def test_open_webui_keeps_what_is_priced_apart_from_text_and_who_paid(sqlite):

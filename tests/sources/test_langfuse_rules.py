@@ -106,10 +106,15 @@ def test_what_a_model_prices_apart_and_no_count_holds_is_told(writer, shape):
     usages = [
         ("gpt-image-1", {"input": 5, "input_image_tokens": 9, "output": 2}), ("gpt-5", {"input_image_tokens": 9}),
         ("gpt-image-1", {"input": 5, "input_image_tokens": 0}), ("gpt-realtime-mini", {"input_cached_audio": 3}),
+        ("gemini-embedding-2", {"input_image": 9}), ("Gemini-3.1-flash-live", {"input_image": 9}),
+        ("embed-v4.0", {"input_image": 9}), ("gpt-realtime-2.1-mini", {"input_cached_audio": 3}),
     ]  # fmt: skip
     write(writer, shape, *({"provided_model_name": model, "usage_details": usage} for model, usage in usages))
     modes = {key: row["mode"] for key, row in read(writer).items()}
-    assert modes == {"1": "image_input", "2": None, "3": None, "4": "cached_audio"}
+    assert modes == {
+        "1": "image_input", "2": None, "3": None, "4": "cached_audio",
+        "5": "image_input", "6": "image_input", "7": "image_input", "8": "cached_audio",
+    }  # fmt: skip
 
 
 def test_one_trace_of_many_rows_gives_a_call_one_user(writer):

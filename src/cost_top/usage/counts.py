@@ -153,8 +153,8 @@ class Counts:
     def beside_tokens(self, model: str) -> str:
         """A word for what the price depends on and no count of a record holds; '' where there is nothing."""
         apart = priced_apart(model, self.image_input, self.cached_audio, self.video_input)
-        summed = len(self.rounds) > 1 and sum(self.rounds) > SIZES_FROM
-        return self.unrated or apart or (ROUNDS if summed else "")
+        is_sum = len(self.rounds) > 1 and sum(self.rounds) > SIZES_FROM
+        return self.unrated or apart or (ROUNDS if is_sum else "")
 
     def usage_beside_cache(self, mode: Mode | None = None, model: str = "", cut_off: bool = False) -> Usage:
         """As `usage`, for providers whose input count leaves out what was read from or written to the cache."""

@@ -99,11 +99,11 @@ def openai_counts(usage: Frame, reasoning_beside: bool, thoughts_dropped: bool =
     else:
         _settle_by_total(counts, found.get("total"), reasoning_beside, thoughts_dropped)
     counts.cost = found["ticks"] * _PICO_PER_TICK if "ticks" in found else None
-    # What was read from the cache is priced as that.
     if (first := found.get("first round")) is not None and counts.input is not None and first < counts.input:
         counts.rounds = [first, counts.input - first]
-    counts.cached_audio = found.get("cached audio", 0)
     counts.image_input, counts.video_input = found.get("image input", 0), found.get("video input", 0)
+    counts.cached_audio = found.get("cached audio", 0)
+    # What was read from the cache is priced as that.
     counts.audio_input = max(found.get("audio input", 0) - counts.cached_audio, 0)
     counts.audio_output, counts.image_output = found.get("audio output", 0), found.get("image output", 0)
     searches, counts.unrated = server_tools(part(usage, "server_tool_use"))
