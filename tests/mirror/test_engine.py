@@ -222,6 +222,8 @@ def test_minutes_come_from_the_rows_with_their_latency(mirror: Mirror) -> None:
     exact = mirror.report(query, END).totals
     assert report.totals.total_cost == exact.total_cost == sum(row.measures.total_cost for row in report.rows)
     assert report.totals.latency_p95 == exact.latency_p95
+    unpriced = sum(row.measures.unpriced_count for row in report.rows)
+    assert report.totals.unpriced_count == exact.unpriced_count == unpriced > 0
 
 
 def test_what_takes_long_to_read_is_not_read_again_because_a_minute_has_passed(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cost_top.model.credits import Credits
-from cost_top.model.engine import Engine, Knows, Missing, Need, Reply
+from cost_top.model.engine import STRETCH, Engine, Knows, Missing, Need, Reply
 from cost_top.model.filter import parse_filter
 from cost_top.model.notes import Note
 from cost_top.model.query import Measures, Report, ReportRow, TrustSums
@@ -112,6 +112,16 @@ def test_the_day_and_the_month_say_what_has_no_price() -> None:
     untold = report(((), 5))
     untold = Reply(replace(untold, totals=replace(untold.totals, unpriced_count=None)))
     assert made(View(), month=untold).spend.month_unpriced == 0
+
+
+@pytest.mark.parametrize("knows", [Knows(), HOURS], ids=["minutes", "hours"])
+def test_the_burn_rate_says_what_has_no_price(knows: Knows) -> None:
+    lately = need(View(), "lately", knows)
+    rows = tuple(
+        ReportRow((str(place),), Measures(total_cost=1, unpriced_count=2)) for place in range(len(lately.edges) - 1)
+    )
+    burn = made(View(), knows, lately=Reply(Report((STRETCH,), rows, Measures(), len(rows), NOW))).burn
+    assert burn.unpriced == (120 if knows is not HOURS else 2)
 
 
 def test_a_comparison_that_will_not_come_is_not_waited_for() -> None:

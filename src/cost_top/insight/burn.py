@@ -42,4 +42,5 @@ def burn_of_minutes(
         request_count=added(minute.request_count for minute in minutes),
         latency_p95=latency_p95,
         until=until,
+        unpriced=added(minute.unpriced_count for minute in minutes) or 0,
     )

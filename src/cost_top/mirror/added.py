@@ -45,6 +45,11 @@ def rows_of(values: Iterable[Sequence[Any]]) -> list[SummedRow]:
     return [SummedRow(*each) for each in values]
 
 
+def is_unpriced(row: SummedRow) -> bool:
+    """Whether a request was sent and has no price."""
+    return not row.cache_hit and row.price_status == "unpriced"
+
+
 def additive(row: SummedRow) -> tuple[int, ...]:
     """What a row adds to each of `ADDITIVE_NAMES`."""
     counted = row.counted is not False
@@ -62,14 +67,14 @@ def additive(row: SummedRow) -> tuple[int, ...]:
         int(counted),
         int(counted and bool(row.cache_hit)),
         int(counted and (row.status or 0) >= 400),
-        int(sent and row.price_status == "unpriced"),
+        int(is_unpriced(row)),
     )
 
 
 def trust(row: SummedRow) -> tuple[int, ...]:
     """What a row adds to each of `TRUST`."""
     cost, sent = row.cost or 0, not row.cache_hit
-    unpriced = sent and row.price_status == "unpriced"
+    unpriced = is_unpriced(row)
     as_told = row.price_status in ("reported", "cache_hit")
     listed = row.market_cost or 0
     byok = row.credential_type == "byok"

@@ -343,12 +343,13 @@ class Sums:
             return Report((STRETCH,), rows, Measures(), len(rows), as_of)
         minutes, latency = self._mirror.minutes.of(query.where, origin, end)
         rows = tuple(
-            ReportRow((str(minute),), known_measures(cost, request_count=count, error_count=errors))
-            for minute, cost, count, errors in minutes
+            ReportRow((str(minute),), known_measures(cost, unpriced, request_count=count, error_count=errors))
+            for minute, cost, count, errors, unpriced in minutes
         )
         totals = Measures(
             sum(one[1] for one in minutes), request_count=sum(one[2] for one in minutes),
-            error_count=sum(one[3] for one in minutes), latency_p95=latency,
+            error_count=sum(one[3] for one in minutes), unpriced_count=sum(one[4] for one in minutes),
+            latency_p95=latency,
         )  # fmt: skip
         return Report((STRETCH,), rows, totals, len(rows), as_of)
 

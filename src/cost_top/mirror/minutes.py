@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from cost_top.mirror.added import SummedRow
+from cost_top.mirror.added import SummedRow, is_unpriced
 from cost_top.model.filter import Filter
 
 _MINUTE = timedelta(minutes=1)
-Minute = tuple[int, int, int, int]  # minutes since the start, cost, requests, errors
+Minute = tuple[int, int, int, int, int]  # minutes since the start, cost, requests, errors, unpriced requests
 # Reads `Minute`s with the latencies of each, of requests that match within a period (naive UTC).
 Read = Callable[[Filter, datetime, datetime], Iterable[Sequence[Any]]]
 
@@ -49,10 +49,10 @@ class Minutes:
 class _Period:
     def __init__(self, start: datetime, end: datetime, read: Iterable[Sequence[Any]]) -> None:
         self.start, self.end = start, end
-        self._sums: dict[int, list[int]] = {}  # by minute: cost, requests, errors, rows
+        self._sums: dict[int, list[int]] = {}  # by minute: cost, requests, errors, unpriced, rows
         self._latencies: list[int] = []
-        for minute, cost, requests, errors, rows, latencies in read:
-            self._sums[int(minute)] = [int(cost), int(requests), int(errors), int(rows)]
+        for minute, *sums, latencies in read:
+            self._sums[int(minute)] = [*map(int, sums)]
             self._latencies += latencies or ()
         self._latencies.sort()
 
@@ -61,10 +61,11 @@ class _Period:
             return
         minute = (row.time - self.start) // _MINUTE
         counted = row.counted is not False
-        sums = self._sums.setdefault(minute, [0, 0, 0, 0])
-        added = row.cost or 0, int(counted), int(counted and (row.status or 0) >= 400), 1
+        sums = self._sums.setdefault(minute, [0, 0, 0, 0, 0])
+        errors, unpriced = int(counted and (row.status or 0) >= 400), int(is_unpriced(row))
+        added = row.cost or 0, int(counted), errors, unpriced, 1
         sums[:] = [known + sign * value for known, value in zip(sums, added, strict=True)]
-        if not sums[3]:
+        if not sums[-1]:
             del self._sums[minute]
         if row.latency_ms is None:
             return
@@ -74,7 +75,10 @@ class _Period:
             del self._latencies[bisect_left(self._latencies, row.latency_ms)]
 
     def minutes(self) -> list[Minute]:
-        return [(minute, cost, requests, errors) for minute, (cost, requests, errors, _) in self._sums.items()]
+        return [
+            (minute, cost, requests, errors, unpriced)
+            for minute, (cost, requests, errors, unpriced, _) in self._sums.items()
+        ]
 
     def p95(self) -> int | None:
         latencies = self._latencies

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cost_top.mirror.measures import ADDITIVE, LATENCY, TRUST
+from cost_top.mirror.measures import ADDITIVE, LATENCY, TRUST, UNPRICED
 from cost_top.mirror.report import naive, requests
 from cost_top.mirror.rollup_tables import BAR_SUMS
 from cost_top.mirror.schema import first_row
@@ -51,12 +51,12 @@ class Rows:
         return self._mirror.database.connection
 
     def minutes(self, where: Filter, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
-        """`(minutes since start, cost, requests, errors, rows, latencies in ms)` of the rows in `[start, end)`."""
+        """`(minutes since start, cost, requests, errors, unpriced, rows, latencies in ms)` of the rows of a period."""
         sql, parameters = condition(where)
         return self._connection.execute(
             "SELECT date_diff('minute', CAST(? AS TIMESTAMP), time), coalesce(sum(cost), 0), "
             "count(*) FILTER (counted IS NOT FALSE), count(*) FILTER (status >= 400 AND counted IS NOT FALSE), "
-            "count(*), list(latency_ms) FILTER (latency_ms IS NOT NULL) "
+            f"count(*) FILTER ({UNPRICED}), count(*), list(latency_ms) FILTER (latency_ms IS NOT NULL) "
             f"FROM {self._relation(start, end)} WHERE time >= ? AND time < ? AND {sql} GROUP BY 1",
             [start, start, end, *parameters],
         ).fetchall()

@@ -59,6 +59,7 @@ class Burn:
     rates: tuple[BurnRate, ...] = ()  # of 5 minutes, an hour and a day, of a view of everything
     expected: str = ""  # what raises the usual now, by its name in the config
     expected_until: datetime | None = None
+    unpriced: int = 0  # requests without a price: `cost_per_hour` is a lower bound then
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,8 +233,9 @@ def _rates(needs: Needs, replies: Replies, knows: Knows) -> tuple[BurnRate, ...]
 def _burn_of_hours(edges: tuple[datetime, ...], found: dict[int, Measures], until: datetime) -> Burn:
     """Of a source that tells whole hours: those of a day, and the cost of the last whole one."""
     last = (floor(until - _INSTANT, HOUR) - edges[0]) // HOUR
-    costs = tuple(found.get(place, Measures()).total_cost for place in range(last - HOURS_SHOWN + 1, last + 1))
+    hours = [found.get(place, Measures()) for place in range(last - HOURS_SHOWN + 1, last + 1)]
+    costs = tuple(hour.total_cost for hour in hours)
     return Burn(
         cost_per_hour=costs[-2], requests_per_minute=None, error_count=None, request_count=None, hours=costs,
-        until=until,
+        until=until, unpriced=hours[-2].unpriced_count or 0,
     )  # fmt: skip

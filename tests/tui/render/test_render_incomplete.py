@@ -62,6 +62,12 @@ def test_day_and_month_with_requests_without_a_price_are_lower_bounds(unpriced: 
     assert narrow.endswith("Nov ≥ $1.40k")
 
 
+def test_a_burn_rate_with_requests_without_a_price_is_a_lower_bound() -> None:
+    burn = replace(scene().burn, unpriced=2)
+    assert lines(burn_card, 60, 3, burn=burn)[0].startswith("≥ $3.12/h")
+    assert lines(burn_card, 60, 3)[0].startswith("$3.12/h")
+
+
 def test_a_day_that_is_not_known_at_all_yet_is_an_ellipsis() -> None:
     spend = replace(priced(), today=None)
     assert lines(spend_card, 60, 2, spend=spend, incomplete=("today",))[1].startswith("today …")

@@ -62,7 +62,7 @@ def burn_card(snapshot: Snapshot, width: int, height: int, zone: tzinfo) -> Cont
 
 def _rate_line(snapshot: Snapshot, width: int, zone: tzinfo) -> Content:
     burn = snapshot.burn
-    rate = content((f"{so_far(snapshot, 'lately', burn.cost_per_hour)}/h", FIGURE))
+    rate = content((f"{so_far(snapshot, 'lately', burn.cost_per_hour, burn.unpriced)}/h", FIGURE))
     hour = snapshot.period.end.astimezone(zone)
     when = f"{_WEEKDAYS[hour.weekday()]} {hour.hour:02d}h"
     if burn.expected and burn.expected_until is not None:
