@@ -11,10 +11,10 @@ from sqlalchemy import ColumnClause, ColumnElement, Select, and_, case, func, li
 from cost_top.gateways.columns import LogColumns, first
 from cost_top.gateways.dialects.base import number
 from cost_top.gateways.instants import SPELLED, USABLE_FROM, USABLE_UNTIL
-from cost_top.gateways.normalise import SEPARATOR
 from cost_top.gateways.preset import Expression
 from cost_top.gateways.shape import ROW_HASH, field_kind, pack_name
 from cost_top.gateways.texts import HEADS, WITHIN, KeptTexts, LogFacts, LogTexts
+from cost_top.gateways.witnesses import SEPARATOR
 
 
 class LogStatements(LogTexts):

@@ -6,17 +6,15 @@ zero), and no text holds a control character.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
 
-from cost_top.gateways.secrets import is_key_sql, public_key_sql, public_text_sql
-from cost_top.gateways.shape import INTEGER_LIMIT, ROW_HASH, UNKNOWN_MONEY, RawShape, field_kind, pack_name
+from cost_top.gateways.raw_columns import decoded_text, printable_text, quoted, real_rows, safe_text, time_select
+from cost_top.gateways.secrets import is_key_sql, public_key_sql
+from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_MONEY, RawShape, field_kind
+from cost_top.gateways.witnesses import fingerprint_sql, key_sql, rest_of_key, witness_columns
 from cost_top.model.record import FIELDS, WITNESSES
 from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2
-
-if TYPE_CHECKING:
-    from cost_top.gateways.dialects.base import Dialect
 
 _TOKENS = (
     "input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens",
@@ -26,14 +24,13 @@ _TOKENS = (
 LOWERED = ("provider", "credential_type", "mode", "region")
 # A separator that makes one search over all texts of a row see the edges of each.
 EDGE = "|"
-SEPARATOR = "\x1f"  # between the texts of a pack
 DIRTY_RE2 = f"{UNSAFE_RE2[:-1]}|^ | $| [{EDGE}]|[{EDGE}] |{MAYBE_KEY_RE2}"
 
 
 def normalise_select(shape: RawShape, relation: str, witnesses: bool = False) -> str:
     """SELECT over `relation`, a raw stream or table of that shape, scanned once; with `WITNESSES` where asked."""
     if witnesses:
-        relation = f"(SELECT *, {_witness(shape)} FROM {relation})"
+        relation = f"(SELECT *, {witness_columns(shape)} FROM {relation})"
     cleaned = f"({_cleaned(shape, _decoded(shape, relation))})"
     if "tags" not in shape.fields:
         return final_select(shape, cleaned, witnesses)
@@ -56,9 +53,9 @@ def final_select(
     kinds = (*FIELDS, *(WITNESSES if witnesses else ()))
     kinds = tuple({**dict(kinds), **(absent or {})}.items())
     columns = ", ".join(
-        f"{'final_tags' if name == 'tags' else _quoted(name)} AS {_quoted(name)}"
+        f"{'final_tags' if name == 'tags' else quoted(name)} AS {quoted(name)}"
         if name in ready
-        else f"CAST({_final(name, shape)} AS {kind}) AS {_quoted(name)}"
+        else f"CAST({_final(name, shape)} AS {kind}) AS {quoted(name)}"
         for name, kind in kinds
     )
     return f"SELECT {columns} FROM ({_typed(shape, cleaned, witnesses)})"
@@ -79,139 +76,34 @@ def tag_lists_select(shape: RawShape, relation: str) -> str:
 
 def fingerprint_select(shape: RawShape, relation: str) -> str:
     """`key, time, fingerprint` of a stream of fingerprints."""
-    identity = decoded_text(_quoted("id")) if shape.text_is_blob else "id"
+    identity = decoded_text(quoted("id")) if shape.text_is_blob else "id"
     # The key is made of the final id, as it is in the normal form.
     known = f"SELECT * REPLACE ({_identity(shape, 'safe')} AS id) FROM (SELECT *, {safe_text('id')} AS safe FROM "
     return (
-        f"SELECT {_key(shape)} AS key, {time_select(shape.time_kind)} AS time, fingerprint FROM ({known}"
-        f"(SELECT * REPLACE ({identity} AS id), {_fingerprint(shape)} AS fingerprint, {_rest_of_key(shape)} AS "
+        f"SELECT {key_sql(shape)} AS key, {time_select(shape.time_kind)} AS time, fingerprint FROM ({known}"
+        f"(SELECT * REPLACE ({identity} AS id), {fingerprint_sql(shape)} AS fingerprint, {rest_of_key(shape)} AS "
         f"rest_of_key FROM {relation} WHERE {real_rows(shape)})))"
-    )
-
-
-def witnessed_select(shape: RawShape, relation: str, names: Sequence[str]) -> str:
-    """Raw columns of a stream as they are, then `fingerprint` and `content` as `normalise_select` gives them."""
-    columns = ", ".join(map(_quoted, names))
-    witnesses = f"{_fingerprint(shape)} AS fingerprint, {_content(shape)} AS content"
-    return f"SELECT {columns}, {witnesses} FROM {relation} WHERE {real_rows(shape)}"
-
-
-def bare_fingerprint_select(shape: RawShape, relation: str) -> str:
-    """Raw id and time of a stream of fingerprints, and `fingerprint`."""
-    return f"SELECT id, time, {_fingerprint(shape)} AS fingerprint FROM {relation} WHERE {real_rows(shape)}"
-
-
-def _witness(shape: RawShape) -> str:
-    """The columns added to a raw stream, of its raw values."""
-    return f"{hashes(shape)}, {_rest_of_key(shape)} AS rest_of_key"
-
-
-def hashes(shape: RawShape, packed: bool = False) -> str:
-    """`fingerprint` and `content` of raw columns, whose texts may be packed."""
-    return f"{_fingerprint(shape, packed)} AS fingerprint, {_content(shape, packed)} AS content"
-
-
-def _content(shape: RawShape, packed: bool = False) -> str:
-    every = [*shape.fields, *shape.key_columns]
-    if shape.input_includes_cache is None:
-        every.append("input_includes_cache")
-    return _hash(shape, every, packed)
-
-
-def _fingerprint(shape: RawShape, packed: bool = False) -> str:
-    return _quoted(ROW_HASH) if shape.plain == (ROW_HASH,) else _hash(shape, shape.plain, packed)
-
-
-def _hash(shape: RawShape, names: Sequence[str], packed: bool) -> str:
-    """Of a row's id, time and these raw columns; packs, and what would be one, are hashed as wholes."""
-    values = ["id", '"time"']
-    single = list(names)
-    separator = f"'{SEPARATOR}'::{'BLOB' if shape.text_is_blob else 'VARCHAR'}"
-    for place, pack in enumerate(shape.packs):
-        if set(pack) <= set(names):
-            parts = (_part(name, shape) for name in pack)
-            values.append(_quoted(pack_name(place)) if packed else f" || {separator} || ".join(parts))
-            single = [name for name in single if name not in pack]
-    return _positive(f"hash({', '.join((*values, *map(_quoted, single)))})")
-
-
-def _part(name: str, shape: RawShape) -> str:
-    """A raw column as it comes in a pack; one that is NULL must not hide the others."""
-    text, empty = _quoted(name), "''::BLOB" if shape.text_is_blob else "''"
-    if field_kind(name) != "text":
-        text = f"CAST({text} AS VARCHAR)"
-        text = f"CAST({text} AS BLOB)" if shape.text_is_blob else text
-    return f"coalesce({text}, {empty})"
-
-
-def _positive(value: str) -> str:
-    return f"CAST({value} >> 1 AS BIGINT)"
-
-
-def _rest_of_key(shape: RawShape) -> str:
-    """What tells rows of one id apart, as text; lengths keep values apart."""
-    if shape.key == "time":
-        return f"CAST({_quoted('time')} AS VARCHAR)"
-    if shape.key == "none":
-        return f"concat_ws('~', CAST({_quoted('time')} AS VARCHAR), CAST({_fingerprint(shape)} AS VARCHAR))"
-    texts = [decoded_text(_quoted(name)) if shape.text_is_blob else _quoted(name) for name in shape.key_columns]
-    return " || ".join(f"concat(length({text}), ':', {text})" for text in texts) or "''"
-
-
-def _key(shape: RawShape) -> str:
-    return "id" if shape.key == "id" else "concat(length(id), ':', id, rest_of_key)"
-
-
-def content_select(shape: RawShape, relation: str) -> str:
-    """`content` alone of a raw stream of rows, as `normalise_select` gives it."""
-    return f"SELECT {_content(shape)} AS content FROM {relation} WHERE {real_rows(shape)}"
-
-
-def text_select(shape: RawShape | Dialect, names: tuple[str, ...]) -> str:
-    """Raw text columns as VARCHAR, not cleaned."""
-    return ", ".join(
-        f"{decoded_text(_quoted(name)) if shape.text_is_blob else _quoted(name)} AS {name}" for name in names
     )
 
 
 def _identity(shape: RawShape, safe: str) -> str:
     """The id without control characters, still unlike every other; a row without one is known by its figures."""
-    figures = ", ".join(f"CAST({_quoted(name)} AS VARCHAR)" for name in ("time", *shape.identity_fields))
+    figures = ", ".join(f"CAST({quoted(name)} AS VARCHAR)" for name in ("time", *shape.identity_fields))
     return (
         f"CASE WHEN coalesce(id, '') = '' THEN '~' || md5(concat_ws('{EDGE}', {figures})) "
         f"WHEN {safe} <> id THEN left({safe}, {TEXT_LIMIT - 33}) || '~' || md5(id) ELSE id END"
     )
 
 
-def safe_text(column: str) -> str:
-    """A text as it may be shown."""
-    return f"trim(left({public_text_sql(printable_text(column))}, {TEXT_LIMIT}))"
-
-
-def printable_text(column: str) -> str:
-    """A text without control characters."""
-    return f"regexp_replace({column}, '{UNSAFE_RE2}', '', 'g')"
-
-
 def _texts(shape: RawShape) -> list[str]:
     return ["id", *(name for name in shape.fields if field_kind(name) in ("text", "tags"))]
-
-
-def decoded_text(column: str) -> str:
-    """The text of bytes. Invalid UTF-8 keeps its row: such bytes are spelled as escapes."""
-    return f"coalesce(TRY(decode({column})), CAST({column} AS VARCHAR))"
 
 
 def _decoded(shape: RawShape, relation: str) -> str:
     if not shape.text_is_blob:
         return f"SELECT * FROM {relation} WHERE {real_rows(shape)}"
-    columns = ", ".join(f'{decoded_text(_quoted(name))} AS "{name}"' for name in _texts(shape))
+    columns = ", ".join(f'{decoded_text(quoted(name))} AS "{name}"' for name in _texts(shape))
     return f"SELECT * REPLACE ({columns}) FROM {relation} WHERE {real_rows(shape)}"
-
-
-def real_rows(shape: RawShape) -> str:
-    """Leaves out the row that only gives a stream its types."""
-    return {"micros": '"time" >= 0', "iso": "\"time\" <> ''", "timestamp": "true"}[shape.time_kind]
 
 
 def _cleaned(shape: RawShape, decoded: str) -> str:
@@ -220,13 +112,13 @@ def _cleaned(shape: RawShape, decoded: str) -> str:
     A row's texts are cleaned as one list: planning one expression instead of a dozen is half of a poll's time.
     """
     texts = [name for name in _texts(shape) if name != "tags"]
-    every = ", ".join(_quoted(name) for name in texts)
+    every = ", ".join(quoted(name) for name in texts)
     dirty = f"strlen(every_text) > {TEXT_LIMIT} OR regexp_matches(every_text, '{DIRTY_RE2}')"
     joined = f"SELECT *, concat_ws('{EDGE}', {every}) AS every_text FROM ({decoded})"
-    keys = "".join(f", {is_key_sql(_quoted(name), public)} AS key_{name}" for name, public in shape.keys)
+    keys = "".join(f", {is_key_sql(quoted(name), public)} AS key_{name}" for name, public in shape.keys)
     flagged = f"SELECT * EXCLUDE (every_text), {dirty} AS dirty{keys} FROM ({joined})"
     safe = f"SELECT *, CASE WHEN dirty THEN list_transform([{every}], lambda text: {safe_text('text')}) END AS safe "
-    columns = [f"{_clean(name, place, shape)} AS {_quoted(name)}" for place, name in enumerate(texts, 1)]
+    columns = [f"{_clean(name, place, shape)} AS {quoted(name)}" for place, name in enumerate(texts, 1)]
     if "tags" in shape.fields:
         # JSON escapes hide control characters and the list is longer than a text: its parts are cleaned later.
         columns.append("nullif(tags, '') AS tags")
@@ -236,9 +128,9 @@ def _cleaned(shape: RawShape, decoded: str) -> str:
 def _clean(name: str, place: int, shape: RawShape) -> str:
     if name == "id":
         return f"CASE WHEN dirty OR id = '' THEN {_identity(shape, f'safe[{place}]')} ELSE id END"
-    shown = f"CASE WHEN dirty THEN safe[{place}] ELSE {_quoted(name)} END"
+    shown = f"CASE WHEN dirty THEN safe[{place}] ELSE {quoted(name)} END"
     if name in dict(shape.keys):
-        shown = f"CASE WHEN key_{name} THEN {public_key_sql(printable_text(_quoted(name)))} ELSE {shown} END"
+        shown = f"CASE WHEN key_{name} THEN {public_key_sql(printable_text(quoted(name)))} ELSE {shown} END"
     return f"nullif({shown}, '')"
 
 
@@ -257,7 +149,7 @@ def _typed(shape: RawShape, cleaned: str, witnesses: bool) -> str:
 
 def value_sql(name: str, shape: RawShape) -> str:
     """A raw column in the type of its field; NULL where it is none."""
-    column, kind = _quoted(name), field_kind(name)
+    column, kind = quoted(name), field_kind(name)
     if kind == "integer":
         return f"CASE WHEN {column} >= 0 AND {column} < {INTEGER_LIMIT} THEN {column} END"
     if kind == "boolean":
@@ -276,7 +168,7 @@ def _amount(shape: RawShape, column: str) -> str:
 
 
 def _money(shape: RawShape) -> str:
-    column = _quoted("reported_cost")
+    column = quoted("reported_cost")
     numerator, denominator = shape.pico_per_unit
     if (numerator, denominator) == (10**12, 1) and shape.cost_kind != "integer":
         # A double is taken at its shortest decimal spelling.
@@ -295,7 +187,7 @@ def _money(shape: RawShape) -> str:
 
 def _said_tags() -> str:
     """A list that was encoded twice is the list inside the text."""
-    said = _quoted("tags")
+    said = quoted("tags")
     inside = f"CAST({said} AS JSON) ->> '$'"
     return (
         f"CASE WHEN starts_with({said}, '\"') AND json_valid({said}) AND json_valid({inside}) "
@@ -325,8 +217,8 @@ def _tag_list() -> str:
 def _final(name: str, shape: RawShape) -> str:
     """One field over the typed columns, where fields depend on each other."""
     if name == "key":
-        return _key(shape)
-    column = _quoted(name) if name in ("id", "time", "fingerprint", "content", *shape.fields) else "NULL"
+        return key_sql(shape)
+    column = quoted(name) if name in ("id", "time", "fingerprint", "content", *shape.fields) else "NULL"
     if name == "user_agent" and shape.user_agent_tag and "tags" in shape.fields:
         return f"coalesce({column}, {agent_from_tags(shape.user_agent_tag)})"
     if name == "counted":
@@ -353,8 +245,8 @@ def is_request_sql(shape: RawShape) -> str:
 
 def input_tokens_sql(shape: RawShape) -> str:
     """All input with its cached parts inside; where they cannot be inside, the source left them out."""
-    parts = [f"coalesce({_quoted(name)}, 0)" for name in _TOKENS[1:3] if name in shape.fields]
-    column = _quoted("input_tokens")
+    parts = [f"coalesce({quoted(name)}, 0)" for name in _TOKENS[1:3] if name in shape.fields]
+    column = quoted("input_tokens")
     if not parts:
         return column
     cached = " + ".join(parts)
@@ -368,7 +260,7 @@ def input_tokens_sql(shape: RawShape) -> str:
 
 def output_tokens_sql(shape: RawShape) -> str:
     """All output with its reasoning inside; where it cannot be inside, the source left it out."""
-    column, inside = _quoted("output_tokens"), _quoted("reasoning_tokens")
+    column, inside = quoted("output_tokens"), quoted("reasoning_tokens")
     if "reasoning_tokens" not in shape.fields:
         return column
     return f"CASE WHEN {inside} > {column} THEN {column} + {inside} ELSE {column} END"
@@ -388,21 +280,6 @@ def agent_from_tags(prefix: str) -> str:
     # The most specific one comes last.
     agents = f"list_filter(all_tags, lambda tag: starts_with(tag, {literal}))"
     return f"nullif(trim(substr({agents}[-1], length({literal}) + 1)), '')"
-
-
-def time_select(kind: str) -> str:
-    """The raw column `time` as a TIMESTAMP in UTC."""
-    if kind == "micros":
-        return 'make_timestamp("time")'
-    if kind == "timestamp":
-        return '"time"'
-    text = "replace(CAST(\"time\" AS VARCHAR), 'T', ' ')"
-    # The shape was checked by the log's database; a day that no month has falls back to the first of the month.
-    return f"coalesce(TRY_CAST({text} AS TIMESTAMP), TRY_CAST(left({text}, 8) || '01' AS TIMESTAMP))"
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'
 
 
 def _literal(text: str) -> str:

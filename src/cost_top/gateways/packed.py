@@ -9,22 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from cost_top.gateways.normalise import (
-    DIRTY_RE2,
-    EDGE,
-    LOWERED,
-    SEPARATOR,
-    absent_texts,
-    final_select,
-    hashes,
-    printable_text,
-    real_rows,
-    safe_text,
-    tag_lists_select,
-    time_select,
-)
+from cost_top.gateways.normalise import DIRTY_RE2, EDGE, LOWERED, absent_texts, final_select, tag_lists_select
+from cost_top.gateways.raw_columns import printable_text, real_rows, safe_text, time_select
 from cost_top.gateways.secrets import is_key_sql, public_key_sql
 from cost_top.gateways.shape import RawShape, field_kind, pack_name
+from cost_top.gateways.witnesses import SEPARATOR, hashes
 from cost_top.model.text import TEXT_LIMIT
 
 _SEPARATOR = f"chr({ord(SEPARATOR)})"

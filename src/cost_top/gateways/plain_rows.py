@@ -14,8 +14,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from math import isfinite
 from typing import Any
 
-from cost_top.gateways.normalise import LOWERED, bare_fingerprint_select, witnessed_select
+from cost_top.gateways.normalise import LOWERED
 from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_MONEY, RawShape, field_kind
+from cost_top.gateways.witnesses import bare_fingerprint_select, witnessed_select
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_CLASS

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cost_top.gateways.normalise import content_select, fingerprint_select, normalise_select
+from cost_top.gateways.normalise import fingerprint_select, normalise_select
 from cost_top.gateways.shape import RawShape
+from cost_top.gateways.witnesses import content_select
 
 
 class ShapedReader:

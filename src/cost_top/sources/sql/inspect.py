@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cost_top.gateways.normalise import text_select
 from cost_top.gateways.preset import Expression
+from cost_top.gateways.raw_columns import text_select
 from cost_top.model.text import clean
 from cost_top.sources.base import COSTLY_SHARE
 from cost_top.sources.sql.log import SqlLog, SqlLogReader

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from cost_top.gateways.beside import LEDGER_READ, NATIVE_LEDGER, ledger_statement
 from cost_top.gateways.dialects.base import Dialect
-from cost_top.gateways.normalise import text_select
 from cost_top.gateways.preset import LedgerPart
+from cost_top.gateways.raw_columns import text_select
 from cost_top.model.ledger import Ledger, LedgerEntry, LedgerSum
 from cost_top.model.native import TABLE
 from cost_top.model.text import clean

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from cost_top.gateways.beside import KEPT, budget_statement, fraction, lookup_statement, setting_statement
 from cost_top.gateways.detect import FoundTable
 from cost_top.gateways.dialects.base import Dialect
-from cost_top.gateways.normalise import text_select
 from cost_top.gateways.preset import KeptBudgetTable, LookupTable, Preset
+from cost_top.gateways.raw_columns import text_select
 from cost_top.model.budgets import KeptBudget, KeptBudgets
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.sources.base import Statistics

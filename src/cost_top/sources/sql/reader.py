@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from cost_top.gateways.normalise import time_select
 from cost_top.gateways.packed import PackedForm
 from cost_top.gateways.plain_rows import PlainRows
+from cost_top.gateways.raw_columns import time_select
 from cost_top.model.budgets import KeptBudgets
 from cost_top.model.errors import SourceError, SourceReplaced
 from cost_top.model.ledger import Ledger

@@ -10,8 +10,8 @@ from cost_top.gateways.detect import Candidate, FoundTable, UniqueKey, recognise
 from cost_top.gateways.dialects.base import Dialect
 from cost_top.gateways.fitted import without_unreadable
 from cost_top.gateways.mapping import LogStatements
-from cost_top.gateways.normalise import time_select
 from cost_top.gateways.preset import Preset
+from cost_top.gateways.raw_columns import time_select
 from cost_top.model.errors import SourceDenied, SourceError, UserError
 from cost_top.sources.sql.names import (
     NameTables,
