@@ -65,6 +65,12 @@ def test_a_batch_is_compared_with_the_list_price_of_batches(log_url):
     assert answer["notes"] == []
 
 
+def test_the_sum_of_a_batch_is_no_size_of_one_request(log_url):
+    """400,000 tokens of many requests: the price of more than 200,000 in one holds for none that is known of."""
+    write_spend(log_url, row("batch_8_batch_cost", "gemini-2.5-pro", 0.3, 400_000, 1_000, custom_llm_provider="gemini"))
+    assert report(log_url)["totals"]["market_cost"] == "0.3"
+
+
 def test_what_is_billed_beside_tokens_is_told_and_reasoning_beside_the_output_is_added(log_url):
     def used(**usage: Any) -> dict[str, Any]:
         return {"usage_object": usage}

@@ -194,6 +194,10 @@ class Dice(random.Random):
                     "",
                     "rounds",
                     " Interrupted",
+                    "Batch+rounds",
+                    "fast+interrupted",
+                    "priority+rounds+interrupted ",
+                    "odd+rounds",
                 )
             ),
             self.choice((None, False, False, True)),

@@ -162,7 +162,23 @@ def test_rounds_that_only_together_pass_a_size_are_not_priced_by_their_sum() -> 
     assert price(BOOK, replace(ROUNDS, input_tokens=200_000)).cost == 615 * 10**9
     # A model without sizes has one price.
     assert price(BOOK, replace(ROUNDS, model="claude-opus-4-8")).cost == (210_000 * 5 + 1_000 * 25) * MILLION
-    assert price(BOOK, replace(ROUNDS, mode="batch+rounds")).doubt == "mode"
+    assert price(BOOK, replace(ROUNDS, mode="flex+rounds")).doubt == "mode"
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "status", "cost", "doubt"),
+    [
+        ("batch+rounds", 200_000, "priced", (200_000 * 3 + 1_000 * 15) * MILLION // 2, None),
+        ("batch+rounds", 210_000, "unpriced", None, "rounds"),
+        ("batch+interrupted", 1_000, "unpriced", (1_000 * 3 + 1_000 * 15) * MILLION // 2, "output"),
+        ("rounds+interrupted", 200_000, "unpriced", 615 * 10**9, "output"),
+        (" Batch+Rounds+Interrupted", 200_000, "unpriced", 615 * 10**9 // 2, "output"),
+        ("scale+interrupted", 1_000, "unpriced", None, "mode"),
+    ],
+)
+def test_rounds_and_what_was_cut_off_are_bounded_in_every_mode(mode, size, status, cost, doubt) -> None:
+    answer = price(BOOK, replace(ROUNDS, mode=mode, input_tokens=size))
+    assert (answer.status, answer.cost, answer.doubt) == (status, cost, doubt)
 
 
 def test_output_that_was_not_counted_to_its_end_is_a_lower_bound() -> None:

@@ -350,13 +350,15 @@ def test_open_webui_keeps_what_is_priced_apart_from_text_and_who_paid(sqlite):
         {"prompt_tokens": 9, "cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.25}},
         {"prompt_tokens": 9, "cost": 0.5, "is_byok": False, "currency": "USD"},
         {"prompt_tokens": 9, "server_tool_use": {"code_execution_requests": 1}, "speed": "fast"},
+        {"input_tokens": 90_000, "prompt_tokens": 50_000, "speed": "fast"},
     ]  # fmt: skip
     write(sqlite, shapes.OPEN_WEBUI, *({"usage": json.dumps(usage)} for usage in usages))
     _, found, _ = read(sqlite)
-    rows = [found[f"req-{number:06d}"] for number in range(1, 7)]
+    rows = [found[f"req-{number:06d}"] for number in range(1, 8)]
     assert [tuple(row[name] for name in BESIDE) for row in rows] == [
         ("fast", 4, None, None, None, 2), ("rounds", None, 5, None, None, None), (None, None, None, 1, 6, None),
         (None,) * 6, (None,) * 6, ("code_execution", None, None, None, None, None),
+        ("fast+rounds", None, None, None, None, None),
     ]  # fmt: skip
     assert [(row["reported_cost"], row["credential_type"]) for row in rows[2:5]] == [
         (None, None), (25 * 10**10, "byok"), (50 * 10**10, "system"),

@@ -98,11 +98,14 @@ def test_what_is_billed_beside_tokens_is_told_alike_over_http(log_url):
         used("pixels", "voyage-multimodal-3", "aembedding", image_pixels=90),
         used("words", "text-embedding-3-small", "aembedding", prompt_tokens_details={"cached_tokens": 0}),
         used("hops", "gemini-3-pro", service_tier="standard", prompt_tokens_details=hops),
+        used("quick", "claude-opus-4-6", speed="fast", service_tier="standard", prompt_tokens_details=hops),
+        used("many_batch_cost", "gemini-3-pro"),
     ]  # fmt: skip
     expected = {
         "small": "search_context_low", "other": None, "large": None, "cited": "citations", "speech": "audio_seconds",
         "mute": None, "picture": "image_input", "clip": "video_input", "sound": "audio_seconds", "asked": "queries",
         "pixels": "image_input", "words": None, "hops": "rounds",
+        "quick": "fast+rounds", "many_batch_cost": "batch+rounds",
     }  # fmt: skip
     assert {name: row["mode"] for name, row in read(log_url, *rows).items()} == expected
     answered = [{**row, "metadata": json.loads(row["metadata"])} for row in rows]

@@ -322,6 +322,16 @@ def test_steps_of_one_call_are_rounds(frames, mode):
     assert (usage.mode, usage.input_tokens) == (mode, 185_000)
 
 
+def test_steps_before_the_one_that_was_cut_off_are_all_counted():
+    def step(size):
+        return {"type": "finish-step", "usage": {"inputTokens": size, "outputTokens": 5}}
+
+    usage = read_usage("vercel.ai_sdk", [{"type": "start"}, step(90_000), step(95_000), {"type": "text-delta"}])
+    assert (usage.mode, usage.status) == ("rounds+interrupted", "partial")
+    assert (usage.input_tokens, usage.output_tokens) == (185_000, 10)
+    assert read_usage("vercel.ai_sdk", [step(95_000)]).status == "complete"
+
+
 def test_xai_searches_are_counted():
     usage = read_usage("xai.chat", chat(**CHAT_3_2, server_side_tool_usage_details={"web_search_calls": 3}))
     assert usage.web_search_count == 3

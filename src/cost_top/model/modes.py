@@ -9,6 +9,12 @@ MODES: tuple[str, ...] = (STANDARD, "batch", "flex", "priority", "fast")
 ROUNDS, SIZES_FROM = "rounds", 32_000
 # A stream of which only the beginning is known: the list price of that, a lower bound.
 INTERRUPTED = "interrupted"
+# A mode together with one of these, or both: the mode whose prices hold, whether it is rounds, whether interrupted.
+BOUNDED: dict[str, tuple[str, bool, bool]] = {
+    part if mode == STANDARD else f"{mode}+{part}": (mode, ROUNDS in part, INTERRUPTED in part)
+    for mode in MODES
+    for part in (ROUNDS, INTERRUPTED, f"{ROUNDS}+{INTERRUPTED}")
+}
 
 # What the vendors call their service tiers; another word stands for itself and has no price. `auto` asks for a tier
 # and names none.

@@ -13,10 +13,10 @@ from itertools import compress, product
 
 import duckdb
 
-from cost_top.model.modes import MODES, ROUNDS, STANDARD
+from cost_top.model.modes import STANDARD
 from cost_top.pricing.book import Entry, RateBook
 from cost_top.pricing.cost import no_rate
-from cost_top.pricing.rate_sql import statement
+from cost_top.pricing.rate_sql import SLOT_MODES, statement
 from cost_top.pricing.rates import Quote, Schedule, Timeline
 
 # Context thresholds of one price; the build of rates.json checks that there are no more.
@@ -155,7 +155,7 @@ class _Numbered:
             tuple(compress(self.timeline.schedules, (number >> bit & 1 for bit in range(count))))
             for number in range(2**count)
         ]
-        self.modes = (*MODES, ROUNDS, _OTHER)
+        self.modes = (*SLOT_MODES, _OTHER)
         self.regions = ("", *regions, _OTHER)
         self.cells = list(product(self.segments, self.sets, self.regions, self.modes))
         self.quotes = [

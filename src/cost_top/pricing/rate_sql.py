@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cost_top.model.modes import ANYWHERE, INTERRUPTED, MODE_OF_TIER, MODES, ROUNDS
+from cost_top.model.modes import ANYWHERE, BOUNDED, MODE_OF_TIER, MODES
 from cost_top.pricing.cost import BELIEVABLE_MARGIN, BELIEVABLE_TIMES, TIMEOUTS
 from cost_top.pricing.rates import Schedule
 
@@ -18,6 +18,10 @@ _OURS = (
     "prompt", "paid", "beside", "audio_in", "audio_cached", "audio_out", "image_out", "searches", "missing", "unrated",
     "stranger",
 )  # fmt: skip
+
+# The modes that have slots of their own: to interrupted requests the slots of their mode apply.
+SLOT_MODES = (*MODES, *(word for word, (_, of_rounds, cut_off) in BOUNDED.items() if of_rounds and not cut_off))
+_CUT_OFF = ", ".join(f"'{word}'" for word, (_, _, cut_off) in BOUNDED.items() if cut_off)
 
 # Nothing negative, parts inside their wholes; parts that exceed the whole were not counted in it.
 _CLEAN = """
@@ -78,7 +82,7 @@ _PRICED = """
 SELECT t.*, s.free AS _ct_free, s.override AS _ct_override, s.paid_of AS _ct_paid_of, s.paid_per AS _ct_paid_per,
   s.doubt AS _ct_unrated,
   CASE WHEN t.input_tokens IS NULL AND t._ct_output > 0 AND s.input > 0 THEN 'input'
-    WHEN t.mode IS NOT NULL AND s.output > 0 AND lower(trim(t.mode, ' ')) = '{interrupted}' THEN 'output'
+    WHEN t.mode IS NOT NULL AND s.output > 0 AND lower(trim(t.mode, ' ')) IN ({cut_off}) THEN 'output'
     WHEN t._ct_beside AND s.input IS NOT NULL THEN CASE
     WHEN t._ct_audio_in > 0 AND s.audio_input IS NULL THEN 'audio_input'
     WHEN t._ct_audio_cached > 0 AND s.audio_cached IS NULL THEN 'cached_audio_input'
@@ -205,7 +209,8 @@ def statement(
     tier = " + ".join(f"(c._ct_input > p.start{number})::INTEGER" for number in range(tiers))
     phase = " + ".join(f"p.phase{number} * ({_active(item)})::INTEGER" for number, item in enumerate(schedules))
     numbers = {tier: MODES.index(mode) for tier, mode in MODE_OF_TIER.items()}
-    modes = _numbered({**numbers, INTERRUPTED: 0, ROUNDS: len(MODES)}, len(MODES) + 1)
+    bounded = {word: MODES.index(mode) + len(MODES) * of_rounds for word, (mode, of_rounds, _) in BOUNDED.items()}
+    modes = _numbered({**numbers, **bounded}, len(SLOT_MODES))
     listed = {**dict.fromkeys(sorted(ANYWHERE), 0), **{region: number for number, region in enumerate(regions, 1)}}
     beside = _BESIDE.format(clean=_CLEAN.format(relation=relation))
     slotted = _SLOTTED.format(
@@ -217,7 +222,7 @@ def statement(
         beside=beside,
         pairs=pairs,
     )
-    priced = _PRICED.format(slotted=slotted, slots=slots, interrupted=INTERRUPTED)
+    priced = _PRICED.format(slotted=slotted, slots=slots, cut_off=_CUT_OFF)
     ours = ", ".join(f"_ct_{name}" for name in _OURS)
     steps = {name: number for number, name in enumerate(_STEPS)}
     timeouts = ", ".join(map(str, TIMEOUTS))

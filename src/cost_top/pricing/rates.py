@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 from typing import Any
 
-from cost_top.model.modes import INTERRUPTED, MODES, ROUNDS, STANDARD
+from cost_top.model.modes import BOUNDED, MODES, STANDARD
 
 # Kinds of usage that are billed beside text. Without a rate they are left out of an amount, which then says so.
 PARTS: tuple[str, ...] = ("audio_input", "audio_output", "image_output", "web_search")
@@ -209,9 +209,10 @@ class Timeline:
 
         In a mode or region without a price of its own only a quote that is `whole` holds.
         """
-        if mode in (ROUNDS, INTERRUPTED):
-            found = self.cell(segment, STANDARD, active, region)
-            return found and replace(found, of_rounds=mode == ROUNDS, cut_off=mode == INTERRUPTED)
+        if mode in BOUNDED:
+            mode, of_rounds, cut_off = BOUNDED[mode]
+            found = self.cell(segment, mode, active, region)
+            return found and replace(found, of_rounds=of_rounds, cut_off=cut_off)
         cells = self._cells.get(mode, self._cells[STANDARD])[segment]
         holding = set(active)
         found = next((found for schedule, found in cells if schedule is None or schedule in holding), None)

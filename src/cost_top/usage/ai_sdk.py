@@ -7,10 +7,11 @@ counts catches where cached tokens outnumber the input. Provider-level results n
 
 from __future__ import annotations
 
-from cost_top.usage.counts import Counts, Usage
+from cost_top.usage.counts import Counts, Usage, summed
 from cost_top.usage.frames import NOTHING, Frame, count, items, largest, money, part, text
 
 _PARTS = {"start", "stream-start", "text-start", "text-delta", "reasoning-delta", "start-step"}
+_STEP_ENDS = ("finish-step", "step-finish")
 
 
 def read_ai_sdk(frames: list[Frame]) -> Usage:
@@ -22,14 +23,16 @@ def read_ai_sdk(frames: list[Frame]) -> Usage:
         found = usage if "inputTokens" in usage or "outputTokens" in usage else found
         model = text(part(frame, "response"), "modelId") or text(frame, "modelId") or model
         metadata = part(frame, "providerMetadata", "gateway") or metadata
-    counts = _counts(found)
+    kinds = {text(frame, "type") for frame in frames}
+    steps = [_counts(part(frame, "usage")) for frame in frames if text(frame, "type") in _STEP_ENDS]
+    ended = "finish" in kinds or not steps
+    counts = _counts(found) if ended else summed(steps)  # the steps before the one that was cut off
     counts.rounds = [size for frame in frames for size in _steps(frame)]
     if counts.rounds and (counts.input or 0) > (told := sum(counts.rounds)):
         counts.rounds.append((counts.input or 0) - told)
     counts.byok = _own_key(metadata)
     counts.cost = money(metadata.get("marketCost" if counts.byok else "cost"))
-    usage_ = counts.usage(model=model)
-    kinds = {text(frame, "type") for frame in frames}
+    usage_ = counts.usage(model=model, cut_off=not ended and bool(kinds & _PARTS))
     if usage_.empty and kinds & _PARTS and "finish" not in kinds:
         return Usage(status="interrupted", model=model or None)
     return usage_
@@ -38,7 +41,7 @@ def read_ai_sdk(frames: list[Frame]) -> Usage:
 def _steps(frame: Frame) -> list[int]:
     """The inputs of the steps that a frame tells of; beside a total its own usage is that of the last step."""
     told = [part(step, "usage") for step in items(frame, "steps")]
-    if text(frame, "type") in ("finish-step", "step-finish") or (not told and part(frame, "totalUsage")):
+    if text(frame, "type") in _STEP_ENDS or (not told and part(frame, "totalUsage")):
         told.append(part(frame, "usage"))
     return [size for usage in told if (size := _counts(usage).input)]
 

@@ -141,7 +141,7 @@ class Counts:
             status = "partial"
         unrated = self.beside_tokens(model)
         if status == "partial" and self.input is not None:
-            unrated = unrated or INTERRUPTED
+            unrated = f"{ROUNDS}+{INTERRUPTED}" if unrated == ROUNDS else unrated or INTERRUPTED
         mode = named_beside(mode, unrated)
         return Usage(
             self.input, self.cached, self.creation, self.creation_1h, self.output, self.reasoning,

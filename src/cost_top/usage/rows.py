@@ -35,6 +35,8 @@ def read_litellm_row(frames: list[Frame]) -> Usage:
         mode: Mode | None = "fast"
     else:
         mode = "batch" if is_batch(row) else mode_of(merged.get("service_tier"))
+    if is_batch(row):
+        counts.rounds = counts.rounds or [0, counts.input or 0]  # of all its requests only the sum is known
     found = counts.usage(mode, text(row, "model"))
     key = text(row, "cache_key")
     return replace(found, session=text(row, "session_id") or None, prompt=None if key == CACHE_OFF else key or None)

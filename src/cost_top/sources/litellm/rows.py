@@ -21,7 +21,7 @@ from cost_top.gateways.loader import builtin_presets
 from cost_top.gateways.preset import Expression, Preset
 from cost_top.gateways.secrets import key_fields
 from cost_top.gateways.shape import INTEGER_LIMIT, RawShape, field_kind
-from cost_top.model.modes import ROUNDS
+from cost_top.model.modes import ROUNDS, SIZES_FROM
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.secret import RULES
 from cost_top.sources.http.numbers import parse_json
@@ -35,7 +35,7 @@ Value = str | int
 Reading = Callable[[Row], Value]
 
 # Bumped when the reading below changes figures: days kept from an earlier version are then read again.
-_VERSION = 4
+_VERSION = 5
 _HOUSEKEEPING = re.compile(
     r"^a?(moderation|(create|retrieve|cancel)_batch|(get|list|delete|cancel|retrieve)_[a-z_]+"
     r"|(file|video|vector_store|vector_store_file)_(retrieve|delete|list|content|update)"
@@ -270,11 +270,11 @@ def _mode(row: Row) -> str | None:
     if unrated and unrated != ROUNDS:
         return unrated
     if is_batch(row):
-        return "batch"
+        return "batch+rounds" if (_as_integer(row.get("prompt_tokens"), in_path=False) or 0) > SIZES_FROM else "batch"
     parts = ("usage_object", "additional_usage_values")
     speed = next((said for name in parts if (said := _text(_at(row, "metadata", name, "speed"))) is not None), "")
     if speed.lower() == "fast":
-        return "fast"
+        return named_beside("fast", unrated)
     tier = (_text(usage.get("service_tier")) or "default").lower()
     return named_beside(None if tier == "default" else tier, unrated) if unrated else None
 
