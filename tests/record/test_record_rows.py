@@ -10,11 +10,15 @@ import pytest
 
 from cost_top.model.errors import UserError
 from cost_top.model.native import COLUMNS
+from cost_top.pricing.amount import Request
+from cost_top.pricing.book import RateBook
+from cost_top.pricing.cost import price
 from cost_top.record import Recorder
 from cost_top.record.request import request_facts
 from cost_top.record.row import compose
 from cost_top.record.secret import looks_secret, public_token
 from cost_top.usage import read_usage
+from cost_top.usage.counts import Usage
 
 PROMPT = "zebra-umbrella-71 is the secret of this prompt"
 ANSWER = "walrus-lantern-93 is the secret of this answer"
@@ -289,6 +293,20 @@ def test_no_mode_hides_what_is_billed_beside_tokens(said, asked, kept):
     usage = read_usage("anthropic.messages", SOLVED)
     row = compose(request_facts(asked, {}), usage, "anthropic.messages", {"mode": said})
     assert dict(zip(COLUMNS, row, strict=True))["mode"] == kept
+
+
+@pytest.mark.parametrize("said", ["1,20", float("nan"), [], 10**30, True])
+def test_a_cost_that_is_no_amount_is_not_made_up_from_rates(said):
+    usage = Usage(1_000, output_tokens=10, reported_cost=7, status="complete", mode="flex")
+    row = dict(
+        zip(COLUMNS, compose(request_facts({}, {}), usage, None, {"model": "gpt-5", "cost_usd": said}), strict=True)
+    )
+    assert (row["cost_pico_usd"], row["mode"]) == (None, "unreadable_cost")
+    names = ("provider", "model", "input_tokens", "output_tokens", "mode")
+    answer = price(RateBook.load(), Request(time=datetime.now(UTC), **{name: row[name] for name in names}))
+    assert (answer.status, answer.cost, answer.doubt) == ("unpriced", None, "mode")
+    silent = dict(zip(COLUMNS, compose(request_facts({}, {}), usage, None, {"cost_usd": ""}), strict=True))
+    assert (silent["cost_pico_usd"], silent["mode"]) == (7, "flex")
 
 
 def test_a_negative_cost_is_a_refund():

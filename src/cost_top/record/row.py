@@ -20,6 +20,8 @@ from cost_top.usage.frames import signed_money
 
 Row = tuple[Any, ...]
 TAG_LIMIT = 64
+# The mode of a request whose caller said a cost that is no amount: no rate stands in for it.
+_UNREADABLE_COST = "unreadable_cost"
 _BIGINT = 2**63 - 1
 _INTEGER = 2**31 - 1
 
@@ -48,6 +50,7 @@ def compose(facts: RequestFacts, usage: Usage | None, api: str | None, known: di
     hit = known.get("cache_hit")
     hit = hit if isinstance(hit, bool) else None
     streamed = known.get("streamed")
+    cost, is_readable = _cost(known.get("cost_usd"), usage, hit)
     values = {
         "id": plain(known.get("id"))[:255] or _ids.new(started),
         "time_ms": started,
@@ -61,8 +64,8 @@ def compose(facts: RequestFacts, usage: Usage | None, api: str | None, known: di
         "team": plain(known.get("team")) or None,
         "tags": tags_json((*known.get("tags", ()), *facts.tags)),
         "credential_type": plain(known.get("credential_type")) or _credential(facts, usage),
-        "cost_pico_usd": _cost(known.get("cost_usd"), usage, hit),
-        "mode": _mode(known.get("mode"), usage, facts),
+        "cost_pico_usd": cost,
+        "mode": _mode(known.get("mode"), usage, facts) if is_readable else _UNREADABLE_COST,
         "session": plain(known.get("session")) or plain(usage and usage.session) or plain(facts.session) or None,
         "prompt": plain(known.get("prompt")) or plain(usage and usage.prompt) or plain(facts.prompt) or None,
         "region": plain(known.get("region")) or plain((usage and usage.region) or facts.region) or None,
@@ -119,11 +122,15 @@ def _credential(facts: RequestFacts, usage: Usage | None) -> str | None:
     return "byok" if facts.byok else None
 
 
-def _cost(said: object, usage: Usage | None, hit: bool | None) -> int | None:
-    """What was charged; an answer from the response cache repeats a cost that was charged once before."""
-    if said is not None and (cost := signed_money(said)) is not None:
-        return cost
-    return None if usage is None or hit else usage.reported_cost
+def _cost(said: object, usage: Usage | None, hit: bool | None) -> tuple[int | None, bool]:
+    """What was charged, and whether what the caller said of it is an amount.
+
+    An answer from the response cache repeats a cost that was charged once before.
+    """
+    if said is not None and said != "":
+        cost = signed_money(said)
+        return cost, cost is not None
+    return None if usage is None or hit else usage.reported_cost, True
 
 
 def plain(value: object) -> str:
