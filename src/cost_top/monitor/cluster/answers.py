@@ -45,10 +45,10 @@ def open_cluster(open_source: Callable[[], LogSource], load_book: Callable[[], R
 def followed(cluster: Cluster, open_source: Callable[[], LogSource], load_book: Callable[[], RateBook]) -> Cluster:
     """The cluster, or where its gateway writes another of its tables meanwhile one over that; the first is then closed.
 
-    Looks every few minutes, and only where there is another table.
+    Looks every few minutes: the other one may be made meanwhile.
     """
     log = cluster.log
-    if log.recognised.is_only or time.monotonic() - cluster.recognised_at < _LOOKED_AGAIN:
+    if time.monotonic() - cluster.recognised_at < _LOOKED_AGAIN:
         return cluster
     cluster.recognised_at = time.monotonic()
     try:
