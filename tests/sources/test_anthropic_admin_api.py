@@ -211,6 +211,17 @@ def test_the_priority_tier_is_not_on_the_bill(server, api, book):
     assert one(api.ask(ApiQuery(TODAY, TODAY + DAY, "token"))).total_cost == rated(book, server.calls)
 
 
+def test_inference_that_was_kept_to_a_region_has_its_price(server, api, book):
+    server.calls = [
+        Call(TODAY, MODELS[2], "key_1", None, None, "standard", 1_000_000, 0, 0, 0, 1_000, {}, region)
+        for region in ("us", "global", "not_available", None, "eu")
+    ]
+    (each,) = {alone(book, call).cost for call in server.calls}
+    answer = api.ask(ApiQuery(TODAY, TODAY + DAY, "token"))
+    assert (one(answer).total_cost, one(answer).unpriced_count) == (each * 11 // 10 + 3 * each, 1)
+    assert not any("regional" in note for note in answer.notes)
+
+
 def test_models_without_a_rate_count_one_for_each_row(server, api):
     server.calls = [Call(TODAY, "zz-unheard-of", "key_1", None, None, "standard", 1000, 0, 0, 0, 10, {})] * 3
     answer = api.ask(ApiQuery(TODAY, TODAY + DAY, "token"))

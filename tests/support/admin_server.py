@@ -45,6 +45,7 @@ class Call:
     write_1h: int
     output: int
     costs: Mapping[str, Decimal]
+    region: str | None = None
 
     @property
     def input(self) -> int:

@@ -117,7 +117,7 @@ class AnthropicAdminServer(AdminServer):
             wanted = {text for given, text in parameters if given == name}
             calls = [call for call in calls if not wanted or getattr(call, attribute) in wanted]
         fields = {"api_key_id": "key", "workspace_id": "project", "model": "model", "service_tier": "tier",
-                  "account_id": "user"}  # fmt: skip
+                  "account_id": "user", "inference_geo": "region"}  # fmt: skip
 
         def told(call: Call, name: str) -> Any:
             if name == "context_window":

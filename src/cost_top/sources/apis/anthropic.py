@@ -61,7 +61,7 @@ class UsageRow(Shape):
     workspace_id: Text = None
     service_tier: Text = None
     context_window: Text = None
-    inference_geo: Unread = None
+    inference_geo: Text = None
     speed: Unread = None
     account_id: Text = None
     service_account_id: Unread = None
@@ -84,7 +84,7 @@ _USAGE = Endpoint(
     filters={"team": "workspace_ids[]", "owner": "account_ids[]", "token": "api_key_ids[]", "model": "models[]"},
     buckets={"day": 31, "hour": 168, "minute": 1440},
     shape=UsageRow,
-    always=("model", "service_tier", "context_window"),
+    always=("model", "service_tier", "context_window", "inference_geo"),
 )  # fmt: skip
 
 
@@ -162,6 +162,7 @@ class AnthropicApi(AdminReport):
             model=row.model,
             time=start,
             mode=row.service_tier,
+            region=row.inference_geo,
             context=_CONTEXTS.get(row.context_window or "", (0, None)),
             input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
             cached_input_tokens=read,
@@ -173,6 +174,4 @@ class AnthropicApi(AdminReport):
     def _remark(self, tally: Tally) -> None:
         """Say what our rates leave out of dollars that are not the bill's."""
         if not tally.on_bill and tally.models:
-            tally.remarks[
-                "web searches, code execution, fast mode and regional surcharges are not in these dollars"
-            ] = None
+            tally.remarks["web searches, code execution and fast mode are not in these dollars"] = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from cost_top.model.modes import mode_word
+from cost_top.model.modes import mode_word, region_word
 from cost_top.pricing.amount import Tokens, prompt_savings, rounded
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.rates import Quote, Rates
@@ -26,6 +26,7 @@ class Usage:
     model: str | None
     time: datetime
     mode: str | None = None
+    region: str | None = None
     context: tuple[int, int | None] = (0, None)
     request_count: int | None = None
     input_tokens: int | None = None
@@ -54,7 +55,7 @@ class Valued:
 def value_usage(book: RateBook, provider: str, usage: Usage) -> Valued:
     """What usage costs by our rates. Never raises, whatever the API says."""
     entry = book.entry(provider, usage.model)
-    quote = entry.timeline.at(usage.time, mode_word(usage.mode)) if entry else None
+    quote = entry.timeline.at(usage.time, mode_word(usage.mode), region_word(usage.region)) if entry else None
     if quote is None or usage.input_tokens is None or usage.output_tokens is None:
         return Valued(None)
     over, up_to = usage.context
