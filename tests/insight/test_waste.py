@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -195,6 +196,37 @@ def test_it_has_lines_of_its_own(log, tmp_path):
 
     with pytest.raises(CannotAnswer, match="must be a request log"):
         waste_view(object(), None)  # type: ignore[arg-type]
+
+
+def test_each_line_has_the_requests_of_its_figure_behind_it(log):
+    for number in range(20):  # a loop whose calls fail, some paid, each logged twice
+        for _ in range(2):
+            add(log, 60 * number, token="k9", input_tokens=50_000, status=500 if number % 2 else 200,
+                cost_pico_usd=50 * CENT)  # fmt: skip
+            add(log, 90 * number, input_tokens=60_000 + 7000 * number, output_tokens=number, endpoint=f"/r{number}")
+    add(log, 5, streamed=1, output_tokens=0, input_tokens=None, cost_pico_usd=None)
+    for number in range(4):
+        add(log, 60 * number, token=f"k{number}", input_tokens=100_000, cost_pico_usd=25 * CENT)
+        add(log, 60 * number, token=f"k{number}", input_tokens=110_000, cached_input_tokens=110_000)
+    answer = json.loads(run(log, "--format", "json"))
+    told = [(row["waste"], row) for row in answer["results"] if row["request_count"]]
+    assert len(told) >= 4
+    for name, row in (*told, ("total", answer["totals"])):
+        behind = wasted(log, name)
+        assert len(behind) == row["request_count"], name
+        if name not in ("cacheable", "total"):  # of those a part is told: what could be saved
+            assert sum(Decimal(each["cost"] or 0) for each in behind) == Decimal(row["cost"]), name
+    dearest = wasted(log, "failed_but_paid", "--sort", "cost", "--limit", "15", "--where", "-token:nobody")
+    assert [(row["cost"], row["status"]) for row in dearest] == [("0.5", 500)] * 15
+
+
+def wasted(log: Any, line: str, *arguments: str) -> list[dict[str, Any]]:
+    done = CliRunner().invoke(
+        requests_command, [str(log.path), *PERIOD, "--waste", line, "--format", "json", *arguments],
+        standalone_mode=False, catch_exceptions=False,
+    )  # fmt: skip
+    document = json.loads(done.stdout)
+    return document if isinstance(document, list) else document["requests"]
 
 
 def listed(log: Any, name: str) -> list[float | None]:

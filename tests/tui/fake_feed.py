@@ -14,6 +14,7 @@ from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import RequestRow, Snapshot
 from cost_top.model.view import View
 from cost_top.model.watched import BudgetRow, IncidentRow
+from cost_top.monitor.questions import answer
 
 UNPRICED = (
     UnpricedModel("ollama", "qwen3-coder:30b", 312, 820_000, 41_000, '[prices."qwen3-coder:30b"]\ninput = "0.10"\n'),
@@ -85,7 +86,7 @@ class FakeFeed:
         if self.answers is None:
             refuse("the source tells no such thing")
         else:
-            reply(question(self.answers))
+            answer(self.answers, question, reply, refuse)
 
     def incidents(self, reply: Callable[[Any], None], refuse: Callable[[str], None]) -> None:
         self.calls.append("incidents")

@@ -60,7 +60,7 @@ def test_csv_keeps_quotes_commas_and_unknown():
 
 def test_requests_with_every_column():
     listed = request_rows(60, "time", 7)
-    rows = json.loads(as_json(request_export(snapshot(), listed, UTC).table))["results"]
+    rows = json.loads(as_json(request_export(snapshot(), listed, UTC, None).table))["results"]
     assert len(rows) == 60
     assert rows[0]["tags"] == "prod,plan:pro"
     assert rows[0]["reasoning_tokens"] is None

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 from fake_answers import FakeAnswers, measures
 from running import running, screen_text
-from snapshots import USD
+from snapshots import USD, request_rows
 
+from cost_top.model.engine import page_of
+from cost_top.model.errors import CannotAnswer
 from cost_top.model.waste import LINES, Waste, WasteLine
 
 WEB = {"token": "pg_web", "token_name": "web", "provider": "openai", "model": "gpt-5", "day": "2026-11-20"}
@@ -68,6 +70,11 @@ async def test_what_is_not_known_is_no_number():
 class LogAnswers(FakeAnswers):
     """A log, whose single requests can be looked at."""
 
+    def waste_requests(self, query, lines, after=None):
+        self.queries.append(query)
+        self.lines = lines
+        return page_of(request_rows(7, query.sort, 7), query.limit)
+
     def waste(self, query):
         named = {
             "failed_but_paid": WasteLine("failed_but_paid", 3 * USD, 7),
@@ -88,7 +95,50 @@ async def test_the_last_tab_says_what_was_wasted_and_how_to_list_it(size):
         for told in ("$3.00", "6.00 %", "7", "spent"):
             assert told in line
         assert "could be" in next(line for line in text.splitlines() if "cacheable repeats" in line)
-        assert "its requests: / error:yes cost:>0" in text
+        assert "its requests, as / error:yes cost:>0" in text
         await pilot.press("right")
         await pilot.pause()
         assert "list price" in screen_text(app)
+
+
+async def test_enter_on_a_line_of_waste_lists_its_requests_and_escape_leads_back():
+    async with running(size=(120, 36)) as (app, feed, pilot):
+        feed.answers = LogAnswers(groups)
+        await pilot.press("dollar_sign", "left", "down", "enter")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "failed but paid · $3.00 · newest first" in text
+        assert feed.answers.lines == ["failed_but_paid"]
+        whole, asked = feed.answers.queries[-2:]
+        assert (asked.start, asked.end, asked.where) == (whole.start, whole.end, whole.where)
+        assert all(row.id in str(app.screen.query_one("#requests").listing.keys) for row in request_rows(7, "time", 7))
+        feed.publish(replace(app.shown, incomplete=("total",)))  # the rows are of the line's time, and are read once
+        await pilot.pause()
+        assert feed.answers.queries[-1] is asked
+        await pilot.press("o")
+        await pilot.pause()
+        assert feed.answers.queries[-1].sort == "cost"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "date [waste]" in screen_text(app)
+        assert "requests" not in " ".join(feed.calls)
+
+
+async def test_why_the_requests_of_a_line_cannot_be_told_stands_in_their_place():
+    def refuse(*_):
+        raise CannotAnswer("they are more than are read one by one")
+
+    async with running(size=(120, 36)) as (app, feed, pilot):
+        feed.answers = LogAnswers(groups)
+        feed.answers.waste_requests = refuse
+        await pilot.press("dollar_sign", "left", "enter")
+        await pilot.pause()
+        assert "they are more than are read one by one" in screen_text(app)
+
+
+async def test_a_line_that_holds_nothing_leads_nowhere():
+    async with running(size=(120, 36)) as (app, feed, pilot):
+        feed.answers = LogAnswers(groups)
+        await pilot.press("dollar_sign", "left", "down", "down", "enter")
+        await pilot.pause()
+        assert "date [waste]" in screen_text(app)

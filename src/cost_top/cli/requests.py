@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -21,13 +22,16 @@ from cost_top.model.filter import parse_filter
 from cost_top.model.nearest import choices
 from cost_top.model.query import ReportQuery
 from cost_top.model.request_fields import REQUEST_FIELDS
+from cost_top.model.waste import LINES
 from cost_top.model.windows import Period, asked_period
 
 if TYPE_CHECKING:
     from cost_top.cli.request_output import Writer
     from cost_top.model.answers import Answers
+    from cost_top.model.engine import Position, RequestPage
 
 _PAGE = 1000
+_WASTE_PAGE = 20_000  # each looks at all of the period
 _SHOWN = 100  # as a table, without --limit
 _DAYS = 2  # that are held at first
 _HELD = 25_000  # rows that are held at a time, where a day has no more
@@ -43,6 +47,8 @@ _HELD = 25_000  # rows that are held at a time, where a day has no more
 )
 @click.option("--sort", type=click.Choice(["time", "cost"]), default="time", show_default=True,
               help="Newest or dearest first.")  # fmt: skip
+@click.option("--waste", type=click.Choice([*LINES, "total"]), metavar="LINE",
+              help="Those behind a line of report --view waste.")  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=1), metavar="N",
               help="At most N; as a table 100 unless told otherwise.")  # fmt: skip
 @click.option("--follow", is_flag=True,
@@ -55,8 +61,8 @@ _HELD = 25_000  # rows that are held at a time, where a day has no more
               help="Write there; only you can read it.")  # fmt: skip
 def command(
     source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
-    config_file: Path | None, where: str, since: str, until: str, columns: str | None, sort: str, limit: int | None,
-    follow: bool, form: str, focus_version: str, output: Path | None,
+    config_file: Path | None, where: str, since: str, until: str, columns: str | None, sort: str, waste: str | None,
+    limit: int | None, follow: bool, form: str, focus_version: str, output: Path | None,
 ) -> None:  # fmt: skip
     """Single requests: the audit trail. Metadata only.
 
@@ -73,6 +79,8 @@ def command(
         raise UserError("--follow goes on as requests come: leave out --until, --sort cost, --format json and focus")
     if form == "focus" and (sort != "time" or columns is not None):
         raise UserError("--format focus: has columns and an order of its own; leave out --columns and --sort")
+    if follow and waste is not None:
+        raise UserError("--follow tells requests as they come, and waste by what came before them: leave one out")
     chosen = _columns(columns, form)
     query = ReportQuery(period.start, period.end, (), parse_filter(where), settings.zone, sort, True)
     with _opened(output) as out:
@@ -88,27 +96,28 @@ def command(
             else:
                 writer = _writer(form, out, chosen, settings, query, answers.label, now)
             most = limit or (_SHOWN if form == "table" else None)
-            _write(answers, query, writer, most)
+            _write(answers, query, writer, most, waste)
         except SourceError as error:
             raise UserError(named(answers.label, error)) from error
         finally:
             answers.close()
 
 
-def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | None) -> None:
+def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | None, waste: str | None) -> None:
     """All pages, one after another; of a log, days that hold few rows are read once for all of theirs."""
     held: Callable[[Period], AbstractContextManager[int]] | None = getattr(answers, "held", None)
-    by_day = held is not None and query.sort == "time"
+    by_day = held is not None and query.sort == "time" and waste is None
+    ask = answers.requests if waste is None else partial(_wasted, answers, waste)
     writer.begin()
     left, days, end, more = limit, _DAYS, query.end, False
     while end > query.start and left != 0:
         start = max(query.start, _midnight(end, days)) if by_day else query.start
         part = replace(query, start=start, end=end)
         with held(Period(start, end)) if held is not None else contextlib.nullcontext(0) as rows:
-            left, more = _write_pages(answers, part, writer, left)
+            left, more = _write_pages(ask, part, writer, left, _PAGE if waste is None else _WASTE_PAGE)
         days = max(1, min(2 * days, days * _HELD // max(rows, 1)))
         end = start
-    if left == 0 and not more and end > query.start:
+    if left == 0 and not more and end > query.start and waste is None:
         more = bool(answers.requests(replace(query, end=end, limit=1)).rows)
     writer.end(("there are more: raise --limit",) if more else ())
 
@@ -119,11 +128,20 @@ def _midnight(end: datetime, days: int) -> datetime:
     return last - timedelta(days=days - 1)
 
 
-def _write_pages(answers: Answers, query: ReportQuery, writer: Writer, left: int | None) -> tuple[int | None, bool]:
+def _wasted(answers: Answers, line: str, query: ReportQuery, after: Position | None) -> RequestPage:
+    from cost_top.insight.waste import waste_page
+
+    return waste_page(answers, query, line, after)
+
+
+def _write_pages(
+    ask: Callable[[ReportQuery, Position | None], RequestPage], query: ReportQuery, writer: Writer, left: int | None,
+    size: int,
+) -> tuple[int | None, bool]:  # fmt: skip
     """All of a period, at most so many; how many are left to write, and whether there are more."""
     after, more = None, True
     while more and left != 0:
-        page = answers.requests(replace(query, limit=_PAGE if left is None else min(_PAGE, left)), after)
+        page = ask(replace(query, limit=size if left is None else min(size, left)), after)
         writer.meet(page.rows)
         for row in page.rows:
             writer.add(row)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from cost_top.insight.savings import share_text
 from cost_top.insight.view_table import Figures, ViewTable
+from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import CannotAnswer
 from cost_top.model.money import display_usd, usd_text
 from cost_top.model.query import Report, ReportQuery
-from cost_top.model.waste import APART, ESTIMATED, Waste, WasteLine
+from cost_top.model.waste import APART, ESTIMATED, LINES, Waste, WasteLine
 
 # Retries and repeats are told by what came before them, which no filter says.
 _FILTERS = {
@@ -27,15 +29,16 @@ class HasWaste(Protocol):
     def waste(self, query: ReportQuery) -> Waste:
         """The lines of a period."""
 
+    def waste_requests(self, query: ReportQuery, lines: Collection[str], after: Position | None = None) -> RequestPage:
+        """The requests behind some of them."""
+
 
 def waste_view(answers: object, query: ReportQuery) -> ViewTable:
     """A row for each line; the total is without rows that were logged twice. `query.group_by` is empty.
 
     Raises `CannotAnswer` where the source has no single requests.
     """
-    if not hasattr(answers, "waste"):
-        raise CannotAnswer("waste is found in single requests: the source must be a request log")
-    source: HasWaste = answers  # type: ignore[assignment]
+    source = _looking(answers)
     every = source.report(query)
     waste = source.waste(query)
     spent = every.totals.total_cost
@@ -47,6 +50,21 @@ def waste_view(answers: object, query: ReportQuery) -> ViewTable:
     notes = (*every.notes, *_notes(waste))
     return ViewTable(("waste",), rows, _figures(total, spent), every.as_of.isoformat(timespec="seconds"), notes,
                      len(rows))  # fmt: skip
+
+
+def waste_page(answers: object, query: ReportQuery, line: str, after: Position | None = None) -> RequestPage:
+    """The requests behind a line, or behind the "total" of `waste_view`, as `Answers.requests` tells requests.
+
+    Raises `CannotAnswer` where the source has no single requests.
+    """
+    lines = [name for name in LINES if name not in APART] if line == "total" else [line]
+    return _looking(answers).waste_requests(query, lines, after)
+
+
+def _looking(answers: object) -> HasWaste:
+    if not hasattr(answers, "waste"):
+        raise CannotAnswer("waste is found in single requests: the source must be a request log")
+    return answers  # type: ignore[return-value]
 
 
 def _figures(line: WasteLine, spent: int) -> Figures:

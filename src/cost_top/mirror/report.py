@@ -138,7 +138,7 @@ def keys_of(
 
 _REQUEST_COLUMNS = tuple(name for name in REQUEST_FIELDS if name != "matched_model")
 # Requests of one instant stand in the same order on each page: those that are equal in all of these are alike.
-_TIES = quoted(("id", *(name for name in _REQUEST_COLUMNS if name not in ("id", "time"))))
+TIES = quoted(("id", *(name for name in _REQUEST_COLUMNS if name not in ("id", "time"))))
 
 
 def requests(
@@ -166,7 +166,7 @@ def requests(
         elif dearest_first:
             older, place = f"(cost < ? OR cost IS NULL OR cost = ? AND {older})", [after.cost, after.cost, *place]
         sql, parameters = f"{sql} AND {older}", [*parameters, *place]
-    order = f"{'cost DESC NULLS LAST, ' if dearest_first else ''}time DESC, {_TIES}"
+    order = f"{'cost DESC NULLS LAST, ' if dearest_first else ''}time DESC, {TIES}"
     found = connection.execute(
         f"SELECT {quoted(_REQUEST_COLUMNS)} FROM {relation} WHERE time >= ? AND time < ? AND {sql} "
         f"ORDER BY {order} LIMIT {min(query.limit or 200, _MOST_ROWS)} OFFSET {skipped}",

@@ -97,7 +97,7 @@ class Rows:
         limit = query.limit or 200
         if dearest_first:
             relation = self._relation(start, end)
-            return self._matched(requests(self._connection, relation, query, True, after))
+            return self.told(requests(self._connection, relation, query, True, after))
         hot = replace(query, start=max(query.start, self._mirror.hot_start.replace(tzinfo=UTC)))
         rows = requests(self._connection, self._mirror.hot.table, hot, after=after)
         for day in sorted(self._mirror.closed, reverse=True):
@@ -108,9 +108,9 @@ class Rows:
                 first = closed.start.replace(tzinfo=UTC)
                 part = replace(query, start=max(query.start, first), end=min(query.end, first + _DAY))
                 rows += requests(self._connection, closed.relation, part, after=after)
-        return self._matched(rows[:limit])
+        return self.told(rows[:limit])
 
-    def _matched(self, rows: list[RequestRow]) -> list[RequestRow]:
+    def told(self, rows: list[RequestRow]) -> list[RequestRow]:
         """With what people call their teams and users, the rate each model is known by and how its name led there."""
         rows = self._mirror.database.names.named_requests(rows)
         book = self._mirror.database.book

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from cost_top.mirror.rollups import Rollups
 from cost_top.mirror.rows import Rows
 from cost_top.mirror.schema import first_row
 from cost_top.mirror.slices import Slice, hours_of
-from cost_top.mirror.waste import waste
-from cost_top.model.engine import Need, Replies
+from cost_top.mirror.waste import waste, waste_requests
+from cost_top.model.engine import Need, Position, Replies, RequestPage, page_of
 from cost_top.model.features import Features
 from cost_top.model.filter import Filter
 from cost_top.model.query import Report, ReportQuery, TrustSums, without_untold
@@ -32,6 +33,7 @@ from cost_top.sources.base import LogSource
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _KEPT_FILTERS = 6
+_PAGE = 200  # requests, unless told otherwise
 # A day is closed this long after it ended, or after the log's overlap where that is longer.
 _CLOSING = timedelta(hours=1)
 # A log without a row for so long is idle, and its days close by the clock.
@@ -293,6 +295,14 @@ class Mirror:
         """What was wasted on what, from the rows themselves."""
         relation = self.relation(naive(query.start), naive(query.end))
         return waste(self.database.connection, relation, query, self.database.book)
+
+    def waste_requests(self, query: ReportQuery, lines: Collection[str], after: Position | None = None) -> RequestPage:
+        """A page of the requests behind some lines of `waste`, newest or, sorted by "cost", dearest first."""
+        relation = self.relation(naive(query.start), naive(query.end))
+        limit = query.limit or _PAGE
+        asked = replace(query, limit=limit + 1)
+        rows = waste_requests(self.database.connection, relation, asked, self.database.book, lines, after)
+        return page_of(self.rows.told(rows), limit, dearest=query.sort == "cost", after=after)
 
     def holds(self, instant: datetime) -> bool:
         """Whether the mirror has read the log at an instant (naive UTC)."""

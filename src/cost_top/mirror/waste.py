@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC
+from typing import Any
 
 import duckdb
 
 from cost_top.mirror.measures import UNPRICED
-from cost_top.mirror.report import naive
+from cost_top.mirror.report import TIES, naive, requests
 from cost_top.mirror.schema import first_row
 from cost_top.mirror.where import condition
+from cost_top.model.engine import Position
 from cost_top.model.query import ReportQuery
+from cost_top.model.snapshot import RequestRow
 from cost_top.model.waste import LINES, Waste, WasteLine
 from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
@@ -31,6 +36,51 @@ def waste(connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQue
 
     Whether one is a retry or a repeat is told by all requests of the period, those that do not match included.
     """
+    with _rows(connection, relation, query, book) as (knows, cacheable):
+        found = connection.execute(
+            "SELECT line, coalesce(sum(cost), 0)::HUGEINT, count(*) FILTER (counted), "
+            "count(*) FILTER (unpriced OR cost IS NULL OR cost = 0 AND no_tokens) "
+            "FROM waste_rows WHERE wanted AND line IS NOT NULL GROUP BY line"
+        ).fetchall()
+        lines = {line: WasteLine(line, int(cost), requests, unpriced) for line, cost, requests, unpriced in found}
+        lines["cacheable"] = cacheable
+        return Waste(tuple(lines.get(name, WasteLine(name)) for name in LINES), knows)
+
+
+def waste_requests(
+    connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQuery, book: RateBook, lines: Collection[str],
+    after: Position | None = None,
+) -> list[RequestRow]:  # fmt: skip
+    """The requests behind some of `LINES`, as `report.requests` tells requests; the dearest first where `query.sort`
+    is "cost"."""
+    matches, parameters = condition(query.where)
+    alike = "id, time, cost, counted IS NOT FALSE"
+    with _rows(connection, relation, query, book):
+        # Where nothing is unique, of rows that are alike as many are listed as stand in the line.
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE waste_behind AS "
+            f"WITH rows AS (SELECT * FROM {relation} WHERE time >= ? AND time < ? AND {matches}), "
+            "behind AS (SELECT id AS its_id, time AS its_time, cost AS its_cost, counted AS is_counted, "
+            "count(*) AS many FROM waste_rows WHERE wanted AND list_contains(?, line) GROUP BY ALL) "
+            "SELECT rows.* FROM rows JOIN behind ON id = its_id AND time = its_time "
+            "AND cost IS NOT DISTINCT FROM its_cost AND (counted IS NOT FALSE) = is_counted "
+            f"QUALIFY row_number() OVER (PARTITION BY {alike} ORDER BY {TIES}) <= many",
+            [naive(query.start), naive(query.end), *parameters, list(lines)],
+        )
+    try:
+        return requests(connection, "waste_behind", query, query.sort == "cost", after)
+    finally:
+        connection.execute("DROP TABLE IF EXISTS waste_behind")
+
+
+@contextmanager
+def _rows(
+    connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQuery, book: RateBook
+) -> Iterator[tuple[bool, WasteLine]]:
+    """Inside the block `waste_rows` holds the period's requests, each with its line.
+
+    Whether any request has output tokens, and what repeats could have been saved.
+    """
     matches, parameters = condition(query.where)
     bounds = [naive(query.start), naive(query.end)]
     (knows,) = first_row(
@@ -42,15 +92,7 @@ def waste(connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQue
         [*parameters, *bounds],
     )
     try:
-        found = connection.execute(
-            "SELECT line, coalesce(sum(cost), 0)::HUGEINT, count(*) FILTER (counted), "
-            "count(*) FILTER (unpriced OR cost IS NULL OR cost = 0 AND no_tokens) "
-            "FROM waste_rows WHERE wanted AND line IS NOT NULL GROUP BY line"
-        ).fetchall()
-        lines = {line: WasteLine(line, int(cost), requests, unpriced) for line, cost, requests, unpriced in found}
-        if "cacheable" in lines:
-            lines["cacheable"] = _cacheable(connection, book)
-        return Waste(tuple(lines.get(name, WasteLine(name)) for name in LINES), bool(knows))
+        yield bool(knows), _cacheable(connection, book)
     finally:
         connection.execute("DROP TABLE IF EXISTS waste_rows")
 
@@ -134,22 +176,37 @@ def _doubled() -> str:
 
 
 def _cacheable(connection: duckdb.DuckDBPyConnection, book: RateBook) -> WasteLine:
-    """What the repeats would have cost less, had their input come from the prompt cache: list price less cached."""
+    """What the repeats would have cost less, had their input come from the prompt cache: list price less cached.
+
+    Those that would have cost as much leave the line.
+    """
     found = connection.execute(
-        "SELECT provider, model, mode, region, input_tokens, coalesce(cached_input_tokens, 0), min(time), count(*), "
+        "SELECT provider, model, mode, region, input_tokens, cached_input_tokens, min(time), count(*), "
         "count(*) FILTER (counted), sum(cost)::HUGEINT FROM waste_rows WHERE line = 'cacheable' AND wanted "
         "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     saved, requests, unknown = 0, 0, 0
-    for provider, model, mode, region, tokens, cached, time, rows, counted, cost in found:
-        costs = [
+    as_dear: list[tuple[Any, ...]] = []
+    for *alike, time, rows, counted, cost in found:
+        provider, model, mode, region, tokens, cached = alike
+        plain, cheaper = (
             price(book, Request(provider, model, time.replace(tzinfo=UTC), tokens, part, mode=mode, region=region))
-            for part in (cached, tokens)
-        ]
-        plain, cheaper = (each.market_cost for each in costs)
+            .market_cost
+            for part in (cached or 0, tokens)
+        )  # fmt: skip
         if plain is None or cheaper is None:
             unknown += counted
         elif plain > cheaper:
             saved += min((plain - cheaper) * rows, int(cost))
             requests += counted
+        else:
+            as_dear.append(tuple(alike))
+    if as_dear:
+        names = ("provider", "model", "mode", "region", "input_tokens", "cached_input_tokens")
+        same = " AND ".join(f"waste_rows.{name} IS NOT DISTINCT FROM dear.{name}" for name in names)
+        connection.execute(
+            f"UPDATE waste_rows SET line = NULL FROM (SELECT {', '.join(f'unnest(?) AS {name}' for name in names)}) "
+            f"dear WHERE line = 'cacheable' AND {same}",
+            [list(column) for column in zip(*as_dear, strict=True)],
+        )
     return WasteLine("cacheable", saved, requests + unknown, unknown)

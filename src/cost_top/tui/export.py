@@ -38,12 +38,13 @@ def lens_export(snapshot: Snapshot, lens: Lens, zone: tzinfo) -> Export:
     return Export(lens.dimension, report_table(report, snapshot.source, since, until, tuple(notes)))
 
 
-def request_export(snapshot: Snapshot, requests: Sequence[RequestRow], zone: tzinfo) -> Export:
-    """The listed requests with every column."""
+def request_export(
+    snapshot: Snapshot, requests: Sequence[RequestRow], zone: tzinfo, total: int | None
+) -> Export:  # fmt: skip
+    """The listed requests, of a `total` where that is known, with every column."""
     columns = REQUEST_FIELDS
     rows = tuple(tuple(_request_value(row, column) for column in columns) for row in requests)
     since, until = (instant.astimezone(zone) for instant in (snapshot.period.start, snapshot.period.end))
-    total = snapshot.spend.measures.request_count
     notes = (f"{len(rows)} of {total} requests",) if total is not None and len(rows) < total else ()
     return Export("requests", Table(snapshot.source, since, until, until, columns, rows, None, notes))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -86,6 +86,14 @@ def waste(cluster: Cluster, query: ReportQuery) -> Waste:
     return one_by_one(cluster.log, cluster.book, query, lambda mirror: mirror.waste(query))
 
 
+def waste_requests(
+    cluster: Cluster, query: ReportQuery, lines: Collection[str], after: Position | None
+) -> RequestPage:  # fmt: skip
+    """A page of the requests behind some lines of `waste`."""
+    cluster.refuse(query.where)
+    return one_by_one(cluster.log, cluster.book, query, lambda mirror: mirror.waste_requests(query, lines, after))
+
+
 def _notes(cluster: Cluster, query: ReportQuery, found: Report) -> tuple[str, ...]:
     notes = []
     if found.totals.unpriced_count:
@@ -138,6 +146,10 @@ class ClusterAnswers:
     def waste(self, query: ReportQuery) -> Waste:
         """What the period's spend was wasted on."""
         return waste(self._opened(), query)
+
+    def waste_requests(self, query: ReportQuery, lines: Collection[str], after: Position | None = None) -> RequestPage:
+        """A page of the requests behind some lines of `waste`."""
+        return waste_requests(self._opened(), query, lines, after)
 
     def credits(self) -> Credits | None:
         """A log knows no balance."""

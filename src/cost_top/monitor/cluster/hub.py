@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
@@ -109,6 +109,12 @@ class ClusterHub(HubThread):
         from cost_top.monitor.cluster.answers import waste
 
         return waste(self._opened(), query)
+
+    def waste_requests(self, query: ReportQuery, lines: Collection[str], after: Position | None = None) -> RequestPage:
+        """A page of the requests behind some lines of `waste`; read on the thread that asks."""
+        from cost_top.monitor.cluster.answers import waste_requests
+
+        return waste_requests(self._opened(), query, lines, after)
 
     def credits(self) -> Credits | None:
         """A log knows no balance."""

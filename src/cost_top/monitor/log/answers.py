@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -107,6 +107,11 @@ class LogAnswers:
         """What the period's spend was wasted on."""
         with self._lock, self._read(Period(query.start, query.end)) as mirror:
             return mirror.waste(query)
+
+    def waste_requests(self, query: ReportQuery, lines: Collection[str], after: Position | None = None) -> RequestPage:
+        """A page of the requests behind some lines of `waste`."""
+        with self._lock, self._read(Period(query.start, query.end)) as mirror:
+            return mirror.waste_requests(query, lines, after)
 
     def credits(self) -> Credits | None:
         """A log knows no balance."""

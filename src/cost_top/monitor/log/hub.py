@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
@@ -134,6 +134,10 @@ class LogHub(HubThread):
     def waste(self, query: ReportQuery) -> Waste:
         """What the period's spend was wasted on."""
         return self._when_held(query, lambda: self.history.mirror.waste(query))
+
+    def waste_requests(self, query: ReportQuery, lines: Collection[str], after: Position | None = None) -> RequestPage:
+        """A page of the requests behind some lines of `waste`."""
+        return self._when_held(query, lambda: self.history.mirror.waste_requests(query, lines, after))
 
     def ledger(self, newest: int) -> Ledger | None:
         """The ledger beside the log with its newest entries, read now; None where there is none."""

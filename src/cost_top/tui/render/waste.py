@@ -56,11 +56,21 @@ def waste_columns(width: int) -> tuple[Column, ...]:
     )
 
 
+def waste_words(row: WasteRow) -> str:
+    """What a kind is called."""
+    return _WORDS.get(row.name, row.name)
+
+
+def waste_amount(row: WasteRow) -> str:
+    """What a kind cost."""
+    return f"{'≥ ' if row.unpriced else ''}{display_usd(row.cost)}"
+
+
 def waste_cells(row: WasteRow, width: int) -> tuple[Content, ...]:
     """One kind: what it cost, as a share of all spend, and whether it was spent, could be saved, or is apart."""
     texts = (
-        (_WORDS.get(row.name, row.name), FIGURE if row.name == "total" else ""),
-        (f"{'≥ ' if row.unpriced else ''}{display_usd(row.cost)}", FIGURE),
+        (waste_words(row), FIGURE if row.name == "total" else ""),
+        (waste_amount(row), FIGURE),
         (f"{row.share} %" if row.share is not None else UNKNOWN, ""),
         (count(row.requests), MUTED), (row.kind if row.requests else "", MUTED if row.kind == "spent" else CAUTION),
     )  # fmt: skip
@@ -71,7 +81,9 @@ def waste_cells(row: WasteRow, width: int) -> tuple[Content, ...]:
 
 
 def waste_note(row: WasteRow, width: int) -> list[Content]:
-    """Which requests it is of, and what is to be said of all."""
-    lines = [content(("its requests: / ", MUTED), elide(row.where, max(8, width - 16)))] if row.where else []
+    """How its requests are listed, and what is to be said of all."""
+    lines = [content(("⏎ its requests", MUTED))] if row.requests else []
+    if lines and row.where:
+        lines = [content(("⏎ its requests, as / ", MUTED), elide(row.where, max(8, width - 21)))]
     lines += [content((elide(one_line(note, 300), width), MUTED)) for note in row.notes]
     return [fit(line, width) for line in lines[:4]]

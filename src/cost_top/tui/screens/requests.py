@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import zip_longest
@@ -28,7 +28,7 @@ from cost_top.tui.messages import RequestsArrived
 from cost_top.tui.panels.key_line import KeyLine
 from cost_top.tui.panels.top import TopLines
 from cost_top.tui.render.requests import detail_lines, request_cells, request_columns, request_detail
-from cost_top.tui.render.style import MUTED, SEPARATOR, content, fit
+from cost_top.tui.render.style import BAD, MUTED, SEPARATOR, content, fit
 from cost_top.tui.widgets.keyed_table import KeyedTable
 from cost_top.tui.widgets.lines import Lines, shown_as
 
@@ -48,23 +48,24 @@ class RequestTable(KeyedTable):
     class Scrolled(Message):
         """Other rows are in sight."""
 
-    def __init__(self, zone: tzinfo) -> None:
+    def __init__(self, zone: tzinfo, subject: str = "Requests") -> None:
         super().__init__(id="requests", classes="panel")
-        self._zone = zone
+        self._zone, self._subject = zone, subject
         self.listing = Listing()
         self.snapshot: Snapshot | None = None
+        self._total: int | None = None
+        self.refused: str | None = None  # why there are none
         self.empty = content(("reading…", MUTED))
 
-    def show_listing(self, listing: Listing, snapshot: Snapshot) -> None:
-        """Draw the rows that changed."""
-        self.listing, self.snapshot = listing, snapshot
+    def show_listing(self, listing: Listing, snapshot: Snapshot, total: int | None) -> None:
+        """Draw the rows that changed; there are `total`, where that is known."""
+        self.listing, self.snapshot, self._total = listing, snapshot, total
         rows = listing.rows
-        title = content("Requests", SEPARATOR, ORDERS[listing.order])
-        total = snapshot.spend.measures.request_count
+        title = content(self._subject, SEPARATOR, ORDERS[listing.order])
         if total is not None and len(rows) < total:
             title = title.append(f"{SEPARATOR}{count(len(rows))} of {count(total)}")
         self.border_title = shown_as(self, title)
-        self.empty = content((_why_empty(listing, snapshot), MUTED))
+        self.empty = content((_why_empty(listing, snapshot), MUTED) if self.refused is None else (self.refused, BAD))
         columns, ids = request_columns(self.row_width), key_ids(rows)
         self.show_rows(
             columns, listing.keys, lambda index: request_cells(rows[index], columns, self._zone, ids),
@@ -85,7 +86,7 @@ class RequestTable(KeyedTable):
     def on_resize(self) -> None:
         """Columns depend on the width."""
         if self.snapshot is not None:
-            self.show_listing(self.listing, self.snapshot)
+            self.show_listing(self.listing, self.snapshot, self._total)
 
     @property
     def row(self) -> RequestRow | None:
@@ -102,7 +103,9 @@ class RequestTable(KeyedTable):
 
     def exported(self) -> Export | None:
         """What `e` writes."""
-        return request_export(self.snapshot, self.listing.rows, self._zone) if self.snapshot is not None else None
+        if self.snapshot is None:
+            return None
+        return request_export(self.snapshot, self.listing.rows, self._zone, self._total)
 
 
 def _why_empty(listing: Listing, snapshot: Snapshot) -> str:
@@ -161,11 +164,21 @@ class RequestsScreen(Screen[None]):
         self._listing = Listing()
         self._number = 0
 
+    @property
+    def subject(self) -> str:
+        """What the list is of."""
+        return "Requests"
+
+    @property
+    def total(self) -> int | None:
+        """How many requests there are behind it."""
+        return self._snapshot.spend.measures.request_count if self._snapshot is not None else None
+
     def compose(self) -> ComposeResult:
         """Header, list, detail, keys."""
         yield TopLines(self._zone)
         with Container(id="request-panes"):
-            yield RequestTable(self._zone)
+            yield RequestTable(self._zone, self.subject)
             yield RequestDetail(id="detail", classes="panel")
         yield KeyLine([*REQUEST_BINDINGS, *APP_BINDINGS])
 
@@ -189,11 +202,16 @@ class RequestsScreen(Screen[None]):
         if self._snapshot is None:
             return
         self._number = number = self._number + 1
-        query = replace(request_query(self._snapshot, self._zone), sort=self._listing.order, limit=limit)
 
         def reply(page: RequestPage) -> None:
             self.post_message(RequestsArrived(number, after, page))
 
+        self.ask(after, limit, self._listing.order, reply)
+
+    def ask(self, after: Position | None, limit: int, order: str, reply: Callable[[RequestPage], None]) -> None:
+        """Ask the feed for a page; `reply` is called on its thread."""
+        assert self._snapshot is not None
+        query = replace(request_query(self._snapshot, self._zone), sort=order, limit=limit)
         host_of(self).feed.requests(query, after, reply)
 
     def on_requests_arrived(self, message: RequestsArrived) -> None:
@@ -210,7 +228,7 @@ class RequestsScreen(Screen[None]):
 
     def _draw(self) -> None:
         if self._snapshot is not None:
-            self.query_one(RequestTable).show_listing(self._listing, self._snapshot)
+            self.query_one(RequestTable).show_listing(self._listing, self._snapshot, self.total)
             self._show_detail()
 
     def on_request_table_scrolled(self) -> None:
@@ -251,6 +269,10 @@ class RequestsScreen(Screen[None]):
             self.minimize()
             self.set_focus(self.query_one(RequestTable))
             return
+        self.leave()
+
+    def leave(self) -> None:
+        """Back to the overview."""
         host_of(self).close_requests()
         self.dismiss(None)
 

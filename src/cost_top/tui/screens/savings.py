@@ -36,7 +36,7 @@ class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
     """The total first; the arrows choose what it is told by."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*SAVINGS_BINDINGS]
-    foot = "← → by key, provider, model, date; waste  esc close"
+    foot = "← → by key, provider, model, date; waste  ⏎ requests of a line of waste  esc close"
     nothing = "no requests in this time"
 
     def __init__(self, where: Filter, period: Period, zone: tzinfo, clock: Callable[[], datetime]) -> None:
@@ -64,8 +64,7 @@ class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
         dimension = TABS[self._tab][0]
         self._asked = number = self._asked + 1
         if dimension == "waste":
-            whole = ReportQuery(self._period.start, self._period.end, (), self._where, self.zone)
-            self._ask(lambda answers: waste_rows(waste_view(answers, whole)), number)
+            self._ask(lambda answers: waste_rows(waste_view(answers, self._whole)), number)
             return
         sort = "day" if dimension == "day" else "total_cost"
         period = self._period
@@ -73,6 +72,10 @@ class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
             period.start, period.end, (dimension,), self._where, self.zone, sort=sort, limit=_MOST
         )  # fmt: skip
         self._ask(lambda answers: _rows(answers, query), number)
+
+    @property
+    def _whole(self) -> ReportQuery:
+        return ReportQuery(self._period.start, self._period.end, (), self._where, self.zone)
 
     def _ask(self, question: Callable[[Answers], Sequence[SavingsRow | WasteRow]], number: int) -> None:
         host_of(self).feed.ask(
@@ -116,8 +119,13 @@ class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
         self.ask()
 
     def on_keyed_table_activated(self, event: KeyedTable.Activated) -> None:
-        """There is nothing below a row."""
+        """The requests behind a line of waste; below the other rows there is nothing."""
         event.stop()
+        row = self.row
+        if isinstance(row, WasteRow) and row.requests:
+            from cost_top.tui.screens.waste_requests import WasteRequestsScreen
+
+            self.app.push_screen(WasteRequestsScreen(row, self._whole, self.zone))
 
 
 def _rows(answers: Answers, query: ReportQuery) -> list[SavingsRow]:
