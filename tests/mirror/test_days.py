@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from cost_top.mirror import days as module
 from cost_top.mirror.database import Database
-from cost_top.mirror.days import Days
+from cost_top.mirror.days import ClosedDay, Days, Rung
 from cost_top.mirror.kept import KeptFiles
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import open_log
@@ -92,6 +93,37 @@ def test_a_disk_that_fills_under_one_reader_stops_no_other(log: Path, tmp_path: 
     try:
         with source.connect() as reader:
             assert [day.row_count for day in days.read(database.cursor(), reader, DAYS, True)] == [2, 2, 2, 0]
+    finally:
+        days.close()
+        database.close()
+
+
+def test_a_day_that_was_just_read_is_held_against_sums_once_they_are_known(log: Path, tmp_path: Path) -> None:
+    source, database = open_log(str(log)), Database(RateBook.load(None))
+    days = Days(tmp_path, source, database)
+    try:
+        connection = database.cursor()
+        with source.connect() as reader:
+
+            def held_against(day: ClosedDay, rung: Rung) -> tuple[ClosedDay, bool, int]:
+                before = reader.statistics.rows_read
+                found, anew = days.compare(connection, reader, replace(day, evidence=None), rung, doubting=False)
+                return found, anew, reader.statistics.rows_read - before
+
+            (day,) = days.read(connection, reader, [FIRST], True)
+            assert day.check == ""
+            first, anew, rows_read = held_against(day, Rung.SUMS)
+            assert not anew and rows_read == 2, "each row is compared"
+            assert first.check.startswith("2 /") and first.relation == day.relation
+            assert [each.check for each in days.known(connection, [FIRST])] == [first.check]
+            _, anew, rows_read = held_against(first, Rung.SUMS)
+            assert not anew and not rows_read, "sums are enough"
+            with closing(sqlite3.connect(log)) as writer:
+                writer.execute("UPDATE cost_top_requests SET output_tokens = 11")
+                writer.commit()
+            for each in (day, first):
+                found, anew, _ = held_against(each, Rung.SUMS)
+                assert anew and found.plain != day.plain
     finally:
         days.close()
         database.close()

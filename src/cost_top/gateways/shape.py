@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from cost_top.model.record import FIELDS
 
@@ -65,6 +66,7 @@ def pack_name(place: int) -> str:
     return f"pack {place}"
 
 
+@cache
 def field_kind(name: str) -> str:
     """How a field is read: text, integer, boolean, tags, money, or an amount in its unit as decimal text."""
     special = {"reported_cost": "money", "reported_market_cost": "amount"}

@@ -53,7 +53,7 @@ class ClosedDay:
     relation: str  # SQL: a file scan or a table
     row_count: int
     details: bool  # costly columns are read as well
-    check: str  # the sums of rung 2; '' where the log has none
+    check: str  # the sums of rung 2; '' where the log has none, or was not asked for them yet
     plain: str = ""  # the digest of rung 3
     content: str = ""  # the digest of rung 4; '' without details
     compared: datetime = UNKNOWN  # when its cheap columns last were those of the log
@@ -70,7 +70,7 @@ class ClosedDay:
     @property
     def reading(self) -> str:
         """A short text for what was read: other rows, another text."""
-        said = f"{self.row_count} {self.check} {self.plain} {self.content}"
+        said = f"{self.row_count} {self.plain} {self.content}"
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def is_damaged(self, thorough: bool) -> bool:
@@ -89,6 +89,7 @@ class Days:
         """Make the folder, private to the user."""
         self._database = database
         self._costly = bool(source.costly)
+        self._reads_whole = source.reads_whole
         self.rows_a_day = 0  # of what was read last
         self.files: KeptFiles | None = None  # any reader's thread may take it away
         self._held: HeldFiles | None = None
@@ -136,12 +137,17 @@ class Days:
     def read(
         self, connection: duckdb.DuckDBPyConnection, reader: LogReader, days: Sequence[date], details: bool
     ) -> list[ClosedDay]:
-        """Read days that follow each other and keep them. The log's word is taken first: a change in between shows."""
+        """Read days that follow each other and keep them. The log's word is taken first: a change in between shows.
+
+        Its sums are asked for when a day is first held against them, except where every look at rows reads them all.
+        """
         now, evidence = datetime.now(UTC), reader.evidence()
-        checks = {day: _check(reader, day) for day in days}
+        checks = {day: _check(reader, day) for day in days} if self._reads_whole else {}
         complete = details or not self._costly
         start, end = _midnight(min(days)), _midnight(max(days)) + _DAY
-        told = sum(int(check.split(" ", 1)[0]) for check in checks.values() if check)
+        if not self.rows_a_day and not checks:
+            self.rows_a_day = int(_check(reader, max(days)).partition(" ")[0] or 0)
+        told = sum(int(check.partition(" ")[0]) for check in checks.values() if check)
         with self._incoming(connection, reader, start, end, details, told) as incoming:
             sums = connection.execute(
                 "SELECT CAST(time AS DATE), count(*), sum(fingerprint), sum(content) "
@@ -154,8 +160,8 @@ class Days:
                 for day in days:
                     plain, content = digests.get(day, ("0 0", "0 0"))
                     closed = ClosedDay(
-                        day, "", int(plain.split(" ", 1)[0]), details, checks[day], plain, content if complete else "",
-                        now, evidence if complete else None,
+                        day, "", int(plain.split(" ", 1)[0]), details, checks.get(day, ""), plain,
+                        content if complete else "", now, evidence if complete else None,
                     )  # fmt: skip
                     found.append(self._keep(connection, closed, select(closed)))
             return found
@@ -217,8 +223,9 @@ class Days:
             return self._proven(day, now, evidence), False
         if rung <= Rung.WRITTEN:
             return day, False
-        if rung is Rung.SUMS:
-            if _check(reader, day.day) == day.check:
+        check = _check(reader, day.day) if rung is Rung.SUMS else day.check
+        if rung is Rung.SUMS and day.check:
+            if check == day.check:
                 return day, False
         elif rung is Rung.ALL and self._costly and not unchanged:
             if day.content and self._content(connection, reader, day.day) == day.content:
@@ -226,7 +233,7 @@ class Days:
         elif _digest(connection, reader, day.day) == day.plain:
             # Where no row was changed, the costly columns were not either.
             complete = unchanged or not self._costly
-            return self._proven(day, now, evidence if complete else day.evidence), False
+            return self._proven(replace(day, check=check), now, evidence if complete else day.evidence), False
         return self.read(connection, reader, [day.day], day.details or rung is Rung.ALL)[0], True
 
     def _content(self, connection: duckdb.DuckDBPyConnection, reader: LogReader, day: date) -> str:
