@@ -113,17 +113,19 @@ def test_a_day_that_was_just_read_is_held_against_sums_once_they_are_known(log: 
             (day,) = days.read(connection, reader, [FIRST], True)
             assert day.check == ""
             first, anew, rows_read = held_against(day, Rung.SUMS)
-            assert not anew and rows_read == 2, "each row is compared"
-            assert first.check.startswith("2 /") and first.relation == day.relation
+            assert (anew, rows_read) == (False, 2), "each row is compared"
+            assert first.check.startswith("2 /")
+            assert first.relation == day.relation
             assert [each.check for each in days.known(connection, [FIRST])] == [first.check]
             _, anew, rows_read = held_against(first, Rung.SUMS)
-            assert not anew and not rows_read, "sums are enough"
+            assert (anew, rows_read) == (False, 0), "sums are enough"
             with closing(sqlite3.connect(log)) as writer:
                 writer.execute("UPDATE cost_top_requests SET output_tokens = 11")
                 writer.commit()
             for each in (day, first):
                 found, anew, _ = held_against(each, Rung.SUMS)
-                assert anew and found.plain != day.plain
+                assert anew
+                assert found.plain != day.plain
     finally:
         days.close()
         database.close()

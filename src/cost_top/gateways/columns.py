@@ -172,8 +172,11 @@ class LogColumns:
         items = [item for item in self.alternatives(name) if details or not item.costly]
         return [cell for item in items if (cell := self.cell(item)) is not None]
 
-    def read(self, name: str, cells: Sequence[Cell]) -> ColumnElement[Any]:
-        """A field's raw column: the first known of the alternatives, in a type that never depends on the rows."""
+    def read(self, name: str, cells: Sequence[Cell], is_part: bool = False) -> ColumnElement[Any]:
+        """A field's raw column: the first known of the alternatives, in a type that never depends on the rows.
+
+        With `is_part`, a text as part of a pack.
+        """
         kind, dialect = field_kind(name), self.dialect
         if kind == "money":
             return self._money(cells)[0]
@@ -183,13 +186,13 @@ class LogColumns:
         read = {"text": text, "tags": dialect.tags, "integer": dialect.integer, "boolean": dialect.boolean}[kind]
         values = [read(cell) for cell in cells]
         if kind in ("text", "tags"):
-            return dialect.finish_text(first(values))
+            return (dialect.part_text if is_part else dialect.finish_text)(first(values))
         return func.coalesce(*values, number(-1))
 
-    def raw(self, name: str, details: bool) -> ColumnElement[Any]:
-        """A field as it is read now; a constant where it is left for later."""
+    def raw(self, name: str, details: bool, is_part: bool = False) -> ColumnElement[Any]:
+        """A field as it is read now, by itself or as part of a pack; a constant where it is left for later."""
         cells = self.cells(name, details)
-        return self.read(name, cells) if cells else literal_column(self.blank(field_kind(name)))
+        return self.read(name, cells, is_part) if cells else literal_column(self.blank(field_kind(name)))
 
     def blank(self, kind: str) -> str:
         """The SQL of what a raw column of that kind holds where nothing is known."""

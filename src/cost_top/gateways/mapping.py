@@ -221,8 +221,8 @@ class LogStatements(LogTexts):
         return case((unknown, self._dialect.packed([self._dialect.literal(nothing)])), else_=packed)
 
     def _part(self, name: str, details: bool) -> ColumnElement[Any]:
-        """A raw column as finished text."""
-        raw = self.columns.raw(name, details)
+        """A raw column as text, '' where unknown."""
+        raw = self.columns.raw(name, details, is_part=True)
         return raw if field_kind(name) == "text" else self._dialect.finish_text(self._dialect.as_text(raw))
 
     def _fields(self, names: Sequence[str], details: bool) -> list[ColumnElement[Any]]:

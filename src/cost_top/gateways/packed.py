@@ -72,13 +72,17 @@ class PackedForm:
             f"(SELECT count(*) FROM {values} WHERE coalesce(len(parts) <> CASE place {width} END, true))"
         )
 
-    def pack_select(self, place: int, values: str, kinds: Mapping[str, str]) -> str:
-        """The packs of a place with their fields as columns, each of a kind of its own where `kinds` has one."""
-        fields = ", ".join(
-            f'CAST(texts[{number}] AS {kinds.get(name) or self._raw_kind(name)}) AS "{name}"'
+    def pack_select(self, place: int, values: str, kinds: Mapping[str, str], unknown: Collection[str] = ()) -> str:
+        """The packs of a place with their fields as columns, each of a kind of its own where `kinds` has one.
+
+        Those that are `unknown` in every row are left out.
+        """
+        fields = "".join(
+            f', CAST(texts[{number}] AS {kinds.get(name) or self._raw_kind(name)}) AS "{name}"'
             for number, name in enumerate(self.packs[place], 1)
+            if name not in unknown
         )
-        return f'SELECT pack AS "{pack_name(place)}", {fields} FROM {values} WHERE place = {place}'
+        return f'SELECT pack AS "{pack_name(place)}"{fields} FROM {values} WHERE place = {place}'
 
     def tags_select(self, relation: str) -> str | None:
         """The distinct raw texts of tags with `all_tags` and `final_tags`; None of a log without."""
@@ -100,11 +104,12 @@ class PackedForm:
         )
 
     def rows_select(
-        self, relation: str, packs: Collection[str], tags: str, alike: Collection[int], absent: Mapping[str, str]
-    ) -> str:
+        self, relation: str, packs: Collection[str], tags: str, alike: Collection[int], absent: Mapping[str, str],
+        unknown: Mapping[str, str],
+    ) -> str:  # fmt: skip
         """The normal form of raw rows by a table for each pack and one of tags; `alike` ones are those of all rows.
 
-        `absent` has other types for fields that no row has.
+        `absent` has other types for fields that no row has, `unknown` the types of those that none of these has.
         """
         names = ", ".join(f'"{pack_name(place)}"' for place in range(len(self.packs)))
         joins = " ".join(
@@ -112,11 +117,14 @@ class PackedForm:
             if place in alike
             else f'JOIN {table} USING ("{pack_name(place)}")'
             for place, table in enumerate(packs)
+            if not unknown.keys() >= set(self.packs[place])
         )
         if "tags" in self.shape.fields:
             joins += f" JOIN {tags} USING (tags)"
+        # Constants, so that nothing is worked out from them row by row.
+        nothing = "".join(f', CAST(NULL AS {kind}) AS "{name}"' for name, kind in unknown.items())
         # The id is plain where anybody asks for this.
-        cleaned = f"(SELECT * EXCLUDE ({names}) REPLACE ({self._text('id')} AS id) FROM {relation} {joins})"
+        cleaned = f"(SELECT * EXCLUDE ({names}) REPLACE ({self._text('id')} AS id){nothing} FROM {relation} {joins})"
         # The user agent may be among the tags.
         ready = [name for name in self.texts if name != "user_agent" or not self.shape.user_agent_tag]
         if "tags" in self.shape.fields:

@@ -15,6 +15,8 @@ from cost_top.sources.base import PackedForm
 # A field has a type of its own where so many rows share a pack: otherwise numbers save nothing.
 _SHARED = 4
 _NO_WORDS, _TAG_WORDS = '"no words"', '"words of tags"'
+_NO_FIGURE = "-1"  # in a pack
+_PRICED_BY = ("provider", "model")  # every pair of them is looked for among the packs
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class _Taken:
         self._form = form
         self._packs = [f"packs_{place}" for place in range(len(form.packs))]
         self._types: dict[str, str] = {}
+        self._unknown: dict[str, str] = {}  # the types of fields that none of the rows has
 
     def raw(self, answer: AbstractContextManager[Any]) -> int:
         """Take the stream and its distinct packs; the statement on the log has ended then."""
@@ -74,14 +77,15 @@ class _Taken:
         """Make what the relations stand on."""
         self._make_types(count, texts)
         for place, name in enumerate(self._packs):
-            self._create(name, self._form.pack_select(place, "packed_values", self._types))
+            self._create(name, self._form.pack_select(place, "packed_values", self._types, self._unknown))
         if (tags := self._form.tags_select("packed_raw")) is not None:
             self._create("packed_tags", tags)
             self._type_tags(count)
         alike = self._connection.execute("SELECT place FROM packed_values GROUP BY place HAVING count(*) = 1")
         places = [place for (place,) in alike.fetchall()]
         absent = {name: self._types[name] for name in self._form.absent if name in self._types}
-        rows = f"({self._form.rows_select('packed_raw', self._packs, 'packed_tags', places, absent)})"
+        select = self._form.rows_select("packed_raw", self._packs, "packed_tags", places, absent, self._unknown)
+        rows = f"({select})"
         packs = zip(self._packs, self._form.packs, strict=True)
         both = (name for name, pack in packs if {"provider", "model"} <= set(pack))
         witnesses = f"({self._form.witnesses_select('packed_raw')})"
@@ -103,12 +107,21 @@ class _Taken:
         )
         self._connection.execute(f"CREATE TEMP TYPE {_NO_WORDS} AS ENUM ('')")
         self._types |= dict.fromkeys((name for name in self._form.absent if name not in texts), _NO_WORDS)
-        found = self._connection.execute("SELECT place, part, count(text) FROM packed_words GROUP BY place, part")
-        for place, part, words in found.fetchall():
+        found = self._connection.execute(
+            f"SELECT place, part, count(nullif(text, '{_NO_FIGURE}')), count(text) FROM packed_words "
+            "GROUP BY place, part"
+        )
+        for place, part, figures, words in found.fetchall():
             name = self._form.packs[place][part - 1]
-            if name in texts or name not in self._form.texts:
+            if name not in self._form.texts:
+                if not figures:
+                    self._unknown[name] = "BIGINT"
+                continue
+            if name in texts:
                 continue
             self._types[name] = f'"words of {name}"' if words else _NO_WORDS
+            if not words and name not in _PRICED_BY:
+                self._unknown[name] = _NO_WORDS
             if words:
                 self._connection.execute(
                     f"CREATE TEMP TYPE {self._types[name]} AS ENUM "

@@ -175,8 +175,11 @@ class PackedForm(Protocol):
     def odd_select(self, relation: str, values: str) -> str:
         """One number: of what only `LogReader.taken_sql` reads."""
 
-    def pack_select(self, place: int, values: str, kinds: Mapping[str, str]) -> str:
-        """The packs of a place with their fields as columns, each of a kind of its own where `kinds` has one."""
+    def pack_select(self, place: int, values: str, kinds: Mapping[str, str], unknown: Collection[str] = ()) -> str:
+        """The packs of a place with their fields as columns, each of a kind of its own where `kinds` has one.
+
+        Those that are `unknown` in every row are left out.
+        """
 
     def tags_select(self, relation: str) -> str | None:
         """The distinct raw texts of tags with `all_tags` and `final_tags`; None of a log without."""
@@ -185,11 +188,13 @@ class PackedForm(Protocol):
         """`time, fingerprint, content` of `LogReader.taken_sql`."""
 
     def rows_select(
-        self, relation: str, packs: Collection[str], tags: str, alike: Collection[int], absent: Mapping[str, str]
-    ) -> str:
+        self, relation: str, packs: Collection[str], tags: str, alike: Collection[int], absent: Mapping[str, str],
+        unknown: Mapping[str, str],
+    ) -> str:  # fmt: skip
         """What `LogReader.normalise_sql` gives, by a table for each pack and one of tags.
 
-        `alike` packs are all rows' the same; `absent` has other types for fields that no row has.
+        `alike` packs are all rows' the same; `absent` has other types for fields that no row of the log has, `unknown`
+        the types of those that none of these rows has.
         """
 
 

@@ -134,7 +134,10 @@ class Dialect(Protocol):
         """Texts that are never NULL, one after the other."""
 
     def packed(self, parts: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
-        """Finished texts and texts of ours, one after the other, as one finished text."""
+        """Parts of a pack and texts of ours, one after the other, as one finished text."""
+
+    def part_text(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        """A text as part of a pack, '' where unknown."""
 
     def as_text(self, value: ColumnElement[Any]) -> ColumnElement[str]:
         """Any value as text."""

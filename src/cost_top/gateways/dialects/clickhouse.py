@@ -181,6 +181,9 @@ class ClickhouseSpelling:
     def packed(self, parts: Sequence[Element]) -> Element:
         return self.concatenated(parts)
 
+    def part_text(self, value: Element) -> Element:
+        return self.finish_text(value)
+
     def as_text(self, value: Element) -> ColumnElement[str]:
         return cast(value, Text)
 

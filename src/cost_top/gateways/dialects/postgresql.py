@@ -148,6 +148,9 @@ class PostgresSpelling(StandardSpelling):
             return cast(func.convert_to(text, constant("SQL_ASCII")), LargeBinary)
         return text
 
+    def part_text(self, value: Element) -> Element:
+        return self.finish_text(value)
+
     def packed(self, parts: Sequence[Element]) -> Element:
         if not self.text_is_blob:
             return self.concatenated(parts)

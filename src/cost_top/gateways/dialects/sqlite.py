@@ -119,6 +119,10 @@ class SqliteSpelling(StandardSpelling):
         empty: Element = literal_column("x''")
         return empty if value is None else func.coalesce(cast(value, BLOB), empty)
 
+    def part_text(self, value: Element) -> Element:
+        # It is put together with texts: bytes need not be made of each.
+        return func.coalesce(value, constant(""))
+
     def packed(self, parts: Sequence[Element]) -> Element:
         # Bytes that are put together become text, whatever they are.
         joined = self.concatenated(parts)
