@@ -49,8 +49,9 @@ def child(mode: str, *arguments: object) -> dict[str, Any]:
 
 
 def environment(cache: Path | None = None) -> dict[str, str]:
-    """That of a person in a common terminal, without a config file."""
+    """That of a person in a common terminal, without a config file; modules are compiled once, as where installed."""
     given = {name: value for name, value in os.environ.items() if not name.startswith("COST_TOP_")}
+    given.pop("PYTHONDONTWRITEBYTECODE", None)
     given |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "XDG_CONFIG_HOME": "/nonexistent", "TZ": "UTC"}
     if cache is not None:
         given["COST_TOP_CACHE"] = str(cache)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,11 @@ import pytest
 from cost_top.model.snapshot import Live
 from cost_top.model.view import View
 from cost_top.monitor.log import hub as hub_module
+from cost_top.monitor.log.history import History
 from cost_top.monitor.log.hub import LogHub
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
+from support.followed import Followed
 
 NOW = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 
@@ -53,3 +58,28 @@ def test_while_the_window_is_read_nobody_is_answered_again_at_once(monkeypatch: 
     is_read.now = True
     days_came()
     assert len(composed) == 4
+
+
+def test_kept_days_of_the_window_are_shown_before_older_ones_are_taken_over(sqlite_log: Any, tmp_path: Path) -> None:
+    log, now = sqlite_log(), datetime.now(UTC)
+    for days in (0, 3, 40):
+        at = now - timedelta(days=days)
+        log.add(id=f"r{days}", time_ms=int(at.timestamp() * 1000), provider="a", model="m", cost_pico_usd=1)
+    Followed(open_log(str(log.path)), tmp_path).close()
+    source = open_log(str(log.path))
+    with source.connect() as reader:
+        history = History(source, reader, RateBook.load(None), tmp_path)
+        try:
+            held = {(now - timedelta(days=days)).date(): days for days in (3, 40)}
+
+            def steps(count: int) -> list[int]:
+                for number in range(count):
+                    history.step(now, 1000.0 + number)
+                return sorted(held[day] for day in history.mirror.closed if day in held)
+
+            history.is_summing = True
+            assert steps(10) == [3]
+            history.is_summing = False
+            assert steps(1) == [3, 40]
+        finally:
+            history.close()

@@ -58,6 +58,7 @@ class History:
         self.error = ""  # of the history's readers
         self.last_poll_seconds = 0.0  # of the log's time
         self.changed = True  # figures may differ from those of the last snapshot; for the owner to reset
+        self.is_summing = False  # figures of what is held are still to be shown; for the owner to tell
         self.source = source
         self._reader = reader
         self._oldest: datetime | None = None
@@ -113,6 +114,8 @@ class History:
             self.changed = True  # what is still to be read is known only now: of an empty log nothing
             return True
         if not self._has_begun_older:
+            if self.is_summing and self.window_is_read():
+                return True  # first the window is shown
             self._begin_older()
             self.changed = True
         before = self._reader.statistics.database_ms

@@ -269,6 +269,7 @@ class LogHub(HubThread):
             history.tidy(now_clock)
             history.mirror.facts.collect(history.mirror.closed)
             settled_in = self._show(source.label)
+            history.is_summing = settled_in == 0.0
             self._answer_questions()
             self._note_health()
             if settled_in is None and history.window_is_read():
