@@ -575,7 +575,8 @@ def _helicone(request: Logical, _database: str) -> tuple[Row, Seen]:
         "properties": {"env": request.tag}, "cost": request.points * 2000,
         "prompt_tokens": told * (request.input - request.cached - request.written),
         "prompt_cache_read_tokens": told * request.cached, "prompt_cache_write_tokens": told * request.written,
-        "completion_tokens": told * request.output, "reasoning_tokens": told * request.reasoning,
+        "completion_tokens": told * (request.output - request.reasoning),
+        "reasoning_tokens": told * request.reasoning,
         "cache_reference_id": _uuid(request.number + 1 if request.hit else 0),
         "updated_at": stamp(request.time, "clickhouse"), "request_body": SECRET, "response_body": SECRET,
     }  # fmt: skip

@@ -91,6 +91,9 @@ def test_envoy_lines_are_priced_by_the_model_that_answered(tmp_path: Path):
     assert found.totals.total_cost == 1000 * 150_000 + 100 * 600_000
     assert found.totals.error_count == 1
     assert report(path, where='"default/openai/route"').totals.request_count == 2
+    named = {"gen_ai.provider.name": "mine", "request.path": "/v1/messages"}
+    direct = report(write(tmp_path / "direct.jsonl", [envoy("4", **named)]), "provider", "endpoint")
+    assert [row.key for row in direct.rows] == [("mine", "/v1/messages")]
 
 
 AUDIT = ("timestamp", "provider", "model", "prompt_tokens", "completion_tokens", "cached_tokens", "cost", "provider_cost",

@@ -87,7 +87,7 @@ def _envoy(record: Record) -> Row | None:
         "time_ms": epoch_ms(_known(record, "start_time")),
         "provider": provider,
         "model": _known(record, "gen_ai.response.model") or asked,
-        "endpoint": endpoint or _known(record, "x-envoy-origin-path", "path"),
+        "endpoint": endpoint or _known(record, "x-envoy-origin-path", "request.path", "path"),
         "user_id": _known(record, "user.id", "enduser.id", "gen_ai.user.id", "x-user-id", "user"),
         "session": _known(record, "session.id"),
         "tags": json.dumps([f"backend:{backend}"]) if endpoint else None,

@@ -1,0 +1,152 @@
+"""What gateways write down today and did not before, or only some of their rows: read as their own code means it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from cost_top.sources.sql.log import open_log
+from support import gateway_shapes as shapes
+from support.log_writers import clickhouse_writer, postgres_writer, sqlite_writer
+from support.logical import requests
+from support.reading import records
+
+ONE = replace(
+    requests(1, datetime(2026, 10, 8, tzinfo=UTC))[0], number=1, provider=1, input=1000, cached=0, written=0, output=50,
+    reasoning=20, points=700, hit=False, status=200,
+)  # fmt: skip
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    with sqlite_writer(tmp_path) as writer:
+        yield writer
+
+
+@pytest.fixture
+def postgres(postgres_server):
+    with postgres_writer(postgres_server) as writer:
+        yield writer
+
+
+@pytest.fixture
+def clickhouse(clickhouse_server):
+    with clickhouse_writer(clickhouse_server) as writer:
+        yield writer
+
+
+def told(writer, shape, rows, *names, **columns):
+    """These fields of rows that differ from the shape's own, whose table has more columns."""
+    shape = replace(shape, columns={**shape.columns, **columns})
+    writer.write(shape, [])
+    for table, beside in shape.names([ONE]).items():
+        writer.insert(table, beside)
+    written = []
+    for number, changes in enumerate(rows, 1):
+        row, _ = shape.write(replace(ONE, number=number), writer.database)
+        written.append({**row, **dict.fromkeys(columns), **changes})
+    writer.insert(shape.table, written)
+    source = open_log(writer.location)
+    assert source.preset.name == shape.preset
+    found = [tuple(row[name] for name in names) for row in records(source)]
+    assert len(found) == len(rows)
+    return found
+
+
+def test_one_api_speech_has_no_time_and_embeddings_at_the_list_price_are_tokens(sqlite):
+    same = {"quota": 900, "prompt_tokens": 900, "completion_tokens": 0}
+    rows = [{**same, "elapsed_time": 0}, {**same, "elapsed_time": 80}]
+    assert told(sqlite, shapes.ONE_API, rows, "input_tokens", "latency_ms") == [(0, None), (900, 80)]
+
+
+def test_one_api_names_the_channels_it_knew_last(sqlite):
+    told(sqlite, shapes.ONE_API, [{}], "provider")
+    sqlite.insert("channels", [{"id": 60 + n, "type": 42 + n, "key": "", "name": "mine"} for n in range(10)])
+    with open_log(sqlite.location).connect() as reader:
+        names = dict(reader.lookups()[0].names)
+    assert [names[str(60 + n)] for n in range(10)] == [
+        "vertexai", "proxy", "siliconflow", "xai", "replicate", "baiduv2", "xunfeiv2", "alibailian", "openaicompatible",
+        "geminiopenaicompatible",
+    ]  # fmt: skip
+
+
+def test_new_api_usage_that_another_gateway_turned_counts_the_cache_apart(sqlite):
+    parts = {"cache_tokens": 400, "cache_creation_tokens": 80, "cache_creation_tokens_5m": 30}
+    other = [parts, {**parts, "input_tokens_total": 1480}, {"cache_tokens": 400, "cache_creation_tokens": 80}]
+    rows = [{"prompt_tokens": 1000, "other": json.dumps(each)} for each in other]
+    assert told(sqlite, shapes.NEW_API, rows, "input_tokens") == [(1480,), (1480,), (1000,)]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_better_ccflare_streams_that_failed_on_their_way_are_failures(database, request):
+    rows = [{}, {"success": False}, {"success": False, "status_code": None}, {"success": False, "status_code": 529}]
+    found = told(request.getfixturevalue(database), shapes.CCFLARE, rows, "status")
+    assert found == [(200,), (500,), (500,), (529,)]
+
+
+def test_llmgateway_output_holds_reasoning_where_the_total_says_so(postgres):
+    rows = [
+        {"total_tokens": 1050, "prompt_tokens": 1000, "completion_tokens": 50},
+        {"total_tokens": 1070, "prompt_tokens": 1000, "completion_tokens": 50},
+        {"total_tokens": None, "prompt_tokens": 1000, "completion_tokens": 50},
+        {"total_tokens": 1000, "prompt_tokens": 1000, "completion_tokens": None},
+    ]
+    assert told(postgres, shapes.LLMGATEWAY, rows, "output_tokens", total_tokens="num") == [
+        (50,),
+        (70,),
+        (70,),
+        (None,),
+    ]
+
+
+def test_llmgateway_speech_images_tiers_and_refusals_that_cost_nothing(postgres):
+    rows = [
+        {"audio_input_tokens": 40, "audio_output_tokens": 30, "used_service_tier": "flex"},
+        {"image_output_tokens": 20, "billing_cost": None, "cost": 0}, {"billing_cost": None, "cost": None},
+    ]  # fmt: skip
+    names = ("audio_input_tokens", "audio_output_tokens", "image_output_tokens", "mode", "reported_cost")
+    more = dict.fromkeys(("audio_input_tokens", "audio_output_tokens", "image_output_tokens"), "num")
+    found = told(postgres, shapes.LLMGATEWAY, rows, *names, "zero_is_price", used_service_tier="key", **more)
+    assert found == [
+        (40, 30, None, "flex", 14 * 10**8, True), (None, None, 20, None, 0, True), (None,) * 5 + (True,),
+    ]  # fmt: skip
+
+
+def test_axonhub_playground_has_no_key_and_a_price_of_zero_is_one(sqlite):
+    rows = [{"api_key_id": 0, "total_cost": 0.0}, {"total_cost": None}]
+    found = told(sqlite, shapes.AXONHUB, rows, "token", "reported_cost", "zero_is_price")
+    assert found == [(None, 0, True), (str(ONE.key.number), None, True)]
+
+
+def test_aiproxy_tells_speech_and_the_key_of_a_cached_prompt(sqlite):
+    rows = [{"audio_output_tokens": 9, "prompt_cache_key": "greeting"}]
+    more = {"audio_output_tokens": "int", "prompt_cache_key": "text"}
+    assert told(sqlite, shapes.AIPROXY, rows, "audio_output_tokens", "prompt", **more) == [(9, "greeting")]
+
+
+def test_helicone_reasoning_comes_on_top_and_properties_hold_session_and_prompt(clickhouse):
+    rows = [
+        {"completion_tokens": 40, "reasoning_tokens": 60, "prompt_audio_tokens": 7, "completion_audio_tokens": 3,
+         "properties": {"Helicone-Session-Id": "s", "Helicone-Prompt-Id": "old"}, "prompt_id": ""},
+        {"completion_tokens": 40, "reasoning_tokens": 0, "prompt_id": "greeting", "status": -2},
+        {"completion_tokens": 0, "reasoning_tokens": 0, "status": -100}, {"status": -3}, {"status": 0},
+    ]  # fmt: skip
+    names = ("output_tokens", "session", "prompt", "status", "audio_input_tokens", "audio_output_tokens")
+    more = {"prompt_audio_tokens": "Int64", "completion_audio_tokens": "Int64", "prompt_id": "String"}
+    found = told(clickhouse, shapes.HELICONE, rows, *names, **more)
+    assert found[:3] == [(100, "s", "old", 200, 7, 3), (40, None, "greeting", 504, 0, 0), (0, None, None, 500, 0, 0)]
+    assert [row[3] for row in found[3:]] == [499, None]
+
+
+def test_tensorzero_batches_have_no_time_streams_a_first_token_and_tags_the_key(clickhouse):
+    key = {"tensorzero::api_key_public_id": "pub-1"}
+    rows = [{"ttft_ms": 5, "cost": "0"}, {"response_time_ms": None, "cost": None}, {"cost": None}]
+    shape = replace(shapes.TENSORZERO, names=lambda made: {
+        table: [{**row, "tags": key} for row in beside] for table, beside in shapes.TENSORZERO.names(made).items()
+    })  # fmt: skip
+    rows[0]["inference_id"] = shape.names([ONE])["JsonInference"][0]["id"]
+    found = told(clickhouse, shape, rows, "mode", "streamed", "zero_is_price", "token")
+    assert found == [(None, True, True, "pub-1"), ("batch", False, True, None), (None, False, True, None)]
