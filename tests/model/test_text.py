@@ -30,6 +30,7 @@ def test_emoji_are_shown_one_by_one_since_terminals_disagree_on_joined_ones() ->
     assert pad(FAMILY, 12) == "\U0001f469\U0001f469\U0001f467 plan "
     assert cells(FAMILY) == 11
     assert elide(FAMILY, 11) == FAMILY.replace("\u200d", "")
+    assert [pad(FAMILY, width, joined=True) for width in (12, 7)] == [f"{FAMILY} ", "\U0001f469\U0001f469\U0001f467…"]
 
 
 @pytest.mark.parametrize("name", [PERSIAN, SINHALA])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
@@ -313,8 +314,9 @@ def _table(
         _told_apart(column, width) if align == "left" else column
         for column, width, align in zip(zip(titles, *rows, strict=True), widths, aligns, strict=True)
     ]
+    joined = not sys.stdout.isatty()
     return [
-        _GAP.join(pad(text, width, align) for text, width, align in zip(line, widths, aligns, strict=True))
+        _GAP.join(pad(text, width, align, joined) for text, width, align in zip(line, widths, aligns, strict=True))
         for line in zip(*columns, strict=True)
     ]
 

@@ -33,7 +33,11 @@ def degrade_gracefully() -> None:
 
     def spelled(error: UnicodeError) -> tuple[str, int]:
         assert isinstance(error, UnicodeEncodeError)
-        return "".join(_PLAIN.get(c, "?") for c in error.object[error.start : error.end]), error.end
+        from cost_top.model.format import cells
+
+        unknown = error.object[error.start : error.end]
+        # In as many cells as it would have taken: columns stay where they are.
+        return "".join(_PLAIN.get(character) or "?" * cells(character) for character in unknown), error.end
 
     codecs.register_error("cost-top", spelled)
     for stream in (sys.stdout, sys.stderr):

@@ -333,8 +333,10 @@ def elide(text: str, width: int) -> str:
     return "".join(kept).rstrip() + "…"
 
 
-def pad(text: str, width: int, align: Align = "left") -> str:
+def pad(text: str, width: int, align: Align = "left", joined: bool = False) -> str:
     """`text` in exactly `width` cells: elided when longer, blanks where it is shorter.
+
+    `joined` keeps the joiners of emoji in what is not cut, for a reader that counts cells by the character.
 
     >>> pad("ab", 4, "right"), pad("日本", 5), pad("summarise", 4)
     ('  ab', '日本 ', 'sum…')
@@ -343,6 +345,8 @@ def pad(text: str, width: int, align: Align = "left") -> str:
         text = f"◌{text}"  # a mark without a letter would join whatever is drawn before it
     shown = elide(text, width)
     spare = max(width - cells(shown), 0)
+    if joined and shown == drawn(text):
+        shown = text
     if align == "right":
         return " " * spare + shown
     left = spare // 2 if align == "center" else 0
