@@ -26,9 +26,9 @@ def claude_line(
     return json.dumps(body)
 
 
-def codex_meta(session: str, time: str, cwd: str = "/home/dev/work/shop") -> str:
+def codex_meta(session: str, time: str, cwd: str = "/home/dev/work/shop", **more: str) -> str:
     """The first line of a session."""
-    return json.dumps({"timestamp": time, "type": "session_meta", "payload": {"id": session, "cwd": cwd}})
+    return json.dumps({"timestamp": time, "type": "session_meta", "payload": {"id": session, "cwd": cwd, **more}})
 
 
 def codex_turn(time: str, model: str, cwd: str = "/home/dev/work/shop", **more: str) -> str:
@@ -37,13 +37,13 @@ def codex_turn(time: str, model: str, cwd: str = "/home/dev/work/shop", **more: 
 
 
 def codex_totals(
-    time: str, total: tuple[int, int, int, int] | None, last: tuple[int, int, int, int] | None = None
+    time: str, total: tuple[int, int, int, int] | None, last: tuple[int, int, int, int] | None = None, **more: int
 ) -> str:
     """Running totals: input, of it cached, output, of it reasoning."""
     names = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
     info = None
     if total is not None:
-        info = {"total_token_usage": dict(zip(names, total, strict=True)),
+        info = {"total_token_usage": dict(zip(names, total, strict=True)) | more,
                 "last_token_usage": dict(zip(names, last or total, strict=True))}  # fmt: skip
     payload = {"type": "token_count", "info": info, "rate_limits": {"primary": {"used_percent": 1.0}}}
     return json.dumps({"timestamp": time, "type": "event_msg", "payload": payload})

@@ -207,6 +207,18 @@ def test_a_codex_turn_has_its_tier_and_totals_over_several_requests_say_so(codex
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["cache_write_input_tokens", "cache_creation_input_tokens"])
+def test_codex_tells_what_was_written_to_the_cache_and_who_was_called(codex: Watched, name: str):
+    meta, turn = codex_meta("c-1", T(0), model_provider="azure"), codex_turn(T(1), "gpt-5.6-sol")
+    write_lines(
+        codex.folder / "rollout-1.jsonl", meta, turn, codex_totals(T(3), (100, 40, 20, 5), **{name: 50}),
+        codex_totals(T(4), (300, 140, 30, 5), (200, 100, 10, 0), **{name: 90}),
+        codex_totals(T(5), (400, 230, 40, 5), **{name: 190}),
+    )  # fmt: skip
+    told = "provider, input_tokens, cached_input_tokens, cache_creation_input_tokens"
+    assert codex.rows(told) == [("azure", 100, 40, 50), ("azure", 200, 100, 40), ("azure", 100, 90, 10)]
+
+
 def test_a_session_that_grows_goes_on_from_its_totals(codex: Watched):
     path = write_lines(
         codex.folder / "r.jsonl",

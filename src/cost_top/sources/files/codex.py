@@ -2,7 +2,7 @@
 
 A `token_count` event repeats the totals whenever the limits change, so adding events up counts twice. A sub-agent's or
 resumed session's file begins with its parent's history, written within the first second: the totals of that history
-are where its own begin. Input includes cached input, output includes reasoning.
+are where its own begin. Input includes cached and written input, output includes reasoning.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from cost_top.sources.files.lines import marked_lines, open_at
 from cost_top.sources.files.records import Part, Row, Sessions, epoch_ms, last_folder, text_of
 from cost_top.usage.counts import mode_of, named_beside
 
-_COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
+_COUNTS = (
+    "input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens", "reasoning_output_tokens",
+)  # fmt: skip
+# What another version or a proxy calls a count.
+_ALSO = {"cache_write_input_tokens": "cache_creation_input_tokens"}
 _HISTORY_MS = 1000
 _MARKS = (b'"token_count"', b'"turn_context"', b'"session_meta"')
 
@@ -58,6 +62,7 @@ class Codex(Sessions):
         if kind == "session_meta":
             state.setdefault("session", text_of(payload.get("id")))
             state.setdefault("cwd", text_of(payload.get("cwd")))
+            state.setdefault("provider", text_of(payload.get("model_provider")))
         elif kind == "turn_context":
             state["model"] = text_of(payload.get("model")) or state.get("model")
             state["cwd"] = text_of(payload.get("cwd")) or state.get("cwd")
@@ -74,10 +79,11 @@ class Codex(Sessions):
 
     def _row(self, state: Mapping[str, Any], time: int, counts: Mapping[str, int], path: str) -> Row:
         session = state.get("session") or path.rpartition("/")[2].partition(".")[0]
+        whole = max(counts["input_tokens"], counts["cached_input_tokens"])
         return {
             "id": f"{session}:{state['count']}",
             "time_ms": time,
-            "provider": "openai",
+            "provider": state.get("provider") or "openai",
             "model": state.get("model"),
             "endpoint": state.get("cwd"),
             "token": session,
@@ -85,8 +91,12 @@ class Codex(Sessions):
             "session": session,
             "user_id": self.user,
             "tags": json.dumps(["agent:codex"]),
-            "input_tokens": max(counts["input_tokens"], counts["cached_input_tokens"]),
+            "input_tokens": whole,
             "cached_input_tokens": counts["cached_input_tokens"],
+            # OpenAI counts a prefix as written that was read in part.
+            "cache_creation_input_tokens": min(
+                counts["cache_write_input_tokens"], whole - counts["cached_input_tokens"]
+            ),
             "output_tokens": max(counts["output_tokens"], counts["reasoning_output_tokens"]),
             "reasoning_tokens": counts["reasoning_output_tokens"],
             "mode": named_beside(state.get("tier"), ROUNDS if counts["several"] else ""),
@@ -113,4 +123,5 @@ def _step(state: dict[str, Any], info: Mapping[str, Any]) -> dict[str, int] | No
 def _counts(usage: object) -> dict[str, int] | None:
     if not isinstance(usage, dict):
         return None
-    return {name: value if isinstance(value := usage.get(name), int) and value > 0 else 0 for name in _COUNTS}
+    told = {name: usage.get(name, usage.get(_ALSO.get(name, name))) for name in _COUNTS}
+    return {name: value if isinstance(value, int) and value > 0 else 0 for name, value in told.items()}
