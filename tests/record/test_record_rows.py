@@ -312,3 +312,18 @@ def test_a_cost_that_is_no_amount_is_not_made_up_from_rates(said):
 def test_a_negative_cost_is_a_refund():
     row = compose(request_facts({}, {}), None, None, {"model": "gpt-4o", "cost_usd": "-0.25"})
     assert dict(zip(COLUMNS, row, strict=True))["cost_pico_usd"] == -250_000_000_000
+
+
+def test_a_cost_that_is_not_known_to_be_dollars_is_left_out_and_said_once(tmp_path, caplog):
+    def answer(model, **usage):
+        return {**CHAT_ANSWER, "model": model, "usage": {**CHAT_ANSWER["usage"], **usage}}
+
+    with Recorder(f"sqlite:///{tmp_path / 'requests.db'}") as recorder:
+        for model, usage in (
+            ("m\x1b[31m1", {"cost": 36500}), ("m\x1b[31m1", {"cost": 1}), ("m2", {"cost": "0.9", "currency": "CNY"}),
+            ("m3", {}), ("m4", {"cost": 0}), ("m5", {"cost": 0.5, "is_byok": False}),
+        ):  # fmt: skip
+            recorder.record(api="openai.chat", response=answer(model, **usage))
+        recorder.record(api="openai.chat", response=answer("m6", cost=2), cost_usd=1)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.split(" comes ")[0].rpartition(": ")[2] for line in said] == ["m [31m1", "m2"]

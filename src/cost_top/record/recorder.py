@@ -9,7 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from cost_top.model.errors import UserError
+from cost_top.model.errors import UserError, one_line
 from cost_top.record.request import listed, lower_headers, request_facts
 from cost_top.record.row import compose
 from cost_top.record.secret import header_token, public_token
@@ -21,6 +21,7 @@ from cost_top.usage.registry import READERS, inspect
 
 _log = logging.getLogger("cost_top.record")
 _NO_HEADERS: dict[str, str] = {}
+_TOLD_MODELS = 100
 
 
 class Recorder:
@@ -37,6 +38,7 @@ class Recorder:
         if queue_rows < 1:
             raise UserError(f"recorder queue_rows {queue_rows}: at least 1 is needed")
         self._writer = Writer(open_store(url), queue_rows)
+        self._left_out: set[str] = set()  # models whose reported cost was not taken
 
     def __repr__(self) -> str:
         return f"<Recorder {self._writer.store.name} written={self.written} dropped={self.dropped}>"
@@ -116,6 +118,8 @@ class Recorder:
         said = known["api"]
         api = said if isinstance(said, str) and said in READERS else api_of(frames) if frames else None
         usage = inspect(api, frames) if api and frames else None
+        if usage is not None and usage.cost_left_out and known["cost_usd"] is None:
+            self._tell_cost_left_out(usage.model or "a model")
         token = known["token"]
         known["token"] = public_token(token) if isinstance(token, str) else token
         if headers:
@@ -127,6 +131,15 @@ class Recorder:
         for name in ("self", "request", "response", "events", "headers"):
             del known[name]
         self._writer.put(compose(facts, usage, api, known))
+
+    def _tell_cost_left_out(self, model: str) -> None:
+        model = one_line(model, 60)
+        if model not in self._left_out and len(self._left_out) < _TOLD_MODELS:
+            self._left_out.add(model)
+            _log.warning(
+                "%s: %s comes with a cost that is not known to be US dollars: it is left out, list prices count",
+                self._writer.store.name, model,
+            )  # fmt: skip
 
     def flush(self, timeout: float = EXIT_SECONDS) -> bool:
         """Wait until all requests recorded so far are in the database; False if that took longer than `timeout`."""

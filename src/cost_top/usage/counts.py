@@ -91,6 +91,7 @@ class Usage:
     session: str | None = None
     prompt: str | None = None
     unrated: str = ""  # the part of `mode` that stands for what no count holds
+    cost_left_out: bool = field(default=False, compare=False)  # a cost stands there that is not known to be US dollars
 
     @property
     def empty(self) -> bool:
@@ -122,6 +123,7 @@ class Counts:
     rounds: list[int] = field(default_factory=list)
     # Something billed that no count holds, such as a tool's own machine: it becomes part of the mode.
     unrated: str = ""
+    cost_left_out: bool = False
 
     def usage(self, mode: Mode | None = None, model: str = "", cut_off: bool = False) -> Usage:
         """The nested record of inclusive counts; `cut_off` when the stream did not reach its end.
@@ -147,7 +149,7 @@ class Counts:
             self.input, self.cached, self.creation, self.creation_1h, self.output, self.reasoning,
             self.cost, status, mode, model or None,
             self.audio_input, self.audio_output, self.image_output, self.searches, self.region, self.byok,
-            unrated=unrated,
+            unrated=unrated, cost_left_out=self.cost_left_out,
         )  # fmt: skip
 
     def beside_tokens(self, model: str) -> str:
@@ -169,6 +171,6 @@ def summed(turns: Sequence[Counts]) -> Counts:
     for item in fields(Counts):
         values = [value for each in turns if (value := getattr(each, item.name)) is not None]
         if item.name != "rounds" and values:
-            words = item.name in ("region", "byok", "unrated")
+            words = item.name in ("region", "byok", "unrated", "cost_left_out")
             setattr(total, item.name, next(filter(None, values), values[0]) if words else sum(values))
     return total

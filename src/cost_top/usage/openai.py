@@ -128,6 +128,7 @@ def _settle_cost(counts: Counts, usage: Frame, bodies: list[Frame], in_usd: bool
         counts.cost = bill
         return
     if not (in_usd or _OPENROUTER & usage.keys()) or _foreign(usage) or any(_foreign(body) for body in bodies):
+        counts.cost_left_out = money(usage.get("cost")) not in (None, 0)
         return
     if isinstance(byok := usage.get("is_byok"), bool):
         counts.byok = byok
