@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -362,3 +363,14 @@ def test_what_a_row_weighs_is_asked_once_for_all_readers(sqlite_log):
         second.took(4)
         assert (first.statistics.queries, second.statistics.queries) == (1, 0)
         assert second.statistics.bytes_read == 2 * first.statistics.bytes_read > 0
+
+
+def test_a_write_ahead_log_on_a_read_only_place_says_what_to_copy(tmp_path):
+    path = tmp_path / "log.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE one (id)")
+    database = SqliteDatabase(path)
+    refused = OSError("[SQLite] unable to open database file")
+    assert str(database.failure(refused)) == "log.db: unable to open database file"
+    (tmp_path / "log.db-wal").write_bytes(b"some")
+    assert "a -wal without its -shm" in str(database.failure(refused))

@@ -136,6 +136,9 @@ class SqliteDatabase:
             return SourceChanged(f"{self.place}: was written while it was read; reading again")
         if "locked" in text or "busy" in text:
             return SourceError(f"{self.place}: is locked by a writer")
+        wal, index = (Path(f"{self.path}-{kind}") for kind in ("wal", "shm"))
+        if "unable to open" in text and wal.exists() and not index.exists():
+            text = "a -wal without its -shm can only be read where that may be made; copy both files to such a place"
         return SourceError(f"{self.place}: {text}")
 
     def raised(self, error: BaseException) -> bool:
