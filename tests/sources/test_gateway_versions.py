@@ -150,3 +150,16 @@ def test_tensorzero_batches_have_no_time_streams_a_first_token_and_tags_the_key(
     rows[0]["inference_id"] = shape.names([ONE])["JsonInference"][0]["id"]
     found = told(clickhouse, shape, rows, "mode", "streamed", "zero_is_price", "token")
     assert found == [(None, True, True, "pub-1"), ("batch", False, True, None), (None, False, True, None)]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "clickhouse"])
+def test_bifrost_turns_of_a_realtime_session_are_below_it_and_tries_are_below_a_request(database, request):
+    rows = [
+        {"parent_request_id": "rt-1", "object_type": "realtime.turn"}, {"parent_request_id": "req-000009"},
+        {"parent_request_id": "req-000009", "session_id": "s"},
+        {"parent_request_id": "", "object_type": "realtime.turn"},
+    ]  # fmt: skip
+    writer = request.getfixturevalue(database)
+    text = "Nullable(String)" if database == "clickhouse" else "key"
+    found = told(writer, shapes.BIFROST, rows, "session", parent_request_id=text, session_id=text)
+    assert found == [("rt-1",), (None,), ("s",), (None,)]
