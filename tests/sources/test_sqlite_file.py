@@ -13,6 +13,7 @@ import pytest
 
 from cost_top.model import native
 from cost_top.model.errors import SourceChanged, SourceError, UserError
+from cost_top.model.files import held, lock_of
 from cost_top.sources.sql.log import open_log
 from cost_top.sources.sql.sqlite import SqliteDatabase
 from support.native_log import NativeLog
@@ -156,6 +157,20 @@ def test_an_index_of_ours_is_opened_when_nobody_has_just_written_to_it(sqlite_lo
     torn = Exception("[SQLite] database disk image is malformed")
     assert isinstance(database.failure(torn), SourceChanged)
     assert not isinstance(SqliteDatabase(log.path).failure(torn), SourceChanged)
+
+
+def test_an_index_of_ours_that_another_process_copies_into_is_not_opened(sqlite_log, monkeypatch):
+    """However long the copying takes: its time alone would say that nobody writes."""
+    log = sqlite_log()
+    log.add()
+    log.close()
+    os.utime(log.path, (0, 0))
+    database = SqliteDatabase(log.path, ours=True)
+    monkeypatch.setattr("cost_top.sources.sql.sqlite._REST_SECONDS", 0.02)
+    with held(lock_of(log.path), alone=True, seconds=0), pytest.raises(SourceChanged, match="is being written"):
+        database.connect()
+    with held(lock_of(log.path), alone=False, seconds=0):
+        database.connect()[0].close()
 
 
 def test_a_live_log_is_followed_while_another_process_writes(sqlite_log):

@@ -12,7 +12,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from cost_top.model.errors import UserError
 # A process's temporary files are in a folder that is locked while it lives.
 _PREFIX = "cost-top-files-"
 _BEGINNING = 60.0  # seconds: a folder that was made and is not locked yet is nobody's only when it is older
+_ASKED_AGAIN = 0.005  # seconds
 _TEMPORARY: list[Path] = []  # at most one
 # Where sealed answers are below the cache folder, of report APIs and of `report --format line`.
 ANSWERS = ("api-*/[!.]*.json", "line-*.json")
@@ -158,6 +159,34 @@ def locked(folder: Path) -> int:
     return handle
 
 
+@contextmanager
+def held(path: Path, *, alone: bool, seconds: float) -> Iterator[bool]:
+    """Hold a lock file, alone or together with others; gives whether it was had within so many seconds.
+
+    Always had where the system knows no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield True
+        return
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    until = time.monotonic() + seconds
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+                is_had = True
+            except BlockingIOError:
+                is_had = False
+            if is_had or time.monotonic() >= until:
+                break
+            time.sleep(_ASKED_AGAIN)
+        yield is_had
+    finally:
+        os.close(handle)
+
+
 def remove_if_left(folder: Path) -> None:
     """Remove a folder of ours that no living process has locked."""
     with suppress(OSError, ImportError, AttributeError):
@@ -166,6 +195,11 @@ def remove_if_left(folder: Path) -> None:
             handle = locked(folder)
             shutil.rmtree(folder, ignore_errors=True)
             os.close(handle)
+
+
+def lock_of(path: Path) -> Path:
+    """What is `held` to copy into a SQLite file of ours (alone), or to open it."""
+    return path.with_suffix(".lock")
 
 
 def remove_database(path: Path) -> None:

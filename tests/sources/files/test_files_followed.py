@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import io
+import os
 import random
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,12 @@ from typing import Any
 import pytest
 
 from cost_top.mirror.days import Days
+from cost_top.model.files import held, lock_of
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import ReportQuery
 from cost_top.monitor.log.answers import LogAnswers
 from cost_top.pricing.book import RateBook
-from cost_top.sources.files import lines
+from cost_top.sources.files import index_file, lines
 from cost_top.sources.files.claude_code import ClaudeCode
 from cost_top.sources.files.found import files_of
 from cost_top.sources.files.index import FileIndex
@@ -54,6 +57,36 @@ def test_a_look_at_files_that_did_not_change_opens_none(tmp_path: Path, monkeypa
     add_text(folder / "s007.jsonl", claude_line("more", 5) + "\n")
     assert again.refresh(files_of((str(folder),)))
     assert set(opened.names) == {"s007.jsonl"}
+
+
+def test_nothing_is_copied_into_an_index_while_somebody_opens_it(tmp_path: Path):
+    folder, path = sessions(tmp_path / "logs", 3), tmp_path / "index.db"
+    index = FileIndex(path, ClaudeCode())
+    index.refresh(files_of((str(folder),)))
+    add_text(folder / "s001.jsonl", claude_line("more", 5) + "\n")
+    before, ahead = path.read_bytes(), Path(f"{path}-wal")
+    writer = threading.Thread(target=index.refresh, args=(files_of((str(folder),)),))
+    with held(lock_of(path), alone=False, seconds=0):
+        writer.start()
+        while writer.is_alive() and not (ahead.exists() and ahead.stat().st_size):
+            writer.join(0.005)
+        writer.join(0.05)
+        assert path.read_bytes() == before
+    writer.join(10)
+    assert path.read_bytes() != before
+
+
+def test_each_version_of_the_code_has_an_index_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder, cache = sessions(tmp_path / "logs", 3), tmp_path / "cache"
+    ours = open_files(str(folder), None, cache).index.path
+    made = ours.stat()
+    monkeypatch.setattr(index_file, "VERSION", 99)
+    theirs = open_files(str(folder), None, cache).index.path
+    assert theirs != ours
+    assert (ours.stat().st_ino, ours.stat().st_mtime_ns) == (made.st_ino, made.st_mtime_ns)
+    os.utime(ours, (0, 0))
+    open_files(str(folder), None, cache)
+    assert {each.name.partition(".")[0] for each in (cache / "files").iterdir()} == {theirs.stem}
 
 
 def test_a_warm_start_reads_the_beginnings_of_a_few_files_and_no_day_of_the_log(

@@ -13,7 +13,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,16 @@ from typing import Any
 from cost_top.model.errors import SourceDenied, SourceError, one_line
 from cost_top.model.files import remove_database
 from cost_top.sources.files.found import FoundFile
-from cost_top.sources.files.index_file import check, indexes_of, is_as_sealed, is_damage, opened, quoted, seal, writing
+from cost_top.sources.files.index_file import (
+    check,
+    connected,
+    indexes_of,
+    is_as_sealed,
+    is_damage,
+    quoted,
+    seal,
+    writing,
+)
 from cost_top.sources.files.lines import is_packed
 from cost_top.sources.files.records import Kind, Row
 from cost_top.sources.files.waiting import is_followed, looked_at, ripe, waiting_for
@@ -74,7 +82,7 @@ class FileIndex:
 
     def _refreshed(self, present: Mapping[str, FoundFile]) -> bool:
         is_known = self._is_checked or is_as_sealed(self.path)
-        with closing(opened(self.path, self.kind)) as database:
+        with connected(self.path, self.kind) as database:
             if not is_known:
                 check(database)
             self._is_checked = True
@@ -82,25 +90,23 @@ class FileIndex:
             if known == {path: _state_of(file) for path, file in present.items()} and not ripe(database):
                 return False
             with writing(database):
-                changed = self._bring_up(database, present)
-            database.execute("PRAGMA wal_checkpoint").fetchall()  # readers see what is in the file itself
-            return changed
+                return self._bring_up(database, present)
 
     def unreadable(self) -> int:
         """Lines that are no records though they should be."""
-        with closing(opened(self.path, self.kind)) as database:
+        with connected(self.path, self.kind) as database:
             found: tuple[int] = database.execute("SELECT coalesce(sum(unreadable), 0) FROM files").fetchone()
             return found[0]
 
     def left_out(self) -> tuple[str, ...]:
         """The files that could not be read, each with the reason."""
-        with closing(opened(self.path, self.kind)) as database:
+        with connected(self.path, self.kind) as database:
             rows = database.execute("SELECT path, failed FROM files WHERE failed IS NOT NULL ORDER BY path").fetchall()
         return tuple(one_line(f"{os.fsdecode(path)}: {failed}", 300) for path, failed in rows)
 
     def waiting(self) -> tuple[str, ...]:
         """The files whose last row may still be in the writing, and is not there yet."""
-        with closing(opened(self.path, self.kind)) as database:
+        with connected(self.path, self.kind) as database:
             rows = database.execute("SELECT path FROM files WHERE waits > 0 ORDER BY path").fetchall()
         return tuple(one_line(os.fsdecode(path), 200) for (path,) in rows)
 

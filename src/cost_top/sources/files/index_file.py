@@ -8,11 +8,11 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from cost_top.model.code import code_hash
-from cost_top.model.files import blocks_of, read_sealed, remove, remove_database, replace_sealed
+from cost_top.model.files import blocks_of, held, lock_of, read_sealed, remove, remove_database, replace_sealed
 from cost_top.sources.files.records import Kind
 
 VERSION = 5  # of the tables
@@ -34,6 +34,11 @@ CREATE TABLE made_by (version INTEGER, kind TEXT, identity TEXT, changes INTEGER
 """
 
 
+def code_version() -> str:
+    """Which code fills an index."""
+    return f"{VERSION}-{code_hash(*_ROOMS)}"
+
+
 def indexes_of(kind: Kind) -> Mapping[str, str]:
     """The statements that make the indexes of a kind's table, by name."""
     table, key = quoted(kind.table), quoted(kind.key)
@@ -42,6 +47,20 @@ def indexes_of(kind: Kind) -> Mapping[str, str]:
         "of_file": f"CREATE INDEX of_file ON {table} (file)",
         "of_time": f"CREATE INDEX of_time ON {table} ({quoted(kind.time)}, {key})",
     }
+
+
+@contextmanager
+def connected(path: Path, kind: Kind) -> Iterator[sqlite3.Connection]:
+    """As `opened`. What was written is copied at the end into the file itself, which readers see, while none opens it."""
+    database = opened(path, kind)
+    try:
+        yield database
+    except BaseException:
+        with held(lock_of(path), alone=True, seconds=_BUSY_SECONDS):
+            database.close()  # the last one to close copies too
+        raise
+    with held(lock_of(path), alone=True, seconds=_BUSY_SECONDS), closing(database):
+        database.execute("PRAGMA wal_checkpoint").fetchall()
 
 
 def opened(path: Path, kind: Kind) -> sqlite3.Connection:
@@ -55,6 +74,7 @@ def opened(path: Path, kind: Kind) -> sqlite3.Connection:
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = OFF")  # it can always be made anew
+        database.execute("PRAGMA wal_autocheckpoint = 0")
         database.execute(f"PRAGMA cache_size = -{_CACHE_KB}")  # ids come in no order
         _make(database, kind)
     except sqlite3.DatabaseError as error:
@@ -139,7 +159,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 def _make(database: sqlite3.Connection, kind: Kind) -> None:
-    made = (VERSION, f"{kind.name} {json.dumps(dict(kind.columns))} {code_hash(*_ROOMS)}")
+    made = (VERSION, f"{kind.name} {json.dumps(dict(kind.columns))} {code_version()}")
     known = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'made_by'").fetchone()
     if known and database.execute("SELECT version, kind FROM made_by").fetchone() == made:
         return

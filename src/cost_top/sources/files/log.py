@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from cost_top.model.native import TABLE
 from cost_top.sources.base import DayCount, Evidence
 from cost_top.sources.files.found import AGENTS, files_of, places_of
 from cost_top.sources.files.index import FileIndex
-from cost_top.sources.files.index_file import MADE_BY
+from cost_top.sources.files.index_file import MADE_BY, code_version
 from cost_top.sources.files.kinds import kind_of
 from cost_top.sources.files.records import Kind
 from cost_top.sources.sql.log import SqlLog, SqlLogReader, recognised_log
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # Looking at thousands of files takes milliseconds; several readers of one poll look once.
 _AGAIN_SECONDS = 0.5
+_STALE = 30 * 86400.0  # seconds after which an index that nobody wrote to is removed
 
 
 def open_files(source: str, mapping: Path | None, cache: Path | None) -> FilesLog:
@@ -200,9 +201,16 @@ class FilesReader(SqlLogReader):
 
 
 def _index_path(places: tuple[str, ...], kind: Kind, cache: Path | None) -> Path:
+    """Where the index is kept. Each version of the code has its own: two that run would make one anew in turn."""
     if cache is None:
         return temporary_file(".db")
     where = "|".join((kind.name, *sorted(kind.columns), *map(os.path.abspath, places)))
     folder = cache / "files"
     cache_folder(folder, cache)
-    return folder / f"{hashlib.sha256(where.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.db"
+    path = folder / f"{hashlib.sha256(where.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}-{code_version()}.db"
+    for other in folder.glob("*.db"):
+        with suppress(OSError):
+            if other != path and time.time() - other.stat().st_mtime > _STALE:
+                for part in folder.glob(f"{other.stem}.*"):
+                    part.unlink(missing_ok=True)
+    return path

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from cost_top.gateways.detect import FoundTable, UniqueKey
 from cost_top.gateways.instants import text_literal
 from cost_top.model.errors import SourceChanged, SourceDenied, SourceError, UserError, one_line
+from cost_top.model.files import held, lock_of
 from cost_top.sources.base import Evidence
 from cost_top.sources.sql.adbc import AdbcConnection, is_adbc_error
 from cost_top.sources.sql.connection import Connection
@@ -98,11 +99,14 @@ class SqliteDatabase:
         return AdbcConnection(connection), state
 
     def _at_rest(self) -> _State:
-        """The file's state once nobody is writing to it, as far as its time tells: half a write is no index."""
+        """The file's state while nobody copies into it, and so long after the last time that the next one shows."""
         until = time.monotonic() + _REST_SECONDS
-        while 0 <= time.time_ns() - (state := self._state()).content[1] < _QUIET_NS and time.monotonic() < until:
-            time.sleep(_QUIET_NS / 10**9)
-        return state
+        with held(lock_of(self.path), alone=False, seconds=_REST_SECONDS) as at_rest:
+            if not at_rest:
+                raise SourceChanged(f"{self.place}: is being written; reading again")
+            while 0 <= time.time_ns() - (state := self._state()).content[1] < _QUIET_NS and time.monotonic() < until:
+                time.sleep(_QUIET_NS / 10**9)
+            return state
 
     def is_current(self, opened_on: object) -> bool:
         now = self._state()
