@@ -38,6 +38,8 @@ def test_the_example_of_the_design() -> None:
         ("cost:nan", "not a number in USD"),
         ("-user:a " * (MOST_TERMS + 1), "more than 100 terms"),
         ("word " * (MOST_WORDS + 1), "more than 20 words"),
+        ("(" * 3_000, "longer than any text of a log"),
+        ("user:a," + "b" * 3_000, "longer than any text of a log"),
     ],
 )
 def test_a_bad_expression_names_its_term(text: str, says: str) -> None:

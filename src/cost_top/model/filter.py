@@ -15,6 +15,7 @@ from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.nearest import choices, nearest
 from cost_top.model.secret import has_key, key_forms, maybe_key, public_key, public_text
+from cost_top.model.text import TEXT_LIMIT
 
 TEXT = "text"
 NUMBER = "number"
@@ -38,6 +39,7 @@ _MOST_DIGITS = 20
 # Each term, and above all each word, is a condition on every row: beyond these a database takes minutes or fails.
 MOST_TERMS = 100
 MOST_WORDS = 20
+MOST_CHARACTERS = 2 * TEXT_LIMIT + 2  # of a value, escapes included
 _TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z_]+):)?(?P<value>(?:"(?:[^"\\]|\\.)*"|[^\s"])*)')
 _COMPARE = re.compile(r"(>=|<=|>|<|=)?(.+)", re.DOTALL)
 _COMPARISON = re.compile(r"([A-Za-z_]+)(>=|<=|==|>|<|=)([^<>=]*)")
@@ -146,7 +148,7 @@ def _term(match: re.Match[str]) -> Term:
         _refuse_comparison(value)
         if not _unquote(value):
             raise UserError(f"filter: {match[0]!r} is empty; write a word or FIELD:VALUE")
-        return Term(None, _without_key(None, _unquote(value)), negated=negated)
+        return Term(None, _of_a_log(_without_key(None, _unquote(value))), negated=negated)
     name = FIELD_SYNONYMS.get(spelled.lower(), spelled.lower())
     kind = FILTER_FIELDS.get(name)
     if kind is None:
@@ -157,7 +159,8 @@ def _term(match: re.Match[str]) -> Term:
         parts = tuple(_unquote(part) for part in _PART.findall(value))
         if not all(parts) or not parts:
             raise UserError(f"filter: {spelled}: has an empty name; -{spelled}:* selects the requests without one")
-        return Term(name, tuple(shown for part in parts for shown in _without_key(name, part)), negated=negated)
+        shown = tuple(shown for part in parts for shown in _without_key(name, part))
+        return Term(name, _of_a_log(shown), negated=negated)
     if kind == YES_NO:
         return _yes_no(name, value, negated)
     return _number(name, kind, value, negated)
@@ -201,6 +204,16 @@ def _number(name: str, kind: str, value: str, negated: bool) -> Term:
     if operator != "=" and len(numbers) > 1:
         raise UserError(f"filter: {name}:{one_line(value, 40)}: a comparison takes one number")
     return Term(name, numbers, operator, negated)
+
+
+def _of_a_log(values: tuple[str, ...]) -> tuple[str, ...]:
+    """The values, none of which is longer than any text of a log."""
+    for value in values:
+        if len(value) > MOST_CHARACTERS:
+            raise UserError(
+                f"filter: {one_line(value, 40)!r} is longer than any text of a log ({TEXT_LIMIT} characters)"
+            )
+    return values
 
 
 def _without_key(name: str | None, value: str) -> tuple[str, ...]:

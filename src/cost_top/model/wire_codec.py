@@ -18,7 +18,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from pydantic_core import CoreSchema, ErrorDetails, SchemaSerializer, SchemaValidator, ValidationError, core_schema
 
 from cost_top.model.errors import UserError, one_line
-from cost_top.model.filter import FILTER_FIELDS, TEXT, Filter, Term, parse_filter
+from cost_top.model.filter import FILTER_FIELDS, MOST_CHARACTERS, TEXT, Filter, Term, parse_filter
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_CLASS, clean
 
 T = TypeVar("T")
@@ -210,7 +210,7 @@ def _written_term(value: Term) -> dict[str, Any]:
 
 def _checked_term(term: Term) -> Term:
     """A term that a person could have written; a drill may also name the group whose name is empty."""
-    if any(len(value) > 2 * TEXT_LIMIT + 2 or _SURROGATES.search(value) for value in term.values):
+    if any(len(value) > MOST_CHARACTERS or _SURROGATES.search(value) for value in term.values):
         raise ValueError("a filter holds a text that is too long or no text")
     named = FILTER_FIELDS.get(term.field or "") == TEXT
     spelled = Term(term.field, tuple(value or ("x" if named else "") for value in term.values), term.operator,

@@ -51,7 +51,7 @@ def indexes_of(kind: Kind) -> Mapping[str, str]:
 
 @contextmanager
 def connected(path: Path, kind: Kind) -> Iterator[sqlite3.Connection]:
-    """As `opened`. What was written is copied at the end into the file itself, which readers see, while none opens it."""
+    """As `opened`. What was written is copied into the file itself that readers see at the end, while none opens it."""
     database = opened(path, kind)
     try:
         yield database
