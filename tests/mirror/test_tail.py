@@ -16,6 +16,7 @@ from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Arrivals, Tail
 from cost_top.model.query import ReportQuery
 from cost_top.pricing.book import RateBook
+from cost_top.sources.base import Evidence
 from cost_top.sources.sql.log import open_log
 from support.scratch import scratch
 
@@ -159,3 +160,17 @@ def test_lateness_is_the_95th_percentile_of_how_late_rows_came():
     assert arrivals.lateness() is None
     arrivals.delays.extend(float(number) for number in range(100))
     assert arrivals.lateness() == timedelta(seconds=95)
+
+
+def test_since_when_the_hot_end_is_known_to_be_the_logs_is_told(followed):
+    followed.tail._evidence = None  # the log tells nothing of itself
+    followed.reader.evidence = lambda: Evidence("", None, None)
+    followed.add("new", timedelta(seconds=1))
+    assert followed.tail.seen is None
+    followed.poll(30)
+    assert followed.tail.seen == followed.clock, "no row is older than what was looked at"
+    for later in (0, 20):
+        followed.tail.look_again(followed.now, followed.clock + later)
+    assert followed.tail.seen == followed.clock == 30
+    followed.poll(100)
+    assert followed.tail.seen == 50, "the hours before the overlap were not looked at since"

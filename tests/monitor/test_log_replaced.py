@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cost_top.mirror.tail import Tail
 from cost_top.model.errors import SourceChanged, SourceError
 from cost_top.model.query import Report, ReportQuery
 from cost_top.monitor.log.history import History
@@ -128,3 +130,13 @@ def test_a_log_that_is_written_under_a_look_is_looked_at_again(sqlite_log, watch
     monkeypatch.setattr(LogHub, "failed", lambda hub, *given: failures.append(given) or failed(hub, *given))
     until(watch(log.path), counts(3))
     assert len(failures) == told
+
+
+def test_rows_that_were_not_compared_for_long_are_told(sqlite_log, watch, monkeypatch) -> None:
+    log = sqlite_log()
+    fill(log, 2)
+    hub = watch(log.path)
+    assert not any("compared" in note for note in until(hub, counts(2)).notes)
+    monkeypatch.setattr(Tail, "seen", property(lambda _: time.monotonic() - 90.0))
+    told = until(hub, counts(2)).notes
+    assert [note for note in told if re.fullmatch(r"today's rows compared \d\d:\d\d:\d\d", note)]

@@ -25,6 +25,8 @@ class Audit:
         self._due = 0.0
         self._hours = 1
         self.rounds = 0  # whole rounds done
+        self._began: float | None = None  # the round under way
+        self.seen: float | None = None  # since when everything is known to have been as it was looked at
 
     def due(self, start: datetime, end: datetime, clock: float, rows: int) -> tuple[datetime, datetime] | None:
         """What to look at now of the period `[start, end)` (naive UTC), an hour or more of its `rows`.
@@ -42,7 +44,10 @@ class Audit:
         """Note that a period was looked at, and what it took of the log's time."""
         done = max(1, -(-(period[1] - period[0]) // _HOUR))
         self._next = period[1]
-        self.rounds += period[1] >= end
+        self._began = clock if self._began is None else self._began
+        if period[1] >= end:
+            self.rounds += 1
+            self.seen, self._began = self._began, None
         # What was not done in time is made up for, a little.
         begun = max(self._due, clock - _BEHIND)
         part, spent = done / self._hours, spent_ms / 1000

@@ -58,6 +58,8 @@ class Tail:
         # Of the last look of each kind at the end of the log: what it looked at and what it saw.
         self._digests: dict[bool, tuple[datetime, int, int]] = {}
         self._overlap_due = 0.0
+        self._overlap_seen: float | None = None  # when all of the overlap was last looked at
+        self._has_older = False  # rows before it
         self._again = Audit(HOT_SECONDS, _AUDIT_SHARE, _HOT_LIMIT)
         self._costly = Audit(HOT_SECONDS, _COSTLY_SHARE)
         self._evidence: Evidence | None = None
@@ -84,6 +86,14 @@ class Tail:
             return False
         costly = not self._mirror.costly or self._costly.rounds >= self._costly_wanted
         return costly and self._again.rounds >= self._rounds_wanted
+
+    @property
+    def seen(self) -> float | None:
+        """Since when (monotonic seconds) all of the hot end is known to be as the log had it; None where it is now."""
+        if self.is_proven:
+            return None
+        looked = (self._overlap_seen, self._again.seen if self._has_older else None)
+        return min((each for each in looked if each is not None), default=None)
 
     def _is_told(self, whole: bool) -> bool:
         """Whether the log itself said just now that nothing was written since it was looked at like this."""
@@ -116,6 +126,7 @@ class Tail:
             whole = clock >= self._overlap_due and not self.is_proven
             start = max(newest - self._overlap, self._mirror.hot_start) if whole else newest
         if self._is_told(whole):
+            self._overlap_seen = clock if whole else self._overlap_seen
             return False
         before = self._reader.statistics.database_ms
         changed = False
@@ -125,7 +136,7 @@ class Tail:
             changed = self._follow(start, now, newest, whole)
         self._newest_since = True
         if whole:
-            self._whole_since = True
+            self._whole_since, self._overlap_seen = True, clock
             spent = (self._reader.statistics.database_ms - before) / 1000
             rest = min(spent / self._overlap_share, self._overlap.total_seconds() / 3, _HOT_LIMIT)
             self._overlap_due = clock + max(rest, spent / GREATEST_SHARE)
@@ -167,6 +178,7 @@ class Tail:
 
     def _look_at_older(self, first: datetime, last: datetime, rows: int, now: datetime, clock: float) -> bool:
         """Hours before the overlap."""
+        self._has_older = first < last
         if first >= last:
             self._rounds_wanted = self._again.rounds  # there are none
         changed = False

@@ -46,6 +46,8 @@ _FILLING_REST = 3.0
 _MOST_CHANGES = 3
 # Closed days that were not compared for so long are told of.
 _COMPARED = timedelta(minutes=15)
+# And that rows of the hot end were not; they are, within half of it, unless the log is slow or very much changes.
+_SEEN = timedelta(minutes=1)
 T = TypeVar("T")
 
 
@@ -95,7 +97,7 @@ class LogHub(HubThread):
     def report(self, query: ReportQuery) -> Report:
         """The exact answer, once the mirror holds the period."""
         from cost_top.monitor.log.month_end import MonthEnds
-        from cost_top.monitor.log.notes import compared_note, told
+        from cost_top.monitor.log.notes import compared_note, seen_note, told
 
         if self._month_ends is None:
             self._month_ends = MonthEnds()
@@ -107,9 +109,11 @@ class LogHub(HubThread):
             report = mirror.report(query, self._polled_at or now)
             assert self._source is not None
             compared = compared_note(mirror, query, now, now - _COMPARED)
+            seen = self.history.tail.seen
+            looked = None if seen is None else now - timedelta(seconds=clock() - seen)
             own, trust = told(mirror, query, report)
             notes = (*self._source.notes, *own, *month_ends.note(mirror, query, now),
-                     *compared, *self._stale_notes())  # fmt: skip
+                     *compared, *seen_note(mirror, query, looked, now - _SEEN), *self._stale_notes())  # fmt: skip
             return replace(report, notes=notes, trust=trust)
 
         return self._when_held(query, answer)

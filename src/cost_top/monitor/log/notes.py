@@ -38,6 +38,13 @@ def compared_note(mirror: Mirror, query: ReportQuery, now: datetime, since: date
             else f"closed days compared {local:%Y-%m-%d %H:%M}",)  # fmt: skip
 
 
+def seen_note(mirror: Mirror, query: ReportQuery, seen: datetime | None, since: datetime) -> tuple[str, ...]:
+    """When all rows that are followed one by one were last held against the log, if that was before `since`."""
+    if seen is None or seen >= since or naive(query.end) <= mirror.hot_start:
+        return ()
+    return (f"today's rows compared {seen.astimezone(query.zone):%H:%M:%S}",)
+
+
 def told(mirror: Mirror, query: ReportQuery, report: Report) -> tuple[tuple[str, ...], TrustSums]:
     """One line for each thing that makes a figure less than plain: unpriced, overlapping, cut off; the sums behind."""
     notes = []
