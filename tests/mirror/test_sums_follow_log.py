@@ -328,8 +328,8 @@ def test_a_tick_costs_what_came_and_its_figures_no_statement(
     minutes = tuple(followed.now.replace(second=0, microsecond=0) + timedelta(minutes=n) for n in range(-59, 2))
     hours = tuple(followed.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=n) for n in range(-30, 2))
 
-    def needs(end: datetime) -> list[Need]:
-        query = ReportQuery(start, end)
+    def needs(end: datetime, text: str = "") -> list[Need]:
+        query = ReportQuery(start, end, (), parse_filter(text))
         return [
             Need("total", query, open_end=True, trust=True),
             *(Need(lens, replace(query, group_by=(lens,)), open_end=True) for lens in LENSES),
@@ -337,10 +337,17 @@ def test_a_tick_costs_what_came_and_its_figures_no_statement(
             Need("until now", replace(query, start=hours[0]), edges=hours),
         ]
 
+    def told(seconds: int) -> list[Any]:
+        end = followed.now + timedelta(seconds=seconds)
+        asked = [mirror.reports(needs(end, text), FOREVER, followed.now, len(filters)) for text in filters]
+        return [replies["total"].report.totals for replies in asked]
+
+    filters = ("", "provider:openai", "prod -user:*", "model:gpt* status:>0", "user:*", "unpriced:yes")
+
     plain = {"provider": "openai", "model": "gpt-4o", "token": "k1", "tags": '["prod"]', "cost_pico_usd": 5}
     log.add(**plain, time_ms=int(followed.now.timestamp() * 1000))
     followed.run(4)
-    before = mirror.reports(needs(followed.now + timedelta(seconds=1)), FOREVER, followed.now)["total"].report
+    before = told(1)
     for _ in range(20):
         log.add(**plain, time_ms=int(followed.now.timestamp() * 1000) + draw.randrange(1000))
     asked = replace(followed.reader.statistics)
@@ -352,7 +359,8 @@ def test_a_tick_costs_what_came_and_its_figures_no_statement(
     assert followed.reader.statistics.queries - asked.queries <= 3
     assert followed.reader.statistics.rows_read - asked.rows_read <= 2 * (20 + 100)
     statements.clear()
-    after = mirror.reports(needs(followed.now + timedelta(seconds=2)), FOREVER, followed.now)["total"].report
-    assert after.totals.request_count == before.totals.request_count + 20
-    assert after.totals.total_cost == before.totals.total_cost + 100
+    after = told(2)
+    came = [after[n].request_count - before[n].request_count for n in range(len(filters))]
+    assert came == [20, 20, 20, 0, 0, 0]
+    assert [after[n].total_cost - before[n].total_cost for n in range(3)] == [100, 100, 100]
     assert statements == []

@@ -21,6 +21,8 @@ COLUMNS: tuple[str, ...] = tuple(
             "prompt_cache_savings", "input_tokens", "output_tokens", "cached_input_tokens",
             "cache_creation_input_tokens", "reasoning_tokens", "cache_hit", "counted", "status", "price_status",
             "reported_cost", "credential_type", "doubt", "latency_ms",
+            # What filters ask for as well.
+            "session", "prompt", "mode", "region", "streamed",
         )
     )
 )  # fmt: skip

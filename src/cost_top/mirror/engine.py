@@ -58,6 +58,7 @@ class Sums:
         self._lenses = Lenses(mirror.rollups)
         self._runs = Runs(mirror)
         mirror.rollups.are_few = lambda where, lenses: self._runs.needed(where, lenses) is not None
+        mirror.rollups.matching = mirror.matching.of
         self._timed_reports: Rested[Report] = Rested()
         # What was asked for last and is summed whole, and how many times sums had been dropped by then.
         self._summed: tuple[int, list[tuple[Need, list[Slice]]]] = (-1, [])
@@ -68,6 +69,7 @@ class Sums:
 
     def answers(self, needs: Sequence[Need], until: float, as_of: datetime) -> dict[str, Reply]:
         """A reply for each need. Builds what is missing until the monotonic clock passes `until`."""
+        self._lenses.filters = self._runs.filters = self.kept_filters
         self._follow_names({need.query.where for need in needs})
         for where in self._runs.follow(needs):
             self._mirror.rollups.forget_filter(where)

@@ -21,8 +21,9 @@ from cost_top.model.query import SUMMED_MEASURES, TOKENS, Measures, Report, Repo
 
 T = TypeVar("T")
 Key = tuple[str | None, ...]
-_MEMO_SIZE = 500
-_GROUPS_SIZE = 100
+# Results that are kept, of each filter looked at.
+_MEMO_SIZE = 80
+_GROUPS_SIZE = 24
 _ROWS_SIZE = 4000
 _LARGE = {"groups", "merged", "top", "known", "costs"}
 _ALL = 1_000_000_000
@@ -41,16 +42,17 @@ class Lenses:
         self._memo: OrderedDict[tuple[object, ...], object] = OrderedDict()
         self._rows: dict[tuple[str, str | None], tuple[tuple[Any, ...], ReportRow]] = {}
         self._groups: OrderedDict[tuple[object, ...], object] = OrderedDict()  # these are large
+        self.filters = 6
 
     def _remember(self, key: tuple[object, ...], compute: Callable[[], T]) -> T:
         """The result for sums that are known by their numbers: new sums have new numbers."""
-        memo, size = (self._groups, _GROUPS_SIZE) if key[0] in _LARGE else (self._memo, _MEMO_SIZE)
+        memo, most = (self._groups, _GROUPS_SIZE) if key[0] in _LARGE else (self._memo, _MEMO_SIZE)
         if key in memo:
             memo.move_to_end(key)
             return memo[key]  # type: ignore[return-value]
         value = compute()
         memo[key] = value
-        if len(memo) > size:
+        while len(memo) > most * self.filters:
             memo.popitem(last=False)
         return value
 
@@ -134,15 +136,16 @@ class Lenses:
         numbers = tuple(self._rollups.numbers(where, lens, slices))
         tabled = self._rollups.tabled(numbers)
         costs = self._remember(("costs", lens, tabled), lambda: self._rollups.tables.costs(lens, tabled))
-        added: dict[str | None, int] = {}
-        for group in self._rollups.held(lens, numbers):
-            added[group[0]] = added.get(group[0], 0) + group[3]
-        return self._remember(
-            ("beside", lens, numbers, self._rollups.version(numbers), keys),
-            lambda: tuple(
+
+        def told() -> tuple[ReportRow, ...]:
+            added: dict[str | None, int] = {}
+            for group in self._rollups.held(lens, numbers):
+                added[group[0]] = added.get(group[0], 0) + group[3]
+            return tuple(
                 ReportRow(key, Measures(total_cost=costs.get(key[0], 0) + added.get(key[0], 0))) for key in keys
-            ),
-        )
+            )
+
+        return self._remember(("beside", lens, numbers, self._rollups.version(numbers), keys), told)
 
     def stretches(
         self, where: Filter, slices: Sequence[Slice], edges: Sequence[datetime], *, by_provider: bool

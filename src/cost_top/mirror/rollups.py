@@ -16,10 +16,11 @@ import duckdb
 from cost_top.mirror.added import Added, SummedRow, additive, place, trust
 from cost_top.mirror.fact_sums import Found
 from cost_top.mirror.groups import Group, merge_groups
+from cost_top.mirror.matching import Matches
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
 from cost_top.mirror.rollup_tables import TRUST_LENS, RollupTables
-from cost_top.mirror.slices import Slice, are_contiguous, number_sql, same_missing
-from cost_top.mirror.where import condition
+from cost_top.mirror.slice_rows import SliceRows
+from cost_top.mirror.slices import Slice, same_missing
 from cost_top.model.filter import Filter
 
 _DAY = timedelta(days=1)
@@ -31,9 +32,12 @@ class Rollups:
     def __init__(self, connection: duckdb.DuckDBPyConnection, relation_of: Callable[[Sequence[Slice]], str]) -> None:
         """`relation_of` gives the SQL relation that holds the rows of slices."""
         self.tables = RollupTables(connection)
-        self._relation_of = relation_of
+        self._rows = SliceRows(relation_of)
         # Whether the groups of a filter's hours are few enough to stand beside the tables.
         self.are_few: Callable[[Filter, Sequence[str]], bool] = lambda _where, _lenses: False
+        # Tells whether a row matches a filter, where rows tell that: its sums follow them as those of no filter do.
+        self.matching: Callable[[Filter], Matches | None] = lambda _where: None
+        self._filters: dict[str, Filter] = {}  # by their text
         self._numbers = itertools.count(1)
         self.days_summed = 0  # rises when sums of whole days are made
         self._recent: list[str] = []
@@ -41,11 +45,11 @@ class Rollups:
         # By slice number: one row each, read so often that a statement would cost more than the sum.
         self._totals: dict[int, tuple[int, ...]] = {}
         self._trust: dict[int, tuple[int, ...]] = {}
-        # By slice number too: what came after the sums were made, without a filter. The tables do not hold it.
+        # By slice number too: what came after the sums were made. The tables do not hold it.
         self._added: dict[int, Added] = {}
         self.dropped = 0  # rises when sums are dropped
         self._loose: set[int] = set()  # of these everything is there, or in `_frozen`
-        self._frozen: dict[int, dict[str, list[Group]]] = {}  # groups of a filter by lens, which nothing is added to
+        self._frozen: dict[int, dict[str, list[Group]]] = {}  # groups of a filter by lens that no row is added to
 
     def missing(self, where: Filter, lenses: Iterable[str], slices: Iterable[Slice]) -> list[Slice]:
         """The slices that some lens has no sums for, newest first."""
@@ -55,13 +59,13 @@ class Rollups:
 
     def build(self, where: Filter, lenses: Sequence[str], slices: Sequence[Slice]) -> None:
         """Compute what is missing for these slices in one pass over their rows (two with tags)."""
-        text = str(where)
+        text = self._text(where)
         for wanted, parts in same_missing({lens: self._known.setdefault((text, lens), {}) for lens in lenses}, slices):
             numbered = {part: next(self._numbers) for part in parts}
             if not parts[0].is_whole:
-                self._compute_beside(where, wanted, numbered, *self._cut_source(where, numbered))
+                self._compute_beside(where, wanted, numbered, *self._rows.cut(where, numbered))
             elif where and parts[0].end - parts[0].start < _DAY and self.are_few(where, wanted):
-                self._compute_beside(where, wanted, numbered, *self._source(where, numbered))
+                self._compute_beside(where, wanted, numbered, *self._rows.whole(where, numbered))
             else:
                 self._compute(where, wanted, numbered)
             for lens in wanted:
@@ -70,7 +74,7 @@ class Rollups:
 
     def hold(self, where: Filter, lenses: Iterable[str], found: Mapping[Slice, Found]) -> None:
         """Take over the sums of a filter's slices that were made of integer rows."""
-        lenses = tuple(lenses)
+        lenses, text = tuple(lenses), self._text(where)
         for part, one in found.items():
             number = next(self._numbers)
             self._totals[number], self._frozen[number] = one.totals, one.groups
@@ -78,20 +82,15 @@ class Rollups:
             if TRUST_LENS in lenses:
                 self._trust[number] = one.trust
             for lens in lenses:
-                self._known.setdefault((str(where), lens), {})[part] = number
+                self._known.setdefault((text, lens), {})[part] = number
 
-    def _source(self, where: Filter, numbered: dict[Slice, int]) -> tuple[str, list[object]]:
-        """A SELECT of the rows of slices of one length, with the number of each, and its parameters."""
-        sql, parameters = condition(where)
-        rows = self._relation_of(tuple(numbered))
-        given = [min(part.start for part in numbered), max(part.end for part in numbered), *parameters]
-        source = f"SELECT *, {number_sql(numbered)} AS slice FROM {rows} WHERE time >= ? AND time < ? AND {sql}"
-        if not are_contiguous(numbered):
-            source = f"SELECT * FROM ({source}) WHERE slice IS NOT NULL"
-        return source, given
+    def _text(self, where: Filter) -> str:
+        text = str(where)
+        self._filters[text] = where
+        return text
 
     def _compute(self, where: Filter, lenses: Sequence[str], numbered: dict[Slice, int]) -> None:
-        source, given = self._source(where, numbered)
+        source, given = self._rows.whole(where, numbered)
         if grouped := _grouped(lenses):
             self._totals.update(self.tables.fill(grouped, source, given))
         if "tag" in lenses:
@@ -99,22 +98,11 @@ class Rollups:
         if TRUST_LENS in lenses:
             self._trust.update(self.tables.trust(source, given))
 
-    def _cut_source(self, where: Filter, numbered: dict[Slice, int]) -> tuple[str, list[object]]:
-        """As `_source`, of cut edges of windows, which last for a minute."""
-        sql, parameters = condition(where)
-        parts = [
-            (f"SELECT *, {number} AS slice FROM {self._relation_of((part,))} WHERE time >= ? AND time < ? AND {sql}",
-             [part.start, part.end, *parameters])
-            for part, number in numbered.items()
-        ]  # fmt: skip
-        source = " UNION ALL BY NAME ".join(select for select, _ in parts)
-        return source, [value for _, values in parts for value in values]
-
     def _compute_beside(
         self, where: Filter, lenses: Sequence[str], numbered: dict[Slice, int], source: str, given: list[object]
     ) -> None:
-        """Sums that stand beside the tables, not in them: of a filter as they are, else so that rows add to them."""
-        frozen = bool(where)
+        """Sums that stand beside the tables, not in them, so that rows add to them; as they are where rows cannot."""
+        frozen = bool(where) and self.matching(where) is None
         for number in numbered.values():
             self._loose.add(number)
             if frozen:
@@ -216,10 +204,25 @@ class Rollups:
         return [(key, second, newest, *sums) for each in found for key, second, newest, sums in each.of(lens)]
 
     def change(self, gone: Sequence[SummedRow], come: Sequence[SummedRow]) -> None:
-        """Follow rows that came, and rows that were others before: what has no filter is added up, the rest dropped.
+        """Follow rows that came, and rows that were others before: what they match is added up, or else dropped.
 
         Where a row left its groups or its time, sums are made anew: what it was the newest of, it no longer tells.
         """
+        lenses_of: dict[str, list[str]] = {}
+        for text, lens in self._known:
+            lenses_of.setdefault(text, []).append(lens)
+        for text, lenses in lenses_of.items():
+            matches = self.matching(self._filters[text]) if text else None
+            if matches is not None:
+                self._follow(text, lenses, list(filter(matches, gone)), list(filter(matches, come)))
+            elif text:
+                self._forget_times(text, lenses, {row.time for row in (*gone, *come)})
+            else:
+                self._follow(text, lenses, gone, come)
+
+    def _follow(
+        self, text: str, lenses: Sequence[str], gone: Sequence[SummedRow], come: Sequence[SummedRow]
+    ) -> None:  # fmt: skip
         before: dict[tuple[Any, ...], list[SummedRow]] = {}
         for row in gone:
             before.setdefault(place(row), []).append(row)
@@ -227,21 +230,31 @@ class Rollups:
         for row in come:
             same = before.get(place(row)) if before else None
             pairs.append((same.pop() if same else None, row))
-        moved = {row.time for rows in before.values() for row in rows}
-        times = sorted(moved.union(row.time for row in come))
-        if not times:
+        self._forget_times(text, lenses, {row.time for rows in before.values() for row in rows})
+        if not pairs:
             return
-        first, last = times[0], times[-1]
+        first, last = min(row.time for row in come), max(row.time for row in come)
         summed: dict[int, tuple[Slice, list[str]]] = {}
-        for (text, lens), known in self._known.items():
-            for part in [part for part in known if part.start <= last and part.end > first]:
-                dropped = times if text else moved
-                if any(part.start <= time < part.end for time in dropped):
-                    self._drop(lens, [known.pop(part)])
-                elif not text:
-                    summed.setdefault(known[part], (part, []))[1].append(lens)
+        for lens in lenses:
+            for part, number in self._known[text, lens].items():
+                if part.start <= last and part.end > first:
+                    summed.setdefault(number, (part, []))[1].append(lens)
+        if not self._frozen.keys().isdisjoint(summed):
+            self._forget_times(text, lenses, {row.time for row in come})
+            return
         for old, row in pairs:
             self._add(summed, old, row)
+
+    def _forget_times(self, text: str, lenses: Iterable[str], times: set[datetime]) -> None:
+        """Drop the sums of a filter's slices in which one of these times lies."""
+        if not times:
+            return
+        first, last = min(times), max(times)
+
+        def touches(part: Slice) -> bool:
+            return part.start <= last and part.end > first and any(part.start <= time < part.end for time in times)
+
+        self._drop(((text, lens), [*filter(touches, self._known[text, lens])]) for lens in lenses)
 
     def _add(self, summed: dict[int, tuple[Slice, list[str]]], old: SummedRow | None, row: SummedRow) -> None:
         values, trusted = additive(row), trust(row)
@@ -268,9 +281,10 @@ class Rollups:
 
     def forget(self, touches: Callable[[Slice], bool], of: Container[int] | None = None) -> None:
         """Drop the sums of slices whose rows changed; with `of`, only of slices with these numbers."""
-        for (_, lens), known in self._known.items():
-            gone = [part for part, number in known.items() if (of is None or number in of) and touches(part)]
-            self._drop(lens, [known.pop(part) for part in gone])
+        self._drop(
+            (key, [part for part, number in known.items() if (of is None or number in of) and touches(part)])
+            for key, known in self._known.items()
+        )
 
     def forget_edges(self, used: set[Slice], hot_start: datetime) -> None:
         """Drop the cut edges of windows that have moved on; of days that closed before `hot_start` their hours too."""
@@ -295,20 +309,30 @@ class Rollups:
         self._forget_filters(str(where).__eq__)
 
     def _forget_filters(self, is_gone: Callable[[str], bool]) -> None:
-        for key in [key for key in self._known if is_gone(key[0])]:
-            self._drop(key[1], list(self._known.pop(key).values()))
+        gone = [key for key in self._known if is_gone(key[0])]
+        self._drop((key, list(self._known[key])) for key in gone)
+        for key in gone:
+            del self._known[key]
+            self._filters.pop(key[0], None)
 
-    def _drop(self, lens: str, numbers: Sequence[int]) -> None:
-        if not numbers:
+    def _drop(self, gone: Iterable[tuple[tuple[str, str], Sequence[Slice]]]) -> None:
+        """Drop the sums of slices by filter and lens."""
+        dropped: set[int] = set()
+        for key, parts in gone:
+            if not parts:
+                continue
+            numbers = [self._known[key].pop(part) for part in parts]
+            dropped.update(numbers)
+            self.dropped += 1
+            if key[1] == TRUST_LENS:
+                for number in numbers:
+                    self._trust.pop(number, None)
+            elif tabled := self.tabled(numbers):
+                self.tables.delete(key[1], tabled)
+        if not dropped:
             return
-        self.dropped += 1
-        if lens == TRUST_LENS:
-            for number in numbers:
-                self._trust.pop(number, None)
-        elif tabled := self.tabled(numbers):
-            self.tables.delete(lens, tabled)
         held = {number for known in self._known.values() for number in known.values()}
-        for number in set(numbers) - held:
+        for number in dropped - held:
             self._totals.pop(number, None)
             self._added.pop(number, None)
             self._frozen.pop(number, None)

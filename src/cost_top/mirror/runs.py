@@ -29,7 +29,7 @@ _DAYS_AT_ONCE = 8
 _MOST_EDGES = 24  # of one filter
 # Groups of a lens with more values are kept in tables.
 _FEW_VALUES = 2000
-_REMEMBERED = 200
+_REMEMBERED = 40  # periods of each filter looked at
 _DAILY = 96
 
 
@@ -43,6 +43,7 @@ class Runs:
         self._grains: dict[Filter, int] = {}  # quarters of an hour that are summed together, by provider
         self._joined: dict[tuple[int, Filter, frozenset[str]], tuple[list[Slice], list[Slice]]] = {}
         self._version = -1
+        self.filters = 6  # that are looked at
 
     def follow(self, needs: Iterable[Need]) -> list[Filter]:
         """Cut where these needs are cut; the filters whose sums so far are cut otherwise."""
@@ -59,7 +60,7 @@ class Runs:
                 continue
             if where in self._edges:
                 changed.append(where)
-            if len(self._edges) > _REMEMBERED:
+            if len(self._edges) > _REMEMBERED * self.filters:
                 del self._edges[next(iter(self._edges))]
             self._edges[where] = known | edges if len(known | edges) <= _MOST_EDGES else edges
             self._grains[where] = finest
@@ -92,7 +93,7 @@ class Runs:
             self._joined.clear()
         key = id(slices), where, needed
         if key not in self._joined:
-            if len(self._joined) > _REMEMBERED:
+            if len(self._joined) > _REMEMBERED * self.filters:
                 self._joined.clear()
             self._joined[key] = slices, self._join(where, slices, needed)
         return self._joined[key][1]

@@ -14,6 +14,7 @@ from cost_top.mirror.facts import Facts
 from cost_top.mirror.features import features, keep_features
 from cost_top.mirror.hot import Hot, Upserted
 from cost_top.mirror.kept_sums import keep, take_over
+from cost_top.mirror.matching import Matching
 from cost_top.mirror.minutes import Minutes
 from cost_top.mirror.report import answer, naive
 from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS
@@ -60,12 +61,13 @@ class Mirror:
         self.is_begun = False  # the log has been looked at: `oldest` is known
         self.oldest: datetime | None = None  # time (naive UTC) of the log's first row, None of an empty log
         self.log_newest: datetime | None = None  # time (UTC) of the log's last row when it was first looked at
+        self.matching = Matching(self.database.connection, self.database.names)
         self._summed = Sums(self)
         self._sums_kept: dict[date, frozenset[str]] = {}  # the lenses of days whose sums are on disk
         self._looked_at = -1  # so many times days were summed when none was left to keep
         self._hour: datetime | None = None  # of the newest row
         self.rows = Rows(self)
-        self.minutes = Minutes(self.rows.minutes)
+        self.minutes = Minutes(self.rows.minutes, self.matching.of)
         self._slices: dict[tuple[datetime, datetime | None, datetime, datetime], list[Slice]] = {}
 
     def close(self) -> None:
@@ -262,7 +264,7 @@ class Mirror:
 
         `filters` is how many are looked at beside one another: their sums are kept.
         """
-        self._summed.kept_filters = _KEPT_FILTERS + filters
+        self._summed.kept_filters = self.minutes.most = _KEPT_FILTERS + filters
         return self._summed.answers(needs, until, as_of)
 
     def forget_all_but(self, needs: Sequence[Need]) -> None:

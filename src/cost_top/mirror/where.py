@@ -29,7 +29,7 @@ _YES = {
     "zero_cost": f"{UNPRICED} AND reported_cost = 0",
     "late": "late",
 }
-_NUMBER_COLUMNS = {"latency": "latency_ms"}
+NUMBER_COLUMNS = {"latency": "latency_ms"}
 # Makes the test of a column.
 _Test = Callable[[str], tuple[str, list[object]]]
 
@@ -58,22 +58,23 @@ def _term(term: Term, carried: bool) -> tuple[str, list[object]]:
         return _word(term.values[0], carried)
     kind = FILTER_FIELDS[term.field]
     if term.field == "token_name":
-        pairs = [_key_name(partial(_any_text, term.values), carried)]
+        pairs = [_key_name(partial(any_text, term.values), carried)]
     elif term.field in NAMED and (values := [value for value in term.values if value != "*"]):
         pairs = [_by_id_or_name(term.field, values)]
         pairs += [_text(f'"{term.field}"', "*")] * (len(values) < len(term.values))
     elif kind == TEXT:
         pairs = [_named(term.field, value) for value in term.values]
     elif kind in (NUMBER, MONEY):
-        column = _NUMBER_COLUMNS.get(term.field, term.field)
-        pairs = [(f"{column} {term.operator} ?", [_number(kind, value)]) for value in term.values]
+        column = NUMBER_COLUMNS.get(term.field, term.field)
+        pairs = [(f"{column} {term.operator} ?", [number_of(kind, value)]) for value in term.values]
     else:
         test = f"coalesce({_YES[term.field]}, FALSE)"
         pairs = [(test if term.values[0] == "yes" else f"NOT {test}", [])]
     return "(" + " OR ".join(sql for sql, _ in pairs) + ")", [value for _, values in pairs for value in values]
 
 
-def _number(kind: str, value: str) -> object:
+def number_of(kind: str, value: str) -> int | Decimal:
+    """A term's number as the mirror's columns have it."""
     return pico(value) if kind == MONEY else Decimal(value)
 
 
@@ -99,14 +100,15 @@ def _key_name(test: _Test, carried: bool) -> tuple[str, list[object]]:
 
 def _by_id_or_name(field: str, values: Sequence[str]) -> tuple[str, list[object]]:
     """Any of the values. The names are looked up once for all of them: each look-up is a join of its own."""
-    by_id, ids = _any_text(values, f'"{field}"')
-    by_name, names = _any_text(values, "name")
-    by_label, labels = _any_text(values, "label")
+    by_id, ids = any_text(values, f'"{field}"')
+    by_name, names = any_text(values, "name")
+    by_label, labels = any_text(values, "label")
     called = f"SELECT id FROM {TABLE} WHERE field = '{field}' AND ({by_name} OR {by_label})"
     return f'({by_id} OR "{field}" IN ({called}))', [*ids, *names, *labels]
 
 
-def _any_text(values: Sequence[str], column: str) -> tuple[str, list[object]]:
+def any_text(values: Sequence[str], column: str) -> tuple[str, list[object]]:
+    """The condition that a column is one of some values, or like one."""
     tests = [_text(column, value) for value in values]
     return f"({' OR '.join(sql for sql, _ in tests)})", [value for _, some in tests for value in some]
 
@@ -129,18 +131,19 @@ def _tag(value: str) -> tuple[str, list[object]]:
     return "len(list_filter(tags, lambda tag: tag LIKE ? ESCAPE '\\')) > 0", [text]
 
 
-def _word(value: str, carried: bool) -> tuple[str, list[object]]:
-    text, is_pattern = pattern(value)
+def contains(word: str) -> _Test:
+    """The condition that a column holds a word."""
+    text, is_pattern = pattern(word)
     if not is_pattern:
         text = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    like = f"%{text}%"
+    return lambda column: (f"{column} ILIKE ? ESCAPE '\\'", [f"%{text}%"])
 
-    def contains(column: str) -> tuple[str, list[object]]:
-        return f"{column} ILIKE ? ESCAPE '\\'", [like]
 
-    by_name, values = _key_name(contains, carried)
-    tests = [contains(f'"{name}"')[0] for name in SEARCHED if name != "token_name"]
+def _word(value: str, carried: bool) -> tuple[str, list[object]]:
+    holds = contains(value)
+    by_name, values = _key_name(holds, carried)
+    tests = [holds(f'"{name}"')[0] for name in SEARCHED if name != "token_name"]
     called = f"SELECT id FROM {TABLE} WHERE name ILIKE ? ESCAPE '\\' AND field"
     tests += [f"\"{name}\" IN ({called} = '{name}')" for name in NAMED]
     tests.append("len(list_filter(tags, lambda tag: tag ILIKE ? ESCAPE '\\')) > 0")
-    return f"({' OR '.join([*tests, by_name])})", [like] * (len(tests) + len(values))
+    return f"({' OR '.join([*tests, by_name])})", values[:1] * (len(tests) + len(values))

@@ -8,7 +8,7 @@ The same field twice means both, which is useful for tags.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 
 from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE
@@ -67,9 +67,13 @@ class Filter:
     """A conjunction of terms; empty matches everything."""
 
     terms: tuple[Term, ...] = ()
+    _text: str = field(init=False, repr=False, compare=False)  # asked for many times in every tick
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_text", " ".join(map(str, self.terms)))
 
     def __str__(self) -> str:
-        return " ".join(str(term) for term in self.terms)
+        return self._text
 
     def __bool__(self) -> bool:
         return bool(self.terms)
@@ -218,14 +222,14 @@ def _of_a_log(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _without_key(name: str | None, value: str) -> tuple[str, ...]:
     """A term's value as logs show it, so that a raw key finds its rows and stands on no screen."""
-    pieces = _pieces(value)
-    if not any(piece and has_key(piece) for piece in pieces):
+    parts = pieces(value)
+    if not any(part and has_key(part) for part in parts):
         return (value,)
-    if None in pieces:
+    if None in parts:
         raise UserError(
             "filter: a part of a key finds nothing: a log's keys are shown by their hash; write the whole key"
         )
-    public, digest = public_text("".join(piece or "" for piece in pieces)), key_forms(pieces[0] or "")[-1]
+    public, digest = public_text("".join(part or "" for part in parts)), key_forms(parts[0] or "")[-1]
     if name == "token":
         return (_escape(public), digest)
     # A word is found in the public form and in a SHA-256 alike.
@@ -254,22 +258,22 @@ def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace("*", "\\*")
 
 
-def _pieces(value: str) -> list[str | None]:
+def pieces(value: str) -> list[str | None]:
     """A term's value as literal texts with None for each wildcard between them."""
-    pieces: list[str | None] = []
+    found: list[str | None] = []
     literal: list[str] = []
     characters = iter(value)
     for character in characters:
         if character != "*":
             literal.append(next(characters, character) if character == "\\" else character)
             continue
-        pieces += ["".join(literal), None]
+        found += ["".join(literal), None]
         literal.clear()
-    return [piece for piece in (*pieces, "".join(literal)) if piece != ""]
+    return [piece for piece in (*found, "".join(literal)) if piece != ""]
 
 
 def _quote(value: str) -> str:
-    return "".join("*" if piece is None else _quote_literal(piece) for piece in _pieces(value))
+    return "".join("*" if piece is None else _quote_literal(piece) for piece in pieces(value))
 
 
 def _quote_literal(text: str) -> str:
@@ -284,7 +288,7 @@ def pattern(value: str) -> tuple[str, bool]:
     >>> pattern("gpt-4o*"), pattern("100%\\*")
     (('gpt-4o%', True), ('100%*', False))
     """
-    pieces = _pieces(value)
-    if None not in pieces:
-        return "".join(piece or "" for piece in pieces), False
-    return "".join("%" if piece is None else re.sub(r"([%_\\])", r"\\\1", piece) for piece in pieces), True
+    parts = pieces(value)
+    if None not in parts:
+        return "".join(part or "" for part in parts), False
+    return "".join("%" if part is None else re.sub(r"([%_\\])", r"\\\1", part) for part in parts), True
