@@ -136,6 +136,25 @@ def test_integers_say_what_rows_say(integers: Mirror, rows: Mirror, text: str) -
     assert rows.facts.asked == 0
 
 
+def test_an_edge_that_goes_on_with_the_clock_is_summed_once_for_many_minutes(integers: Mirror, rows: Mirror) -> None:
+    where, asked = parse_filter("tag:prod -user:u3"), []
+    first = (NOW - timedelta(days=2)).replace(hour=10, minute=7)
+    for minute in range(12):
+        start = first + timedelta(minutes=minute)
+        needs = [
+            Need("total", ReportQuery(start, NOW, (), where), open_end=True, trust=True),
+            Need("token", ReportQuery(start, NOW, ("token",), where), open_end=True),
+            Need("before", ReportQuery(start - timedelta(days=1), start, (), where), comparison=True),
+        ]
+        before = integers.facts.asked
+        assert integers.reports(needs, float("inf"), NOW) == rows.reports(needs, float("inf"), NOW)
+        integers.forget_all_but(needs)
+        asked.append(integers.facts.asked - before)
+    # Once whole, then cut into minutes; where a quarter of an hour is over, and where the next is cut.
+    assert [minute for minute, times in enumerate(asked) if times] == [0, 1, 8, 9]
+    assert sum(asked) <= 10
+
+
 def test_times_that_no_screen_asked_for_come_from_the_rows(log: NativeLog, folder: Path, rows: Mirror) -> None:
     total = ReportQuery(NOW - timedelta(days=3, hours=4), NOW, (), parse_filter("provider:openai -user:u2"))
     for mirror in opened(log, folder):

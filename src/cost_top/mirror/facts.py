@@ -21,7 +21,7 @@ from cost_top.mirror.fact_sums import Found, Question
 from cost_top.mirror.fact_values import NUMBERS, FactValues, units_of
 from cost_top.mirror.names import Names
 from cost_top.mirror.schema import quoted
-from cost_top.mirror.slices import Slice, are_contiguous, number_sql
+from cost_top.mirror.slices import Slice, in_a_row, number_sql
 from cost_top.model.filter import Filter
 
 _DAY = timedelta(days=1)
@@ -200,20 +200,17 @@ class Facts:
 
 
 def _cuts(day: ClosedDay, parts: Mapping[Slice, int]) -> Iterator[tuple[str, str]]:
-    """SQL of the number of a slice's rows in a day, and of the condition on them; hours in a row are taken together."""
-    hours: dict[Slice, int] = {}
+    """SQL of the number of a slice's rows in a day, and of the condition on them.
+
+    Parts of the day that have one length and follow one another are taken together.
+    """
+    by_length: dict[timedelta, dict[Slice, int]] = {}
     for part, number in parts.items():
         if part.start < day.start + _DAY and part.end > day.start:
-            if part.is_whole and part.end - part.start < _DAY:
-                hours[part] = number
-            else:
-                yield str(number), _within(day, part.start, part.end)
-    if are_contiguous(hours):
-        hours, rest = {}, hours
-        if rest:
-            yield number_sql(rest), _within(day, min(rest).start, max(rest).end)
-    for part, number in hours.items():
-        yield str(number), _within(day, part.start, part.end)
+            by_length.setdefault(part.end - part.start, {})[part] = number
+    for length, alike in by_length.items():
+        for group in in_a_row(alike) if length < _DAY else [[part] for part in alike]:
+            yield number_sql({part: alike[part] for part in group}), _within(day, group[0].start, group[-1].end)
 
 
 def _within(day: ClosedDay, start: datetime, end: datetime) -> str:

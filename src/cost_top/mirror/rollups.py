@@ -20,7 +20,7 @@ from cost_top.mirror.matching import Matches
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
 from cost_top.mirror.rollup_tables import TRUST_LENS, RollupTables
 from cost_top.mirror.slice_rows import SliceRows
-from cost_top.mirror.slices import Slice, same_missing
+from cost_top.mirror.slices import Slice, is_minute, quarter_start, same_missing
 from cost_top.model.filter import Filter
 
 _DAY = timedelta(days=1)
@@ -48,6 +48,10 @@ class Rollups:
         # By slice number too: what came after the sums were made. The tables do not hold it.
         self._added: dict[int, Added] = {}
         self.dropped = 0  # rises when sums are dropped
+        # When what stands behind a filter's sums, by its text, changed last: of those not named here, at the latest.
+        self._changed: dict[str, int] = {}
+        self._changed_last = 0
+        self._changes = itertools.count(1)
         self._loose: set[int] = set()  # of these everything is there, or in `_frozen`
         self._frozen: dict[int, dict[str, list[Group]]] = {}  # groups of a filter by lens that no row is added to
 
@@ -195,6 +199,10 @@ class Rollups:
         """Rises with everything that is added to slices of these numbers."""
         return sum(self._added[number].version for number in numbers if number in self._added)
 
+    def changed(self, where: Filter) -> int:
+        """Another number when rows came or changed that a filter matches, or sums of it were dropped."""
+        return self._changed.get(str(where), self._changed_last)
+
     def added(self, lens: str, numbers: Iterable[int]) -> list[tuple[Any, ...]]:
         """Groups `(key, second, newest, *additive measures)` of what was added to slices, as `groups` gives them.
 
@@ -213,12 +221,14 @@ class Rollups:
             lenses_of.setdefault(text, []).append(lens)
         for text, lenses in lenses_of.items():
             matches = self.matching(self._filters[text]) if text else None
-            if matches is not None:
-                self._follow(text, lenses, list(filter(matches, gone)), list(filter(matches, come)))
-            elif text:
+            if text and matches is None:
+                self._changed[text] = next(self._changes)
                 self._forget_times(text, lenses, {row.time for row in (*gone, *come)})
-            else:
-                self._follow(text, lenses, gone, come)
+                continue
+            matched = [rows if matches is None else [*filter(matches, rows)] for rows in (gone, come)]
+            if any(matched):
+                self._changed[text] = next(self._changes)
+                self._follow(text, lenses, *matched)
 
     def _follow(
         self, text: str, lenses: Sequence[str], gone: Sequence[SummedRow], come: Sequence[SummedRow]
@@ -288,13 +298,16 @@ class Rollups:
 
     def forget_edges(self, used: set[Slice], hot_start: datetime) -> None:
         """Drop the cut edges of windows that have moved on; of days that closed before `hot_start` their hours too."""
+        moving, changed = {quarter_start(part) for part in used if is_minute(part)}, dict(self._changed)
         self.forget(
             lambda part: (
                 part not in used
+                and not (is_minute(part) and quarter_start(part) in moving)
                 and part.end - part.start <= _DAY
                 and (not part.is_whole or (part.start < hot_start and part.end - part.start < _DAY))
             )
         )
+        self._changed = changed  # what is used is there
 
     def keep_recent(self, where: Filter, kept: int = 6) -> None:
         """Note that a filter is looked at; drop the sums of those looked at longest ago (never of the empty one)."""
@@ -314,6 +327,8 @@ class Rollups:
         for key in gone:
             del self._known[key]
             self._filters.pop(key[0], None)
+            self._changed.pop(key[0], None)
+            self._changed_last = next(self._changes)
 
     def _drop(self, gone: Iterable[tuple[tuple[str, str], Sequence[Slice]]]) -> None:
         """Drop the sums of slices by filter and lens."""
@@ -324,6 +339,7 @@ class Rollups:
             numbers = [self._known[key].pop(part) for part in parts]
             dropped.update(numbers)
             self.dropped += 1
+            self._changed[key[0]] = next(self._changes)
             if key[1] == TRUST_LENS:
                 for number in numbers:
                     self._trust.pop(number, None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cost_top.mirror.fact_sums import Question
 from cost_top.mirror.fact_values import unit_of_lens, units_of
 from cost_top.mirror.report import naive
-from cost_top.mirror.slices import Slice
+from cost_top.mirror.slices import Slice, finely, is_minute, until_quarter
 from cost_top.model.engine import Need
 from cost_top.model.filter import Filter
 from cost_top.model.query import TIME_DIMENSIONS
@@ -43,6 +43,8 @@ class Runs:
         self._grains: dict[Filter, int] = {}  # quarters of an hour that are summed together, by provider
         self._joined: dict[tuple[int, Filter, frozenset[str]], tuple[list[Slice], list[Slice]]] = {}
         self._version = -1
+        self._held: dict[frozenset[str], dict[date, ClosedDay]] = {}  # days held as integers of these units
+        self._cut: dict[Filter, dict[datetime, Slice]] = {}  # how an hour was cut first
         self.filters = 6  # that are looked at
 
     def follow(self, needs: Iterable[Need]) -> list[Filter]:
@@ -87,10 +89,8 @@ class Runs:
         return units | of_filter
 
     def join(self, where: Filter, slices: list[Slice], needed: frozenset[str]) -> list[Slice]:
-        """Slices with days that are held as integers put together."""
-        if self._version != self._mirror.facts.version:
-            self._version = self._mirror.facts.version
-            self._joined.clear()
+        """Slices with days that are held as integers put together, and hours that are cut every minute cut finely."""
+        self._follow_days()
         key = id(slices), where, needed
         if key not in self._joined:
             if len(self._joined) > _REMEMBERED * self.filters:
@@ -110,19 +110,49 @@ class Runs:
                 and self.days(before, needed) and self.days(part, needed)
             ):  # fmt: skip
                 found[-1] = Slice(before.start, part.end)
+            elif not part.is_whole and self._moves(where, part) and self.days(part, needed):
+                found += finely(part)
             else:
                 found.append(part)
         return found
 
+    def _moves(self, where: Filter, part: Slice) -> bool:
+        """Whether a filter's hour is cut at another minute than before: an edge that goes on with the clock."""
+        cut = self._cut.setdefault(where, {})
+        hour = part.start.replace(minute=0, second=0, microsecond=0)
+        if len(cut) > _MOST_EDGES and hour not in cut:
+            cut.clear()
+        while len(self._cut) > _REMEMBERED * self.filters:
+            del self._cut[next(iter(self._cut))]
+        return cut.setdefault(hour, part) != part
+
+    def _follow_days(self) -> None:
+        if self._version != self._mirror.facts.version:
+            self._version = self._mirror.facts.version
+            self._joined.clear()
+            self._held.clear()
+
+    def _days_of(self, needed: frozenset[str]) -> dict[date, ClosedDay]:
+        self._follow_days()
+        if needed not in self._held:
+            facts, closed = self._mirror.facts, self._mirror.closed
+            self._held[needed] = {
+                day: closed[day] for day in facts.held if day in closed and facts.has(closed[day], needed)
+            }
+        return self._held[needed]
+
     def build(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: float) -> bool:
         """Sum what of a filter's slices is held as integers, newest first; False when `until` has passed."""
         rollups, facts = self._mirror.rollups, self._mirror.facts
+        if not where:
+            return True
+        wanted = self._with_next(where, wanted)
         together: dict[tuple[str, ...], dict[Slice, list[ClosedDay]]] = {}
         # Cut days are summed in one go, for every lens that one of them is wanted for: planning costs more than they.
         of_cut = dict.fromkeys(lens for piece, named in wanted.items() if _is_cut(piece) for lens in named)
-        for piece, named in wanted.items() if where else ():
+        for piece, named in wanted.items():
             lenses, every = (
-                tuple(lens for lens in lenses if rollups.missing(where, (lens,), (piece,)))
+                tuple(lens for lens in lenses if rollups.number(where, lens, piece) is None)
                 for lenses in (named, of_cut)
             )
             for asked in (every, lenses) if lenses and _is_cut(piece) else (lenses,):
@@ -141,16 +171,26 @@ class Runs:
                     return False
         return True
 
+    def _with_next(
+        self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]]
+    ) -> dict[Slice, Mapping[str, None]]:  # fmt: skip
+        """With the minutes that an edge which goes on with the clock comes to next, where one is to be summed."""
+        every = dict(wanted)
+        for piece, named in wanted.items():
+            if is_minute(piece) and any(self._mirror.rollups.number(where, lens, piece) is None for lens in named):
+                for following in until_quarter(piece):
+                    every.setdefault(following, named)
+        return every
+
     def days(self, part: Slice, needed: frozenset[str]) -> list[ClosedDay]:
         """The closed days that a slice lies in, where all are held as integers; none otherwise."""
-        mirror = self._mirror
         days: list[ClosedDay] = []
-        if part.start >= mirror.hot_start:
+        if part.start >= self._mirror.hot_start:
             return days
-        start = part.start.date()
+        held, start = self._days_of(needed), part.start.date()
         while _midnight(start) < part.end:
-            day = mirror.closed.get(start)
-            if day is None or not mirror.facts.has(day, needed):
+            day = held.get(start)
+            if day is None:
                 return []
             days.append(day)
             start += _DAY

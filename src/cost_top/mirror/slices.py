@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-_HOUR = timedelta(hours=1)
+_HOUR, _QUARTER, _MINUTE = timedelta(hours=1), timedelta(minutes=15), timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -37,6 +37,44 @@ def hours_of(start: datetime, end: datetime) -> Iterator[Slice]:
         following = start.replace(minute=0, second=0, microsecond=0) + _HOUR
         yield Slice(start, min(following, end))
         start = following
+
+
+def finely(part: Slice) -> Iterator[Slice]:
+    """A part of an hour as its quarters and, where one is cut, whole minutes: of another cut most are the same."""
+    start = part.start
+    while start < part.end:
+        quarter = quarter_start(Slice(start, start))
+        minute = start.replace(second=0, microsecond=0)
+        end = quarter + _QUARTER if start == quarter and part.end >= quarter + _QUARTER else minute + _MINUTE
+        yield Slice(start, min(end, part.end))
+        start = end
+
+
+def until_quarter(minute: Slice) -> list[Slice]:
+    """A minute and those after it in its quarter of an hour."""
+    return [Slice(minute.start + number * _MINUTE, minute.end + number * _MINUTE)
+            for number in range(15 - minute.start.minute % 15)]  # fmt: skip
+
+
+def is_minute(part: Slice) -> bool:
+    """Whether it is a whole minute."""
+    return part.end - part.start == _MINUTE and not part.start.second and not part.start.microsecond
+
+
+def quarter_start(part: Slice) -> datetime:
+    """When the quarter of an hour began that a stretch begins in."""
+    return part.start.replace(minute=part.start.minute // 15 * 15, second=0, microsecond=0)
+
+
+def in_a_row(parts: Iterable[Slice]) -> list[list[Slice]]:
+    """Stretches of one length in groups of which each begins where the one before it ends."""
+    groups: list[list[Slice]] = []
+    for part in sorted(parts):
+        if groups and groups[-1][-1].end == part.start:
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return groups
 
 
 def are_contiguous(parts: Iterable[Slice]) -> bool:

@@ -69,6 +69,7 @@ class Mirror:
         self.rows = Rows(self)
         self.minutes = Minutes(self.rows.minutes, self.matching.of)
         self._slices: dict[tuple[datetime, datetime | None, datetime, datetime], list[Slice]] = {}
+        self._changes = 0  # rises when other days are held, or rows changed otherwise than one by one
 
     def close(self) -> None:
         """Free the memory."""
@@ -109,7 +110,7 @@ class Mirror:
         self.closed[day.day] = day
         self._facts_due = True
         self._sums_kept.pop(day.day, None)
-        self._slices.clear()
+        self._forget_slices()
         self.minutes.forget()
         self.has_read |= learn
         if learn and day.path is not None:
@@ -128,7 +129,7 @@ class Mirror:
         wanted = [day for day in days if day < self.hot_start.date() and day not in self.closed]
         kept = self.days.known(self.database.connection, wanted)
         self.closed.update((day.day, day) for day in kept)
-        self._slices.clear()
+        self._forget_slices()
 
     def take_over_sums(self, lenses: Collection[str] = tuple(LENSES)) -> None:
         """Load the kept sums of the closed days that are not summed yet, by these lenses."""
@@ -174,7 +175,7 @@ class Mirror:
         lost = self.closed.pop(day)
         self.facts.forget(day)
         self.days.release(lost)
-        self._slices.clear()
+        self._forget_slices()
         self.minutes.forget()
         start, end = lost.start, lost.start + _DAY
         self.rollups.forget(lambda part: part.start < end and part.end > start)
@@ -191,7 +192,7 @@ class Mirror:
 
     def touched(self, hours: Iterable[datetime]) -> None:
         """Rows of these hours of the hot end changed: their sums are dropped."""
-        self._slices.clear()
+        self._forget_slices()
         changed = tuple(hours)
         if changed:
             self.minutes.forget()
@@ -233,6 +234,15 @@ class Mirror:
                 *self._closed_slices(start, end), *hours_of(max(self.hot_start, start), until)
             ]  # fmt: skip
         return self._slices[key]
+
+    def _forget_slices(self) -> None:
+        self._slices.clear()
+        self._changes += 1
+
+    def version(self, wheres: Collection[Filter]) -> tuple[object, ...]:
+        """What differs when other rows, or other names of theirs, stand behind the figures of filters."""
+        changed = map(self.rollups.changed, wheres)
+        return (self._changes, self.hot_start, self.database.names.version, *changed)
 
     def _closed_slices(self, start: datetime, end: datetime | None) -> Iterator[Slice]:
         """Days, and of a day that is cut the hours: as the edge moves, only the cut hour is summed again."""

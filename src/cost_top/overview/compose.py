@@ -36,6 +36,8 @@ _INSTANT = timedelta(microseconds=1)
 _FEWEST_HOURS = 3
 # What a report says of its requests' costs and a snapshot shows as it is.
 _TRUST_SUMS = tuple(each.name for each in fields(TrustSums) if each.name in Trust.__dataclass_fields__)
+# Of the trust line, what is of the figures.
+_SUMMED = (*_TRUST_SUMS, "reported_cost", "unpriced_count", "unpriced_models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,23 @@ def compose(needs: Needs, replies: Replies, knows: Knows, facts: Facts) -> Snaps
         balance=_balance(needs, replies, facts.balance),
         load=facts.load,
         incomplete=tuple(sorted({_figure(need.name) for need in needs.all if replies[need.name].missing is not None})),
+    )
+
+
+def refreshed(snapshot: Snapshot, facts: Facts, now: datetime) -> Snapshot:
+    """The same figures a moment later, with what is known beside them by then."""
+    summed = {name: getattr(snapshot.trust, name) for name in _SUMMED}
+    period = snapshot.period
+    return replace(
+        snapshot,
+        period=period if snapshot.view.end else Period(period.start, now.replace(microsecond=0)),
+        trust=replace(facts.trust, **summed),
+        state=facts.state,
+        filling=facts.filling,
+        newest=facts.newest,
+        lateness=facts.lateness,
+        log_rows=facts.log_rows,
+        load=facts.load,
     )
 
 

@@ -30,6 +30,12 @@ class LogEngine:
         as_of = self.as_of or max(need.query.end for need in needs)
         return self._mirror.reports(needs, until, as_of, self.filters)
 
+    def version(self, needs: Sequence[Need]) -> tuple[object, ...] | None:
+        """The same as long as a reply to whole needs says the same; None where they are read as time goes on."""
+        if any(need.timed for need in needs):
+            return None
+        return self._mirror.version(tuple(dict.fromkeys(need.query.where for need in needs)))
+
     def requests(self, query: ReportQuery, after: Position | None = None) -> RequestPage:
         """See `Engine`."""
         limit, dearest = query.limit or _ROWS, query.sort == "cost"

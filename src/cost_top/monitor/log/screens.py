@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from cost_top.model.engine import Missing
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Live, Snapshot, Stale, Trust
 from cost_top.model.view import View
@@ -12,12 +14,22 @@ from cost_top.model.windows import floor, utc_now
 from cost_top.monitor.log.engine import LogEngine
 from cost_top.monitor.log.history import History
 from cost_top.monitor.thread import HubSubscription, clock
-from cost_top.overview.compose import Facts, compose
-from cost_top.overview.needs import needs_of
+from cost_top.overview.compose import Facts, compose, refreshed
+from cost_top.overview.needs import Needs, needs_of
 from cost_top.overview.periods import MINUTE, periods_of
 
 # Sums are built for this long before a first, incomplete answer is shown.
 _PATIENCE = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A whole answer: it holds until the minute is over or other rows stand behind it."""
+
+    minute: datetime
+    version: tuple[object, ...]
+    needs: Needs
+    snapshot: Snapshot
 
 
 class LogScreens:
@@ -27,6 +39,7 @@ class LogScreens:
         """`engine` is over the history's mirror."""
         self._history = history
         self._engine = engine
+        self._kept: dict[tuple[View, tzinfo], _Kept] = {}
         self._looked: tuple[datetime, datetime, set[tuple[View, tzinfo]]] | None = None
 
     def query(self, view: View, zone: tzinfo) -> ReportQuery:
@@ -39,15 +52,27 @@ class LogScreens:
         self, watch: HubSubscription, label: str, state: Live | Stale | None, filters: int
     ) -> tuple[Snapshot, bool]:
         """The snapshot of a view, and whether more can be summed for it at once."""
-        view, history, engine = watch.view, self._history, self._engine
-        needs = needs_of(view, utc_now(), watch.zone, engine.knows)
+        view, history, engine, now = watch.view, self._history, self._engine, utc_now()
+        kept = self._kept.get((view, watch.zone))
+        if kept is not None and kept.minute == floor(now, MINUTE) and kept.version == engine.version(kept.needs.all):
+            return refreshed(kept.snapshot, self._facts(kept.needs, label, state, None), now), False
+        needs = needs_of(view, now, watch.zone, engine.knows)
         history.want(needs.periods.window)
         engine.filters = filters
         patience = max(_PATIENCE, watch.settles_at - clock()) if watch.is_shown else _PATIENCE
         replies = engine.answers(needs.all, clock() + patience)
-        arrivals, missing = history.tail.arrivals, replies["total"].missing
-        drift, drift_days = (0, 0) if view.where else history.drift.within(needs.periods.window)
-        facts = Facts(
+        snapshot = compose(needs, replies, engine.knows, self._facts(needs, label, state, replies["total"].missing))
+        at_hand = any(reply.missing is not None and reply.missing.is_at_hand for reply in replies.values())
+        version = engine.version(needs.all)
+        if not snapshot.incomplete and version is not None:
+            self._kept[view, watch.zone] = _Kept(floor(now, MINUTE), version, needs, snapshot)
+        return snapshot, at_hand
+
+    def _facts(self, needs: Needs, label: str, state: Live | Stale | None, missing: Missing | None) -> Facts:
+        history = self._history
+        arrivals = history.tail.arrivals
+        drift, drift_days = (0, 0) if needs.view.where else history.drift.within(needs.periods.window)
+        return Facts(
             source=label,
             state=state,
             filling=history.filling((missing.total - missing.done, missing.total) if missing is not None else (0, 0)),
@@ -66,13 +91,12 @@ class LogScreens:
             rates_date=history.book.date,
             load=history.load(),
         )
-        snapshot = compose(needs, replies, engine.knows, facts)
-        at_hand = any(reply.missing is not None and reply.missing.is_at_hand for reply in replies.values())
-        return snapshot, at_hand
 
     def forget_all_but(self, views: Iterable[tuple[View, tzinfo]]) -> None:
         """Drop the sums of window edges that none of these views has any more: edges move once a minute."""
         now, knows, views = utc_now(), self._engine.knows, tuple(views)
+        for gone in self._kept.keys() - set(views):
+            del self._kept[gone]
         looked = floor(now, MINUTE), self._history.mirror.hot_start, set(views)
         if looked == self._looked:
             return
