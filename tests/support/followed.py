@@ -35,10 +35,10 @@ class Steady(Statistics):
 class Followed:
     """A `History` that is stepped by hand; `now` may be set, the clock only goes on."""
 
-    def __init__(self, source: LogSource, cache: Path | None = None) -> None:
+    def __init__(self, source: LogSource, cache: Path | None = None, now: datetime | None = None) -> None:
         self.source = source
         self.clock = 1000.0
-        self.now = datetime.now(UTC)
+        self.now = now or datetime.now(UTC)
         self.reader = source.connect()
         self.reader.statistics.__class__ = Steady
         self.book = RateBook.load(None)

@@ -154,6 +154,11 @@ class Database:
         finally:
             connection.execute("DROP TABLE IF EXISTS priced_rows")
 
+    @property
+    def lookups(self) -> tuple[Lookup, ...]:
+        """The names beside the log that fill fields of its rows."""
+        return self._lookups
+
     def set_lookups(self, lookups: tuple[Lookup, ...]) -> bool:
         """The names kept beside the log's rows: rows read from now on carry them. Whether any is new."""
         self._lookups = tuple(lookup for lookup in lookups if not is_naming(lookup))

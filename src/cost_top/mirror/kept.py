@@ -31,8 +31,8 @@ _FORMAT = (
     "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 2000, "
     "ROW_GROUP_SIZE 40960"
 )
-SUMS, FEATURES, FACTS, HOT = ".sums", ".features", ".facts", ".hot"
-_SUFFIXES = (".parquet", SUMS, FEATURES, FACTS, HOT)
+SUMS, FEATURES, FACTS, HOT, HOURS = ".sums", ".features", ".facts", ".hot", ".hours"
+_SUFFIXES = (".parquet", SUMS, FEATURES, FACTS, HOT, HOURS)
 # Of these damage shows later: a day is read through when it is held against the log, integers have sums of their own.
 _SHOWS_LATER = (".parquet", FACTS)
 

@@ -66,6 +66,7 @@ class Mirror:
         self._sums_kept: dict[date, frozenset[str]] = {}  # the lenses of days whose sums are on disk
         self._looked_at = -1  # so many times days were summed when none was left to keep
         self._hour: datetime | None = None  # of the newest row
+        self.changed_from: datetime | None = None  # the first hour of the hot end with a change; for the owner to reset
         self.rows = Rows(self)
         self.minutes = Minutes(self.rows.minutes, self.matching.of)
         self._slices: dict[tuple[datetime, datetime | None, datetime, datetime], list[Slice]] = {}
@@ -194,6 +195,7 @@ class Mirror:
         """Rows of these hours of the hot end changed: their sums are dropped."""
         self._forget_slices()
         changed = tuple(hours)
+        self._note_changes(changed)
         if changed:
             self.minutes.forget()
             self.rollups.forget(lambda part: any(part.start < hour + _HOUR and part.end > hour for hour in changed))
@@ -203,12 +205,16 @@ class Mirror:
         if result.gone is None:
             self.touched(result.hours)
             return
+        self._note_changes(result.hours)
         self.minutes.change(result.gone, result.come)
         self.rollups.change(result.gone, result.come)
         newest = self.hot.newest()
         if newest is not None and newest.replace(minute=0, second=0, microsecond=0) != self._hour:
             self._hour = newest.replace(minute=0, second=0, microsecond=0)
             self.rollups.settle(self._hour - _HOUR)
+
+    def _note_changes(self, hours: Collection[datetime]) -> None:
+        self.changed_from = min([*hours, *([self.changed_from] if self.changed_from is not None else [])], default=None)
 
     def complete_from(self) -> datetime:
         """The instant (naive UTC) from which on the mirror misses nothing the log had when it was read."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from cost_top.mirror.audit import GREATEST_SHARE, Audit
 from cost_top.mirror.database import number_twins, take
-from cost_top.mirror.hot import Upserted, span
+from cost_top.mirror.hot import Upserted, hour_of, span
+from cost_top.mirror.kept_hours import KeptHours, digest_of, forget_hours, take_hours
 from cost_top.mirror.newest import Newest
 from cost_top.mirror.report import naive
 from cost_top.mirror.schema import first_row
@@ -113,6 +114,23 @@ class Tail:
         self._mirror.hot_start = min(self._mirror.hot_start, start)
         return count
 
+    def take_kept(self, kept: KeptHours) -> bool:
+        """Fill the hot end before what is read of it with what was kept, if the log still says so; else forget that."""
+        digest = self._digest(kept.start, kept.until)
+        if digest is not None and digest == digest_of(self._connection, kept) and take_hours(self._mirror, kept):
+            self._digests.clear()
+            self._newest.forget()
+            return True
+        forget_hours(self._mirror)
+        return False
+
+    def settled(self, now: datetime) -> datetime | None:
+        """The hour (naive UTC) before which rows may be kept; None where nothing would tell that the log has them."""
+        newest = self._mirror.hot.newest()
+        if newest is None or self._mirror.costly or not self._newest.is_plain:
+            return None
+        return hour_of(min(newest, naive(now)) - self._overlap)
+
     def poll(self, now: datetime, clock: float) -> bool:
         """Look for new, late and changed rows; whether anything changed. `clock` is monotonic seconds."""
         if self.is_proven and self._evidence is not None and self._evidence.at_once:
@@ -193,6 +211,11 @@ class Tail:
                 changed |= self._catch_up(*period, now, self._mirror.hot.newest(), True)
             self._again.looked(period, last, clock, self._reader.statistics.database_ms - before)
         return changed
+
+    def _digest(self, start: datetime, end: datetime) -> str | None:
+        """The log's digest of a period, made by the database or here; None where neither can."""
+        made = self._reader.digest(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+        return self._newest.digest(start, end) if made is None and self._newest.is_plain else made
 
     def _compare_costly(self, start: datetime, end: datetime) -> bool:
         """Read a period again with its costly columns, which no fingerprint follows."""

@@ -18,6 +18,7 @@ from cost_top.model.snapshot import Filling, Load
 from cost_top.model.windows import Period
 from cost_top.monitor.log.comparing import Comparing
 from cost_top.monitor.log.drift import Drift
+from cost_top.monitor.log.hours import Hours
 from cost_top.pricing.book import RateBook
 from cost_top.sources.base import Evidence, LogReader, LogSource
 
@@ -54,6 +55,7 @@ class History:
         self.book = book
         self.mirror = Mirror(source, book, cache)
         self.tail = Tail(self.mirror, reader, source.overlap, source.overlap_share)
+        self._hours = Hours(self.mirror, self.tail)
         self.backfill = Backfill(source, self.mirror.database, self.mirror.days)
         self.error = ""  # of the history's readers
         self.last_poll_seconds = 0.0  # of the log's time
@@ -103,9 +105,8 @@ class History:
         assert self._hot_goal is not None
         self._open_days(now)
         if self.mirror.hot_start > self._hot_goal:
-            start = max(self._hot_goal, self.mirror.hot_start - self._piece)
-            self._fill(start, self.mirror.hot_start, self.mirror.hot_start - start)
-            if start > self._hot_goal:
+            self._fill_next()
+            if self.mirror.hot_start > self._hot_goal:
                 return True
         if self._phase is Phase.HOT_END:
             # Also where the first piece, between one and two o'clock, was the whole hot end.
@@ -129,6 +130,7 @@ class History:
             self._forget_kept_hot()
         self._close_days(now)
         self._ask_for_oldest(clock)
+        self._hours.keep(now, self.window_is_read() and not self.backfill.pending)
         if self.window_is_read():
             self.changed |= self.drift.look(self.mirror, WINDOW_DAYS, now, clock)
         if clock >= self._damage_due and not self.backfill.pending:
@@ -157,7 +159,18 @@ class History:
             start = max(self._hot_goal, min(start, naive(newest) - _HOUR))
         self._fill(start, None, naive(now) - start)
         self._forget_kept_hot()
+        self._hours.find(self._hot_goal)
         self._phase = Phase.HOT_END
+
+    def _fill_next(self) -> None:
+        """Take over what is kept of the hot end before what is read of it, or read the next piece."""
+        assert self._hot_goal is not None
+        if self._hours.take():
+            self.changed = True
+            return
+        end = self.mirror.hot_start
+        start = max(self._hot_goal, end - self._piece, self._hours.until())
+        self._fill(start, end, end - start)
 
     def _fill(self, start: datetime, end: datetime | None, length: timedelta) -> None:
         """Read a piece of the hot end; the next is as long as it takes for `_PIECE_ROWS`."""
