@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -229,8 +230,27 @@ def test_the_factors_of_an_incident_add_up_to_its_excess_and_the_sentence_names_
     assert sum(Decimal(part) for part in incident["factors"].values()) == Decimal(incident["excess_usd"])
     assert set(incident["factors"]) == {"requests", "size", "mix", "price"}
     assert incident["sentence"].startswith("key billing is $")
-    assert incident["id"].endswith("-token-key-2")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:00Z-token-key-2-[0-9a-f]{6}", incident["id"])
     assert Decimal(incident["spent_usd"]) - Decimal(incident["usual_usd"]) == Decimal(incident["excess_usd_at_open"])
+
+
+@pytest.mark.parametrize("later", [2 * HOUR, 9 * HOUR + 5])
+def test_an_incident_has_one_id_wherever_a_replay_begins(later: int) -> None:
+    """Begun in the middle of it, a replay opens it later, and tells it by the same id."""
+    given = features([*shop(), *leak(18 * DAY, 20)], 21)
+    rules = Rules(dimensions=("token",))
+    (whole,) = incidents_json(run(given, rules, UTC, 0), given)
+    opened = (datetime.fromisoformat(whole["opened"]) - given.time(0)) // timedelta(minutes=5)
+    (late,) = incidents_json(run(given, rules, UTC, opened + later), given)
+    assert late["opened"] > whole["opened"]
+    assert late["id"] == whole["id"]
+
+
+def test_an_incident_that_comes_again_has_another_id() -> None:
+    given = features([*shop(), *leak(16 * DAY, 5), *leak(19 * DAY, 5)], 21)
+    found = incidents_json(run(given, Rules(dimensions=("token",), quiet=timedelta(hours=1)), UTC, 0), given)
+    assert len(found) >= 2
+    assert len({one["id"] for one in found}) == len(found)
 
 
 def test_two_incidents_that_would_share_an_id_do_not() -> None:

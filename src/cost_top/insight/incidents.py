@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from cost_top.insight.beginning import beginning
 from cost_top.insight.calendar import DAY, HOUR
 from cost_top.insight.candidate import Candidate
 from cost_top.insight.levels import RATIOS, STILL, WINDOWS
@@ -19,9 +20,11 @@ _ENOUGH = 20  # requests that would show it
 
 @dataclass(slots=True)
 class Incident:
-    """All times are buckets: `opened` and `closed` are the ends of the last bucket seen then. `also` were taken in."""
+    """All times are buckets: `opened` and `closed` are the ends of the last bucket seen then, `began` is when it began
+    by the log alone. `also` were taken in."""
 
     first: Candidate
+    began: int
     opened: int
     last_fire: int
     closed: int | None = None
@@ -61,7 +64,7 @@ class Incidents:
                     known.also.append(part)
                 known.last_fire = end
                 continue
-            incident = Incident(candidate, end, end)
+            incident = Incident(candidate, self._beginning(candidate, standing), end, end)
             self.all.append(incident)
             self.open.append(incident)
             opened.append(incident)
@@ -70,6 +73,12 @@ class Incidents:
             if series is not None:
                 incident.peak = max(incident.peak, series.spent(end - HOUR, end))
         return opened
+
+    def _beginning(self, candidate: Candidate, standing: Standing) -> int:
+        """When it began, which is after the last one of its kind and slice was over."""
+        part = (candidate.dimension, candidate.value)
+        alike = (one.last_fire for one in self.all if one.part == part and one.first.kind == candidate.kind)
+        return beginning(candidate, standing, self._quiet, max(alike, default=0))
 
     def _known(self, candidate: Candidate) -> Incident | None:
         part = (candidate.dimension, candidate.value)

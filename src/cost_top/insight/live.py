@@ -9,7 +9,7 @@ from typing import Any
 from cost_top.insight.calendar import DAY, HOUR
 from cost_top.insight.engine import Engine, InOrder, pass_over
 from cost_top.insight.levels import Rules
-from cost_top.insight.replay import incident_id, incident_json
+from cost_top.insight.replay import incident_json
 from cost_top.model.features import BUCKET_SECONDS, Doubled, Features, LoopStep
 from cost_top.model.money import usd_text
 
@@ -122,13 +122,10 @@ class _News(InOrder):
 
 
 def _listed(engine: Engine, features: Features, end: int) -> list[dict[str, Any]]:
-    lately, taken, told = end - LOOKBACK // _BUCKET, dict[str, int](), []
+    lately, told = end - LOOKBACK // _BUCKET, []
     for incident in engine.incidents.all:
-        identity = incident_id(incident, features)
-        taken[identity] = number = taken.get(identity, 0) + 1
         if incident.closed is None or incident.closed >= lately:
-            name = identity if number == 1 else f"{identity}-{number}"
             series = engine.standing.series.get(incident.part)
             spent = series.spent(end - HOUR, end) if series is not None else 0
-            told.append({**incident_json(incident, name, engine, features), "last_hour_usd": usd_text(spent)})
+            told.append({**incident_json(incident, engine, features), "last_hour_usd": usd_text(spent)})
     return told

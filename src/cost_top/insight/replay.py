@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from cost_top.insight.describe import describe
@@ -17,23 +18,15 @@ _PLACES = 12
 
 def incidents_json(engine: Engine, features: Features) -> list[dict[str, Any]]:
     """Every incident of an engine that was fed `features`, in order of opening. Money as decimal strings in USD."""
-    taken: dict[str, int] = {}
-    found = []
-    for incident in engine.incidents.all:
-        identity = incident_id(incident, features)
-        taken[identity] = taken.get(identity, 0) + 1
-        if taken[identity] > 1:
-            identity = f"{identity}-{taken[identity]}"
-        found.append(incident_json(incident, identity, engine, features))
-    return found
+    return [incident_json(incident, engine, features) for incident in engine.incidents.all]
 
 
-def incident_json(incident: Incident, identity: str, engine: Engine, features: Features) -> dict[str, Any]:
-    """One incident under an id."""
+def incident_json(incident: Incident, engine: Engine, features: Features) -> dict[str, Any]:
+    """One incident under its id."""
     first = incident.first
     told = describe(incident, engine.standing, features)
     return {
-        "id": identity,
+        "id": incident_id(incident, features),
         "kind": first.kind,
         "dimension": first.dimension,
         "value": first.value,
@@ -58,14 +51,15 @@ def incident_json(incident: Incident, identity: str, engine: Engine, features: F
 
 
 def incident_id(incident: Incident, features: Features) -> str:
-    """When it opened, and a little of what it is: safe in a file's name, a header and a URL.
+    """When it began, and a little of what it is: safe in a file's name, a header and a URL.
 
-    The same incident has the same id in every run over the same log.
+    Of rule, slice and beginning only: wherever a run over a log begins, it tells the same incident by the same id.
     """
-    opened = features.time(incident.opened).strftime("%Y-%m-%dT%H:%MZ")
+    began = features.time(incident.began).strftime("%Y-%m-%dT%H:%MZ")
     dimension, value = incident.part
     name = re.sub(r"[^A-Za-z0-9._-]+", "", (value or "").lstrip("/").replace("/", "-"))[:7]
-    return "-".join(part for part in (opened, dimension, name) if part)
+    what = sha256("\x00".join((incident.first.kind, dimension, value or "")).encode("utf-8", "replace")).hexdigest()[:6]
+    return "-".join(part for part in (began, dimension, name, what) if part)
 
 
 def instant(moment: datetime) -> str:
