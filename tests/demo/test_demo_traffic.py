@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
@@ -235,3 +235,16 @@ def test_one_agent_loops_since_yesterday_evening(requests: list[Request]) -> Non
 def test_a_short_history_has_its_share() -> None:
     rows = list(Traffic(7).history(END_MS, 1))
     assert 2_000 < sum(row[1] >= END_MS - DAY_MS for row in rows) < 7_000
+
+
+def test_agents_work_in_sessions_of_one_user_and_the_loop_is_one_of_them(requests: list[Request]) -> None:
+    sessions = defaultdict[str, list[Request]](list)
+    for request in requests:
+        if request["session"] is not None:
+            sessions[request["session"]].append(request)
+    assert {each["endpoint"] for each in chain(*sessions.values())} == {"/agent-proxy-claude", "/code-review"}
+    assert all(len({(each["token"], each["user_id"]) for each in told}) == 1 for told in sessions.values())
+    assert sum(len(told) > 1 for told in sessions.values()) > 1000
+    longest = max(sessions.values(), key=len)
+    assert {each["token_name"] for each in longest} == {"triage-agent"}
+    assert len(longest) > 1000

@@ -13,8 +13,8 @@ from cost_top.model.native import COLUMNS, DDL, TABLE
 
 # SQLite's application_id tells a demo log from the log of a real gateway, which must never get invented rows.
 APPLICATION_ID = 0x43545044  # "CTPD"
-# What the demo's traffic tells of each request: the columns up to the client's.
-_TOLD = COLUMNS[: COLUMNS.index("user_agent") + 1]
+# What the demo's traffic tells of each request: the columns up to the session.
+_TOLD = COLUMNS[: COLUMNS.index("session") + 1]
 _INSERT = f"INSERT OR IGNORE INTO {TABLE} ({', '.join(_TOLD)}) VALUES ({', '.join('?' * len(_TOLD))})"
 
 

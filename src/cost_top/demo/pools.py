@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import accumulate
 from random import Random
 from statistics import NormalDist
 
+from cost_top.demo.rhythm import HOUR_MS
 from cost_top.demo.world import Route, Token, World
 
 POOL = 512
@@ -22,6 +24,7 @@ _COLD_CACHE = 0.12  # of the calls with prompt caching: the prefix has expired a
 _NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.")  # RFC 5737: for documentation
 
 OK, HIT = 200, 304
+_USER = 2  # its place in the columns of a caller
 _FAILURES = {"anthropic": (429, 429, 529, 529, 500), "openai": (429, 429, 500, 503)}
 
 # Per mille: cached and created of the input, one-hour of the created, reasoning of the output.
@@ -36,6 +39,18 @@ class Caller:
     columns: tuple[str | None, ...]
     origin: tuple[str, str]  # client_ip, user_agent
     byok: bool
+    session: str | None = None  # that all its requests are of
+
+    def session_at(self, time_ms: int, hours: int | None) -> str | None:
+        """The session that a request is of, where its endpoint has sessions of so many `hours`."""
+        if self.session is not None or hours is None or self.columns[_USER] is None:
+            return self.session
+        return session_id(self.columns[0], self.columns[_USER], time_ms // (hours * HOUR_MS))
+
+
+def session_id(*facts: object) -> str:
+    """The id of an agent's session; of the same facts the same."""
+    return f"ses_{sha256(repr(facts).encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True, slots=True)

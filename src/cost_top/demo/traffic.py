@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from cost_top.demo.costs import Prices
-from cost_top.demo.pools import HIT, OK, Caller, Mix, Pools, homes_of_users, make_caller, make_pools
+from cost_top.demo.pools import HIT, OK, Caller, Mix, Pools, homes_of_users, make_caller, make_pools, session_id
 from cost_top.demo.rhythm import DAY_MS, HOUR_MS, day_weights, level
 from cost_top.demo.world import Change, Route, World, load_world
 from cost_top.model.native import COLUMNS
@@ -45,7 +45,9 @@ class Traffic:
             loop.endpoint, loop.provider, loop.model, 0, loop.input, loop.output, 1000, 11, failures=0.01
         )
         caller = make_caller(self.world, self._loop_route, self.world.token(loop.token), loop.user)
-        self._loop_caller = replace(caller, origin=(loop.client_ip, loop.agent))
+        self._loop_caller = replace(
+            caller, origin=(loop.client_ip, loop.agent), session=session_id(loop.token, loop.user)
+        )  # fmt: skip
         self._serial = 0
 
     def history(self, end_ms: int, days: int) -> Iterator[Row]:
@@ -149,6 +151,7 @@ class Traffic:
             200 if outcome == HIT else outcome,
             int(time_ms % 997 < route.streamed * 997),
             *caller.origin,
+            caller.session_at(time_ms, self.world.endpoints[route.endpoint].session_hours),
         )
 
     def loop_calls(self, started_ms: int, since_ms: int, until_ms: int) -> list[Row]:

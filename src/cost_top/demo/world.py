@@ -32,11 +32,15 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route of the company's product; `agent` is the user agent of what calls it."""
+    """An endpoint of the company's product; `agent` is the user agent of what calls it.
+
+    What works in sessions has those of a user by so many hours.
+    """
 
     feature: str
     customers: bool
     agent: str
+    session_hours: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
