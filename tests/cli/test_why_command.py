@@ -27,7 +27,7 @@ def no_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """An hour of ten requests, then an hour of ten and thirty more of one key on one route, and two unpriced ones."""
+    """An hour of ten requests, then an hour of ten and thirty more of one key at one endpoint, two unpriced."""
     log = NativeLog(tmp_path / "gateway.db")
     for hour in (0, 1):
         for place in range(10):

@@ -1,4 +1,4 @@
-"""A route that is dearer: by the token, for want of its cache, by the request. And what looks like it."""
+"""An endpoint that is dearer: by the token, for want of its cache, by the request. And what looks like it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_same_price_with_the_cache_as_it_was_is_no_incident() -> None:
     assert opened(features(changed(14 * CENT, 100_000, 0.8), 14)) == []
 
 
-def test_a_route_that_never_had_a_cache_has_none_to_lose() -> None:
+def test_an_endpoint_that_never_had_a_cache_has_none_to_lose() -> None:
     assert opened(features(changed(14 * CENT, 100_000, 0.0, before=0.1), 14)) == []
 
 
@@ -57,7 +57,7 @@ def test_requests_of_many_that_have_grown_are_told_by_the_request() -> None:
     assert "pays 1.8× as much per request, $" in found[0]["sentence"]
 
 
-def test_one_long_session_has_not_made_the_requests_of_a_route_grow() -> None:
+def test_one_long_session_has_not_made_the_requests_of_an_endpoint_grow() -> None:
     cells = users(14, 10 * CENT, 100_000)
     long = [cell(BREAK + bucket, 300 * CENT, requests=4, tokens=3_000_000, user="agent") for bucket in range(8)]
     assert opened(features([*cells, *long], 14)) == []
@@ -69,6 +69,6 @@ def test_what_is_over_is_not_told_while_a_longer_window_still_holds_it() -> None
     assert [one.closed is not None and one.last_fire <= BREAK + 42 for one in found] == [True]
 
 
-def test_a_night_without_requests_does_not_close_a_route_that_is_still_dearer() -> None:
+def test_a_night_without_requests_does_not_close_an_endpoint_that_is_still_dearer() -> None:
     cells = [one for one in changed(30 * CENT, 100_000, 0.8) if not BREAK + 60 <= one.bucket < BREAK + 180]
     assert [(one.opened < BREAK + 60, one.closed) for one in opened(features(cells, 14))] == [(True, None)]

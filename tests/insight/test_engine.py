@@ -122,7 +122,7 @@ def test_what_is_expected_raises_the_usual_while_it_lasts() -> None:
     assert opened(given, replace(rules, expected=(launch,))) == []
 
 
-def test_a_dearer_token_is_named_on_its_route() -> None:
+def test_a_dearer_token_is_named_on_its_endpoint() -> None:
     cells = even(21, tokens=100_000)
     for bucket in range(18 * DAY, 21 * DAY):
         cells[bucket] = cell(bucket, 40 * CENT, tokens=100_000)

@@ -37,7 +37,7 @@ def test_a_dearer_token_is_price_alone() -> None:
     assert parts == {"requests": 0, "mix": 0, "size": 0, "price": 250}
 
 
-def test_another_model_on_the_same_route_is_mix() -> None:
+def test_another_model_on_the_same_endpoint_is_mix() -> None:
     parts = split({("cheap", "/x"): Amount(10, 100, 100)}, {("dear", "/x"): Amount(10, 100, 900)})
     assert parts == {"requests": 0, "mix": 800, "size": 0, "price": 0}
 

@@ -73,7 +73,7 @@ def test_the_key_behind_it_is_named_with_its_own_requests_effect() -> None:
     )
 
 
-def test_a_swap_names_both_models_and_the_route() -> None:
+def test_a_swap_names_both_models_and_the_endpoint() -> None:
     before = [row(1, 100, 10_000, model="gpt-5-mini")]
     after = [row(8, 100, 10_000, model="gpt-5")]
     text = told(why(ask(before, after)))

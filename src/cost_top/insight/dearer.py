@@ -1,4 +1,4 @@
-"""Rule B, dearer: a route pays far more per token or per request than it did, or its prompts are no longer cached."""
+"""Rule B, dearer: an endpoint pays far more per token or request than it did, or its prompts are no longer cached."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import sqrt
 
 from cost_top.insight.calendar import DAY, HOUR
 from cost_top.insight.candidate import Candidate
-from cost_top.insight.price import Baseline, Route, Session, Sums
+from cost_top.insight.price import Baseline, History, Session, Sums
 
 _WINDOWS = (HOUR, 6 * HOUR, DAY)
 _STILL = (HOUR // 2, HOUR, 6 * HOUR)  # the last part, which must be dearer too
@@ -30,37 +30,37 @@ _REQUEST_DEVIATIONS = 5.0
 _REQUEST_SESSIONS = 5
 
 
-def dearer(route: Route, endpoint: str, end: int, day: int, mean_hour: float, least: int) -> Candidate | None:
+def dearer(history: History, endpoint: str, end: int, day: int, mean_hour: float, least: int) -> Candidate | None:
     """The first window, shortest first, whose requests are dearer than price, spread and single sessions explain.
 
     Cost per token first; cost per request only where no window is dearer by the token. `least` is the smallest excess
     (pico-dollars) that is worth a word.
     """
-    known = route.baseline(day)
+    known = history.baseline(day)
     if known is None:
         return None
-    sums = [route.since(end - window) for window in _WINDOWS]
+    sums = [history.since(end - window) for window in _WINDOWS]
     for index, one in enumerate(sums):
         usual = known.token * one.tokens
-        recent = route.since(end - _STILL[index])
+        recent = history.since(end - _STILL[index])
         if (
             one.cost - usual > least
             # Half of what is too much is still there: what is over is no news.
             and 2 * recent.cost > (1 + one.cost / usual) * known.token * recent.tokens
             and (
-                _is_dearer(route, one, known, end, index, mean_hour)
-                or _is_uncached(route, one, known, end, index, mean_hour)
+                _is_dearer(history, one, known, end, index, mean_hour)
+                or _is_uncached(history, one, known, end, index, mean_hour)
             )
         ):
-            return _candidate(endpoint, route, end, index, one.cost, usual, known.token, "token")
+            return _candidate(endpoint, history, end, index, one.cost, usual, known.token, "token")
     for index, one in enumerate(sums):
         usual = known.request * one.paid
-        if one.cost - usual > least and _is_larger(route, one, known, end, index, mean_hour):
-            return _candidate(endpoint, route, end, index, one.cost, usual, known.request, "request")
+        if one.cost - usual > least and _is_larger(history, one, known, end, index, mean_hour):
+            return _candidate(endpoint, history, end, index, one.cost, usual, known.request, "request")
     return None
 
 
-def _is_dearer(route: Route, one: Sums, known: Baseline, end: int, index: int, mean_hour: float) -> bool:
+def _is_dearer(history: History, one: Sums, known: Baseline, end: int, index: int, mean_hour: float) -> bool:
     """Far dearer by the token, and without the dearest session too: one user of a dear model is no change of price."""
     usual, floor = known.token * one.tokens, _FLOORS[index] * mean_hour
     excess = one.cost - usual
@@ -68,11 +68,11 @@ def _is_dearer(route: Route, one: Sums, known: Baseline, end: int, index: int, m
         return False
     if excess <= _DEVIATIONS * sqrt((one.sessions + 1) * known.variance + (known.token_spread * one.tokens) ** 2):
         return False
-    cost, usual = _without_dearest(route, end, index, known.token)
+    cost, usual = _without_dearest(history, end, index, known.token)
     return cost > _RATIO * usual and cost - usual > floor / 2
 
 
-def _is_uncached(route: Route, one: Sums, known: Baseline, end: int, index: int, mean_hour: float) -> bool:
+def _is_uncached(history: History, one: Sums, known: Baseline, end: int, index: int, mean_hour: float) -> bool:
     """Less than half of the usual share of the input is cached, which says why: little has to be dearer then."""
     usual = known.token * one.tokens
     if one.paid < _CACHED_FEWEST or known.cached < _CACHED or one.share >= _CACHED_LEFT * known.cached:
@@ -81,11 +81,11 @@ def _is_uncached(route: Route, one: Sums, known: Baseline, end: int, index: int,
         return False
     if one.cost - usual <= _CACHED_FLOORS[index] * mean_hour or one.cost <= _CACHED_RATIO * usual:
         return False
-    cost, usual = _without_dearest(route, end, index, known.token)
+    cost, usual = _without_dearest(history, end, index, known.token)
     return cost > _CACHED_RATIO * usual
 
 
-def _is_larger(route: Route, one: Sums, known: Baseline, end: int, index: int, mean_hour: float) -> bool:
+def _is_larger(history: History, one: Sums, known: Baseline, end: int, index: int, mean_hour: float) -> bool:
     """Far dearer by the request, in several sessions: a prompt has grown. One long session is no change."""
     usual, floor = known.request * one.paid, _FLOORS[index] * mean_hour
     if known.days < _REQUEST_DAYS or one.paid < _FEWEST or one.sessions < _REQUEST_SESSIONS:
@@ -95,11 +95,11 @@ def _is_larger(route: Route, one: Sums, known: Baseline, end: int, index: int, m
         return False
     if excess <= _REQUEST_DEVIATIONS * known.request_spread * one.paid:
         return False
-    recent = route.since(end - _STILL[index])
+    recent = history.since(end - _STILL[index])
     if 2 * recent.cost <= (1 + _RATIO) * known.request * recent.paid or recent.paid < _FEWEST // 4:
         return False
     sums: dict[Session, list[int]] = {}
-    for _, session, paid, cost, _ in _parts(route, end, index):
+    for _, session, paid, cost, _ in _parts(history, end, index):
         found = sums.setdefault(session, [0, 0])
         found[0] += paid
         found[1] += cost
@@ -108,10 +108,10 @@ def _is_larger(route: Route, one: Sums, known: Baseline, end: int, index: int, m
     return len(others) >= 2 and paid >= _FEWEST // 2 and cost > _RATIO * known.request * paid
 
 
-def _without_dearest(route: Route, end: int, index: int, price: float) -> tuple[int, float]:
+def _without_dearest(history: History, end: int, index: int, price: float) -> tuple[int, float]:
     """Cost, and usual cost of the tokens, without the session of an hour that is dearest for its tokens."""
     sums: dict[tuple[int, Session], list[int]] = {}
-    for bucket, session, _, cost, tokens in _parts(route, end, index):
+    for bucket, session, _, cost, tokens in _parts(history, end, index):
         hour = bucket // HOUR if index else 0  # a session may run over the full hour
         found = sums.setdefault((hour, session), [0, 0])
         found[0] += cost
@@ -123,17 +123,17 @@ def _without_dearest(route: Route, end: int, index: int, price: float) -> tuple[
     )
 
 
-def _parts(route: Route, end: int, index: int) -> Iterator[tuple[int, Session, int, int, int]]:
+def _parts(history: History, end: int, index: int) -> Iterator[tuple[int, Session, int, int, int]]:
     """Of a window: bucket, session, paid requests, cost and tokens."""
-    place = bisect_left(route.at, end - _WINDOWS[index])
-    for bucket, parts in zip(route.at[place:], route.parts[place:], strict=True):
+    place = bisect_left(history.at, end - _WINDOWS[index])
+    for bucket, parts in zip(history.at[place:], history.parts[place:], strict=True):
         for session, paid, cost, tokens in parts:
             yield bucket, session, paid, cost, tokens
 
 
 def _candidate(
-    endpoint: str, route: Route, end: int, index: int, cost: int, usual: float, rate: float, per: str
+    endpoint: str, history: History, end: int, index: int, cost: int, usual: float, rate: float, per: str
 ) -> Candidate:
     window = _WINDOWS[index]
-    started = route.at[bisect_left(route.at, end - window)]
+    started = history.at[bisect_left(history.at, end - window)]
     return Candidate("price", "endpoint", endpoint, window, started, cost, round(usual), rate, per)

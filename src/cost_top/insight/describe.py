@@ -18,7 +18,7 @@ from cost_top.model.features import Features
 from cost_top.model.money import display_usd
 
 _BASELINE = 28 * DAY
-_WORDS = {"token": "key", "endpoint": "route"}
+_WORDS = {"token": "key"}
 _NAME_WIDTH = 60
 _MOVED = 10  # points by which the cached share must fall to be told
 _UNTOLD = Fraction(1, 10)  # a factor below this share of the change is no cause
@@ -84,7 +84,7 @@ class _Side:
                 values[names[place]] += cell.cost
 
     def amounts(self, scale: Fraction) -> dict[tuple[str | None, ...], Amount]:
-        """By model and route, times `scale`."""
+        """By model and endpoint, times `scale`."""
         if not scale:
             return {}
         return {key: Amount(*(value * scale for value in values)) for key, values in self._sums.items()}

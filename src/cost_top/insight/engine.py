@@ -66,12 +66,12 @@ class Engine:
         self._judged = end
 
     def _add_traits(self, bucket: int, day: int, cells: Sequence[Cell]) -> None:
-        routes: dict[str, list[Cell]] = defaultdict(list)
+        endpoints: dict[str, list[Cell]] = defaultdict(list)
         for cell in cells:
             endpoint = cell.names[self._endpoint]
             if endpoint is not None:
-                routes[endpoint].append(cell)
-        for endpoint, parts in routes.items():
+                endpoints[endpoint].append(cell)
+        for endpoint, parts in endpoints.items():
             self._prices.add(bucket, day, endpoint, parts)
         if self.rules.errors and cells:
             self._errors.add(bucket, cells)
@@ -117,9 +117,9 @@ class Engine:
                     found.append(spike(series, end, standing, self._gate, least))
         if rules.on("price"):
             found += [
-                dearer(route, value, end, standing.day, standing.mean_hour, least)
+                dearer(paid, value, end, standing.day, standing.mean_hour, least)
                 for dimension, value in sorted(self._changed, key=str)
-                if dimension == "endpoint" and value is not None and (route := self._prices.route(value)) is not None
+                if dimension == "endpoint" and value is not None and (paid := self._prices.history(value)) is not None
             ]
         twice = self._twice.check(self._judged, end, standing.total, least)
         if rules.on("double"):

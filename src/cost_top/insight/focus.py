@@ -1,4 +1,4 @@
-"""FOCUS, the FinOps exchange format: requests as charges by hour, model, key, route and kind of token.
+"""FOCUS, the FinOps exchange format: requests as charges by hour, model, key, endpoint and kind of token.
 
 Columns are those of FOCUS 1.2 with the two that 1.3 puts in the place of the provider's; 1.3 leaves the deprecated ones
 out. `ListCost = ListUnitPrice × PricingQuantity` holds exactly, for a charge has one rate. What was paid for a request

@@ -128,7 +128,7 @@ def _goes_on(incident: Incident, standing: Standing) -> bool:
 
 
 def _is_undecided(incident: Incident, standing: Standing) -> bool:
-    """Whether too few requests came, as at night, to say that a route is no longer dearer."""
+    """Whether too few requests came, as at night, to say that an endpoint is no longer dearer."""
     series = standing.series.get(incident.part)
     quiet = standing.end - incident.last_fire
     return (

@@ -1,4 +1,4 @@
-"""Paid requests of every route, by bucket and by session, and what they usually cost."""
+"""Paid requests of every endpoint, by bucket and by session, and what they usually cost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Sums(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """What a route paid in the last days: medians of days, and how far days lie from them.
+    """What an endpoint paid in the last days: medians of days, and how far days lie from them.
 
     `token` and `request` are costs in pico-dollars; `variance` is the mean squared miss of a session from the cost of
     its tokens; `cached` a share of the input.
@@ -51,8 +51,8 @@ class Baseline(NamedTuple):
     cached_spread: float
 
 
-class Route:
-    """The paid requests of one route. Stretches are half-open and in buckets."""
+class History:
+    """The paid requests of one endpoint. Stretches are half-open and in buckets."""
 
     __slots__ = ("_days", "_hour", "_known", "_open", "at", "parts", "sums")
 
@@ -139,16 +139,16 @@ class Route:
 
 
 class Prices:
-    """The routes of a log."""
+    """The endpoints of a log."""
 
     def __init__(self, token: int, user: int) -> None:
         """Where the names of a cell have the key and the user."""
         self._token = token
         self._user = user
-        self._routes: dict[str, Route] = {}
+        self._endpoints: dict[str, History] = {}
 
     def add(self, bucket: int, day: int, endpoint: str, cells: list[Cell]) -> None:
-        """What a bucket brought to one route."""
+        """What a bucket brought to one endpoint."""
         parts: list[tuple[Session, int, int, int]] = []
         paid = cost = tokens = put = cached = 0
         for cell in cells:
@@ -162,18 +162,18 @@ class Prices:
                 cached += cell.cached
         if parts:
             more = Sums(paid, cost, tokens, put, cached)
-            self._routes.setdefault(endpoint, Route()).add(bucket, day, parts, more)
+            self._endpoints.setdefault(endpoint, History()).add(bucket, day, parts, more)
 
-    def route(self, endpoint: str) -> Route | None:
-        """One route; None when nothing was paid on it."""
-        return self._routes.get(endpoint)
+    def history(self, endpoint: str) -> History | None:
+        """That of an endpoint; None when nothing was paid on it."""
+        return self._endpoints.get(endpoint)
 
     def forget(self, before: int) -> None:
-        """Drop what was before a bucket, and routes that had nothing since."""
-        for endpoint, route in list(self._routes.items()):
-            route.forget(before)
-            if not route.at:
-                del self._routes[endpoint]
+        """Drop what was before a bucket, and endpoints that had nothing since."""
+        for endpoint, history in list(self._endpoints.items()):
+            history.forget(before)
+            if not history.at:
+                del self._endpoints[endpoint]
 
 
 def _middle(values: list[float]) -> tuple[float, float]:

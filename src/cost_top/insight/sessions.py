@@ -1,4 +1,4 @@
-"""How large a session is: what one key spends on one route for one user within an hour."""
+"""How large a session is: what one key spends on one endpoint for one user within an hour."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Sessions:
         self._measured = -1
 
     def add(self, token: str | None, endpoint: str | None, user: str | None, cost: int) -> None:
-        """Spend of one key on one route for one user in the bucket that was turned to."""
+        """Spend of one key on one endpoint for one user in the bucket that was turned to."""
         key = (token, endpoint, user)
         self._open[key] = self._open.get(key, 0) + cost
 
@@ -57,7 +57,7 @@ class Sessions:
                 self._hours.popleft()
 
     def size(self, dimension: str, value: str | None) -> Size:
-        """Of the key or the route itself where it has thirty sessions and more, else of all."""
+        """Of the key or the endpoint itself where it has thirty sessions and more, else of all."""
         own = None
         if value is not None and dimension in ("token", "endpoint"):
             own = self._size((dimension, value))

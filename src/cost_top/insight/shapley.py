@@ -1,8 +1,9 @@
 """A change of spend, split exactly into requests, mix, size and price.
 
-Spend is the sum over cells (a model on a route, say) of requests × share of the requests × tokens a request × cost a
-token. Each factor's part is its Shapley value: its effect averaged over all orders in which the four could have changed
-(Shapley 1953; Shorrocks 2013 on decompositions). Fractions throughout, so the parts add up to the change exactly.
+Spend is the sum over cells (a model at an endpoint, say) of requests × share of the requests × tokens a request × cost
+a token. Each factor's part is its Shapley value: its effect averaged over all orders in which the four could have
+changed (Shapley 1953; Shorrocks 2013 on decompositions). Fractions throughout, so the parts add up to the
+change exactly.
 """
 
 from __future__ import annotations

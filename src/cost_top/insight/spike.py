@@ -65,7 +65,7 @@ def spike(series: Series, end: int, standing: Standing, gate: Gate, least: int) 
 
 
 def _takes_over(series: Series, index: int, spent: int, expected: float, standing: Standing) -> bool:
-    """Whether a new value goes on with what another did that ended when it began: a key replaced, a route moved."""
+    """Whether a new value goes on with what another did that ended when it began: a key replaced, an endpoint moved."""
     if series.dimension in ("total", "user") or series.first - standing.first <= DAY:
         return False
     if standing.end - series.first > _FORGOTTEN:

@@ -238,7 +238,7 @@ class Standing:
         return known
 
     def short_session(self, part: Slice, window: int, longest: int) -> int:
-        """Cost of the dearest session (key, route, user) of `window` buckets that spans fewer than `longest`."""
+        """Cost of the dearest session (key, endpoint, user) of `window` buckets that spans fewer than `longest`."""
         token, endpoint, user = (self.places[name] for name in ("token", "endpoint", "user"))
         found: dict[tuple[str | None, ...], list[int]] = {}
         for bucket, cells in reversed(self._recent):

@@ -42,7 +42,7 @@ class Driver:
     after: Side
     share: Fraction
     factors: Mapping[str, int]
-    swap: tuple[str, str, str | None] | None = None  # old model, new model, route
+    swap: tuple[str, str, str | None] | None = None  # old model, new model, endpoint
     inside: tuple[Driver, ...] = ()
 
     @property
@@ -60,7 +60,7 @@ class Why:
     factors: Mapping[str, int]
     drivers: tuple[Driver, ...]
     models: tuple[str, ...] = ()
-    swap: tuple[str, str, str | None] | None = None  # old model, new model, route
+    swap: tuple[str, str, str | None] | None = None  # old model, new model, endpoint
     notes: tuple[str, ...] = ()
 
     @property
@@ -133,7 +133,7 @@ def _side(rows: Rows, start: datetime, end: datetime) -> Side:
 
 
 def _cells(rows: Rows, columns: Sequence[str]) -> dict[tuple[str | None, ...], Amount]:
-    """By model and route; what the response cache answered are cells of their own, without cost or tokens."""
+    """By model and endpoint; what the response cache answered are cells of their own, without cost or tokens."""
     places = [columns.index(name) for name in CELLS if name in columns]
     sums: dict[tuple[str | None, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
     for row in rows:
@@ -189,17 +189,17 @@ def _driver(share: Share, old: Rows, new: Rows, columns: Sequence[str], ask: Ask
 
 
 def _swap(old: Rows, new: Rows, columns: Sequence[str]) -> tuple[str, str, str | None] | None:
-    """The route of most spend whose usual model, by requests, is another now."""
+    """The endpoint of most spend whose usual model, by requests, is another now."""
     if "model" not in columns:
         return None
     model = columns.index("model")
-    route = columns.index("endpoint") if "endpoint" in columns else None
+    endpoint = columns.index("endpoint") if "endpoint" in columns else None
     leading: list[dict[str | None, str | None]] = []
     spend: dict[str | None, int] = defaultdict(int)
     for rows in (old, new):
         counts: dict[str | None, dict[str | None, int]] = defaultdict(lambda: defaultdict(int))
         for row in rows:
-            place = row.key[route] if route is not None else None
+            place = row.key[endpoint] if endpoint is not None else None
             counts[place][row.key[model]] += row.measures.request_count or 0
             spend[place] += row.measures.total_cost if rows is new else 0
         leading.append({place: max(models, key=lambda one: models[one]) for place, models in counts.items()})

@@ -119,8 +119,8 @@ def _causes(driver: Driver, swap: tuple[str, str, str | None] | None) -> tuple[l
     moved = {name for name, part in parts.items() if abs(part) * 100 > _CAUSE * abs(change)}
     causes = []
     if swap is not None:
-        old, new, route = (one_line(part, _WIDTH) if part is not None else None for part in swap)
-        causes.append(f"{old} → {new}" + (f" on {route}" if route is not None else ""))
+        old, new, endpoint = (one_line(part, _WIDTH) if part is not None else None for part in swap)
+        causes.append(f"{old} → {new}" + (f" on {endpoint}" if endpoint is not None else ""))
     if "requests" in moved and swap is None:
         causes.append(f"{times(after.requests, before.requests)} the requests" if before.requests else "new requests")
     if not before.requests or not after.requests or not before.tokens or not after.tokens:

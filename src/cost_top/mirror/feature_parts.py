@@ -47,7 +47,7 @@ class Step(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A row of calls of a key, route and user that begins, or ends, a part: how many calls, and those that matter.
+    """A row of calls of a key, endpoint and user that begins, or ends, a part: how many calls, and those that matter.
 
     `is_both`: one that begins the part and ends it too.
     """

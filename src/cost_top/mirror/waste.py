@@ -121,7 +121,7 @@ def _classified(relation: str, matches: str, knows_usage: bool) -> str:
 
 
 def _pairs() -> str:
-    """What came just before: of the same key, route, model and input, and of any key."""
+    """What came just before: of the same key, endpoint, model and input, and of any key."""
     return (
         "paired AS (SELECT *, lag(us) OVER own AS last_us, lag(failed OR cut) OVER own AS last_bad, "
         "lag(us) OVER same AS same_us, lag(us, 2) OVER same AS same_2_us, lead(us) OVER same AS next_us, "

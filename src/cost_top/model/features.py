@@ -37,7 +37,7 @@ class Cell(NamedTuple):
 
 
 class LoopStep(NamedTuple):
-    """A request that continues an even row of calls: one key, route and user, equal input, equal gaps.
+    """A request that continues an even row of calls: one key, endpoint and user, equal input, equal gaps.
 
     `spent` is what the row of calls cost in the hour up to this request, `started` the time of its first (Unix s).
     """

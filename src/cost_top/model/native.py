@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS cost_top_requests (
   time_ms                  BIGINT NOT NULL,          -- start of the request, Unix milliseconds, UTC
   provider                 TEXT,                     -- 'openai', 'anthropic', 'google', ...
   model                    TEXT,                     -- as called: 'claude-sonnet-4-6'
-  endpoint                 TEXT,                     -- the route or feature of yours: '/summarise-ticket'
+  endpoint                 TEXT,                     -- the path or feature of yours: '/summarise-ticket'
   token                    TEXT,                     -- public id or hash of the API key; never the key itself
   token_name               TEXT,                     -- its display name
   user_id                  TEXT,                     -- the end user of the request

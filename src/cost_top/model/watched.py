@@ -68,7 +68,7 @@ def incident_rows(told: Iterable[Any]) -> tuple[IncidentRow, ...]:
     still = [row for row in rows if row.closed is None]
     over = [row for row in rows if row.closed is not None]
     still.sort(key=lambda row: row.excess, reverse=True)
-    # Of one leak seen as a key's, a user's and a route's the key is the one to act on.
+    # Of one leak seen as a key's, a user's and an endpoint's the key is the one to act on.
     same = [row for row in still if row.excess * 20 >= still[0].excess * 19 and row.dimension == "token"]
     still.sort(key=lambda row: row is not next(iter(same), None))
     return (*still, *sorted(over, key=lambda row: row.opened, reverse=True))

@@ -88,8 +88,8 @@ def incident_note(row: IncidentRow, zone: tzinfo, now: datetime, width: int) -> 
 
 def unusual_line(row: IncidentRow, over: int, hint: str, zone: tzinfo, now: datetime, width: int) -> Content:
     """`+$6.10/h over usual: key triage-agent (since Fri 18:10) · /agent-proxy-claude · ⏎ look`."""
-    route = next((value for dimension, value in row.drivers if dimension in ("endpoint", "model") and value), None)
-    through = content((f"{SEPARATOR}{elide(one_line(route, _NAME), 40)}", MUTED)) if route else content()
+    place = next((value for dimension, value in row.drivers if dimension in ("endpoint", "model") and value), None)
+    through = content((f"{SEPARATOR}{elide(one_line(place, _NAME), 40)}", MUTED)) if place else content()
     name = elide(who(row), max(12, width // 3))
     head = content(
         (f" {display_usd(over, sign=True)}/h over usual: ", BAD), (name, FIGURE),
