@@ -47,6 +47,7 @@ def test_a_charge_for_each_kind_of_token_whose_list_cost_is_price_times_quantity
     for each in found:
         assert Decimal(each["ListCost"]) == Decimal(each["ListUnitPrice"]) * Decimal(each["PricingQuantity"])
     assert sum(Decimal(each["BilledCost"]) for each in found) == Decimal("0.0003")
+    assert [each["x_CostTopRequests"] for each in found] == ["0", "0", "1"]
 
 
 @given(

@@ -94,7 +94,8 @@ class Charges:
         if hour != self._hour:
             yield from self.rest()
             self._hour = hour
-        for kind, rate, tokens, listed, paid in split(row, self._parts_of(row)):
+        kinds = list(split(row, self._parts_of(row)))
+        for number, (kind, rate, tokens, listed, paid) in enumerate(kinds, 1):
             key = _Key(
                 hour, row.provider, row.model, row.token, row.token_name, row.endpoint, row.team, row.owner, row.user,
                 row.tags, row.mode, row.region, kind, rate, _cost_source(row), (row.cost or 0) < 0,
@@ -103,7 +104,7 @@ class Charges:
             sums.tokens += tokens
             sums.listed += listed
             sums.paid += paid
-            sums.requests += 1
+            sums.requests += number == len(kinds)  # in one of its charges, so that they add up to the requests
 
     def rest(self) -> Iterator[tuple[str, ...]]:
         """The charges of the last hour."""
@@ -136,7 +137,7 @@ class Charges:
             "PricingQuantity": str(sums.tokens) if priced else "", "PricingUnit": unit if priced else "",
             "RegionId": key.region or "",
             "ResourceId": key.endpoint or "", "ResourceName": key.endpoint or "",
-            "ResourceType": "Route" if key.endpoint else "",
+            "ResourceType": "Endpoint" if key.endpoint else "",
             "ServiceCategory": "AI and Machine Learning", "ServiceName": f"{provider} API",
             "ServiceSubcategory": "Generative AI",
             "SkuId": model, "SkuMeter": meter,
