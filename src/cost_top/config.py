@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="DataclassInstance")
 Table = Mapping[str, Any]
 COMMAND_NAMES = (
-    "bench", "budgets", "config", "demo", "doctor", "help", "mcp", "price", "report", "requests", "serve", "watch",
-    "why",
+    "bench", "budgets", "completion", "config", "demo", "doctor", "help", "mcp", "price", "report", "requests", "serve",
+    "version", "watch", "why",
 )  # fmt: skip
 # What a name of `[sources]` would hide, or be hidden by.
 TAKEN = (*COMMAND_NAMES, "vercel", "openrouter", "openai", "anthropic", "claude-code", "codex")

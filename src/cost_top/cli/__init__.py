@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("cost_top.cli.doctor", "What was found at a source, and what is wrong with it."),
     "config": ("cost_top.cli.config", "Where the config file is, and what is wrong with it."),
     "help": ("cost_top.cli.help", "The manual, topic by topic."),
+    "completion": ("cost_top.cli.completion_script", "What makes a shell complete cost-top's words."),
+    "version": ("cost_top.cli.version", "Which cost-top this is."),
 }
 _DEFAULT = "app"
 # They end in good order themselves when Ctrl-C is pressed.
@@ -52,7 +54,7 @@ class Commands(click.Group):
         """`cost-top [SOURCE] [OPTIONS]` is the default command."""
         if ctx.resilient_parsing and not args:
             return super().parse_args(ctx, args)  # a shell asks what may come first
-        if not args or (args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version")):
+        if not args or (args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version", "-V")):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
 
@@ -72,7 +74,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="cost-top", message="%(prog)s %(version)s")
+@click.version_option(__version__, "--version", "-V", prog_name="cost-top", message="%(prog)s %(version)s")
 def group() -> None:
     """`top` for LLM spend: live, exact, read-only.
 

@@ -1,6 +1,6 @@
 """What a shell offers after Tab: sources, dimensions, the fields of a filter.
 
-`eval "$(_COST_TOP_COMPLETE=bash_source cost-top)"` in a bash, or the same with zsh or fish.
+`cost-top completion bash` prints the lines that make a bash ask; zsh and fish likewise.
 """
 
 from __future__ import annotations

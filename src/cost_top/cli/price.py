@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cost_top.model.errors import UserError
+from cost_top.model.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from cost_top.pricing.amount import Request
@@ -30,6 +30,7 @@ def _count(flag: str, name: str, text: str) -> Callable[[_Command], _Command]:
 
 
 @click.command(name="price", short_help="What a request costs, and at which rate.")
+@click.argument("named", required=False, metavar="[MODEL]")
 @click.option("--provider", metavar="NAME", help="Who was called, as logged: --provider bedrock. Empty: by the model.")
 @click.option("--model", metavar="NAME", help="The model as logged: --model claude-3-5-sonnet.")
 @_count("--input", "input_tokens", "All input tokens, cached ones included: --input 14320.")
@@ -56,6 +57,7 @@ def _count(flag: str, name: str, text: str) -> Callable[[_Command], _Command]:
 )
 @click.option("--overrides", type=_FILE, metavar="FILE", help="Your own prices: --overrides prices.toml.")
 def command(
+    named: str | None,
     provider: str | None,
     model: str | None,
     mode: str,
@@ -71,8 +73,8 @@ def command(
 
     \b
     Examples:
-      cost-top price --provider anthropic --model claude-3-5-sonnet --input 14320 --output 642
-      cost-top price --model gpt-5 --input 1200 --cached 128 --output 3400 --mode batch --at 2025-12-01
+      cost-top price claude-3-5-sonnet --provider anthropic --input 14320 --output 642
+      cost-top price gpt-5 --input 1200 --cached 128 --output 3400 --mode batch --at 2025-12-01
       cost-top price --batch requests.csv > priced.csv
       cost-top price --models sonnet
 
@@ -86,8 +88,11 @@ def command(
     """
     from cost_top.pricing.batch import parse_time
 
+    if named is not None and model is not None:
+        raise UserError(f"{one_line(named, 40)}: the model is given by --model already; leave one out")
+    model = model or named
     if batch is not None and (models is not None or model is not None or form == "json"):
-        raise UserError("--batch: takes no --model, --models or --format json; the result is CSV")
+        raise UserError("--batch: takes no model, --models or --format json; the result is CSV")
     moment = parse_time(at, "--at") if at else datetime.now(UTC)
     book = _book(overrides)
     if batch is not None:
@@ -96,7 +101,7 @@ def command(
         _list_models(book, models, moment, form)
     else:
         if not model:
-            raise UserError("--model: which one? see price --help, or price --models for the names")
+            raise UserError("which model? cost-top price MODEL; price --models lists the names")
         # Nobody who asks for a price means "unknown" by leaving a part out.
         counts: dict[str, Any] = {name: count or 0 for name, count in tokens.items()}
         from cost_top.pricing.amount import Request

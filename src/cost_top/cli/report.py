@@ -32,7 +32,9 @@ from cost_top.model.windows import asked_period
 @click.option("--group-by", "group_by", default="provider", show_default=True, metavar="DIM[,DIM]",
               shell_complete=completion.dimensions,
               help=f"Dimensions: {' '.join(DIMENSIONS)}.")  # fmt: skip
-@click.option("--since", default="30d", show_default=True, metavar="TIME", help="7d, 12h, 2026-11-01 or an ISO time.")
+@click.option(
+    "--since", default="30d", show_default=True, metavar="TIME", help="7d, today, yesterday, 2026-11-01 or an ISO time."
+)
 @click.option("--until", default="now", show_default=True, metavar="TIME", help="End, not included.")
 @click.option(
     "--where",

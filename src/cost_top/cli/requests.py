@@ -40,7 +40,9 @@ _HELD = 25_000  # rows that are held at a time, where a day has no more
 @click.command("requests")
 @source_options
 @click.option("--where", default="", metavar="FILTER", help="Filter such as 'tag:prod -model:gpt-4o*'.")
-@click.option("--since", default="24h", show_default=True, metavar="TIME", help="7d, 12h, 2026-11-01 or an ISO time.")
+@click.option(
+    "--since", default="24h", show_default=True, metavar="TIME", help="7d, today, yesterday, 2026-11-01 or an ISO time."
+)
 @click.option("--until", default="now", show_default=True, metavar="TIME", help="End, not included.")
 @click.option(
     "--columns", metavar="A,B", help="Which fields, in this order; by default all, as a table those that fit."

@@ -21,7 +21,11 @@ from cost_top.model.windows import WINDOW_NAMES
     help="Start with a filter such as 'tag:prod -model:gpt-4o*'.",
 )
 @click.option("--window", type=click.Choice(WINDOW_NAMES), help="Window to start with (default 30d).")
-@click.option("--since", metavar="TIME", help="Start with the time from there on: 7d, 12h, 2026-11-01 or an ISO time.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Start with the time from there on: 7d, today, yesterday, 2026-11-01 or an ISO time.",
+)
 @click.option("--until", metavar="TIME", help="Where the time to start with ends, exclusive (default now).")
 @click.option("--interval", type=click.FloatRange(1, 3600), metavar="SECONDS", help="Time between polls (default 2).")
 @click.option("--theme", type=click.Choice(["dark", "light"]), help="Colours (default dark).")

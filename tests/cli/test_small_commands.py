@@ -1,0 +1,60 @@
+"""What people type first at a command line they do not know yet."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cost_top import __version__
+from cost_top.cli import group
+from cost_top.model.errors import UserError
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(group, list(arguments), prog_name="cost-top", env=environment, standalone_mode=False)
+
+
+@pytest.mark.parametrize("words", [["version"], ["-V"], ["--version"]])
+def test_which_version_it_is(words: list[str]) -> None:
+    assert run(*words).output == f"cost-top {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("shell", "asks"), [("bash", "bash_complete"), ("zsh", "zsh_complete"), ("fish", "fish_complete")]
+)
+def test_the_lines_for_a_shell_are_printed_for_the_one_named_or_used(shell: str, asks: str) -> None:
+    told = run("completion", shell).output
+    assert asks in told
+    assert "cost-top" in told
+    assert run("completion", SHELL=f"/usr/bin/{shell}").output == told
+
+
+def test_a_shell_that_is_not_known_is_asked_for() -> None:
+    failed = run("completion", SHELL="/bin/tcsh").exception
+    assert isinstance(failed, UserError)
+    assert str(failed) == "which shell? cost-top completion bash|zsh|fish"
+
+
+def test_a_model_is_priced_by_its_name_alone() -> None:
+    by_name = run("price", "gpt-4o", "--input", "1000")
+    assert by_name.exception is None
+    assert "0.0025" in by_name.output
+    assert run("price", "--model", "gpt-4o", "--input", "1000").output.splitlines()[0] == by_name.output.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["price"], "which model? cost-top price MODEL; price --models lists the names"),
+        (["price", "a", "--model", "b"], "a: the model is given by --model already; leave one out"),
+    ],
+)
+def test_a_model_is_named_once(words: list[str], line: str) -> None:
+    failed = run(*words).exception
+    assert isinstance(failed, UserError)
+    assert str(failed) == line
+
+
+@pytest.mark.parametrize("command", ["report", "requests"])
+def test_days_can_be_named(command: str) -> None:
+    assert "today, yesterday" in " ".join(run(command, "--help").output.split())
