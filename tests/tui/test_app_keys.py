@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from cost_top.cli.app import view_of
-from cost_top.model.filter import Filter, Term, parse_filter
+from cost_top.model.filter import FILTER_FIELDS, Filter, Term, parse_filter
 from cost_top.model.money import usd_text
 from cost_top.model.view import View
 from cost_top.tui import keys
@@ -502,6 +502,26 @@ async def test_a_bad_filter_says_why_and_keeps_the_old_one():
         await pilot.press("escape")
         assert app.screen.id != "filter-prompt"
         assert str(feed.view.where) == "tag:prod"
+
+
+async def test_every_field_that_may_be_meant_is_told_at_80_columns():
+    async with running(size=(80, 24)) as (app, _, pilot):
+        await pilot.press("slash")
+        app.screen.query_one(Input).value = "colour:red"
+        await pilot.pause(0.15)
+        told = " ".join(line.strip("│ ") for line in screen_text(app).splitlines()[-12:])
+        for name in FILTER_FIELDS:
+            assert name in told
+
+
+async def test_keys_typed_on_after_a_tab_s_key_are_meant_for_that_tab():
+    async with running() as (app, feed, pilot):
+        held, feed.look = feed.look, lambda view: None  # no figures of the tab yet
+        await pilot.press("5", "z")
+        assert app.view.timed == ("user",)
+        await pilot.press("right")
+        assert app.view.timed == (app.view.tab,) != ("user",)
+        feed.look = held
 
 
 async def test_escape_restores_the_filter_from_before():

@@ -56,6 +56,28 @@ async def test_enter_on_an_incident_looks_at_whose_it_is_in_a_window_that_holds_
         assert feed.view.crumbs[0].label == "triage-agent"
 
 
+async def test_enter_while_incidents_are_read_looks_at_the_first_once_they_are_there():
+    async with running() as (app, feed, pilot):
+        waiting = []
+        feed.incidents = lambda reply, _: waiting.append(reply)
+        await pilot.press("a", "enter")
+        assert "reading…" in screen_text(app)
+        waiting[0]((LEAK, GONE))
+        await pilot.pause()
+        assert str(feed.view.where) == "token:pg_agent"
+
+
+async def test_enter_while_incidents_are_read_does_nothing_where_there_are_none():
+    async with running() as (app, feed, pilot):
+        waiting = []
+        feed.incidents = lambda reply, _: waiting.append(reply)
+        await pilot.press("a", "enter")
+        waiting[0](())
+        await pilot.pause()
+        assert "nothing unusual in the last two days" in screen_text(app)
+        assert not feed.view.where
+
+
 async def test_escape_leaves_the_view_as_it_was_and_a_source_without_incidents_says_so():
     async with running() as (app, feed, pilot):
         before = feed.view

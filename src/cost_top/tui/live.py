@@ -170,7 +170,8 @@ class LiveApp(StartingApp):
 
     def look_at_tab(self, tab: str) -> None:
         """Show another lens in the panel with tabs."""
-        self.look(replace(self.view, tab=tab, lenses=lenses_for(self.size, tab)))
+        timed = (tab,) if self.view.timed == (self.view.tab,) else self.view.timed
+        self.look(replace(self.view, tab=tab, lenses=lenses_for(self.size, tab), timed=timed))
 
     def filter_by(self, wanted: Filter) -> None:
         """Replace the typed filter; the drill stays."""

@@ -50,6 +50,11 @@ def test_spend_without_history_and_with_a_mark():
     assert text(spend_card, 24, 2, spend=spend)[1] == "since mark $1.25"
 
 
+def test_where_nothing_was_spent_before_either_nothing_is_called_unchanged():
+    spend = Spend(Measures(total_cost=0, request_count=0), 0, 0, 0)
+    assert text(spend_card, 60, 2, spend=spend)[0].endswith("▬ nothing before either")
+
+
 def test_a_total_is_exact_unless_something_is_unpriced():
     spend = replace(scene().spend, measures=replace(scene().spend.measures, unpriced_count=0))
     assert text(spend_card, 40, 3, spend=spend)[0].startswith("$1,847.20")

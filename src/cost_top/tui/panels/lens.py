@@ -16,6 +16,7 @@ from cost_top.model.shown import shown_named
 from cost_top.model.snapshot import Lens, Snapshot
 from cost_top.model.view import CHANGE
 from cost_top.tui.export import Export, lens_export
+from cost_top.tui.host import host_of
 from cost_top.tui.keys import TAB_BINDINGS
 from cost_top.tui.messages import DrillRequested, SortRequested, TabRequested
 from cost_top.tui.navigation import Subject, next_measure
@@ -105,7 +106,8 @@ class LensTable(KeyedTable):
     def action_tab(self, step: int) -> None:
         """Show the tab beside, round the corner at the ends."""
         if self.tabs:
-            at = self.tabs.index(self.dimension)
+            asked = host_of(self).view.tab  # which may still be on its way to the screen
+            at = self.tabs.index(asked if asked in self.tabs else self.dimension)
             self.post_message(TabRequested(self.tabs[(at + step) % len(self.tabs)]))
 
     def on_click(self, event: events.Click) -> None:

@@ -26,6 +26,8 @@ from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.lines import Lines, shown_as
 
 DEBOUNCE = 0.08
+_FRAME = 4  # cells of the border and what is kept free beside it
+_MOST_LINES = 8
 HINT = "⇥ completes  ↑ earlier ones   tag:prod  -model:gpt-4o*  provider:openai,anthropic  cost:>0.05  any word"
 
 
@@ -165,4 +167,9 @@ class FilterPrompt(Dialog[None]):
         self._answer(told.append(Content.styled("   ⏎ keep  esc restore", MUTED)))
 
     def _answer(self, text: Content) -> None:
-        self.query_one("#filter-answer", Lines).show(text)
+        """Over as many lines as it takes: what may be typed instead is told whole."""
+        answer, box = self.query_one("#filter-answer", Lines), self.query_one(".prompt")
+        lines = text.wrap(max(8, self.size.width - _FRAME))[:_MOST_LINES]
+        answer.styles.height = len(lines)
+        box.styles.height = len(lines) + 3
+        answer.show_lines(lines)

@@ -45,7 +45,7 @@ class ListedDialog(Dialog[Row], Generic[Row]):
     def on_mount(self) -> None:
         """Ask."""
         table = self.query_one(KeyedTable)
-        table.empty = content(("reading…", MUTED))
+        self.await_rows()
         table.focus()
         self.query_one("#note").styles.height = NOTE_LINES
         self.ask()
@@ -87,10 +87,19 @@ class ListedDialog(Dialog[Row], Generic[Row]):
         """Why there is none; called on the feed's thread."""
         self.post_message(Refused(reason))
 
+    def await_rows(self) -> None:
+        """Say that rows are read."""
+        table = self.query_one(KeyedTable)
+        table.empty, table.is_waiting = content(("reading…", MUTED)), True
+
+    def _tell_none(self, text: Content) -> None:
+        table = self.query_one(KeyedTable)
+        table.empty, table.is_waiting = text, False
+
     def on_list_arrived(self, message: ListArrived) -> None:
         """Show the rows."""
         self.rows = message.rows
-        self.query_one(KeyedTable).empty = content(self.nothing)
+        self._tell_none(content(self.nothing))
         self.show_heading()
         self._show()
 
@@ -100,7 +109,7 @@ class ListedDialog(Dialog[Row], Generic[Row]):
 
     def on_refused(self, message: Refused) -> None:
         """Say why there are none."""
-        self.query_one(KeyedTable).empty = content((message.reason, BAD))
+        self._tell_none(content((message.reason, BAD)))
         self._show()
 
     def on_resize(self) -> None:

@@ -121,7 +121,10 @@ class OverviewScreen(Screen[None]):
     def _ask_for_times(self, alone: Widget | None) -> None:
         """A panel that has the screen shows latencies as well, which take reading the requests."""
         app = host_of(self)
-        timed = (alone.dimension,) if isinstance(alone, LensTable) else ()
+        timed: tuple[str, ...] = ()
+        if isinstance(alone, LensTable):
+            # A tab that was just asked for is shown with the next figures; the keys typed on are meant for it.
+            timed = (app.view.tab if alone.tabs else alone.dimension,)
         app.look(replace(app.view, timed=timed))
 
     # Keys

@@ -60,6 +60,7 @@ class RequestTable(KeyedTable):
     def show_listing(self, listing: Listing, snapshot: Snapshot, total: int | None) -> None:
         """Draw the rows that changed; there are `total`, where that is known."""
         self.listing, self.snapshot, self._total = listing, snapshot, total
+        self.is_waiting = not listing.is_answered and self.refused is None
         rows = listing.rows
         title = content(self._subject, SEPARATOR, ORDERS[listing.order])
         if total is not None and len(rows) < total:

@@ -22,7 +22,6 @@ from cost_top.tui.host import host_of
 from cost_top.tui.keys import SAVINGS_BINDINGS
 from cost_top.tui.messages import ListArrived, Refused
 from cost_top.tui.render.savings import SavingsRow, savings_cells, savings_columns, savings_note
-from cost_top.tui.render.style import MUTED, content
 from cost_top.tui.render.waste import WasteRow, waste_cells, waste_columns, waste_note, waste_rows
 from cost_top.tui.screens.listed import ListedDialog
 from cost_top.tui.widgets.column import Column
@@ -114,7 +113,7 @@ class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
         self.show_heading()
         if "waste" in (TABS[before][0], TABS[self._tab][0]):
             self.rows = ()
-            self.query_one(KeyedTable).empty = content(("reading…", MUTED))
+            self.await_rows()
             self._show()
         self.ask()
 

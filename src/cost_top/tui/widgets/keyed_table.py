@@ -73,6 +73,8 @@ class KeyedTable(ScrollView, can_focus=True):
         self.sorted_column: tuple[str, bool] | None = None
         self.empty: Content | None = None
         self.always_show_cursor = False
+        self.is_waiting = False  # rows are on their way: Enter acts once they are there
+        self._entered = False  # ... and was pressed
         self._cells: Cells = lambda _: ()
         self._key: Hashable | None = None
         self._drawn: dict[int, Content] = {}
@@ -91,6 +93,9 @@ class KeyedTable(ScrollView, can_focus=True):
         if size != self.virtual_size:
             self.virtual_size = size
         self._redraw_changed()
+        if self.keys and self._entered:
+            self.action_activate()
+        self._entered &= self.is_waiting and not self.keys
 
     def clear_cursor(self) -> None:
         """Back to the first row, as if never touched."""
@@ -226,9 +231,11 @@ class KeyedTable(ScrollView, can_focus=True):
         self.move_to(len(self.keys) - 1 if last else 0)
 
     def action_activate(self) -> None:
-        """Enter on the row with the cursor."""
+        """Enter on the row with the cursor, or on the first one to come."""
         if self.keys:
             self.post_message(self.Activated(self, self.index))
+        else:
+            self._entered = self.is_waiting
 
     def on_focus(self) -> None:
         """Remember the row the cursor is on, from now on by its key."""
