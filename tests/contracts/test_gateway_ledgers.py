@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from cost_top.cli.doctor import command as doctor
 from cost_top.insight.ledger import reconciled, reconciliation_line
-from cost_top.model.ledger import Ledger
+from cost_top.model.ledger import Ledger, LedgerQuery
 from cost_top.monitor.log.answers import LogAnswers
 from cost_top.monitor.log.notes import read_ledger
 from cost_top.pricing.book import RateBook
@@ -71,7 +71,7 @@ def charges(writer: LogWriter) -> int:
 
 def test_the_orders_and_codes_of_new_api_are_held_against_its_log(writer: LogWriter, tmp_path: Path) -> None:
     points = charges(writer)
-    assert read_ledger(open_log(writer.location), 9) is None  # a log alone is no ledger
+    assert read_ledger(open_log(writer.location), LedgerQuery(9)) is None  # a log alone is no ledger
     writer.create("top_ups", TOP_UPS)
     order = dict.fromkeys(TOP_UPS, 0) | {"user_id": 7, "trade_no": "secret-order", "status": "success",
                                          "create_time": at(5), "complete_time": at(4)}  # fmt: skip
@@ -88,7 +88,7 @@ def test_the_orders_and_codes_of_new_api_are_held_against_its_log(writer: LogWri
     writer.create("users", {"id": "int", "quota": "int", "password": "text"})
     writer.insert("users", [{"id": 7, "quota": 400_000, "password": "x"}, {"id": 8, "quota": 100_000, "password": "x"}])
 
-    ledger = read_ledger(open_log(writer.location), 9)
+    ledger = read_ledger(open_log(writer.location), LedgerQuery(9))
     assert ledger is not None
     assert sums(ledger) == {
         "purchase": (4, 32 * USD + USD // 4 + USD // 2 + USD // 10),
@@ -123,7 +123,7 @@ def test_orders_of_a_new_api_that_named_no_provider(writer: LogWriter) -> None:
         {**order, "id": 1, "amount": 20, "money": 142.5, "payment_method": "alipay"},
         {**order, "id": 2, "amount": 9, "money": 12.25, "payment_method": "stripe"},
     ])  # fmt: skip
-    assert sums(read_ledger(open_log(writer.location), 0))["purchase"] == (2, 32 * USD + USD // 4)
+    assert sums(read_ledger(open_log(writer.location), LedgerQuery(0)))["purchase"] == (2, 32 * USD + USD // 4)
 
 
 def test_the_credits_and_wallets_of_llmgateway(postgres_url: str) -> None:
@@ -161,7 +161,7 @@ def test_the_credits_and_wallets_of_llmgateway(postgres_url: str) -> None:
         add("wallet", ("w1", "7.75"))
         add("wallet_ledger", ("l1", "w1", hours(0), "topup", "10", "10", "Top-up"),
             ("l2", "w1", hours(5), "usage_debit", "-2.25", "7.75", None))  # fmt: skip
-    ledger = read_ledger(open_log(postgres_url), 20)
+    ledger = read_ledger(open_log(postgres_url), LedgerQuery(20))
     assert ledger is not None
     assert sums(ledger) == {
         "purchase": (2, 110 * USD), "adjustment": (2, -2 * USD),

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from cost_top.cli.doctor import command as doctor
 from cost_top.insight.ledger import ledger_problems
+from cost_top.model.filter import parse_filter
+from cost_top.model.ledger import LedgerQuery
 from cost_top.model.native import DDL, LEDGER_DDL
 from cost_top.monitor.log.notes import read_ledger
 from cost_top.serve.insight_shapes import LedgerAnswer
@@ -40,6 +42,10 @@ def ms(minute: int) -> int:
     return int((BEGIN + timedelta(minutes=minute)).timestamp() * 1000)
 
 
+def at(minute: int) -> str:
+    return (BEGIN + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z")
+
+
 def request(log: NativeLog, minute: int, cost: int | None, **more: Any) -> None:
     log.add(time_ms=ms(minute), **{"provider": "openai", "model": "gpt-4o", "cost_pico_usd": cost, **more})
 
@@ -67,7 +73,7 @@ LINES: tuple[Entry, ...] = (
 
 
 def read(log: NativeLog) -> Any:
-    return read_ledger(open_log(str(log.path), None), 100)
+    return read_ledger(open_log(str(log.path), None), LedgerQuery(100))
 
 
 def test_a_server_gives_the_ledger_held_against_the_log(tmp_path, log):
@@ -99,7 +105,15 @@ def test_a_server_gives_the_ledger_held_against_the_log(tmp_path, log):
         assert [one["id"] for one in server.get("/v1/ledger", SECRET["all"], limit=1).json()["entries"]] == ["e4"]
         assert server.get("/v1/ledger", SECRET["part"]).status_code == 403
         assert server.get("/v1/ledger", SECRET["all"], limit=0).status_code == 400
-        assert server.get("/v1/ledger", SECRET["all"], since="1d").status_code == 400
+        assert server.get("/v1/ledger", SECRET["all"], model="gpt-4o").status_code == 400
+        assert server.get("/v1/ledger", SECRET["all"], until="now").status_code == 400
+        part = server.get("/v1/ledger", SECRET["all"], since=at(2), until=at(6)).json()
+        LedgerAnswer.model_validate(part)
+        assert ([one["id"] for one in part["entries"]], part["balance_usd"]) == (["e2"], "8")
+        assert part["sums"] == [{"kind": "usage_debit", "amount_usd": "-2", "entries": 1}]
+        held = part["reconciliation"]  # requests at the second and third minute, none after the debit
+        assert (held["debits_usd"], held["logged_cost_usd"], held["newer_requests"]) == ("2", "2", 0)
+        assert datetime.fromisoformat(held["since"]) == BEGIN + timedelta(minutes=2)
 
 
 def test_a_log_without_a_ledger_is_not_found(tmp_path, log):
@@ -124,6 +138,22 @@ def test_a_balance_for_each_key_is_checked_by_key(log):
     )  # fmt: skip
     ledger = read(log)
     assert (ledger.checked, ledger.breaks, ledger.balance) == (4, 0, 12 * USD)
+
+
+def test_the_entries_of_some_keys_are_asked_for_by_their_ids(log):
+    entries(
+        log, ("a1", 0, "purchase", 10 * USD, 10 * USD, "key-a"), ("a2", 2, "usage_debit", -USD, 9 * USD, "key-a"),
+        ("b1", 3, "usage_debit", -USD, 8 * USD, "key-b"), ("n1", 4, "usage_debit", -USD, 7 * USD, None),
+    )  # fmt: skip
+    source = open_log(str(log.path), None)
+    for text, ids in (
+        ("token:key-a", ["a2", "a1"]),
+        ("token:key-*", ["b1", "a2", "a1"]),
+        ("-token:key-a", ["n1", "b1"]),
+    ):
+        found = read_ledger(source, LedgerQuery(9, where=parse_filter(text)))
+        assert [one.id for one in found.newest] == ids
+        assert (found.balance, found.checked, found.breaks) == (None, 4, 0)
 
 
 def test_entries_of_one_instant_may_stand_in_any_order(log):
@@ -178,13 +208,13 @@ def test_a_postgresql_log_has_it_too(postgres_url):
 
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(DDL)
-        assert read_ledger(open_log(postgres_url, None), 2) is None
+        assert read_ledger(open_log(postgres_url, None), LedgerQuery(2)) is None
         connection.execute(LEDGER_DDL)
         for id_, minute, *more in LINES:
             connection.execute(
                 "INSERT INTO cost_top_ledger VALUES (%s, %s, %s, %s, %s, %s, NULL)", [id_, ms(minute), *more]
             )
-    ledger = read_ledger(open_log(postgres_url, None), 2)
+    ledger = read_ledger(open_log(postgres_url, None), LedgerQuery(2))
     assert ledger is not None
     assert [(each.kind, each.amount) for each in ledger.sums] == [
         ("adjustment", USD), ("purchase", 10 * USD), ("usage_debit", -29 * USD // 10),

@@ -7,6 +7,7 @@ from datetime import datetime
 from cost_top.cli.options import Resolved
 from cost_top.insight.ledger import ledger_problems, reconciled, reconciliation_line
 from cost_top.model.errors import SourceError, UserError, one_line
+from cost_top.model.ledger import LedgerQuery
 from cost_top.model.money import display_usd
 from cost_top.monitor.log.notes import read_ledger
 
@@ -17,7 +18,7 @@ def examine_ledger(settings: Resolved, now: datetime) -> tuple[Lines, Lines]:
     """Facts and problems; nothing where there is no ledger. Reads the log from the ledger's first entry on."""
     answers = settings.open_answers()
     try:
-        ledger = read_ledger(settings.open_source(), 0)
+        ledger = read_ledger(settings.open_source(), LedgerQuery())
         if ledger is None:
             return [], []
         found = reconciled(ledger, answers, now)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cost_top.insight.savings import share_text
-from cost_top.model.ledger import Ledger
+from cost_top.model.ledger import Ledger, LedgerQuery
 from cost_top.model.money import display_usd, usd_text
 from cost_top.model.native import LEDGER_KINDS
 from cost_top.model.query import ReportQuery, TrustSums
@@ -38,18 +38,23 @@ class Reconciliation:
         return self.debits - self.logged
 
 
-def reconciled(ledger: Ledger, answers: Answers, now: datetime) -> Reconciliation | None:
-    """From the first entry (of a ledger that begins with a debit: from the log's beginning) to the last debit.
+def reconciled(
+    ledger: Ledger, answers: Answers, now: datetime, query: LedgerQuery | None = None
+) -> Reconciliation | None:
+    """From the query's start, else the first entry (of a ledger that begins with a debit: from the log's beginning), to
+    the last debit; of what `query` asked of the ledger.
 
     None without a debit. Customers' own keys cost nothing. Raises as `Answers` does.
     """
     if ledger.last_debit is None or ledger.first is None:
         return None
-    since = _EARLIEST if ledger.starts_with_debit else ledger.first
+    query = query or LedgerQuery()
+    since = query.start or (_EARLIEST if ledger.starts_with_debit else ledger.first)
     until = ledger.last_debit + _INSTANT
-    report = answers.report(ReportQuery(since, until))
+    end = now if query.end is None else min(now, query.end)
+    report = answers.report(ReportQuery(since, until, where=query.where))
     totals, trust = report.totals, report.trust or TrustSums()
-    newer = answers.report(ReportQuery(until, now)).totals.request_count if until < now else 0
+    newer = answers.report(ReportQuery(until, end, where=query.where)).totals.request_count if until < end else 0
     return Reconciliation(since, until, ledger.debits, totals.total_cost, totals.unpriced_count, newer,
                           trust.refund_count, abs(trust.refunded_cost))  # fmt: skip
 
@@ -104,7 +109,7 @@ def ledger_fields(ledger: Ledger, found: Reconciliation | None) -> dict[str, Any
         "balances_checked": ledger.checked,
         "balances_wrong": ledger.breaks,
         "reconciliation": None if found is None else {
-            "since": None if ledger.starts_with_debit else found.since.isoformat(),
+            "since": None if found.since == _EARLIEST else found.since.isoformat(),
             "until": found.until.isoformat(),
             "debits_usd": usd_text(found.debits),
             "logged_cost_usd": usd_text(found.logged),

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from cost_top.model.filter import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerQuery:
+    """Entries of `[start, end)`, where those are given, that match `where`, whose terms are all of the field `token`;
+    the `newest` of them are told one by one."""
+
+    newest: int = 0
+    start: datetime | None = None
+    end: datetime | None = None
+    where: Filter = field(default_factory=Filter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,9 @@ class LedgerSum:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A whole ledger. `checked` entries carry a balance; those that do not follow from the one before are breaks.
+    """A ledger, or what a query asks of it. `checked` entries carry a balance; those that do not follow from the one
+    before are breaks. Checks and `unreadable` are of all entries, `balance` is that before the query's end, unknown
+    where it asks for some keys only.
 
     `unreadable` entries have no time or no amount that is a whole number: they are in no sum. `starts_with_debit`
     says that use before the first entry is among the debits.

@@ -108,7 +108,7 @@ class ReconciliationItem(BaseModel):
     """Debits held against the logged cost of the same span."""
 
     model_config = _EXACT
-    since: datetime | None = Field(description="null: from the log's beginning.")
+    since: datetime | None = Field(description="Of the period or the first entry; null: from the log's beginning.")
     until: datetime = Field(description="Just after the last debit.")
     debits_usd: str = Field(description=_USD)
     logged_cost_usd: str = Field(description=_USD)
@@ -121,10 +121,12 @@ class ReconciliationItem(BaseModel):
 
 
 class LedgerAnswer(BaseModel):
-    """The ledger: sums and checks are of all entries."""
+    """The ledger: sums and debits are of the entries that were asked for, checks of all."""
 
     model_config = _EXACT
-    balance_usd: str | None = Field(description="After the last entry; null where no entry has one.")
+    balance_usd: str | None = Field(
+        description="After the period's last entry; null where none has one, or under a filter."
+    )
     sums: list[LedgerSumItem]
     balances_checked: int = Field(description="Entries that carry a balance.")
     balances_wrong: int = Field(description="Balances that do not follow from the entry before.")

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
 from cost_top.model.budgets import KeptBudgets
-from cost_top.model.ledger import Ledger
+from cost_top.model.ledger import Ledger, LedgerQuery
 
 # The share of a log's time that may go into comparing its costly columns.
 COSTLY_SHARE = 0.005
@@ -105,8 +105,8 @@ class KeepsBudgets(Protocol):
 class KeepsLedger(Protocol):
     """A reader of a log that may have a ledger of credits beside it."""
 
-    def ledger(self, newest: int) -> Ledger | None:
-        """The ledger with its `newest` entries; None where there is none. Raises `SourceError`."""
+    def ledger(self, query: LedgerQuery) -> Ledger | None:
+        """What is asked of the ledger; None where there is none. Raises `SourceError`."""
 
 
 @runtime_checkable

@@ -25,7 +25,7 @@ from cost_top.monitor.thread import HubSubscription, HubThread, clock
 if TYPE_CHECKING:
     from cost_top.model.expected import Expected
     from cost_top.model.features import Features
-    from cost_top.model.ledger import Ledger
+    from cost_top.model.ledger import Ledger, LedgerQuery
     from cost_top.model.waste import Waste
     from cost_top.monitor.log.engine import LogEngine
     from cost_top.monitor.log.history import History
@@ -143,13 +143,13 @@ class LogHub(HubThread):
         """A page of the requests behind some lines of `waste`."""
         return self._when_held(query, lambda: self.history.mirror.waste_requests(query, lines, after))
 
-    def ledger(self, newest: int) -> Ledger | None:
-        """The ledger beside the log with its newest entries, read now; None where there is none."""
+    def ledger(self, query: LedgerQuery) -> Ledger | None:
+        """What is asked of the ledger beside the log, read now; None where there is none."""
         from cost_top.monitor.log.notes import read_ledger
 
         if self._source is None:
             raise SourceError("the log is not open yet")
-        return read_ledger(self._source, newest)
+        return read_ledger(self._source, query)
 
     def credits(self) -> Credits | None:
         """A log knows no balance."""

@@ -9,7 +9,7 @@ from cost_top.mirror.days import UNKNOWN
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.model.doubts import words
-from cost_top.model.ledger import Ledger
+from cost_top.model.ledger import Ledger, LedgerQuery
 from cost_top.model.money import usd_text
 from cost_top.model.query import Report, ReportQuery, TrustSums
 from cost_top.sources.base import KeepsLedger, LogSource
@@ -17,10 +17,10 @@ from cost_top.sources.base import KeepsLedger, LogSource
 _NAMED = 3
 
 
-def read_ledger(source: LogSource, newest: int) -> Ledger | None:
-    """The ledger beside a log with its newest entries; None where there is none. Raises `SourceError`."""
+def read_ledger(source: LogSource, query: LedgerQuery) -> Ledger | None:
+    """What is asked of the ledger beside a log; None where there is none. Raises `SourceError`."""
     with source.connect() as reader:
-        return reader.ledger(newest) if isinstance(reader, KeepsLedger) else None
+        return reader.ledger(query) if isinstance(reader, KeepsLedger) else None
 
 
 def compared_note(mirror: Mirror, query: ReportQuery, now: datetime, since: datetime) -> tuple[str, ...]:

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from cost_top.insight.ledger import ledger_fields, reconciled
+from cost_top.model.ledger import LedgerQuery
 from cost_top.model.windows import utc_now
 from cost_top.serve import shapes
 from cost_top.serve.errors import Problem
 from cost_top.serve.exact import ExactResponse
 from cost_top.serve.insight_shapes import LedgerAnswer
-from cost_top.serve.parameters import only
+from cost_top.serve.parameters import FilterParameters, PeriodParameters, filter_of, only, period_of
 from cost_top.serve.serving import TheAsker, TheServing
 
 router = APIRouter(tags=["report"])
 
 
-class LedgerParameters(BaseModel):
-    """How much of it."""
+class LedgerParameters(FilterParameters, PeriodParameters):
+    """Which part of it; without a period all of it."""
 
-    model_config = ConfigDict(extra="ignore")
     limit: Annotated[int, Field(ge=1, le=1000, description="At most so many entries, the newest; sums are of all.")] = (
         100
     )
+
+    def query(self, now: datetime) -> LedgerQuery:
+        """What is asked for; `Problem` for a filter that tells no entry from another."""
+        where = filter_of(self)
+        for term in where.terms:
+            if term.field != "token":
+                name = term.field or "a bare word"
+                raise Problem(
+                    400, f"where: an entry of a ledger knows its key, no {name}; filter by token", param="where"
+                )
+        if self.start_date is self.end_date is self.since is self.until is None:
+            return LedgerQuery(self.limit, where=where)
+        period, _ = period_of(self, now)
+        return LedgerQuery(self.limit, period.start, period.end, where)
 
 
 @router.get(
@@ -38,14 +53,15 @@ class LedgerParameters(BaseModel):
 async def ledger(serving: TheServing, asker: TheAsker, asked: Annotated[LedgerParameters, Query()]) -> Response:
     """The ledger where the source keeps one (`cost_top_ledger` beside a native log, new-api, llmgateway); else 404.
 
-    Its debits are held against the logged cost up to the last debit.
+    Its debits are held against the logged cost up to the last debit: all, or those of a period and of keys.
     """
     asker.demand_everything("the ledger")
     read = getattr(serving.hub, "ledger", None)
+    query = asked.query(serving.now())
 
     def ask() -> dict[str, Any] | None:
-        found = read(asked.limit) if read is not None else None
-        return None if found is None else ledger_fields(found, reconciled(found, serving.hub, utc_now()))
+        found = read(query) if read is not None else None
+        return None if found is None else ledger_fields(found, reconciled(found, serving.hub, utc_now(), query))
 
     body = await serving.asking.ask(ask)
     if body is None:

@@ -11,7 +11,8 @@ from cost_top.gateways.beside import LEDGER_READ, NATIVE_LEDGER, ledger_statemen
 from cost_top.gateways.dialects.base import Dialect
 from cost_top.gateways.preset import LedgerPart
 from cost_top.gateways.raw_columns import text_select
-from cost_top.model.ledger import Ledger, LedgerEntry, LedgerSum
+from cost_top.model.filter import Term, pattern
+from cost_top.model.ledger import Ledger, LedgerEntry, LedgerQuery, LedgerSum
 from cost_top.model.native import TABLE
 from cost_top.model.text import clean
 from cost_top.sources.sql.session import Database, Session
@@ -54,8 +55,8 @@ SELECT coalesce(sum(entries), 0)::BIGINT, count(*) FILTER (is_break),
 """
 
 
-def read_ledger(reader: SqlLogReader, newest: int) -> Ledger | None:
-    """The ledger with its `newest` entries; None where there is none that may be read. Raises `SourceError`.
+def read_ledger(reader: SqlLogReader, query: LedgerQuery) -> Ledger | None:
+    """What is asked of the ledger; None where there is none that may be read. Raises `SourceError`.
 
     Books of a gateway in which nothing was ever bought or given are none: its log alone is no ledger.
     """
@@ -74,11 +75,11 @@ def read_ledger(reader: SqlLogReader, newest: int) -> Ledger | None:
             taken |= reading.take_all(names.database, beside, names.schema, left)
         finally:
             beside.close()
-    ledger = reading.ledger(newest)
+    ledger = reading.ledger(query)
     if NATIVE_LEDGER.name in taken:
         return ledger
     # A gateway's debits are those of its whole log, whatever was bought first.
-    return replace(ledger, starts_with_debit=True) if any(e.kind != "usage_debit" for e in ledger.sums) else None
+    return replace(ledger, starts_with_debit=True) if reading.has_credit else None
 
 
 def _readable(
@@ -100,6 +101,7 @@ class _Reading:
 
     def __init__(self, session: Session, pico_per_unit: tuple[int, int]) -> None:
         self._duck, self._units = session.scratch, pico_per_unit
+        self.has_credit = False  # anything but debits
         labels = ", ".join(f"{label} VARCHAR" for label in LEDGER_READ)
         self._duck.execute(f"CREATE OR REPLACE TEMP TABLE ledger_texts ({labels}, ms BIGINT, is_told BOOLEAN)")
 
@@ -133,8 +135,8 @@ class _Reading:
                 self._duck.executemany(f"INSERT INTO ledger_texts VALUES ({places})", rows)
         session.scratch.execute("DROP TABLE ledger_part")
 
-    def ledger(self, newest: int) -> Ledger:
-        """What was taken as a ledger with its `newest` entries."""
+    def ledger(self, query: LedgerQuery) -> Ledger:
+        """What is asked of what was taken."""
         own = _PICO if self._units == (1, 1) else _POINTS
         points, balance = (own.format(label, *self._units) for label in ("points", "balance"))
         self._duck.execute(
@@ -144,32 +146,45 @@ class _Reading:
             f"FROM ledger_texts WHERE is_told OR ms BETWEEN 1 AND 253000000000000"
         )
         try:
-            return _ledger(self._duck, newest)
+            found = self._duck.execute("SELECT count(*) FROM ledger WHERE kind <> 'usage_debit' AND NOT is_told "
+                                       "AND amount IS NOT NULL").fetchall()  # fmt: skip
+            self.has_credit = bool(found[0][0])
+            return _ledger(self._duck, query)
         finally:
             self._duck.execute("DROP TABLE ledger_texts; DROP TABLE ledger")
 
 
-def _ledger(duck: duckdb.DuckDBPyConnection, newest: int) -> Ledger:
+def _ledger(duck: duckdb.DuckDBPyConnection, query: LedgerQuery) -> Ledger:
     told = duck.execute("SELECT sum(amount)::HUGEINT FROM ledger WHERE is_told").fetchall()[0][0]
     entries = duck.execute("SELECT count(*) FROM ledger_texts WHERE NOT is_told").fetchall()[0][0]
     duck.execute("DELETE FROM ledger WHERE is_told OR amount IS NULL")
-    sums = duck.execute(
-        "SELECT kind, count(*), sum(amount)::HUGEINT FROM ledger GROUP BY kind ORDER BY kind"
-    ).fetchall()
-    every, first, last_debit, first_kind, amount = duck.execute(
-        "SELECT count(*), min(ms), max(ms) FILTER (kind = 'usage_debit'), "
-        "arg_min(kind = 'usage_debit', (ms, kind = 'usage_debit', id)), sum(amount)::HUGEINT FROM ledger"
-    ).fetchall()[0]
+    (every,) = duck.execute("SELECT count(*) FROM ledger").fetchall()[0]
     # One balance for all, or one for each key: whichever the entries follow.
     checks = [duck.execute(_BREAKS.format(part=part)).fetchall()[0] for part in ("1", "coalesce(token, '')")]
     checked, breaks, broken, offset = min(checks, key=lambda check: check[1])
-    found = duck.execute(
-        f"SELECT id, ms, kind, amount, balance, token, note FROM ledger ORDER BY ms DESC, id DESC LIMIT {newest}"
+    if query.end is not None:
+        later = duck.execute("DELETE FROM ledger WHERE ms >= ? RETURNING id", [_milliseconds(query.end)]).fetchall()
+        told = None if later else told
+    (amount,) = duck.execute("SELECT sum(amount)::HUGEINT FROM ledger").fetchall()[0]
+    running = int(offset + (amount or 0)) if offset is not None else None
+    balance = running if told is None else int(told)
+    if query.start is not None:
+        duck.execute("DELETE FROM ledger WHERE ms < ?", [_milliseconds(query.start)])
+    for term in query.where.terms:
+        _narrow(duck, term)
+    sums = duck.execute(
+        "SELECT kind, count(*), sum(amount)::HUGEINT FROM ledger GROUP BY kind ORDER BY kind"
     ).fetchall()
-    running = int(offset + amount) if offset is not None else None
+    first, last_debit, first_kind = duck.execute(
+        "SELECT min(ms), max(ms) FILTER (kind = 'usage_debit'), "
+        "arg_min(kind = 'usage_debit', (ms, kind = 'usage_debit', id)) FROM ledger"
+    ).fetchall()[0]
+    found = duck.execute(
+        f"SELECT id, ms, kind, amount, balance, token, note FROM ledger ORDER BY ms DESC, id DESC LIMIT {query.newest}"
+    ).fetchall()
     return Ledger(
         tuple(LedgerSum(clean(kind or ""), count, int(total)) for kind, count, total in sums),
-        running if told is None else int(told), checked, breaks,
+        None if query.where else balance, checked, breaks,
         tuple(clean(one) for one in broken[:_NAMED]), entries - every, _time(first), _time(last_debit),
         bool(first_kind),
         tuple(
@@ -178,6 +193,19 @@ def _ledger(duck: duckdb.DuckDBPyConnection, newest: int) -> Ledger:
             for id_, ms, kind, total, balance, token, note in found
         ),
     )  # fmt: skip
+
+
+def _narrow(duck: duckdb.DuckDBPyConnection, term: Term) -> None:
+    """Leave the entries of a term's keys, or the others."""
+    patterns = [pattern(value) for value in term.values]
+    match = " OR ".join(r"token LIKE ? ESCAPE '\'" if is_pattern else "token = ?" for _, is_pattern in patterns)
+    keep = f"coalesce({match}, FALSE)"
+    duck.execute(f"DELETE FROM ledger WHERE {keep if term.negated else f'NOT {keep}'}", [text for text, _ in patterns])
+
+
+def _milliseconds(moment: datetime) -> int:
+    """Of the first entry that is not before a moment."""
+    return -((_EPOCH - moment) // timedelta(milliseconds=1))
 
 
 def _time(milliseconds: int | None) -> datetime | None:

@@ -15,7 +15,7 @@ from cost_top.gateways.plain_rows import PlainRows
 from cost_top.gateways.raw_columns import time_select
 from cost_top.model.budgets import KeptBudgets
 from cost_top.model.errors import SourceError, SourceReplaced
-from cost_top.model.ledger import Ledger
+from cost_top.model.ledger import Ledger, LedgerQuery
 from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, PresetId, Statistics
 from cost_top.sources.shaped import ShapedReader
 from cost_top.sources.sql.kept_log import KeptLog
@@ -269,11 +269,11 @@ class SqlLogReader(ShapedReader):
 
         return rolled_up(self, first, last)
 
-    def ledger(self, newest: int) -> Ledger | None:
+    def ledger(self, query: LedgerQuery) -> Ledger | None:
         """The ledger beside the log: a native log's, or what the gateway's own books say."""
         from cost_top.sources.sql.ledger import read_ledger
 
-        return read_ledger(self, newest)
+        return read_ledger(self, query)
 
     def took(self, rows: int) -> None:
         """See `LogReader`."""
