@@ -47,7 +47,7 @@ def waste_view(answers: object, query: ReportQuery) -> ViewTable:
         "total", *(sum(getattr(line, name) for line in counted) for name in ("cost", "requests", "unpriced"))
     )
     rows = tuple(((line.name,), _figures(line, spent)) for line in waste.lines)
-    notes = (*every.notes, *_notes(waste))
+    notes = (*_notes(waste), *every.notes)
     return ViewTable(("waste",), rows, _figures(total, spent), every.as_of.isoformat(timespec="seconds"), notes,
                      len(rows))  # fmt: skip
 
