@@ -50,6 +50,10 @@ def test_fewer_than_three_days_tell_nothing_and_a_week_tells_no_band() -> None:
     assert forecast(even(7), TODAY, END, 0) is not None
 
 
+def test_where_more_is_taken_back_than_spent_nothing_is_foretold() -> None:
+    assert forecast(even(90, -1), TODAY, END, spent=-20 * DOLLAR) is None
+
+
 def test_an_unsteady_spend_has_a_wider_band() -> None:
     draw = random.Random(1)
     calm = [round(10 * DOLLAR * draw.lognormvariate(0, 0.05)) for _ in range(90)]

@@ -107,7 +107,7 @@ async def test_enter_on_a_line_of_waste_lists_its_requests_and_escape_leads_back
         await pilot.press("dollar_sign", "left", "down", "enter")
         await pilot.pause()
         text = screen_text(app)
-        assert "failed but paid · $3.00 · newest first" in text
+        assert "Waste: failed but paid · $3.00 · newest first" in text
         assert feed.answers.lines == ["failed_but_paid"]
         whole, asked = feed.answers.queries[-2:]
         assert (asked.start, asked.end, asked.where) == (whole.start, whole.end, whole.where)

@@ -58,7 +58,8 @@ def forecast(
     costs: Sequence[int], today: date, end: date, spent: int, left_of_today: float = 1.0,
     leave_out: Collection[date] = (),
 ) -> Forecast | None:  # fmt: skip
-    """The cost of a period whose last day is the one before `end`; None with fewer than three whole days of history.
+    """The cost of a period whose last day is the one before `end`; None with fewer than three whole days of history,
+    and where more is taken back than spent, which tells nothing of days to come.
 
     `costs` are the whole days before today, yesterday first, up to `NEEDED_DAYS` of them; `spent` is the period's cost
     so far, `left_of_today` the share of a usual day that is still to come. Days of `leave_out` (those with an
@@ -70,6 +71,8 @@ def forecast(
     expected = expected_days(history, today)
     following = [today + _DAY * ahead for ahead in range(1, (end - today).days)]
     rest = round(expected[today.weekday()] * left_of_today) + sum(expected[day.weekday()] for day in following)
+    if spent + rest < 0:
+        return None
     width = band(history, today, max(1, len(following) + round(left_of_today)))
     if width is None:
         return Forecast(spent + rest)

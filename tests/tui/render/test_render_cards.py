@@ -52,7 +52,7 @@ def test_spend_without_history_and_with_a_mark():
 
 def test_where_nothing_was_spent_before_either_nothing_is_called_unchanged():
     spend = Spend(Measures(total_cost=0, request_count=0), 0, 0, 0)
-    assert text(spend_card, 60, 2, spend=spend)[0].endswith("▬ nothing before either")
+    assert text(spend_card, 60, 2, spend=spend)[0].endswith("nothing before either")
 
 
 def test_a_total_is_exact_unless_something_is_unpriced():

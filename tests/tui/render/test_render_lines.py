@@ -80,6 +80,13 @@ def trust(width, **changes):
     return [part.text.plain for part in trust_parts(scene(**changes), width)]
 
 
+def test_of_a_total_below_zero_no_shares_are_told():
+    spend = replace(scene().spend, measures=replace(scene().spend.measures, total_cost=-(10**12)))
+    told = trust(160, spend=spend)
+    assert told[0] == "money: more taken back than spent"
+    assert not any("with user" in part or "priced by us" in part for part in told)
+
+
 def test_the_trust_line_at_two_widths():
     assert trust(160) == [
         "money: 96.2 % reported", "3.8 % priced by us", "88.0 % with user", "71.0 % with tag", "100 % with key",

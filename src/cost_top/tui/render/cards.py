@@ -80,12 +80,12 @@ def _total_line(snapshot: Snapshot, width: int) -> Content:
         note = content(("period before unknown" if settled else "vs before …", MUTED))
         return spread(figure, note, width) if fits(figure, note, width) else first_fit(width, figure)
     style = {"▲": CAUTION, "▼": GOOD}.get(told[0], MUTED)
-    versus = " vs before"
     if not spend.measures.total_cost and not spend.previous_cost:
-        told, versus = "▬ nothing", " before either"
+        note = content(("nothing before either", MUTED))
+        return spread(figure, note, width) if fits(figure, note, width) else first_fit(width, figure)
     share = told.partition("(")[2].rstrip(")") or told[2:]
     for note in (
-        content((told, style), (versus, MUTED)),
+        content((told, style), (" vs before", MUTED)),
         content((told, style)),
         content((f"{told[0]} {share}", style)),
         content((told[0], style)),

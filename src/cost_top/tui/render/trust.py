@@ -82,6 +82,9 @@ def _money(snapshot: Snapshot) -> list[_Fact]:
         return [_fact(0, "still counting", None, "still counting…", "counting…", "…", style=CAUTION)]
     if not total:
         return [_fact(0, "reported", None, "no money in this window", "no money yet", "no money")]
+    if total < 0:
+        told = "more taken back than spent"
+        return [_fact(0, "reported", None, f"money: {told}", told, "taken back", style=CAUTION)]
     reported, priced = share(trust.reported_cost, total), share(trust.priced_cost, total)
     # Both without decimals, or they would not look like parts of one whole.
     brief, priced_brief = (_whole(part, total) for part in (trust.reported_cost, trust.priced_cost))
@@ -105,7 +108,7 @@ def _whole(part: int, total: int) -> str | None:
 def _attribution(snapshot: Snapshot) -> list[_Fact]:
     """How much of the money carries a user, a tag, a key; the term opens the rows that do not."""
     trust, total = snapshot.trust, snapshot.spend.measures.total_cost
-    if not total or not snapshot.is_settled("total"):
+    if total <= 0 or not snapshot.is_settled("total"):
         return []
     return [
         _fact(rank, f"money without a {noun}", value_term(field, None), f"{share(part, total)} with {noun}",

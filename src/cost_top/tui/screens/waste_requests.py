@@ -29,7 +29,7 @@ class WasteRequestsScreen(RequestsScreen):
     @property
     def subject(self) -> str:
         """The line and its figure."""
-        return f"{waste_words(self._row)}{SEPARATOR}{waste_amount(self._row)}"
+        return f"Waste: {waste_words(self._row)}{SEPARATOR}{waste_amount(self._row)}"
 
     @property
     def total(self) -> int | None:
