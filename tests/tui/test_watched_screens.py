@@ -62,6 +62,7 @@ async def test_enter_while_incidents_are_read_looks_at_the_first_once_they_are_t
         feed.incidents = lambda reply, _: waiting.append(reply)
         await pilot.press("a", "enter")
         assert "reading…" in screen_text(app)
+        assert "0 open" not in screen_text(app)
         waiting[0]((LEAK, GONE))
         await pilot.pause()
         assert str(feed.view.where) == "token:pg_agent"

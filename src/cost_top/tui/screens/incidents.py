@@ -26,7 +26,9 @@ class IncidentsScreen(ListedDialog[IncidentRow]):
         host_of(self).feed.incidents(self.hear, self.refuse)
 
     def heading(self) -> str:
-        """How many are open."""
+        """How many are open, once that is known."""
+        if self.query_one(KeyedTable).is_waiting:
+            return "Incidents · last 2 days"
         still = sum(row.closed is None for row in self.rows)
         return f"Incidents · last 2 days · {still} open"
 
