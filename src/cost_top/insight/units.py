@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
+from statistics import median
 
 from cost_top.model.query import Measures
 
@@ -52,8 +53,7 @@ def middle(amounts: Sequence[int]) -> Fraction | None:
     >>> middle([5, 1, 2]), middle([1, 2]), middle([])
     (Fraction(2, 1), Fraction(3, 2), None)
     """
-    ordered = sorted(amounts)
-    return Fraction(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2], 2) if ordered else None
+    return median(map(Fraction, amounts)) if amounts else None
 
 
 def units_of(

@@ -100,18 +100,18 @@ class ClickhousePlain:
 def _told(keys: PlainKeys, trust: bool) -> list[int]:
     """The numbers of the keys that rows are grouped by: stretches of time by provider tell the providers too."""
     stretched = any(size for _, _, size in keys)
-    told = [number for number, column, _ in keys if not (stretched and column == _PROVIDER)]
+    told = [number for number, column, size in keys if size or not (stretched and column == _PROVIDER)]
     return [*told, *([len(keys)] if trust else [])]
 
 
 def _groups(keys: PlainKeys, trust: bool, name: str | None) -> list[str]:
     """The grouping sets. What has few values is one set: what each set costs is a look at every row."""
     told = _told(keys, trust)
-    few = [f"k{number}" for number, column, _ in keys if column in _FEW and number in told]
+    few = [f"k{number}" for number, column, size in keys if not size and column in _FEW and number in told]
     few += [f"k{len(keys)}"] if trust else []
     groups = [f"(piece, {', '.join(few)})"] if few else []
     for number, column, size in keys:
-        if column not in _FEW:
+        if size or column not in _FEW:
             beside = [f"q{number}"] if size else ["told"] if column == _TOKEN and name is not None else []
             groups.append(f"({', '.join(['piece', f'k{number}', *beside])})")
     return groups

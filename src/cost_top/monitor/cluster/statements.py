@@ -37,7 +37,6 @@ _FILTERED = {"tag": "tags", "latency": "latency_ms", "error": "status"}
 LENSES = tuple(name for name in DIMENSIONS if name not in TIME_DIMENSIONS)
 BARS = "bars"  # providers by quarters of an hour
 SIZES = {BARS: 900_000_000}  # microseconds
-_LENS_COLUMNS = {"tag": "tags_text", BARS: "provider"}
 LENS_FIELDS = {"tag": TAGS_TEXT, BARS: "provider"}
 _SUM = re.compile(r"(?:sum\((.*?)\)|count\(\*\))(?: FILTER \((.*)\))?")
 _MODEL = ("provider", "model", "mode", "region")
@@ -74,6 +73,11 @@ def _compared(where: Filter) -> set[str]:
 def _told_by(wanted: Collection[str]) -> set[str]:
     """The columns of the normal form with these fields."""
     return {*wanted, "us", "time", *([TAGS_TEXT] if "tags" in wanted else [])}
+
+
+def _lens_column(name: str) -> str:
+    """What a lens's rows are grouped by."""
+    return f'"{LENS_FIELDS.get(name, name)}"'
 
 
 def looks_at_prices(where: Filter) -> bool:
@@ -184,7 +188,7 @@ class Statements:
     @staticmethod
     def plain_keys(lenses: Sequence[str]) -> PlainKeys:
         """What `plain` groups by."""
-        return [(place, _LENS_COLUMNS.get(name, f'"{name}"'), SIZES.get(name, 0)) for place, name in enumerate(lenses)]
+        return [(place, _lens_column(name), SIZES.get(name, 0)) for place, name in enumerate(lenses)]
 
     @property
     def _plain(self) -> PlainSpelling:
@@ -234,7 +238,7 @@ class Statements:
         provider), piece, newest request, newest with a name, that name, the additive measures; with `trust`, what the
         trust line needs but for `with_tag`, of the first lens's groups.
         """
-        keys = [(place, _LENS_COLUMNS.get(name, f'"{name}"'), name == BARS) for place, name in enumerate(lenses)]
+        keys = [(place, _lens_column(name), name == BARS) for place, name in enumerate(lenses)]
         name = "token_name" if "token" in lenses else None
         parts = {name: self._part(sql) for name, sql in ADDITIVE.items()}
         trusted = {f"trust_{name}": self._part(sql) for name, sql in TRUST.items() if trust and name != "with_tag"}
