@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from functools import reduce
 
-from cost_top.gateways.dialects.clickhouse import quoted_text
+from cost_top.gateways.dialects.clickhouse import apart, quoted_text
 from cost_top.mirror.measures import ADDITIVE_NAMES
 from cost_top.model.query import MONEY_MEASURES
 from cost_top.monitor.cluster.sheet import FLAGS, MOST_TOKENS, RATES, SEPARATOR, Sheet
@@ -73,9 +73,10 @@ class ClickhousePlain:
         wanted = [*(f"ct_{each}" for each in _SUMMED), *(["ct_trust"] if trust else [])]
         steps = [*_priced(fields, sheet), *(_trust(fields) if trust else ())]
         priced = _in_steps(rows, fields, steps, [*wanted, *columns, "us"])
+        chosen = ", ".join([*wanted, *columns])
         return (
             f"SELECT grouping({names}), [{names}], {' + '.join(stretches) or '0'}, piece, max(us), {named}, {sums} "
-            f"FROM (SELECT us, {', '.join([*wanted, *columns])} FROM ({priced})) "
+            f"FROM {apart(f'SELECT us, {chosen} FROM ({priced})')} "
             f"GROUP BY GROUPING SETS ({', '.join(groups)})"
         )
 

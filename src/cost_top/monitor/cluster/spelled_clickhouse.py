@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
-from cost_top.gateways.dialects.clickhouse import quoted_text
+from cost_top.gateways.dialects.clickhouse import apart, quoted_text
 from cost_top.gateways.dialects.clickhouse_sql import clickhouse_sql
 from cost_top.gateways.normalise_clickhouse import normal_select
 from cost_top.gateways.normalise_placed import Names, TagLists
@@ -70,7 +70,7 @@ class ClickhouseStatements:
         return f"argMax({column}, us)"
 
     def piece(self, edges: Sequence[int]) -> str:
-        return f"roundDown(us, [{', '.join(map(str, edges))}])"
+        return f"roundDown(us, CAST([{', '.join(map(str, edges))}] AS Array(Int64)))"
 
     def text(self, column: str) -> str:
         return f"toString({column})"
@@ -97,7 +97,7 @@ class ClickhouseStatements:
         ])  # fmt: skip
         return (
             f"SELECT lens.1 AS number, lens.2 AS value, lens.3 AS quarter, piece, max(us), "
-            f"maxIf(us, told IS NOT NULL), {self.newest('told')}, {sums} FROM ({inner}) "
+            f"maxIf(us, told IS NOT NULL), {self.newest('told')}, {sums} FROM {apart(inner)} "
             "GROUP BY number, value, quarter, piece"
         )
 
