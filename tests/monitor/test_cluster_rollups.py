@@ -11,6 +11,7 @@ import pytest
 from cost_top.model.filter import parse_filter
 from cost_top.model.money import pico
 from cost_top.model.view import View
+from cost_top.model.windows import Period
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.engine import ClusterEngine
 from cost_top.overview.compose import Facts, compose
@@ -54,6 +55,7 @@ def engine(litellm_url):
         roll(connection, 3, 3, 4)
         roll(connection, 3, 0.25, 1, "azure")
         roll(connection, 0, 99, 99)
+        roll(connection, 6, 2, 1)  # whose rows are gone
     cluster = Cluster(open_log(litellm_url), RateBook.load(None))
     yield ClusterEngine(cluster)
     cluster.close()
@@ -91,6 +93,14 @@ def test_what_the_rollups_cannot_tell_is_the_logs(engine, view):
     assert set(bars.values()) == {(pico("1"), 1)}
     assert len(bars) == 4
     assert snapshot.chart_remark == ""
+
+
+@pytest.mark.parametrize("zone", [UTC, ZoneInfo("Asia/Kolkata")], ids=str)
+def test_what_the_rollups_have_more_than_the_log_is_told(engine, zone):
+    shown(engine, zone)
+    assert engine.drift(Period(NOW - timedelta(days=30), NOW)) == (pico("5.75"), 3)
+    since_then = datetime.combine(day(2), datetime.min.time(), UTC)
+    assert engine.drift(Period(since_then, NOW)) == (pico("1.5"), 1)
 
 
 def test_rollups_that_may_not_be_read_are_the_logs_to_tell(engine, monkeypatch):

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from cost_top.mirror.measures import measures_of
@@ -25,6 +26,7 @@ from cost_top.model.query import (
     without_untold,
 )
 from cost_top.model.rested import Rested, question_of
+from cost_top.model.windows import Period
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
 from cost_top.monitor.cluster.pieces import Piece
@@ -94,6 +96,12 @@ class ClusterEngine:
         cluster.refuse(query.where)
         return one_by_one(cluster.log, cluster.book, query, lambda mirror: mirror.features(query, dimensions))
 
+    def drift(self, period: Period) -> tuple[int, int]:
+        """Of the days (UTC) inside a period: what the gateway's own sums have more, and how many days differ."""
+        if self._oldest is None:
+            return 0, 0
+        return self._rollups.drift(partial(self._sums.reported, Filter()), period, self._oldest)
+
     def _build(self, needs: Sequence[Need], until: float) -> None:
         for comparison in (False, True):
             wanted: dict[Filter, dict[Piece, dict[str, None]]] = {}
@@ -102,7 +110,7 @@ class ClusterEngine:
                     lenses = _lenses_of(need)
                     parts = self._pieces(need) if lenses else ()
                     if _may_be_rolled_up(need):
-                        self._rollups.look(parts, need.edges)
+                        self._rollups.look(need.query.start)
                     told = self._rolled_up(need, parts)
                     for piece in [piece for piece in parts if piece not in told]:
                         wanted.setdefault(need.query.where, {}).setdefault(piece, {}).update(dict.fromkeys(lenses))

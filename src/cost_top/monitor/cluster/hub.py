@@ -282,12 +282,15 @@ class ClusterHub(HubThread):
         replies = engine.answers(needs.all, 0.0 if stale else clock() + _PATIENCE)
         missing, statistics = replies["total"].missing, cluster.statistics
         filling = Filling(missing.done, missing.total, None, unit="answers") if missing is not None else None
+        drift, drift_days = (0, 0) if view.where else engine.drift(needs.periods.window)
         facts = Facts(
             source=cluster.log.label,
             state=self.state,
             filling=filling,
             newest=self._newest,
-            trust=Trust(rows_unique=cluster.log.rows_unique, indexed=cluster.log.indexed),
+            trust=Trust(
+                drift=drift, drift_days=drift_days, rows_unique=cluster.log.rows_unique, indexed=cluster.log.indexed
+            ),
             rates_date=cluster.book.date,
             notes=cluster.log.found.notes,
             load=Load(statistics.queries, statistics.database_ms, statistics.bytes_read, statistics.rows_read),

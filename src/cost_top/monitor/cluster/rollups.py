@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from cost_top.model.errors import SourceError
 from cost_top.model.money import pico
 from cost_top.model.notes import Note
 from cost_top.model.query import added
+from cost_top.model.windows import Period
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.pieces import DAY, Piece
 from cost_top.monitor.cluster.statements import instant_of, micros_of
+from cost_top.monitor.log.drift import differing, within
 from cost_top.sources.sql.rollups import RolledUp, has_rollups, rolled
 
 ROLLUP = Note("rollup", "rollup")
@@ -32,18 +34,16 @@ class Rollups:
         self._first: date | None = None  # from when on they are known
         self._due = 0.0  # monotonic seconds
 
-    def look(self, pieces: Sequence[Piece], edges: Sequence[datetime]) -> None:
-        """Read the sums of the days among some pieces, where they are not known or old."""
-        days = self._whole(pieces, edges)
-        if not days:
+    def look(self, start: datetime) -> None:
+        """Read the sums of the days from then on, where they are not known or old."""
+        first, until = start.astimezone(UTC).date(), (datetime.now(UTC) - _LATE).date()
+        if first >= until or not has_rollups(self._cluster.log):
             return
-        first = min(days.values())
         if time.monotonic() < self._due and self._first is not None and self._first <= first:
             return
         self._first = min(first, self._first or first)
         self._due = time.monotonic() + _LOOKED_AGAIN
         try:
-            until = (datetime.now(UTC) - _LATE).date()
             _, sums = rolled(self._cluster.reader, self._first, until, "custom_llm_provider")
         except SourceError:
             self._days = {}
@@ -60,6 +60,12 @@ class Rollups:
             piece: self._days[day] for piece, day in self._whole(pieces, edges).items() if self._days.get(day)
         }  # fmt: skip
 
+    def drift(self, reported: Callable[[Piece], int | None], period: Period, oldest: datetime) -> tuple[int, int]:
+        """See `monitor.log.drift.within`; `reported` is what the log says was spent in a piece, None unknown."""
+        told = {day: sum(bar["total_cost"] or 0 for bar in bars.values()) for day, bars in self._days.items()}
+        logged = {day: cost for day in told if (cost := reported(_piece(day))) is not None}
+        return within(differing(told, logged, oldest.date()), period)
+
     def _whole(self, pieces: Sequence[Piece], edges: Sequence[datetime]) -> dict[Piece, date]:
         """The pieces that are whole days (UTC) within a bar each."""
         if not has_rollups(self._cluster.log):
@@ -72,6 +78,11 @@ class Rollups:
             and piece.start % DAY == 0
             and not any(piece.start < cut < piece.end for cut in cuts)
         }
+
+
+def _piece(day: date) -> Piece:
+    start = micros_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
+    return Piece(start, start + DAY)
 
 
 def _figures(told: RolledUp) -> dict[str, int | None]:

@@ -326,6 +326,10 @@ class Sums:
         tags = self._cluster.texts.tags([key[0] or "" for key in tagged])
         return {**total, "with_tag": sum(group.sums[_COST] for key, group in tagged.items() if tags[key[0] or ""])}
 
+    def reported(self, where: Filter, piece: Piece) -> int | None:
+        """What the log itself says was spent in a piece, in pico-dollars; None where that was not asked for."""
+        return self._of(where).trust.get(piece, {}).get("reported_cost")
+
     def bars(self, where: Filter, pieces: Sequence[Piece]) -> Iterator[tuple[str | None, int, Measures]]:
         """Provider, where a quarter of an hour begins in microseconds, and its measures."""
         for key, group in self.groups(where, BARS, pieces).items():

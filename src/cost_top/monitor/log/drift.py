@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
@@ -45,18 +46,30 @@ class Drift:
         except duckdb.Error:
             return False  # a kept day is gone or damaged, which others find and mend
         oldest = None if mirror.oldest is None else mirror.oldest.date()
-        known = [day for day in rolled if day in logged or (oldest is not None and day < oldest)]
-        differs = {day: rolled[day] - logged.get(day, 0) for day in known}
-        differs = {day: by for day, by in differs.items() if abs(by) > max(_LEAST, abs(rolled[day]) // _ROUNDING)}
+        differs = differing(rolled, logged, oldest)
         changed, self._differs = differs != self._differs, differs
         return changed
 
     def within(self, period: Period) -> tuple[int, int]:
-        """Of the UTC days inside a period: what the rollups have more (pico-dollars), and how many days differ."""
-        found = [
-            by
-            for day, by in self._differs.items()
-            if period.start <= (start := datetime(day.year, day.month, day.day, tzinfo=UTC))
-            and start + _DAY <= period.end
-        ]
-        return sum(found), len(found)
+        """See `within` of this module."""
+        return within(self._differs, period)
+
+
+def differing(rolled: Mapping[date, int], logged: Mapping[date, int], oldest: date | None) -> dict[date, int]:
+    """By how much the sums of a gateway exceed those of its log on days that differ, in pico-dollars.
+
+    Of days before the `oldest` the log has nothing; of others that `logged` lacks nothing is known.
+    """
+    known = [day for day in rolled if day in logged or (oldest is not None and day < oldest)]
+    differs = {day: rolled[day] - logged.get(day, 0) for day in known}
+    return {day: by for day, by in differs.items() if abs(by) > max(_LEAST, abs(rolled[day]) // _ROUNDING)}
+
+
+def within(differs: Mapping[date, int], period: Period) -> tuple[int, int]:
+    """Of the UTC days inside a period: what the rollups have more (pico-dollars), and how many days differ."""
+    found = [
+        by
+        for day, by in differs.items()
+        if period.start <= (start := datetime(day.year, day.month, day.day, tzinfo=UTC)) and start + _DAY <= period.end
+    ]
+    return sum(found), len(found)
