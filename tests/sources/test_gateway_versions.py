@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,7 @@ from cost_top.sources.sql.log import open_log
 from support import gateway_shapes as shapes
 from support.log_writers import clickhouse_writer, postgres_writer, sqlite_writer
 from support.logical import requests
-from support.reading import records
+from support.reading import records, records_at
 
 ONE = replace(
     requests(1, datetime(2026, 10, 8, tzinfo=UTC))[0], number=1, provider=1, input=1000, cached=0, written=0, output=50,
@@ -163,3 +163,26 @@ def test_bifrost_turns_of_a_realtime_session_are_below_it_and_tries_are_below_a_
     text = "Nullable(String)" if database == "clickhouse" else "key"
     found = told(writer, shapes.BIFROST, rows, "session", parent_request_id=text, session_id=text)
     assert found == [("rt-1",), (None,), ("s",), (None,)]
+
+
+@pytest.mark.parametrize("shape", [shapes.AXONHUB, shapes.AIPROXY], ids=lambda shape: shape.preset)
+def test_times_as_go_writes_them_into_sqlite_are_those_of_their_offset(sqlite, shape):
+    written = {
+        "2026-10-07 17:00:00.123456789 +0800 CST m=+12.5": (9, 123456), "2026-10-07 09:00:00.5 +0000 UTC": (9, 500000),
+        "2026-10-07 02:30:00 -0630 -0630 m=-1.2": (9, 0), "2026-10-07 17:00:00.25+08:00": (9, 250000),
+        "2026-10-07T10:00:00Z": (10, 0), "2026-10-07 10:00:00.000001+00:00": (10, 1), "2026-10-07 10:00:01": (10, 0),
+    }  # fmt: skip
+    unknown = ["2026-10-07 17:00:00 CST", "2026-10-07 17:00:00+8", "2026-13-47 17:00:00+08:00", "soon", 7]
+    at = [datetime(2026, 10, 7, hour, 0, int(raw.endswith("01")), micros) for raw, (hour, micros) in written.items()]
+    at[5] = at[5].replace(second=0)
+    sqlite.write(shape, [])
+    base = shape.write(ONE, "sqlite")[0]
+    sqlite.insert(shape.table, [
+        {**base, "id": number, "created_at": raw} for number, raw in enumerate([*written, *unknown], 1)
+    ])  # fmt: skip
+    source = open_log(sqlite.location)
+    assert [row["time"] for row in records(source)] == at
+    hour = datetime(2026, 10, 7, 9, tzinfo=UTC)
+    assert len(records(source, hour, hour + timedelta(hours=1))) == 4
+    assert len(records(source, hour + timedelta(hours=1), hour + timedelta(hours=1, seconds=1))) == 2
+    assert {row["id"] for row in records_at(source, [hour, hour + timedelta(hours=1, seconds=1)])} == set("12347")

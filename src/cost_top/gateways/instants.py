@@ -25,12 +25,14 @@ MYSQL_ISO = (
     "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
     "([.][0-9]+)?(Z|[+]00:00)?$"
 )
+# How far the clock of a place is from UTC at most.
+_ZONES = timedelta(hours=14)
 _SQLITE_ISO = "[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9]*"
 
 
 @dataclass(frozen=True, slots=True)
 class TimeText:
-    """The column that says when, as SQL text; `unit` is one of `preset.TIME_UNITS`."""
+    """The column that says when, as SQL text; `unit` is one of `preset.TIME_UNITS`, or `iso_zoned` in SQLite."""
 
     value: str
     declared: str  # its type as the catalog gives it
@@ -110,6 +112,12 @@ def _sqlite_within(time: TimeText, start: datetime, end: datetime) -> list[str]:
     if time.unit in MICROS_PER_UNIT:
         size = MICROS_PER_UNIT[time.unit]
         return _between(value, decimal_text(micros(start), size), decimal_text(micros(end), size))
+    if time.unit == "iso_zoned":
+        first, last = iso(start), iso(end - timedelta(microseconds=1))
+        return [
+            *_zoned_around(value, start, end),
+            f"{zoned_in_utc(value)} BETWEEN {text_literal(first)} AND {text_literal(f'{last}~')}",
+        ]
     plain = f"replace(rtrim(replace({value}, 'T', ' '), 'Z'), '+00:00', '')"
     zone = f"substr({value}, 20)"
     # The first two are served by an index whichever separator is used; the others are exact.
@@ -121,9 +129,39 @@ def _sqlite_within(time: TimeText, start: datetime, end: datetime) -> list[str]:
     ]  # fmt: skip
 
 
+def _zoned_around(value: str, start: datetime, end: datetime) -> list[str]:
+    """Wherever `[start, end)` may stand as the time of a place: what an index serves."""
+    first, last = max(start, USABLE_FROM) - _ZONES, min(end, USABLE_UNTIL) + _ZONES
+    return _between(value, text_literal(iso(first)), text_literal(iso(last, "T")))
+
+
+def zoned_in_utc(value: str) -> str:
+    """A text with or without an offset, also as Go writes it (`+0800 CST m=+1.5`), as one in UTC; NULL for others."""
+    rest = f"substr({value}, 20)"
+    zone = f"ltrim(ltrim({rest}, '.0123456789'))"
+    fraction = f"substr({rest}, 1, length({rest}) - length(ltrim({rest}, '.0123456789')))"
+    digits = f"replace(substr({zone}, 2, 6), ':', '')"
+    offset = f"(substr({digits}, 1, 2) * 3600 + substr({digits}, 3, 2) * 60)"
+    sign = f"CASE substr({zone}, 1, 1) WHEN '+' THEN '-' ELSE '+' END"
+    return (
+        f"CASE WHEN {value} NOT GLOB {text_literal(_SQLITE_ISO)} THEN NULL "
+        f"WHEN {zone} IN ('', 'Z', '+00:00') THEN datetime(substr({value}, 1, 19)) || {fraction} "
+        f"WHEN {zone} GLOB '[-+][0-9][0-9]:[0-9][0-9]' OR {zone} GLOB '[-+][0-9][0-9][0-9][0-9] *' "
+        f"THEN datetime(substr({value}, 1, 19), {sign} || {offset} || ' seconds') || {fraction} END"
+    )
+
+
+def _zoned_at(value: str, seconds: Sequence[datetime]) -> str:
+    around = _zoned_around(value, seconds[0], seconds[-1] + timedelta(seconds=1))
+    told = ", ".join(text_literal(iso(instant)) for instant in seconds)
+    return f"({both(around)} AND substr({zoned_in_utc(value)}, 1, 19) IN ({told}))"
+
+
 def _sqlite_at(time: TimeText, times: Sequence[datetime]) -> str:
+    seconds = sorted({instant.replace(microsecond=0) for instant in times})
+    if time.unit == "iso_zoned":
+        return _zoned_at(time.value, seconds)
     if time.unit not in MICROS_PER_UNIT:
-        seconds = sorted({instant.replace(microsecond=0) for instant in times})
         return any_of([both(_sqlite_within(time, s, s + timedelta(seconds=1))) for s in seconds])
     size = MICROS_PER_UNIT[time.unit]
     values = sorted({micros(instant) for instant in times})

@@ -37,12 +37,12 @@ def of_any_unit(column: ColumnElement[Any]) -> TimeColumn:
 def declared_unit(declared: str, dialect: Dialect) -> str:
     """The unit that a column's own type speaks of.
 
-    SQLite's DATETIME and TIMESTAMP hold what was put there, which is text as a rule.
+    SQLite's DATETIME and TIMESTAMP hold what was put there, which is text as a rule, at times with an offset.
     """
     kind = declared.lower()
     if "with time zone" in kind or kind.startswith("timestamptz"):
         return "timestamptz"
     if "date" in kind or "time" in kind:
-        return "iso_utc" if dialect.name == "sqlite" else "naive_utc"
+        return "iso_zoned" if dialect.name == "sqlite" else "naive_utc"
     numeric = any(word in kind for word in ("int", "num", "dec", "real", "double", "float"))
     return "epoch_any" if numeric else "iso_utc"

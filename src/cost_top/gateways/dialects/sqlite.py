@@ -32,7 +32,16 @@ from cost_top.gateways.dialects.base import (
     constant,
     number,
 )
-from cost_top.gateways.instants import MICROS_PER_UNIT, USABLE_FROM, USABLE_UNTIL, affinity, decimal_text, iso, micros
+from cost_top.gateways.instants import (
+    MICROS_PER_UNIT,
+    USABLE_FROM,
+    USABLE_UNTIL,
+    affinity,
+    decimal_text,
+    iso,
+    micros,
+    zoned_in_utc,
+)
 from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_MONEY
 
 Element = ColumnElement[Any]
@@ -132,6 +141,8 @@ class SqliteSpelling(StandardSpelling):
         return "micros" if time.unit in MICROS_PER_UNIT else "iso"
 
     def time(self, time: TimeColumn) -> Element:
+        if time.unit == "iso_zoned":
+            return literal_column(f"({zoned_in_utc(self.spell(time.value))})")
         if time.unit not in MICROS_PER_UNIT:
             return cast(time.value, Text)
         scaled = time.value if time.unit == "epoch_us" else time.value.op("*")(number(MICROS_PER_UNIT[time.unit]))
