@@ -185,4 +185,6 @@ def test_times_as_go_writes_them_into_sqlite_are_those_of_their_offset(sqlite, s
     hour = datetime(2026, 10, 7, 9, tzinfo=UTC)
     assert len(records(source, hour, hour + timedelta(hours=1))) == 4
     assert len(records(source, hour + timedelta(hours=1), hour + timedelta(hours=1, seconds=1))) == 2
+    with source.connect() as reader:
+        assert reader.untimed() == len(unknown)
     assert {row["id"] for row in records_at(source, [hour, hour + timedelta(hours=1, seconds=1)])} == set("12347")

@@ -163,6 +163,18 @@ def test_every_time_unit_in_every_database(tmp_path, make_log, unit):
         assert reader.untimed() == 0
 
 
+def test_texts_that_are_no_time_in_utc_are_counted(tmp_path):
+    location = in_sqlite(tmp_path, "iso_utc")
+    with sqlite3.connect(tmp_path / "own.db") as connection:
+        connection.execute("UPDATE \"Our Calls\" SET at = '2026-11-10T09:00:00+08:00' WHERE \"call id\" IN ('a', 'b')")
+        connection.execute("UPDATE \"Our Calls\" SET at = '2026-11-10 x' WHERE \"call id\" = 'd'")
+    connection.close()
+    source = mapped(tmp_path, location, "iso_utc")
+    assert records(source) == []
+    with source.connect() as reader:
+        assert reader.untimed() == 3
+
+
 def test_every_kind_of_expression(tmp_path, make_log):
     source = mapped(tmp_path, make_log(tmp_path, "epoch_ms"), "epoch_ms")
     found = {row["id"]: row for row in records(source)}

@@ -119,11 +119,20 @@ def _sqlite_within(time: TimeText, start: datetime, end: datetime) -> list[str]:
             f"{zoned_in_utc(value)} BETWEEN {text_literal(first)} AND {text_literal(f'{last}~')}",
         ]
     plain = f"replace(rtrim(replace({value}, 'T', ' '), 'Z'), '+00:00', '')"
-    zone = f"substr({value}, 20)"
     # The first two are served by an index whichever separator is used; the others are exact.
     return [
         *_between(value, text_literal(iso(start)), text_literal(iso(end, "T"))),
         *_between(plain, text_literal(iso(start)), text_literal(iso(end))),
+        *sqlite_readable(value, time.unit),
+    ]
+
+
+def sqlite_readable(value: str, unit: str) -> list[str]:
+    """The conditions that a text is a time of `unit`, `iso_utc` or `iso_zoned`."""
+    if unit == "iso_zoned":
+        return [f"{zoned_in_utc(value)} IS NOT NULL"]
+    zone = f"substr({value}, 20)"
+    return [
         f"{value} GLOB {text_literal(_SQLITE_ISO)}",
         any_of([f"NOT ({zone} GLOB '*[-+]*')", f"{zone} GLOB '*+00:00'"]), f"julianday({value}) IS NOT NULL",
     ]  # fmt: skip

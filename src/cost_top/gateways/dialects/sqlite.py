@@ -19,6 +19,7 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
+    not_,
     null,
 )  # fmt: skip
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
@@ -37,9 +38,11 @@ from cost_top.gateways.instants import (
     USABLE_FROM,
     USABLE_UNTIL,
     affinity,
+    both,
     decimal_text,
     iso,
     micros,
+    sqlite_readable,
     zoned_in_utc,
 )
 from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_MONEY
@@ -151,9 +154,11 @@ class SqliteSpelling(StandardSpelling):
     def beyond(self, time: TimeColumn) -> list[Any]:
         if time.unit in MICROS_PER_UNIT:
             low, high = self._epoch(USABLE_FROM, time.unit), self._epoch(USABLE_UNTIL, time.unit)
-        else:
-            low, high = constant(iso(USABLE_FROM)), constant(iso(USABLE_UNTIL))
-        return [time.value.is_(null()), time.value < low, time.value >= high]
+            return [time.value.is_(null()), time.value < low, time.value >= high]
+        low, high = constant(iso(USABLE_FROM)), constant(iso(USABLE_UNTIL))
+        readable: Element = literal_column(f"({both(sqlite_readable(self.spell(time.value), time.unit))})")
+        odd = and_(time.value >= low, time.value < high, not_(readable))
+        return [time.value.is_(null()), time.value < low, time.value >= high, odd]
 
     def row_hash(self, values: Sequence[Element]) -> Element | None:  # noqa: ARG002
         return None  # SQLite has no hash
