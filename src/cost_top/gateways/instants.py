@@ -139,9 +139,14 @@ def sqlite_readable(value: str, unit: str) -> list[str]:
 
 
 def _zoned_around(value: str, start: datetime, end: datetime) -> list[str]:
-    """Wherever `[start, end)` may stand as the time of a place: what an index serves."""
-    first, last = max(start, USABLE_FROM) - _ZONES, min(end, USABLE_UNTIL) + _ZONES
-    return _between(value, text_literal(iso(first)), text_literal(iso(last, "T")))
+    """Wherever `[start, end)` may stand as the time of a place: what an index serves.
+
+    Texts in UTC, which most are, are not asked twice.
+    """
+    start, end = max(start, USABLE_FROM), min(end, USABLE_UNTIL)
+    around = _between(value, text_literal(iso(start - _ZONES)), text_literal(iso(end + _ZONES, "T")))
+    inside = _between(value, text_literal(iso(start)), text_literal(iso(end, "T")))
+    return [*around, any_of([both(inside), f"substr({value}, 20) NOT GLOB '*+00[:0]0*'"])]
 
 
 def zoned_in_utc(value: str) -> str:
