@@ -87,19 +87,12 @@ def test_better_ccflare_streams_that_failed_on_their_way_are_failures(database, 
     assert found == [(200,), (500,), (500,), (529,)]
 
 
-def test_llmgateway_output_holds_reasoning_where_the_total_says_so(postgres):
-    rows = [
-        {"total_tokens": 1050, "prompt_tokens": 1000, "completion_tokens": 50},
-        {"total_tokens": 1070, "prompt_tokens": 1000, "completion_tokens": 50},
-        {"total_tokens": None, "prompt_tokens": 1000, "completion_tokens": 50},
-        {"total_tokens": 1000, "prompt_tokens": 1000, "completion_tokens": None},
-    ]
-    assert told(postgres, shapes.LLMGATEWAY, rows, "output_tokens", total_tokens="num") == [
-        (50,),
-        (70,),
-        (70,),
-        (None,),
-    ]
+@pytest.mark.parametrize(("newer", "output"), [(True, [50, 70, 70, None]), (False, [70, 70, 70, None])])
+def test_llmgateway_output_holds_reasoning_where_the_total_says_so(postgres, newer, output):
+    totals = [(1050, 50), (1070, 50), (None, 50), (1000, None)]
+    rows = [{"total_tokens": total, "prompt_tokens": 1000, "completion_tokens": answer} for total, answer in totals]
+    columns = {"total_tokens": "num", **({"provider_key_id": "key"} if newer else {})}
+    assert told(postgres, shapes.LLMGATEWAY, rows, "output_tokens", **columns) == [(each,) for each in output]
 
 
 def test_llmgateway_speech_images_tiers_and_refusals_that_cost_nothing(postgres):
