@@ -9,7 +9,9 @@ MODES: tuple[str, ...] = (STANDARD, "batch", "flex", "priority", "fast")
 ROUNDS, SIZES_FROM = "rounds", 32_000
 # A stream of which only the beginning is known: the list price of that, a lower bound.
 INTERRUPTED = "interrupted"
-# A mode together with one of these, or both: the mode whose prices hold, whether it is rounds, whether interrupted.
+# A cost or a count was given that is no number: no rate stands in for it.
+UNREADABLE_COST, UNREADABLE_COUNT = "unreadable_cost", "unreadable_count"
+# Rounds, interrupted or both in a mode: the mode whose prices hold, whether it is rounds, whether interrupted.
 BOUNDED: dict[str, tuple[str, bool, bool]] = {
     part if mode == STANDARD else f"{mode}+{part}": (mode, ROUNDS in part, INTERRUPTED in part)
     for mode in MODES

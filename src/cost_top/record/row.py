@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
+from cost_top.model.modes import UNREADABLE_COST
 from cost_top.model.native import COLUMNS
 from cost_top.model.text import TEXT_LIMIT, clean
 from cost_top.record.request import RequestFacts
@@ -20,8 +21,6 @@ from cost_top.usage.frames import signed_money
 
 Row = tuple[Any, ...]
 TAG_LIMIT = 64
-# The mode of a request whose caller said a cost that is no amount: no rate stands in for it.
-_UNREADABLE_COST = "unreadable_cost"
 _BIGINT = 2**63 - 1
 _INTEGER = 2**31 - 1
 
@@ -65,7 +64,7 @@ def compose(facts: RequestFacts, usage: Usage | None, api: str | None, known: di
         "tags": tags_json((*known.get("tags", ()), *facts.tags)),
         "credential_type": plain(known.get("credential_type")) or _credential(facts, usage),
         "cost_pico_usd": cost,
-        "mode": _mode(known.get("mode"), usage, facts) if is_readable else _UNREADABLE_COST,
+        "mode": _mode(known.get("mode"), usage, facts) if is_readable else UNREADABLE_COST,
         "session": plain(known.get("session")) or plain(usage and usage.session) or plain(facts.session) or None,
         "prompt": plain(known.get("prompt")) or plain(usage and usage.prompt) or plain(facts.prompt) or None,
         "region": plain(known.get("region")) or plain((usage and usage.region) or facts.region) or None,

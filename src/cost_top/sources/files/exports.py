@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from cost_top.model.modes import UNREADABLE_COST, UNREADABLE_COUNT
 from cost_top.sources.files.content import records_of
 from cost_top.sources.files.records import NativeRows, Part, Row, epoch_ms
 
 Record = Mapping[str, Any]
 _PICO = Decimal(10**12)
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_NOTHING = ("", "-", "null", "none", "nan", "n/a")
 _OUTCOMES = {"success": 200, "ok": 200, "succeeded": 200, "error": 500, "failure": 500, "failed": 500}
 
 
@@ -67,6 +69,7 @@ def _cloudflare(record: Record) -> Row:
         "input_tokens": tokens[0],
         "output_tokens": tokens[1],
         "cost_pico_usd": None if unknown else cost,
+        "mode": _unreadable(record, ("tokens_in", "tokens_out"), "cost"),
         "cache_hit": cached,
         "latency_ms": _count(record.get("duration")),
         "status": _count(record.get("status_code")) or (None if succeeded is None else 200 if succeeded else 500),
@@ -124,6 +127,7 @@ def _audit(record: Record) -> Row:
         "cached_input_tokens": _count(record.get("cached_tokens")),
         "output_tokens": _count(record.get("completion_tokens")),
         "cost_pico_usd": _pico(record.get("provider_cost")) if cost is None else cost,
+        "mode": _unreadable(record, ("prompt_tokens", "completion_tokens", "cached_tokens"), "cost", "provider_cost"),
         "latency_ms": _count(record.get("latency_ms")),
         "status": _count(status) or _OUTCOMES.get((status or "").lower()),
         "streamed": _yes(record.get("streaming")),
@@ -149,6 +153,19 @@ def _known(record: Record, *names: str) -> str | None:
         if text is not None and text != "-":
             return text
     return None
+
+
+def _unreadable(record: Record, counts: tuple[str, ...], *costs: str) -> str | None:
+    """The mode of a record none of whose costs, or one of whose counts, is a number though it is there."""
+    said = [value for name in costs if not _is_nothing(value := record.get(name))]
+    if said and all(_pico(value) is None for value in said):
+        return UNREADABLE_COST
+    counted = (record.get(name) for name in counts)
+    return UNREADABLE_COUNT if any(not _is_nothing(value) and _count(value) is None for value in counted) else None
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
 
 
 def _text(value: object) -> str | None:
