@@ -226,3 +226,12 @@ def test_a_zero_is_a_price_or_unknown_as_the_log_says(
     request = Request("openai", "gpt-4o", NOON, tokens, output_tokens=0, reported_cost=0, status=status)
     found = price(BOOK, replace(request, zero_is_price=zero_is_price))
     assert (found.status, found.cost, found.doubt) == answer
+
+
+def test_a_zero_for_searches_alone_is_no_price_either() -> None:
+    searched = replace(OPUS, input_tokens=0, output_tokens=0, web_search_count=2, reported_cost=0)
+    assert (price(BOOK, searched).status, price(BOOK, searched).doubt) == ("unpriced", "zero")
+    timeout = replace(searched, status=504)
+    assert price(BOOK, timeout).doubt == "timeout"
+    free = replace(timeout, provider="ollama", model="llama3")
+    assert (price(BOOK, free).status, price(BOOK, free).doubt) == ("free", None)

@@ -73,7 +73,7 @@ def _doubt_of_known_cost(request: Request, tokens: Tokens, market: Market | None
         return "list_price"
     if request.cache_hit:
         return None
-    if _unheard(request, tokens, market):
+    if _unheard(request, tokens):
         return "timeout"
     return "cost" if market is not None and _beyond_belief(request.reported_cost, market) else None
 
@@ -94,9 +94,9 @@ def _used(request: Request, tokens: Tokens) -> bool:
     return tokens.any or (request.web_search_count or 0) > 0
 
 
-def _unheard(request: Request, tokens: Tokens, market: Market | None) -> bool:
+def _unheard(request: Request, tokens: Tokens) -> bool:
     """Whether it timed out at a price of zero that nobody vouches for."""
-    explained = request.zero_is_price or _own_key(request) or (market is not None and market.quote.free)
+    explained = request.zero_is_price or _own_key(request)
     return request.reported_cost == 0 and request.status in TIMEOUTS and _used(request, tokens) and not explained
 
 
