@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from cost_top.mirror import audit
 from cost_top.mirror.hot import Hot
 from cost_top.mirror.schema import WITNESSED
 from cost_top.mirror.store import Mirror
@@ -174,3 +175,20 @@ def test_since_when_the_hot_end_is_known_to_be_the_logs_is_told(followed):
     assert followed.tail.seen == followed.clock == 30
     followed.poll(100)
     assert followed.tail.seen == 50, "the hours before the overlap were not looked at since"
+
+
+def test_a_round_that_is_under_way_when_the_log_is_written_to_proves_nothing(followed, monkeypatch):
+    monkeypatch.setattr(audit, "_ROWS", 0)  # an hour at a time
+    said = "1"
+    followed.reader.evidence = lambda: Evidence("", said, said)
+    followed.add("early", timedelta(hours=2, minutes=30), 5)
+    followed.tail.fill(START, None)
+    followed.poll(100)
+    followed.tail.look_again(followed.now, followed.clock)
+    followed.log.run("UPDATE cost_top_requests SET cost_pico_usd = 9 WHERE id = 'early'")
+    said = "2"
+    while not followed.tail.is_proven:
+        followed.poll(5)
+        followed.tail.look_again(followed.now, followed.clock)
+        assert followed.clock < 300
+    assert followed.costs() == {"old": 1, "early": 9}

@@ -14,6 +14,8 @@ from cost_top.model.view import View
 from cost_top.model.windows import Period
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.engine import ClusterEngine
+from cost_top.monitor.cluster.pieces import DAY, Piece
+from cost_top.monitor.cluster.statements import micros_of
 from cost_top.overview.compose import Facts, compose
 from cost_top.overview.needs import needs_of
 from cost_top.pricing.book import RateBook
@@ -119,3 +121,11 @@ def test_rollups_that_may_not_be_read_are_the_logs_to_tell(engine, monkeypatch):
     snapshot, bars = shown(ClusterEngine(engine._cluster))
     assert set(bars.values()) == {(pico("1"), 1)}
     assert snapshot.chart_remark == ""
+
+
+def test_a_day_of_another_zone_is_none_of_the_rollups(engine):
+    shown(engine)
+    start = micros_of(datetime.combine(day(2), datetime.min.time(), UTC))
+    whole, shifted = Piece(start, start + DAY), Piece(start + DAY // 2, start + DAY // 2 + DAY)
+    assert set(engine._rollups.days([whole, shifted], [])) == {whole}
+    assert not engine._rollups.days([whole], [datetime.combine(day(2), datetime.min.time(), UTC) + timedelta(hours=1)])

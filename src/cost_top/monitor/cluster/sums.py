@@ -224,7 +224,7 @@ class Sums:
         cluster, statements = self._cluster, self._cluster.statements
         spelled = statements.spelled.plain
         assert spelled is not None
-        within, odd = periods(pieces), 0
+        within, has_odd = periods(pieces), False
         sheet, parameters = cluster.sheet(within), {}  # type: Sheet, dict[str, object]
         condition = statements.condition(where, parameters)
         edges = sorted(piece.start for piece in pieces)
@@ -236,9 +236,9 @@ class Sums:
                     figures = dict(zip(ADDITIVE_NAMES, rest[5:], strict=True))
                     yield number, value, *rest[:5], rows, figures["total_cost"], figures["market_cost"]
                     continue
-                odd += odds if number == 0 else 0
+                has_odd |= odds > 0
                 yield number, self._shown(lenses[number], value or None), *rest
-        if odd:
+        if has_odd:
             yield from self._priced(where, lenses, pieces, trust, sheet)
 
     def _priced(
