@@ -192,3 +192,12 @@ def test_a_round_that_is_under_way_when_the_log_is_written_to_proves_nothing(fol
         followed.tail.look_again(followed.now, followed.clock)
         assert followed.clock < 300
     assert followed.costs() == {"old": 1, "early": 9}
+
+
+def test_what_was_not_looked_at_in_time_is_made_up_for():
+    rolling, clock = audit.Audit(20.0, 0.02), 0.0
+    while rolling.rounds < 3:
+        clock += 5.0  # ten hours in 20 seconds: two or three at once
+        while (period := rolling.due(START, START + timedelta(hours=10), clock, 10**6)) is not None:
+            rolling.looked(period, START + timedelta(hours=10), clock, 0.0)
+    assert 60 <= clock <= 70
