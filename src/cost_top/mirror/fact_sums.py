@@ -11,7 +11,7 @@ from cost_top.mirror.added import COLUMNS, SummedRow
 from cost_top.mirror.added import trust as trust_of
 from cost_top.mirror.fact_values import UNITS, FactValues, unit_of_lens
 from cost_top.mirror.groups import Group
-from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
+from cost_top.mirror.measures import ADDITIVE_NAMES, SUMMED, TRUST
 from cost_top.mirror.rollup_tables import TRUST_LENS
 
 _COST, _MARKET = ADDITIVE_NAMES.index("total_cost"), ADDITIVE_NAMES.index("market_cost")
@@ -44,10 +44,10 @@ class Question:
         return ("time", *bar, *(f"{unit}_id" for unit in self._units), *(f"sum_{name}" for name in ADDITIVE_NAMES))
 
     def select(self, rows: str, condition: str) -> str:
-        """The statement over rows with their `slice`."""
+        """The statement over rows with their `slice`, for `fetch_sums`."""
         bar = f", {self._bar} AS bar" if "provider" in self._units else ""
         sets = ", ".join(f"(slice, {', '.join(self._set(unit))})" for unit in self._units)
-        sums = ", ".join(f"sum(sum_{name})" for name in ADDITIVE_NAMES)
+        sums = ", ".join(f"sum(sum_{name})::{SUMMED}" for name in ADDITIVE_NAMES)
         keys = ", ".join(self._keys)
         return (
             f"SELECT slice, grouping({keys}), {keys}, max(time), count(*), {sums} "

@@ -19,6 +19,7 @@ from cost_top.mirror.days import ClosedDay, Days
 from cost_top.mirror.fact_maker import FactMaker, Made, reading_of
 from cost_top.mirror.fact_sums import Found, Question
 from cost_top.mirror.fact_values import NUMBERS, FactValues, units_of
+from cost_top.mirror.measures import fetch_sums
 from cost_top.mirror.names import Names
 from cost_top.mirror.schema import quoted
 from cost_top.mirror.slices import Slice, in_a_row, number_sql
@@ -172,7 +173,7 @@ class Facts:
             if not selects:
                 return found
             assert self.reader is not None
-            groups = self.reader.execute(question.select(" UNION ALL ".join(selects), sql), parameters).fetchall()
+            groups = fetch_sums(self.reader, question.select(" UNION ALL ".join(selects), sql), parameters)
         except duckdb.Error as error:
             self.give_up()
             raise FactsLost(str(error)) from error

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import duckdb
 
 from cost_top.model.doubts import OF_A_KNOWN_COST
 from cost_top.model.query import COUNT_MEASURES, MONEY_MEASURES, Measures
@@ -82,9 +85,26 @@ def row_parts() -> str:
     )
 
 
-def part_sums() -> str:
+def part_sums(kind: str = "HUGEINT") -> str:
     """The additive measures over parts that hold them as columns."""
-    return ", ".join(f"sum({name}) AS {name}" for name in ADDITIVE_NAMES)
+    return ", ".join(f"sum({name})::{kind} AS {name}" for name in ADDITIVE_NAMES)
+
+
+# Stands for the type of sums in statements that `fetch_sums` runs.
+SUMMED = "SUMMED"
+
+
+def fetch_sums(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] | None = None
+) -> list[tuple[Any, ...]]:
+    """The rows of a statement that casts its sums to `SUMMED`.
+
+    They are told as 64 bits, which takes a ninth of the time, or else as 128 where one does not fit.
+    """
+    try:
+        return connection.execute(sql.replace(f"::{SUMMED}", "::BIGINT"), parameters).fetchall()
+    except duckdb.ConversionException:
+        return connection.execute(sql.replace(f"::{SUMMED}", "::HUGEINT"), parameters).fetchall()
 
 
 def measures_of(values: Sequence[int | None], latency: bool = False) -> Measures:

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from cost_top.mirror.groups import Group
-from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST, order_sql, part_sums, row_parts
+from cost_top.mirror.measures import ADDITIVE_NAMES, SUMMED, TRUST, fetch_sums, order_sql, part_sums, row_parts
 from cost_top.model.dimensions import EVERY_DIMENSION
 from cost_top.model.query import TOKENS
 
@@ -43,7 +43,7 @@ class RollupTables:
     def fill(self, lenses: Sequence[str], source: str, parameters: list[object]) -> dict[int, tuple[int, ...]]:
         """Sum the rows of slices by lenses (not tags, not trust) in one pass; the additive measures of each slice."""
         self.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE grouped AS {_grouping_select(lenses, source)}", parameters
+            f"CREATE OR REPLACE TEMP TABLE grouped AS {_grouping_select(lenses, source, 'HUGEINT')}", parameters
         )
         for lens in lenses:
             second = {"provider": "quarter", "token": "newest_name"}.get(lens, "NULL")
@@ -59,7 +59,7 @@ class RollupTables:
 
     def fill_tags(self, source: str, parameters: list[object]) -> None:
         """Sum the rows of slices by tag."""
-        self.connection.execute(f"INSERT INTO {lens_table('tag')} {_tag_select(source)}", parameters)
+        self.connection.execute(f"INSERT INTO {lens_table('tag')} {_tag_select(source, 'HUGEINT')}", parameters)
 
     def delete(self, lens: str, numbers: Iterable[int]) -> None:
         """Drop the sums of slices."""
@@ -70,8 +70,8 @@ class RollupTables:
     ) -> Iterable[tuple[int, str | None, Group]]:
         """As `fill`, without keeping: (slice, lens, group), the lens None of a slice's totals."""
         width = len(ADDITIVE_NAMES)
-        select = _grouping_select(lenses, source)
-        for number, *values in self.connection.execute(select, parameters).fetchall():
+        select = _grouping_select(lenses, source, SUMMED)
+        for number, *values in fetch_sums(self.connection, select, parameters):
             sums, newest, name = tuple(values[-width:]), values[-width - 1], values[-width - 2]
             flags = values[-width - 2 - len(lenses) : -width - 2]
             if all(flags):
@@ -86,13 +86,13 @@ class RollupTables:
 
     def summed_tags(self, source: str, parameters: list[object]) -> Iterable[tuple[int, Group]]:
         """As `fill_tags`, without keeping: (slice, group)."""
-        for number, *group in self.connection.execute(_tag_select(source), parameters).fetchall():
+        for number, *group in fetch_sums(self.connection, _tag_select(source, SUMMED), parameters):
             yield number, tuple(group)
 
     def trust(self, source: str, parameters: list[object]) -> dict[int, tuple[int, ...]]:
         """The sums behind the trust line, of each slice."""
-        sums = ", ".join(f"coalesce({expression}, 0)" for expression in TRUST.values())
-        found = self.connection.execute(f"SELECT slice, {sums} FROM ({source}) GROUP BY slice", parameters).fetchall()
+        sums = ", ".join(f"coalesce({expression}, 0)::{SUMMED}" for expression in TRUST.values())
+        found = fetch_sums(self.connection, f"SELECT slice, {sums} FROM ({source}) GROUP BY slice", parameters)
         return {row[0]: row[1:] for row in found}
 
     def top(
@@ -103,41 +103,46 @@ class RollupTables:
             return [], 0
         places = {"key": "key", "newest": "max(newest)", TOKENS: "sum(input_tokens) + sum(output_tokens)"}
         place = places.get(measure) or f"sum({_measure(measure)})"
-        rows = self.connection.execute(
-            f"SELECT key, {_second(lens)}, max(newest), {part_sums()}, count(*) OVER () FROM {lens_table(lens)} "
+        rows = fetch_sums(
+            self.connection,
+            f"SELECT key, {_second(lens)}, max(newest), {part_sums(SUMMED)}, count(*) OVER () FROM {lens_table(lens)} "
             f"WHERE slice IN ({_in(numbers)}) GROUP BY key "
-            f"ORDER BY {order_sql(place, descending, ['key'])} LIMIT {int(limit)}"
-        ).fetchall()
+            f"ORDER BY {order_sql(place, descending, ['key'])} LIMIT {int(limit)}",
+        )
         return [row[:-1] for row in rows], int(rows[0][-1]) if rows else 0
 
     def groups(self, lens: str, numbers: Collection[int], limit: int) -> list[Group]:
         """Groups of a lens over slices, in no order."""
         if not numbers:
             return []
-        return self.connection.execute(
-            f"SELECT key, {_second(lens)}, max(newest), {part_sums()} FROM {lens_table(lens)} "
-            f"WHERE slice IN ({_in(numbers)}) GROUP BY key LIMIT {int(limit)}"
-        ).fetchall()
+        return fetch_sums(
+            self.connection,
+            f"SELECT key, {_second(lens)}, max(newest), {part_sums(SUMMED)} FROM {lens_table(lens)} "
+            f"WHERE slice IN ({_in(numbers)}) GROUP BY key LIMIT {int(limit)}",
+        )
 
     def groups_of(self, lens: str, numbers: Collection[int], keys: Sequence[str | None]) -> list[Group]:
         """As `groups`, of these keys alone."""
         if not keys or not numbers:
             return []
-        return self.connection.execute(
-            f"SELECT key, {_second(lens)}, max(newest), {part_sums()} FROM {lens_table(lens)} "
+        return fetch_sums(
+            self.connection,
+            f"SELECT key, {_second(lens)}, max(newest), {part_sums(SUMMED)} FROM {lens_table(lens)} "
             f"WHERE slice IN ({_in(numbers)}) AND (key IN (SELECT unnest($1::VARCHAR[])) OR key IS NULL AND $2) "
             "GROUP BY key",
             [[key for key in keys if key is not None], None in keys],
-        ).fetchall()
+        )
 
     def costs(self, lens: str, numbers: Collection[int]) -> dict[str | None, int]:
         """The cost of every group of a lens over slices."""
         if not numbers:
             return {}
         return dict(
-            self.connection.execute(
-                f"SELECT key, sum(total_cost) FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)}) GROUP BY key"
-            ).fetchall()
+            fetch_sums(
+                self.connection,
+                f"SELECT key, sum(total_cost)::{SUMMED} FROM {lens_table(lens)} "
+                f"WHERE slice IN ({_in(numbers)}) GROUP BY key",
+            )
         )
 
     def bars(self, numbers: Collection[int], first: int, last: int, cuts: Sequence[int]) -> list[tuple[Any, ...]]:
@@ -149,11 +154,12 @@ class RollupTables:
         )
         if not bars or not numbers:
             return []
-        sums = ", ".join(f"sum({name})" for name in BAR_SUMS)
-        return self.connection.execute(
+        sums = ", ".join(f"sum({name})::{SUMMED}" for name in BAR_SUMS)
+        return fetch_sums(
+            self.connection,
             f"SELECT bar, key, {sums} FROM {lens_table('provider')} JOIN (VALUES {bars}) b(bar, first, last) "
-            f"ON second >= first AND second < last WHERE slice IN ({_in(numbers)}) GROUP BY bar, key"
-        ).fetchall()
+            f"ON second >= first AND second < last WHERE slice IN ({_in(numbers)}) GROUP BY bar, key",
+        )
 
     def quarters(self, numbers: Iterable[int], beside: Iterable[Group]) -> tuple[str, list[object]]:
         """SQL of the sums of slices by `provider` and `quarter`, with its parameters; `beside` are groups more."""
@@ -173,29 +179,32 @@ def _create(lens: str) -> str:
     return f"CREATE TABLE {lens_table(lens)} (slice INTEGER, key VARCHAR, second {second}, newest TIMESTAMP, {columns})"
 
 
-def _grouping_select(lenses: Sequence[str], source: str) -> str:
-    """Sums of each slice and of each group of each lens: slice, keys, which keys are none, name, newest, sums."""
+def _grouping_select(lenses: Sequence[str], source: str, kind: str) -> str:
+    """Sums, of that type, of each slice and of each group of each lens.
+
+    The columns: slice, keys, which keys are none, name, newest, sums.
+    """
     keys = [column for lens in lenses for column in LENSES[lens]]
     sets = ", ".join(["(slice)", *(f"(slice, {', '.join(LENSES[lens])})" for lens in lenses)])
     flags = ", ".join(f"grouping({LENSES[lens][0]}) AS is_{lens}" for lens in lenses)
     name = "arg_max(token_name, time)" if "token" in lenses else "NULL"
     columns = ", ".join(dict.fromkeys(("slice", *keys, "token_name", "time")))
     return (
-        f"SELECT slice, {', '.join(keys)}, {flags}, {name} AS newest_name, max(time) AS newest, {_sums()} "
+        f"SELECT slice, {', '.join(keys)}, {flags}, {name} AS newest_name, max(time) AS newest, {_sums(kind)} "
         f"FROM (SELECT {columns}, {row_parts()} FROM ({source})) GROUP BY GROUPING SETS ({sets})"
     )
 
 
-def _tag_select(source: str) -> str:
+def _tag_select(source: str, kind: str) -> str:
     tag = "unnest(CASE WHEN len(tags) > 0 THEN tags ELSE [NULL] END) AS tag"
     return (
-        f"SELECT slice, tag, NULL, max(time), {_sums()} "
+        f"SELECT slice, tag, NULL, max(time), {_sums(kind)} "
         f"FROM (SELECT slice, time, {tag}, {row_parts()} FROM ({source})) GROUP BY slice, tag"
     )
 
 
-def _sums() -> str:
-    return ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in ADDITIVE_NAMES)
+def _sums(kind: str) -> str:
+    return ", ".join(f"coalesce(sum({name}), 0)::{kind} AS {name}" for name in ADDITIVE_NAMES)
 
 
 def _second(lens: str) -> str:

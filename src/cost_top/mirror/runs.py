@@ -25,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1)
 _QUARTER = timedelta(minutes=15)
 # Where days come or change, no more of them are summed again.
 _MOST_DAYS = 8
-_DAYS_AT_ONCE = 8
+_DAYS_AT_ONCE = 16
 _MOST_EDGES = 24  # of one filter
 # Groups of a lens with more values are kept in tables.
 _FEW_VALUES = 2000
