@@ -10,6 +10,7 @@ from cost_top.mirror.store import Mirror
 from cost_top.model.engine import Knows, Need, Position, Replies, RequestPage, page_of
 from cost_top.model.expected import Expected
 from cost_top.model.features import Features
+from cost_top.model.filter import Filter
 from cost_top.model.query import ReportQuery
 
 _ROWS = 200
@@ -30,11 +31,9 @@ class LogEngine:
         as_of = self.as_of or max(need.query.end for need in needs)
         return self._mirror.reports(needs, until, as_of, self.filters)
 
-    def version(self, needs: Sequence[Need]) -> tuple[object, ...] | None:
-        """The same as long as a reply to whole needs says the same; None where they are read as time goes on."""
-        if any(need.timed for need in needs):
-            return None
-        return self._mirror.version(tuple(dict.fromkeys(need.query.where for need in needs)))
+    def version(self, wheres: Sequence[Filter]) -> tuple[object, ...]:
+        """The same as long as whole replies to needs with these filters say the same, but for what is timed."""
+        return self._mirror.version(wheres)
 
     def requests(self, query: ReportQuery, after: Position | None = None) -> RequestPage:
         """See `Engine`."""

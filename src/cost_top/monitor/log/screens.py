@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from cost_top.model.engine import Missing
+from cost_top.model.filter import Filter
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Live, Snapshot, Stale, Trust
 from cost_top.model.view import View
@@ -27,6 +28,7 @@ class _Kept:
     """A whole answer: it holds until the minute is over or other rows stand behind it."""
 
     minute: datetime
+    wheres: tuple[Filter, ...]
     version: tuple[object, ...]
     needs: Needs
     snapshot: Snapshot
@@ -54,7 +56,7 @@ class LogScreens:
         """The snapshot of a view, and whether more can be summed for it at once."""
         view, history, engine, now = watch.view, self._history, self._engine, utc_now()
         kept = self._kept.get((view, watch.zone))
-        if kept is not None and kept.minute == floor(now, MINUTE) and kept.version == engine.version(kept.needs.all):
+        if kept is not None and kept.minute == floor(now, MINUTE) and kept.version == engine.version(kept.wheres):
             return refreshed(kept.snapshot, self._facts(kept.needs, label, state, None), now), False
         needs = needs_of(view, now, watch.zone, engine.knows)
         history.want(needs.periods.window)
@@ -63,9 +65,10 @@ class LogScreens:
         replies = engine.answers(needs.all, clock() + patience)
         snapshot = compose(needs, replies, engine.knows, self._facts(needs, label, state, replies["total"].missing))
         at_hand = any(reply.missing is not None and reply.missing.is_at_hand for reply in replies.values())
-        version = engine.version(needs.all)
-        if not snapshot.incomplete and version is not None:
-            self._kept[view, watch.zone] = _Kept(floor(now, MINUTE), version, needs, snapshot)
+        if not snapshot.incomplete and not any(need.timed for need in needs.all):
+            wheres = tuple(dict.fromkeys(need.query.where for need in needs.all))
+            kept = _Kept(floor(now, MINUTE), wheres, engine.version(wheres), needs, snapshot)
+            self._kept[view, watch.zone] = kept
         return snapshot, at_hand
 
     def _facts(self, needs: Needs, label: str, state: Live | Stale | None, missing: Missing | None) -> Facts:
