@@ -98,6 +98,13 @@ def test_the_key_behind_it_is_named_within_the_hour_and_no_control_character_lea
     assert set(first["id"]) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:._-")
 
 
+def test_a_replay_that_begins_at_any_second_tells_an_incident_by_the_same_id(path: Path) -> None:
+    whole = replay(path)["incidents"][0]
+    later = replay(path, "--replay", "2026-09-11T05:03:17Z")
+    assert later["since"] == "2026-09-11T05:00:00Z", "as a live watch looks every whole five minutes"
+    assert later["incidents"][0]["id"] == whole["id"]
+
+
 def test_a_second_run_says_the_same(path: Path) -> None:
     assert replay(path) == replay(path)
 

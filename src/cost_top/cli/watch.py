@@ -101,7 +101,8 @@ def replayed(settings: Resolved, rules: Rules, replay: str, until: str | None, s
     from cost_top.monitor.log.features import log_bounds, read_features
 
     now = datetime.now(UTC)
-    start = parse_instant(replay, now, settings.zone, "--replay").replace(microsecond=0)
+    asked = int(parse_instant(replay, now, settings.zone, "--replay").timestamp())
+    start = datetime.fromtimestamp(asked - asked % BUCKET_SECONDS, UTC)  # where a live watch looks
     condition = parse_filter(where)
     if settings.no_mirror:
         raise UserError("--replay reads every request of its period into the cache: leave out --no-mirror")
