@@ -114,7 +114,9 @@ def test_rows_by_tokens_are_in_the_order_of_their_tokens(clock):
     known = Sums(TwoModels(), timedelta(minutes=10), NOTHING_HERE)
     pieces, _ = look(known, NOW - timedelta(days=1))
     for sort, wanted in (("tokens", ["chatty", "dear"]), ("total_cost", ["dear", "chatty"])):
-        assert [row.key[0] for row in known.rows(EVERY, "model", pieces, sort, True)] == wanted
+        rows, count = known.rows(EVERY, "model", pieces, sort, True, None)
+        assert [row.key[0] for row in rows] == wanted
+        assert known.rows(EVERY, "model", pieces, sort, True, 1) == (rows[:1], count)
 
 
 class TwoModels(OneOfEach):

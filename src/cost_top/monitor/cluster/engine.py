@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
-from cost_top.mirror.measures import measures_of
+from cost_top.mirror.measures import ADDITIVE_NAMES, measures_of
 from cost_top.model.engine import STRETCH, Knows, Missing, Need, Position, Reply, RequestPage, page_of
 from cost_top.model.features import Features
 from cost_top.model.filter import Filter
@@ -42,6 +43,7 @@ _QUARTER_US = 15 * 60_000_000
 _SHOWN = (
     "total_cost", "request_count", "saved_by_cache", "unpriced_count", "input_tokens", "output_tokens", "error_count",
 )  # fmt: skip
+_of_bar = itemgetter(*map(ADDITIVE_NAMES.index, _SHOWN))
 _LEAST_SETTLED = timedelta(minutes=10)
 _LOOKED_BACK, _LEAST_SHARE = 300.0, 100  # seconds, and as a multiple of the time it took
 
@@ -166,10 +168,9 @@ class ClusterEngine:
         trust = TrustSums(**sums.trust(query.where, pieces)) if need.trust else None
         if dimension is None:
             return Report((), (ReportRow((), totals),), totals, 1, as_of, trust=trust)
-        found = sums.rows(query.where, dimension, pieces, query.sort, query.descending)
-        limited = tuple(found[: query.limit])
-        shown[need.name] = tuple(row.key for row in limited)
-        report = Report(key_columns((dimension,)), limited, totals, len(found), as_of, trust=trust)
+        rows, count = sums.rows(query.where, dimension, pieces, query.sort, query.descending, query.limit)
+        shown[need.name] = tuple(row.key for row in rows)
+        report = Report(key_columns((dimension,)), rows, totals, count, as_of, trust=trust)
         return self._cluster.names.named(report)
 
     def _by_stretch(self, need: Need, pieces: Sequence[Piece], told: Mapping[Piece, Bar]) -> Report:
@@ -187,7 +188,7 @@ class ClusterEngine:
 
         summed = [piece for piece in pieces if piece not in told]
         for provider, start, one in self._sums.bars(need.query.where, summed):
-            add(provider, start, tuple(getattr(one, name) or 0 for name in _SHOWN))
+            add(provider, start, _of_bar(one))
         for piece, bar in told.items():
             for provider, figures in bar.items():
                 add(provider, piece.start, tuple(figures[name] for name in _SHOWN))

@@ -61,16 +61,19 @@ class NewestRows:
         inside = " OR ".join(
             f"({_US} >= {piece.start}{'' if piece.end is None else f' AND {_US} < {piece.end}'})" for piece in pieces
         )
-        found: list[list[Any]] = []
-        for number, lens in enumerate(lenses):
-            quarter = f"{_US} // {QUARTER}" if lens == BARS else "0"
-            found += self._rows(
-                f"SELECT {number}, {_key(lens)} AS value, {quarter} AS quarter, piece, max({_US}), "
-                f"coalesce(max({_US}) FILTER (token_name IS NOT NULL), 0), arg_max(token_name, time), {sums} "
-                "FROM {rows} GROUP BY 2, 3, 4",
-                where, inside, [piece.start for piece in pieces],
-            )  # fmt: skip
-        return found
+        keys = {f"k{number}": lens for number, lens in enumerate(lenses)}
+        groups = [f"(piece, {key}{', quarter' if lens == BARS else ''})" for key, lens in keys.items()]
+        quarter = "quarter" if BARS in lenses else "0"
+        rows = self._rows(
+            f"SELECT grouping({', '.join(keys)}), coalesce({', '.join(keys)}), {quarter}, piece, max({_US}), "
+            f"coalesce(max({_US}) FILTER (token_name IS NOT NULL), 0), arg_max(token_name, time), {sums} "
+            f"FROM {{rows}} GROUP BY GROUPING SETS ({', '.join(groups)})",
+            where, inside, [piece.start for piece in pieces],
+            [*(f"{_key(lens)} AS {key}" for key, lens in keys.items()), f"{_US} // {QUARTER} AS quarter"],
+        )  # fmt: skip
+        # A bit for each key, the first one's the highest; only that of the row's own lens is not set.
+        every = (1 << len(keys)) - 1
+        return [[len(keys) - (every - bits).bit_length(), value, at or 0, *rest] for bits, value, at, *rest in rows]
 
     def minutes(self, where: Filter, start: int, end: int, edges: Sequence[int]) -> list[list[Any]]:
         """As `Statements.minutes`, of the rows of `[start, end)`."""
@@ -80,12 +83,14 @@ class NewestRows:
             where, f"{_US} >= {start} AND {_US} < {end}", edges,
         )  # fmt: skip
 
-    def _rows(self, sql: str, where: Filter, inside: str, edges: Sequence[int]) -> list[list[Any]]:
+    def _rows(
+        self, sql: str, where: Filter, inside: str, edges: Sequence[int], keys: Sequence[str] = ()
+    ) -> list[list[Any]]:  # fmt: skip
+        """What `sql` tells of the `rows` that match; `piece` and the `keys` are columns of theirs."""
         matching, parameters = condition(where)
         arms = " ".join(f"WHEN {_US} >= {edge} THEN {edge}" for edge in sorted(edges, reverse=True))
-        rows = (
-            f"(SELECT *, CASE {arms} ELSE {min(edges)} END AS piece FROM newest_rows WHERE ({inside}) AND {matching})"
-        )
+        columns = ", ".join(["*", f"CASE {arms} ELSE {min(edges)} END AS piece", *keys])
+        rows = f"(SELECT {columns} FROM newest_rows WHERE ({inside}) AND {matching})"
         connection = self._cluster.local.connection
         return [list(row) for row in connection.execute(sql.format(rows=rows), parameters).fetchall()]
 

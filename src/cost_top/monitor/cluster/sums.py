@@ -281,9 +281,9 @@ class Sums:
         return measures_of(sums)
 
     def rows(
-        self, where: Filter, lens: str, pieces: Sequence[Piece], sort: str, descending: bool
-    ) -> list[ReportRow]:  # fmt: skip
-        """The groups of a lens in the order of a measure, their key or "newest"."""
+        self, where: Filter, lens: str, pieces: Sequence[Piece], sort: str, descending: bool, limit: int | None
+    ) -> tuple[tuple[ReportRow, ...], int]:  # fmt: skip
+        """The first groups of a lens in the order of a measure, their key or "newest"; and how many there are."""
         groups = self.groups(where, lens, pieces)
         if lens == "tag":
             groups = self._by_tag(groups)
@@ -299,7 +299,8 @@ class Sums:
             ordered.sort(key=lambda item: item[1].newest, reverse=descending)
         else:
             ordered.sort(key=lambda item: sum(item[1].sums[place] for place in places), reverse=descending)
-        return [ReportRow(self._named(lens, key, group), measures_of(group.sums)) for key, group in ordered]
+        rows = (ReportRow(self._named(lens, key, group), measures_of(group.sums)) for key, group in ordered[:limit])
+        return tuple(rows), len(ordered)
 
     def _named(self, lens: str, key: Key, group: Group) -> Key:
         if lens != "token":
@@ -330,10 +331,10 @@ class Sums:
         """What the log itself says was spent in a piece, in pico-dollars; None where that was not asked for."""
         return self._of(where).trust.get(piece, {}).get("reported_cost")
 
-    def bars(self, where: Filter, pieces: Sequence[Piece]) -> Iterator[tuple[str | None, int, Measures]]:
-        """Provider, where a quarter of an hour begins in microseconds, and its measures."""
+    def bars(self, where: Filter, pieces: Sequence[Piece]) -> Iterator[tuple[str | None, int, Sequence[int]]]:
+        """Provider, where a quarter of an hour begins in microseconds, and its additive measures."""
         for key, group in self.groups(where, BARS, pieces).items():
-            yield key[0], int(key[1] or 0) * QUARTER, measures_of(group.sums)
+            yield key[0], int(key[1] or 0) * QUARTER, group.sums
 
     def _by_tag(self, groups: Groups) -> Groups:
         """Groups of tags' texts as groups of each tag; what has none is one group."""
