@@ -7,7 +7,7 @@ and are counted. A field that a log does not have is no expression.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import reduce
 
 from cost_top.gateways.dialects.clickhouse import apart, quoted_text
@@ -80,16 +80,16 @@ class ClickhousePlain:
             f"GROUP BY GROUPING SETS ({', '.join(groups)})"
         )
 
-    def lenses(self, place: int, values: Sequence[str], keys: PlainKeys, trust: bool) -> Iterator[tuple[int, str]]:
+    def lenses(self, place: int, keys: PlainKeys, trust: bool) -> list[tuple[int, int]]:
         """See `PlainSpelling`."""
         sized = {number for number, _, size in keys if size}
-        left_out = [number for number, *_ in keys if number not in _told(keys, trust)]
-        for bit, (number, value) in enumerate(zip(reversed(_told(keys, trust)), reversed(values), strict=True)):
-            if place >> bit & 1:
-                continue
-            yield number, value
-            if number in sized:
-                yield from ((other, value) for other in left_out)
+        told = _told(keys, trust)
+        left_out = [number for number, *_ in keys if number not in told]
+        found = []
+        for at, number in enumerate(told):
+            if not place >> (len(told) - 1 - at) & 1:
+                found += [(number, at), *((other, at) for other in left_out if number in sized)]
+        return found
 
     def odd(self, rows: str, fields: Collection[str], sheet: Sheet) -> str:
         """See `PlainSpelling`."""

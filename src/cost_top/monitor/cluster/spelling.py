@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from cost_top.gateways.normalise_placed import Names, TagLists
@@ -26,9 +26,9 @@ class PlainSpelling(Protocol):
         may come in several rows, the name of each in one of them.
         """
 
-    def lenses(self, place: int, values: Sequence[str], keys: PlainKeys, trust: bool) -> Iterator[tuple[int, str]]:
-        """Number and key of each lens that the first two columns of a row are of; all lenses of a row together have
-        the number of each lens once for each request.
+    def lenses(self, place: int, keys: PlainKeys, trust: bool) -> Sequence[tuple[int, int]]:
+        """Of a row whose first column is `place`: the number of each lens it is of, and where in its second column that
+        one's key is; all lenses of a row together have the number of each lens once for each request.
         """
 
     def odd(self, rows: str, fields: Collection[str], sheet: Sheet) -> str:

@@ -230,8 +230,12 @@ class Sums:
         edges = sorted(piece.start for piece in pieces)
         sql = statements.plain(within, sheet, where, condition, edges, lenses, trust)
         keys = statements.plain_keys(lenses)
+        told: dict[int, Sequence[tuple[int, int]]] = {}
         for place, values, *rest, rows, odds in cluster.ask(sql, parameters):
-            for number, value in spelled.lenses(place, values, keys, trust):
+            if place not in told:
+                told[place] = spelled.lenses(place, keys, trust)
+            for number, at in told[place]:
+                value = values[at]
                 if number == len(lenses):
                     figures = dict(zip(ADDITIVE_NAMES, rest[5:], strict=True))
                     yield number, value, *rest[:5], rows, figures["total_cost"], figures["market_cost"]
