@@ -54,6 +54,12 @@ class Asked:
         report = answers.report(ReportQuery(now - timedelta(days=30), now, group_by=("user",)))
         return {row.key[0] for row in report.rows}, report.notes
 
+    def report_twice(self, log: Any) -> None:
+        """The log's sums of a day are known once it was held against them."""
+        self.report()
+        log.run("UPDATE cost_top_requests SET user_id = user_id")
+        self.report()
+
     @property
     def statements(self) -> int:
         return sum(reader.statistics.queries for reader in self.readers)
@@ -72,7 +78,7 @@ def test_where_nothing_was_written_since_no_day_is_asked_about(log, tmp_path: Pa
         os.utime(path, (long_ago, long_ago))
     asked = Asked(log.path, tmp_path / "cache")
     assert asked.report()[0] == USERS
-    assert asked.statements > DAYS - 2, "each day, by however many readers"
+    assert asked.rows_read >= DAYS - 2, "each day, by however many readers"
     users, notes = asked.report()
     assert users == USERS
     assert asked.statements < 10, "the names, both ends and the hot end"
@@ -93,9 +99,9 @@ def test_what_there_was_no_time_to_compare_is_said_and_may_be_asked_for(
     log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = Asked(log.path, tmp_path / "cache")
-    asked.report()
     monkeypatch.setattr(once, "THOROUGH_SECONDS", -1.0)
     monkeypatch.setattr(backfill, "_ALWAYS_THOROUGH", 0)
+    asked.report_twice(log)
     log.run("UPDATE cost_top_requests SET user_id = 'anonymous' WHERE user_id = 'u5'")
     log.run("UPDATE cost_top_requests SET cost_pico_usd = 70, user_id = 'dear' WHERE user_id = 'u7'")
     users, notes = asked.report()
@@ -118,11 +124,11 @@ def test_what_a_clock_that_is_ahead_compared_is_not_said_to_be_compared(
     log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = Asked(log.path, tmp_path / "cache")
-    with monkeypatch.context() as there:
-        there.setattr(days, "datetime", Ahead)
-        asked.report()
     monkeypatch.setattr(once, "THOROUGH_SECONDS", -1.0)
     monkeypatch.setattr(backfill, "_ALWAYS_THOROUGH", 0)
+    with monkeypatch.context() as there:
+        there.setattr(days, "datetime", Ahead)
+        asked.report_twice(log)
     log.run("UPDATE cost_top_requests SET user_id = 'anonymous' WHERE user_id = 'u5'")
     users, notes = asked.report()
     assert users == USERS
