@@ -161,6 +161,47 @@ def test_a_loop_that_costs_little_is_none() -> None:
     assert opened(features(shop(), 21, loops=steps)) == []
 
 
+def storm(users: int, again: int, start: int = 6 * DAY + 100) -> list[Cell]:
+    """An hour in which requests of a route's users are sent again, at a cost that is no spike."""
+    return [
+        cell(bucket, 4 * again * CENT, user=f"u{number}", requests=again + 1, again=again)
+        for bucket in range(start, start + HOUR)
+        for number in range(users)
+    ]
+
+
+def repeated(cells: list[Cell], rules: Rules | None = None) -> list[dict[str, object]]:
+    given = features(cells, 8)
+    return incidents_json(run(given, rules or Rules(), UTC, 6 * DAY), given)
+
+
+def test_prompts_of_several_users_sent_again_and_again_are_a_loop_of_their_route() -> None:
+    (found,) = repeated([*shop(8), *storm(users=3, again=4)])
+    assert (found["kind"], found["dimension"], found["value"]) == ("loop", "endpoint", "/a")
+    assert (found["started"], found["opened"]) == ("2026-09-07T08:20:00Z", "2026-09-07T08:40:00Z")
+    assert str(found["sentence"]).startswith("endpoint /a is sent the same request over and over, $")
+
+
+def test_what_is_sent_again_is_told_of_a_slice_that_is_watched() -> None:
+    cells = [*shop(8), *storm(users=3, again=9)]
+    for dimensions, part in ((("token", "user"), ("token", "key-1")), (("model",), ("total", None))):
+        found = repeated(cells, Rules(dimensions=dimensions, off=frozenset({"spike"})))
+        assert [(one["kind"], one["dimension"], one["value"]) for one in found] == [("loop", *part)]
+
+
+def test_one_agent_whose_context_is_full_is_no_loop_until_it_repeats_far_more() -> None:
+    rules = Rules(off=frozenset({"spike"}))
+    assert repeated([*shop(8), *storm(users=1, again=6)], rules) == []
+    assert [one["value"] for one in repeated([*shop(8), *storm(users=1, again=40)], rules)] == ["/a"]
+
+
+def test_a_route_that_always_repeats_its_prompts_or_at_this_hour_is_no_loop() -> None:
+    always = [one._replace(again=4) for one in shop(8)]
+    assert repeated([*always, *storm(users=3, again=4)]) == []
+    daily = [one for day in range(8) for one in storm(users=3, again=4, start=day * DAY + 100)]
+    assert repeated([*shop(8), *daily]) == []
+
+
 def test_a_key_that_falls_silent_is_named_but_not_when_everything_is_silent() -> None:
     cells = [one for one in shop() if not (18 * DAY + 100 <= one.bucket < 18 * DAY + 160 and one.names[0] == "key-2")]
     assert [(one.first.kind, one.part) for one in opened(features(cells, 21))] == [("silence", ("token", "key-2"))]

@@ -22,13 +22,14 @@ def cell(
     tokens: int | None = None,
     errors: int = 0,
     cached: float = 0.0,
+    again: int = 0,
 ) -> Cell:
     each = cost // requests if requests else 0
     tokens = tokens if tokens is not None else cost // CENT * 100
     paid = requests if cost and tokens else 0
     return Cell(bucket, (token, endpoint, model, user, "p"), (), requests, cost, each, float(each) ** 2 * requests,
                 errors, paid, cost if paid else 0, tokens if paid else 0, tokens if paid else 0,
-                int(tokens * cached) if paid else 0)  # fmt: skip
+                int(tokens * cached) if paid else 0, again)  # fmt: skip
 
 
 def even(days: int, token: str = "key-1", cost: int = 10 * CENT, **names: object) -> list[Cell]:

@@ -84,6 +84,16 @@ def test_tokens_are_of_paid_requests_and_what_was_cached_is_part_of_the_input(lo
     assert (cell.requests, cell.paid, cell.tokens, cell.input, cell.cached) == (3, 2, 2020, 2000, 600)
 
 
+def test_what_is_paid_again_has_the_input_of_a_request_before_in_the_same_five_minutes(
+    log: NativeLog, book: RateBook
+) -> None:
+    for seconds, put, cost in ((0, 700, PICO), (9, 700, PICO), (20, 700, 0), (31, 701, PICO), (299, 700, PICO)):
+        row(log, seconds, input_tokens=put, cost_pico_usd=cost)
+    row(log, 301, input_tokens=700)
+    row(log, 302, input_tokens=700, user_id="another")
+    assert [(cell.paid, cell.again) for cell in read(log, book).cells] == [(4, 2), (1, 0), (1, 0)]
+
+
 def test_a_filter_leaves_out_what_does_not_match(log: NativeLog, book: RateBook) -> None:
     row(log, 0, endpoint="/a")
     row(log, 1, endpoint="/b")

@@ -150,7 +150,8 @@ def _sentence(
         much = times(first.spent, first.usual)
         what = f"{subject} pays {much} as much per {first.per}{cached}, {display_usd(excess)} too much"
     if first.kind == "loop":
-        what = f"{subject} sends the same request over and over, {display_usd(excess)} over the usual"
+        verb = "sends" if first.dimension == "token" else "is sent"
+        what = f"{subject} {verb} the same request over and over, {display_usd(excess)} over the usual"
     elif first.kind == "spike" and first.usual > 0:
         what += f" ({times(first.spent, first.usual)} in {hours})"
     who = ", ".join(

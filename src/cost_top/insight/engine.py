@@ -15,6 +15,7 @@ from cost_top.insight.dearer import dearer
 from cost_top.insight.incidents import Incident, Incidents
 from cost_top.insight.levels import GATES, SURPRISES, WINDOWS, Rules
 from cost_top.insight.price import Prices
+from cost_top.insight.repeated import Repeated
 from cost_top.insight.spike import spike
 from cost_top.insight.standing import Standing
 from cost_top.insight.traits import Errors, LoggedTwice, loops, silence
@@ -36,6 +37,7 @@ class Engine:
         self._prices = Prices(dimensions.index("token"), dimensions.index("user"))
         self._twice = LoggedTwice()
         self._errors = Errors(dimensions)
+        self._repeated = Repeated(dimensions, rules.dimensions)
         self._changed: set[tuple[str, str | None]] = set()
         self._steps: list[LoopStep] = []
         self._judged = 0  # what is in buckets before it has been judged
@@ -73,8 +75,10 @@ class Engine:
                 endpoints[endpoint].append(cell)
         for endpoint, parts in endpoints.items():
             self._prices.add(bucket, day, endpoint, parts)
+        if self.rules.on("loop") and cells:
+            self._repeated.add(bucket, day, cells)
         if self.rules.errors and cells:
-            self._errors.add(bucket, cells)
+            self._errors.add(bucket, day, cells)
 
     def tick(self) -> list[Incident]:
         """The incidents that open now; `incidents` holds them all."""
@@ -95,6 +99,7 @@ class Engine:
         self.standing.back(standing)  # type: ignore[arg-type]
         self.incidents, self._prices, self._twice = pickle.loads(small)  # type: ignore[arg-type] # noqa: S301 - ours
         self._errors.cut(self.standing.end)
+        self._repeated.cut(self.standing.end)
         self._changed.clear()
         self._steps.clear()
         self._judged = self.standing.end
@@ -104,6 +109,7 @@ class Engine:
         self.standing.forget(before)
         self._prices.forget(before)
         self._errors.forget(before)
+        self._repeated.forget(before)
 
     def _candidates(self) -> list[Candidate]:
         standing, rules = self.standing, self.rules
@@ -126,6 +132,7 @@ class Engine:
             found.append(twice)
         if rules.on("loop"):
             found += loops(self._steps, standing, least)
+            found += self._repeated.check(standing, least)
         if rules.on("silence"):
             found += self._silences()
         if rules.on("errors"):

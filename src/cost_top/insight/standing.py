@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -237,19 +237,23 @@ class Standing:
             known = self._shares[one, other, last] = both / whole if whole > 0 else 0.0
         return known
 
+    def lately(self, window: int) -> Iterator[Cell]:
+        """The cells of the last `window` buckets, of a day at most, the newest first."""
+        for bucket, cells in reversed(self._recent):
+            if bucket < self.end - window:
+                return
+            yield from cells
+
     def short_session(self, part: Slice, window: int, longest: int) -> int:
         """Cost of the dearest session (key, endpoint, user) of `window` buckets that spans fewer than `longest`."""
         token, endpoint, user = (self.places[name] for name in ("token", "endpoint", "user"))
         found: dict[tuple[str | None, ...], list[int]] = {}
-        for bucket, cells in reversed(self._recent):
-            if bucket < self.end - window:
-                break
-            for cell in cells:
-                if cell.cost and self.holds(part, cell.names, cell.tags):
-                    key = (cell.names[token], cell.names[endpoint], cell.names[user])
-                    one = found.setdefault(key, [0, bucket, bucket])
-                    one[0] += cell.cost
-                    one[1] = bucket
+        for cell in self.lately(window):
+            if cell.cost and self.holds(part, cell.names, cell.tags):
+                key = (cell.names[token], cell.names[endpoint], cell.names[user])
+                one = found.setdefault(key, [0, cell.bucket, cell.bucket])
+                one[0] += cell.cost
+                one[1] = cell.bucket
         return max((cost for cost, first, last in found.values() if last - first + 1 < longest), default=0)
 
     def predecessors(self, series: Series) -> Iterable[Series]:

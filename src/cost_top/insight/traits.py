@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from cost_top.insight.calendar import DAY, HOUR, Calendar
 from cost_top.insight.candidate import Candidate
 from cost_top.insight.series import Series
-from cost_top.insight.standing import Standing
+from cost_top.insight.shares import Shares
+from cost_top.insight.standing import Slice, Standing
 from cost_top.model.features import BUCKET_SECONDS, Cell, Doubled, LoopStep
 
 _TWICE_WINDOWS = (HOUR // 2, 6 * HOUR)
@@ -103,48 +104,28 @@ class Errors:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._places = {name: names.index(name) for name in ("endpoint", "provider") if name in names}
-        self._counts: dict[tuple[str, str | None], tuple[Series, Series]] = {}
+        self._shares = Shares()
+        self.forget, self.cut = self._shares.forget, self._shares.cut
 
-    def add(self, bucket: int, cells: Iterable[Cell]) -> None:
-        """What a bucket brought."""
-        sums: dict[tuple[str, str | None], list[int]] = {}
+    def add(self, bucket: int, day: int, cells: Iterable[Cell]) -> None:
+        """What a bucket of a local day brought."""
+        sums: dict[Slice, list[int]] = {}
         for cell in cells:
-            keys = [("total", None), *((name, cell.names[place]) for name, place in self._places.items())]
-            for key in keys:
-                if key[0] == "total" or key[1] is not None:
-                    found = sums.setdefault(key, [0, 0, 0])
+            parts: list[Slice] = [("total", None), *((name, cell.names[place]) for name, place in self._places.items())]
+            for part in parts:
+                if part[0] == "total" or part[1] is not None:
+                    found = sums.setdefault(part, [0, 0, 0])
                     found[0] += cell.requests
                     found[1] += cell.errors
                     found[2] += cell.cost
-        for key, (requests, errors, cost) in sums.items():
-            if key not in self._counts:
-                self._counts[key] = (Series(*key), Series(*key))
-            everything, failed = self._counts[key]
-            everything.add(bucket, 0, cost, requests, 0, 0.0)
-            if errors:
-                failed.add(bucket, 0, 0, errors, 0, 0.0)
-
-    def forget(self, before: int) -> None:
-        """Drop what was before a bucket, and slices that had nothing since."""
-        for key, (everything, failed) in list(self._counts.items()):
-            everything.forget(before)
-            failed.forget(before)
-            if not everything.at:
-                del self._counts[key]
-
-    def cut(self, end: int) -> None:
-        """Drop what is in a bucket and after it, as if it had not been added."""
-        for key, (everything, failed) in list(self._counts.items()):
-            everything.cut(end)
-            failed.cut(end)
-            if everything.first < 0:
-                del self._counts[key]
+        for part, (requests, errors, cost) in sums.items():
+            self._shares.add(part, bucket, day, (requests, cost), (errors, 0))
 
     def check(self, end: int, calendar: Calendar) -> list[Candidate]:
         """The slices that fail now."""
         found = []
         start = end - _ERROR_WINDOW
-        for key, (everything, failed) in self._counts.items():
+        for part, (everything, failed) in self._shares.items():
             if not failed.at or failed.at[-1] < start:
                 continue
             requests, errors = everything.count(start, end), failed.count(start, end)
@@ -155,5 +136,5 @@ class Errors:
             failures = sum(failed.count(one - HOUR, one) for one in days)
             if before and failures <= _ERROR_USUAL * before:
                 spent = everything.spent(start, end)
-                found.append(Candidate("errors", *key, _ERROR_WINDOW, failed.first_in(start, end), spent, spent))
+                found.append(Candidate("errors", *part, _ERROR_WINDOW, failed.first_in(start, end), spent, spent))
         return found

@@ -121,7 +121,8 @@ def _cells(connection: duckdb.DuckDBPyConnection) -> Iterator[Cell]:
         f"count(*) FILTER ({_PAID}), coalesce(sum(cost) FILTER ({_PAID}), 0)::HUGEINT, "
         f"coalesce(sum({_TOKENS}) FILTER ({_PAID}), 0)::HUGEINT, "
         f"coalesce(sum(input_tokens) FILTER ({_PAID}), 0)::HUGEINT, "
-        f"coalesce(sum(cached_input_tokens) FILTER ({_PAID}), 0)::HUGEINT "
+        f"coalesce(sum(cached_input_tokens) FILTER ({_PAID}), 0)::HUGEINT, "
+        f"count(input_tokens) FILTER ({_PAID}) - count(DISTINCT input_tokens) FILTER ({_PAID}) "
         f"FROM feature_rows GROUP BY bucket, {keys}, tags ORDER BY bucket, {keys}, tags"
     )
     while chunk := found.fetchmany(_CHUNK):

@@ -18,7 +18,7 @@ from cost_top.model.cells import Block
 from cost_top.model.features import BUCKET_SECONDS, Doubled
 from cost_top.model.files import blocks_of
 
-_VERSION = 1
+_VERSION = 2
 _FORM = [_VERSION, sys.byteorder, BUCKET_SECONDS, *PART_DIMENSIONS]
 
 

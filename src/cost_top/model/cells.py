@@ -63,14 +63,14 @@ def _packed(cells: Sequence[Cell]) -> bytes:
     names = tuple(zip(*columns[1], strict=True))
     texts = _numbered(chain.from_iterable(names))
     sets = _numbered(columns[2])
-    bucket, _, _, requests, cost, largest, squares, errors, paid, paid_cost, tokens, put, cached = columns
+    bucket, _, _, requests, cost, largest, squares, errors, paid, paid_cost, tokens, put, cached, again = columns
     # What follows from other figures in a cell of one request is nought, which takes no room.
     told: list[Sequence[int] | array[int] | array[float]] = [
         *(array("I", map(texts.__getitem__, column)) for column in names),
         array("I", map(sets.__getitem__, columns[2])), bucket, requests, cost, list(map(sub, cost, largest)),
         array("d", [0.0 if square == float(one) * one else square
                     for one, square in zip(cost, squares, strict=True)]),
-        errors, paid, list(map(sub, cost, paid_cost)), tokens, put, cached,
+        errors, paid, list(map(sub, cost, paid_cost)), tokens, put, cached, again,
     ]  # fmt: skip
     bodies = [_body(column) for column in told]
     head = json.dumps({
@@ -104,13 +104,13 @@ def _unpacked(block: Block, shift: int, choice: Choice) -> Iterator[Cell]:
         at += length
     texts: list[str | None] = head["names"]
     tags = [tuple(one) for one in head["tags"]]
-    sets, bucket, requests, cost, rest, squares, *counts = columns[-12:]
+    sets, bucket, requests, cost, rest, squares, *counts = columns[-13:]
     names: list[Iterable[str | None]] = []
     for number, place in enumerate(choice.places):
         labels = choice.labels[number] if choice.labels else {}
         called = [labels.get(text, text) if text is not None else None for text in texts] if labels else texts
         names.append(map(called.__getitem__, columns[place]))
-    errors, paid, unpaid, tokens, put, cached = counts
+    errors, paid, unpaid, tokens, put, cached, again = counts
     made = zip(
         map(shift.__add__, bucket) if shift else bucket,
         zip(*names, strict=True),
@@ -125,6 +125,7 @@ def _unpacked(block: Block, shift: int, choice: Choice) -> Iterator[Cell]:
         tokens,
         put,
         cached,
+        again,
         strict=False,  # no tags go on for ever
     )
     return map(partial(tuple.__new__, Cell), made)

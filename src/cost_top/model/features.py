@@ -18,7 +18,8 @@ class Cell(NamedTuple):
     """Requests of five minutes that share all their names. Money in pico-dollars, also under the squares.
 
     `paid` are the requests with a cost and with tokens; `paid_cost`, `tokens` (input and output), `input` and `cached`
-    (tokens; what is not known is 0) are over these. `errors` have a status of 429 or of 500 and above.
+    (tokens; what is not known is 0) are over these. `again` are those of them whose input is as long as that of another
+    before. `errors` have a status of 429 or of 500 and above.
     """
 
     bucket: int
@@ -34,6 +35,7 @@ class Cell(NamedTuple):
     tokens: int
     input: int = 0
     cached: int = 0
+    again: int = 0
 
 
 class LoopStep(NamedTuple):
