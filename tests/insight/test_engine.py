@@ -195,6 +195,15 @@ def test_one_agent_whose_context_is_full_is_no_loop_until_it_repeats_far_more() 
     assert [one["value"] for one in repeated([*shop(8), *storm(users=1, again=40)], rules)] == ["/a"]
 
 
+def test_rows_that_are_logged_twice_are_no_loop_of_each_route() -> None:
+    at = 6 * DAY + 100
+    copies = [Doubled(bucket, 25, 15, 60 * CENT) for bucket in range(at, at + HOUR)]
+    given = features([*shop(8), *storm(users=3, again=4)], 8, doubled=copies)
+    for off, kinds in ((frozenset[str](), ["double"]), (frozenset({"double"}), [])):
+        engine = run(given, Rules(off=off | {"spike"}), UTC, 6 * DAY)
+        assert [one.first.kind for one in engine.incidents.all] == kinds
+
+
 def test_a_route_that_always_repeats_its_prompts_or_at_this_hour_is_no_loop() -> None:
     always = [one._replace(again=4) for one in shop(8)]
     assert repeated([*always, *storm(users=3, again=4)]) == []

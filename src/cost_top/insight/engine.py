@@ -132,7 +132,8 @@ class Engine:
             found.append(twice)
         if rules.on("loop"):
             found += loops(self._steps, standing, least)
-            found += self._repeated.check(standing, least)
+            again = self._repeated.check(standing, least)
+            found += again if again and not self._twice.lasts(end) else []
         if rules.on("silence"):
             found += self._silences()
         if rules.on("errors"):

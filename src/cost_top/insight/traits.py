@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cost_top.insight.calendar import DAY, HOUR, Calendar
 from cost_top.insight.candidate import Candidate
@@ -45,15 +45,25 @@ class LoggedTwice:
         of the total."""
         if not any(one.doubled for one in self._recent if one.bucket >= since):
             return None
-        for window in _TWICE_WINDOWS:
-            parts = [one for one in self._recent if one.bucket >= end - window]
-            doubled, requests = sum(one.doubled for one in parts), sum(one.requests for one in parts)
+        for window, parts in self._copied(end):
             cost = sum(one.doubled_cost for one in parts)
-            if doubled >= _TWICE_FEWEST and doubled >= _TWICE_SHARE * requests and cost > least:
+            if cost > least:
                 started = next(one.bucket for one in parts if one.doubled)
                 spent = whole.spent(end - window, end)
                 return Candidate("double", "total", None, window, started, spent, spent - cost)
         return None
+
+    def lasts(self, end: int) -> bool:
+        """Whether rows are logged twice, or were in the last hours."""
+        return next(self._copied(end), None) is not None
+
+    def _copied(self, end: int) -> Iterator[tuple[int, list[Doubled]]]:
+        """The windows, the shortest first, in which enough rows are copies, and what they hold."""
+        for window in _TWICE_WINDOWS:
+            parts = [one for one in self._recent if one.bucket >= end - window]
+            doubled, requests = sum(one.doubled for one in parts), sum(one.requests for one in parts)
+            if doubled >= _TWICE_FEWEST and doubled >= _TWICE_SHARE * requests:
+                yield window, parts
 
 
 def loops(steps: Iterable[LoopStep], standing: Standing, least: int) -> list[Candidate]:
