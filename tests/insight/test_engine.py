@@ -98,6 +98,15 @@ def test_a_key_that_replaces_another_is_no_news_and_one_that_comes_beside_it_is(
     assert [one.part for one in opened(features(kept, 21))] == [("token", "key-3")]
 
 
+def test_one_key_for_three_is_news_only_where_their_route_costs_more() -> None:
+    rules = Rules(dimensions=("token", "endpoint"))
+    before = [one for number in range(3) for one in even(8, token=f"old-{number}")]
+    rest = even(10, token="key-2", endpoint="/b", user="v")
+    for cost, parts in ((30, []), (120, [("token", "new")])):
+        after = [cell(bucket, cost * CENT, token="new") for bucket in range(8 * DAY, 10 * DAY)]
+        assert [one.part for one in opened(features([*before, *after, *rest], 10), rules, start=8 * DAY)] == parts
+
+
 def test_an_incident_stays_open_while_a_good_part_of_it_goes_on() -> None:
     start = 18 * DAY
     less = [one._replace(cost=one.cost // 2) for one in leak(start + 60, 10)]

@@ -1,4 +1,4 @@
-"""Rule D for many hands: the same prompts of a route sent again and again, at whatever pace."""
+"""Rule D for many hands: the same prompts of an endpoint sent again and again, at whatever pace."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Repeated:
         return count, cost
 
     def _slice(self, names: Sequence[str | None]) -> Slice:
-        """The route; the key where there is none; else all."""
+        """The endpoint; the key where there is none; else all."""
         return next(((name, names[place]) for name, place in self._named if names[place] is not None), ("total", None))
 
 

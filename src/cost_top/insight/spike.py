@@ -7,6 +7,7 @@ from math import log, sqrt
 from cost_top.insight.calendar import DAY
 from cost_top.insight.candidate import Candidate
 from cost_top.insight.levels import RATIOS, STILL, WINDOWS, Gate
+from cost_top.insight.renamed import is_renamed
 from cost_top.insight.series import Series
 from cost_top.insight.standing import Standing
 from cost_top.insight.usual import usual
@@ -17,7 +18,6 @@ _YOUNG_SERIES = (1.0, 3.0, 4.0)
 _USERS = 1.5
 _FEWEST = 4
 _LONG_SESSION = 6  # buckets
-_FORGOTTEN = 35 * DAY  # when a new value has a history of its own
 _FULL_AGE = 14 * DAY
 _EXTRA = 0.5  # sessions that may come at any hour
 
@@ -57,24 +57,11 @@ def spike(series: Series, end: int, standing: Standing, gate: Gate, least: int) 
             and series.count(end - window, end) >= _FEWEST
             # Not one session that is over soon: agents at work are dear for minutes.
             and is_much(spent - standing.short_session((series.dimension, series.value), window, _LONG_SESSION))
-            and not _takes_over(series, index, spent, expected.cost, standing)
+            and not is_renamed(series, index, spent, expected.cost, standing)
         ):
             started = series.first_in(end - window, end)
             return Candidate("spike", series.dimension, series.value, window, started, spent, round(expected.cost))
     return None
-
-
-def _takes_over(series: Series, index: int, spent: int, expected: float, standing: Standing) -> bool:
-    """Whether a new value goes on with what another did that ended when it began: a key replaced, an endpoint moved."""
-    if series.dimension in ("total", "user") or series.first - standing.first <= DAY:
-        return False
-    if standing.end - series.first > _FORGOTTEN:
-        return False
-    for other in standing.predecessors(series):
-        before = usual(other, WINDOWS[index], standing.end, standing.first, standing.calendar).cost
-        if before > 0 and (spent <= RATIOS[index] * (expected + before) or spent <= other.record(index, standing.day)):
-            return True
-    return False
 
 
 def _surprise(spent: float, expected: float, session: float) -> float:
