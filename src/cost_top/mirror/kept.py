@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ import duckdb
 from cost_top.mirror.held import is_in_use
 from cost_top.mirror.schema import schema_version
 from cost_top.model.files import ANSWERS, read_sealed, remove, replace_sealed
-from cost_top.model.hashed_file import STATEMENTS, is_whole, of_name, put
+from cost_top.model.hashed_file import STATEMENTS, is_whole, put
 
 _STALE = 7 * 86400  # seconds: files of other rates are kept this long for an instance that still uses them
 _UNCOMPARED = 35 * 86400  # days that nobody holds against the log any more are not kept
@@ -49,6 +49,7 @@ class KeptFiles:
         self.rates = rates
         self._beside = f"{log}-*"
         self._is_noted = True
+        self._listed: tuple[int, dict[str, list[str]]] = 0, {}  # when the folder had changed, and its files by day
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._note(folder / _PLACE).get("place") != place:
             for path in folder.iterdir():
@@ -63,7 +64,7 @@ class KeptFiles:
 
         One that was whole before and was not touched since is not read through, where damage shows later.
         """
-        for path in of_name(self.folder, name, suffix):
+        for path in self._of_name(name, suffix):
             found = stamp(path) if suffix in _SHOWS_LATER else None
             if found is not None and self._whole.get(path.name) == found:
                 return path
@@ -73,6 +74,20 @@ class KeptFiles:
                     self._is_noted = False
                 return path
         return None
+
+    def _of_name(self, name: str, suffix: str) -> list[Path]:
+        """The files of a name without its hash, whole or not. Of many days in a row the folder is listed once."""
+        try:
+            changed = self.folder.stat().st_mtime_ns
+            if changed != self._listed[0]:
+                days: dict[str, list[str]] = {}
+                for each in os.listdir(self.folder):
+                    days.setdefault(each.partition(".")[0], []).append(each)
+                self._listed = changed, days
+        except OSError:
+            return []
+        there = self._listed[1].get(name.partition(".")[0], ())
+        return [self.folder / each for each in there if each.startswith(f"{name}.") and each.endswith(suffix)]
 
     def note_whole(self) -> None:
         """Note which files were found whole, for the next start."""
@@ -100,11 +115,16 @@ class KeptFiles:
             connection.execute(f"COPY ({select}) TO {_literal(str(made))} ({_FORMAT})")
             made.chmod(0o600)
 
-        return put(self.folder, fill, name, suffix)
+        return self._put(fill, name, suffix)
 
     def write_bytes(self, data: bytes, name: str, suffix: str) -> Path:
         """Keep some bytes under a name, whole or not at all; the file's path."""
-        return put(self.folder, lambda made: made.write_bytes(data), name, suffix)
+        return self._put(lambda made: made.write_bytes(data), name, suffix)
+
+    def _put(self, fill: Callable[[Path], object], name: str, suffix: str) -> Path:
+        made = put(self.folder, fill, name, suffix)
+        self._listed = 0, {}  # the clock of the folder's changes is too coarse to tell
+        return made
 
     def forget_others(self, day: date, reading: str) -> None:
         """Remove what is kept of other readings of a day: what the log no longer says is on no disk of ours.

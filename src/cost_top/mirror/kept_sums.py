@@ -95,7 +95,7 @@ def take_over(
         held.setdefault(name, set()).add(lens)
     for name, lenses in held.items():
         numbers.append((name, rollups.announce(Filter(), paths[name], lenses & LENSES.keys() & {*wanted})))
-    _insert(connection, rollups, numbers, wanted)
+    _insert(connection, rollups, numbers, set(wanted).intersection(set().union(*held.values())))
     connection.execute("DROP TABLE kept")
     return {day: frozenset(held.get(str(path), ())) for day, (path, _) in found.items()}
 

@@ -29,6 +29,7 @@ _LARGE = {"groups", "merged", "top", "known", "costs"}
 _ALL = 1_000_000_000
 _FEW_GROUPS = 1000  # more are merged and ordered by the database
 _STEP = 256  # groups more are asked for at a time
+_INSTANT = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _bar_sums: Callable[[Sequence[int]], tuple[int, ...]] = itemgetter(*map(ADDITIVE_NAMES.index, BAR_SUMS))
 
@@ -188,8 +189,19 @@ class Lenses:
             sums[group] = tuple(map(int.__add__, known, values)) if known is not None else tuple(values)
             changed.add(group)
 
-        numbers = self._rollups.numbers(where, "provider", part)
-        tabled, (first, last) = self._rollups.tabled(numbers), quarters_of(part)
+        cut: list[Slice] = []
+        inside: dict[int, int] = {}  # slices that lie within a bar: its place
+        for each in part:
+            first, last = quarters_of((Slice(each.start, each.end - _INSTANT),))
+            place = bisect_right(cuts, first) - 1
+            number = self._rollups.number(where, "provider", each)
+            if number is not None and 0 <= place < len(cuts) - 1 and last < cuts[place + 1]:
+                inside[number] = place
+            else:
+                cut.append(each)
+        self._add_whole_bars(add, inside, by_provider)
+        numbers = self._rollups.numbers(where, "provider", cut)
+        tabled, (first, last) = self._rollups.tabled(numbers), quarters_of(cut)
         found = self._remember(("bars", tabled, cuts), lambda: self._rollups.tables.bars(tabled, first, last, cuts))
         for place, provider, *values in found:
             add(place, provider, values)
@@ -198,6 +210,24 @@ class Lenses:
             if 0 <= place < len(cuts) - 1:
                 add(place, provider, _bar_sums(measures))
         return changed
+
+    def _add_whole_bars(
+        self, add: Callable[[int, str | None, Sequence[int]], None], inside: dict[int, int], by_provider: bool
+    ) -> None:
+        """Add slices, known by their numbers, that lie within the bars of these places."""
+        rollups = self._rollups
+        if not by_provider:
+            for number, place in inside.items():
+                if any(values := _bar_sums(rollups.totals_of(number))):
+                    add(place, None, values)
+            return
+        tabled = rollups.tabled(inside)
+        found = self._remember(("daily", tabled), lambda: rollups.tables.by_provider(tabled))
+        for number, provider, *sums in found:
+            add(inside[number], provider, sums)
+        for number, place in inside.items():
+            for provider, _, _, *measures in rollups.held("provider", (number,)):
+                add(place, provider, _bar_sums(measures))
 
 
 def _bar(group: Key, values: Sequence[int]) -> ReportRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -147,18 +147,27 @@ class RollupTables:
 
     def bars(self, numbers: Collection[int], first: int, last: int, cuts: Sequence[int]) -> list[tuple[Any, ...]]:
         """Rows `(bar, provider, *BAR_SUMS)` of slices in the quarters `[first, last)`, at which bars are cut too."""
-        bars = ", ".join(
-            f"({place}, {start}, {end})"
-            for place, (start, end) in enumerate(itertools.pairwise(cuts))
-            if start <= last and end > first
-        )
-        if not bars or not numbers:
+        first, last = max(first, cuts[0]), min(last + 1, cuts[-1])
+        if first >= last or not numbers:
             return []
-        sums = ", ".join(f"sum({name})::{SUMMED}" for name in BAR_SUMS)
+        # The bar of every quarter: looked up for each row, where a join would try every bar.
+        bars = [bisect_right(cuts, quarter) - 1 for quarter in range(first, last)]
         return fetch_sums(
             self.connection,
-            f"SELECT bar, key, {sums} FROM {lens_table('provider')} JOIN (VALUES {bars}) b(bar, first, last) "
-            f"ON second >= first AND second < last WHERE slice IN ({_in(numbers)}) GROUP BY bar, key",
+            f"SELECT list_extract($1::INTEGER[], second - {first} + 1) AS bar, key, {_bar_sums()} "
+            f"FROM {lens_table('provider')} WHERE slice IN ({_in(numbers)}) AND second >= {first} AND second < {last} "
+            "GROUP BY bar, key",
+            [bars],
+        )
+
+    def by_provider(self, numbers: Collection[int]) -> list[tuple[Any, ...]]:
+        """Rows `(slice, provider, *BAR_SUMS)`."""
+        if not numbers:
+            return []
+        return fetch_sums(
+            self.connection,
+            f"SELECT slice, key, {_bar_sums()} FROM {lens_table('provider')} WHERE slice IN ({_in(numbers)}) "
+            "GROUP BY slice, key",
         )
 
     def quarters(self, numbers: Iterable[int], beside: Iterable[Group]) -> tuple[str, list[object]]:
@@ -205,6 +214,10 @@ def _tag_select(source: str, kind: str) -> str:
 
 def _sums(kind: str) -> str:
     return ", ".join(f"coalesce(sum({name}), 0)::{kind} AS {name}" for name in ADDITIVE_NAMES)
+
+
+def _bar_sums() -> str:
+    return ", ".join(f"sum({name})::{SUMMED}" for name in BAR_SUMS)
 
 
 def _second(lens: str) -> str:
