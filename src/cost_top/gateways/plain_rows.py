@@ -45,6 +45,7 @@ class PlainRows:
         """Use `of`."""
         self._shape = shape
         self._memo: dict[Any, Any] = {}
+        self._texts: dict[Any, Any] = {}
         self._public = {name: (re.compile(public), re.compile(public, re.ASCII)) for name, public in shape.keys}
         self._extra = ("input_includes_cache",) if shape.input_includes_cache is None else ()
         self._readers: list[tuple[str, Callable[[Any], Any]]] = [(name, self._reader(name)) for name in shape.fields]
@@ -136,8 +137,12 @@ class PlainRows:
         return list(known) if isinstance(known, list) else known
 
     def _text(self, value: Any) -> str | None:
-        known: str | None = self._remembered("", value, lambda _, text: _plain(text))
-        return known
+        known: Any = self._texts.get(value, self)
+        if known is self:
+            if len(self._texts) >= _MEMO_SIZE:
+                self._texts.clear()
+            known = self._texts[value] = _plain(value)
+        return known  # type: ignore[no-any-return]
 
     def _lowered(self, _: str, value: Any) -> str | None:
         text = _plain(value)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from cost_top.mirror.added import COLUMNS, SummedRow
+from cost_top.mirror.added import COLUMNS, SummedRow, rows_of
 from cost_top.mirror.database import Database
 from cost_top.mirror.hot import Hot, Upserted, hour_of
 from cost_top.pricing.amount import Request
@@ -22,6 +23,7 @@ _EPOCH = datetime(1970, 1, 1)
 _QUARTER = timedelta(minutes=15)
 MANY = 300  # rows: more are taken over in one go by the database
 _AGAIN = 100  # rows that a look sees again, so that those that came a little late are among it
+_summed: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*COLUMNS)
 _ASKED: tuple[str, ...] = tuple(name for name in Request.__dataclass_fields__ if name != "time")
 
 
@@ -167,7 +169,7 @@ class Newest:
                 "prompt_cache_savings": priced.prompt_cache_savings, "price_status": priced.status,
                 "doubt": priced.doubt, "late": is_late, "quarter": (row["time"] - _EPOCH) // _QUARTER,
             }  # fmt: skip
-        come = [SummedRow(*(row[each] for each in COLUMNS)) for row in rows]
+        come = rows_of(map(_summed, rows))
         before = [row for _, row in gone.values()]
         self._hot.add(rows, come)
         new = [row["time"] for row in rows if row["key"] not in gone]

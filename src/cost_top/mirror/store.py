@@ -232,6 +232,8 @@ class Mirror:
         if end is None or newest is None or newest < end:
             # No row is later: the whole hour holds what the part of it does, whenever the period ends.
             until = -(-(until - datetime.min) // _HOUR) * _HOUR + datetime.min
+        if end is not None and end >= self.hot_start:
+            end = None  # whenever it ends, closed days are whole, and the hot end goes until then
         key = (start, end, self.hot_start, until)
         if key not in self._slices:
             if len(self._slices) > 100:

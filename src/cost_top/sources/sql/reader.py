@@ -112,8 +112,8 @@ class SqlLog:
 
     @property
     def overlap_share(self) -> float:
-        """See `LogSource`."""
-        return 0.01
+        """See `LogSource`: the rows that came last are looked at again with each poll in any case."""
+        return 0.005
 
     @property
     def costly(self) -> tuple[str, ...]:
