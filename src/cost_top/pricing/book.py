@@ -193,5 +193,5 @@ def _paying(periods: tuple[Period, ...], paid: Paid) -> Iterator[Period]:
         if period.quote is not None and not period.quote.free:
             start = max((item for item in (period.start, paid.start) if item is not None), default=None)
             end = min((item for item in (period.end, paid.end) if item is not None), default=None)
-            if start is None or end is None or start < end:
-                yield Period(start, end, replace(period.quote, paid=paid.factor), period.schedule)
+            # Where the two do not meet it covers nothing.
+            yield Period(start, end, replace(period.quote, paid=paid.factor), period.schedule)
