@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -60,8 +61,8 @@ class Sums:
         mirror.rollups.are_few = lambda where, lenses: self._runs.needed(where, lenses) is not None
         mirror.rollups.matching = mirror.matching.of
         self._timed_reports: Rested[Report] = Rested()
-        # What was asked for last and is summed whole, and how many times sums had been dropped by then.
-        self._summed: tuple[int, list[tuple[Need, list[Slice]]]] = (-1, [])
+        # What was asked for last and is summed whole, of each filter, and how many times sums had been dropped by then.
+        self._summed: OrderedDict[Filter, tuple[int, list[tuple[Need, list[Slice]]]]] = OrderedDict()
         self._cut: set[Slice] = set()  # the edges of the last question's period
         self._names_version = 0
         self._by_names: set[Filter] = set()  # filters that were summed with those names
@@ -181,7 +182,10 @@ class Sums:
             (need, self._slices(need)) for need in needs
             if _lenses_of(need) and not (need.comparison and self._begins_before_the_log(need))
         ]  # fmt: skip
-        if self._summed[0] == self._mirror.rollups.dropped and _are_alike(self._summed[1], asked):
+        where = needs[0].query.where if needs else Filter()
+        dropped, summed = self._summed.pop(where, (-1, []))
+        if dropped == self._mirror.rollups.dropped and _are_alike(summed, asked):
+            self._summed[where] = dropped, asked
             return
         for comparison in (False, True):
             wanted: dict[Filter, dict[Slice, dict[str, None]]] = {}
@@ -190,10 +194,12 @@ class Sums:
                     lenses = dict.fromkeys(_lenses_of(need))
                     for part in slices:
                         wanted.setdefault(need.query.where, {}).setdefault(part, {}).update(lenses)
-            for where, pieces in wanted.items():
-                if not self._build_slices(where, pieces, until):
+            for each, pieces in wanted.items():
+                if not self._build_slices(each, pieces, until):
                     return
-        self._summed = self._mirror.rollups.dropped, asked
+        self._summed[where] = self._mirror.rollups.dropped, asked
+        while len(self._summed) > self.kept_filters:
+            self._summed.popitem(last=False)
 
     def _build_slices(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: float) -> bool:
         rollups, database = self._mirror.rollups, self._mirror.database
