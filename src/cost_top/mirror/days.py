@@ -233,18 +233,19 @@ class Days:
         elif _digest(connection, reader, day.day) == day.plain:
             # Where no row was changed, the costly columns were not either.
             complete = unchanged or not self._costly
-            return self._proven(replace(day, check=check), now, evidence if complete else day.evidence), False
+            return self._proven(day, now, evidence if complete else day.evidence, check), False
         return self.read(connection, reader, [day.day], day.details or rung is Rung.ALL)[0], True
 
     def _content(self, connection: duckdb.DuckDBPyConnection, reader: LogReader, day: date) -> str:
         sums = f"SELECT count(*) AS n, coalesce(sum(content), 0) AS digest FROM ({reader.content_sql('log_stream')})"
         return _summed(connection, reader, reader.rows(_midnight(day), _midnight(day) + _DAY, True), sums)
 
-    def _proven(self, day: ClosedDay, now: datetime, evidence: Evidence | None) -> ClosedDay:
-        proven = replace(day, compared=now, evidence=evidence)
+    def _proven(self, day: ClosedDay, now: datetime, evidence: Evidence | None, check: str = "") -> ClosedDay:
+        proven = replace(day, compared=now, evidence=evidence, check=check or day.check)
+        learned = (evidence, proven.check) != (day.evidence, day.check)
         newer = (now - day.compared).total_seconds() > _NOTE_SECONDS
         files = self.files
-        if files is not None and day.path is not None and (newer or evidence != day.evidence):
+        if files is not None and day.path is not None and (newer or learned):
             try:
                 files.write_note(day.day, _note(proven))
             except OSError:
