@@ -140,7 +140,10 @@ def temporary_file(suffix: str) -> Path:
 def remove_temporary() -> None:
     """Remove the files of `temporary_file` now."""
     while _TEMPORARY:
-        shutil.rmtree(_TEMPORARY.pop(), ignore_errors=True)
+        folder = _TEMPORARY.pop()
+        with suppress(OSError):  # other threads put nothing into it any more
+            folder = folder.rename(folder.with_name(f"{folder.name}.gone"))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def locked(folder: Path) -> int:
