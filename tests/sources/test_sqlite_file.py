@@ -9,6 +9,7 @@ import subprocess
 from contextlib import closing
 from types import SimpleNamespace
 
+import adbc_driver_sqlite.dbapi
 import pytest
 
 from cost_top.model import native
@@ -134,6 +135,26 @@ def test_a_reading_that_fails_because_of_a_write_under_it_is_void_too(sqlite_log
 
         with pytest.raises(SourceChanged):
             read()
+
+
+def test_a_log_that_is_written_while_it_is_opened_is_opened_again(sqlite_log, monkeypatch):
+    log = sqlite_log()
+    log.add()
+    log.close()
+    opened = []
+
+    def connect(location: str, **options: object) -> object:
+        opened.append(location)
+        connection = real(location, **options)
+        if len(opened) == 1:
+            run_sql(log.path, f"INSERT INTO cost_top_requests (id, time_ms) VALUES ('n', {NEWER})")
+            monkeypatch.setattr(connection, "cursor", lambda: connection.of_a_torn_file)
+        return connection
+
+    real = adbc_driver_sqlite.dbapi.connect
+    monkeypatch.setattr(adbc_driver_sqlite.dbapi, "connect", connect)
+    assert len(records(open_log(str(log.path)))) == 2
+    assert ["immutable" in location for location in opened[:2]] == [True, False]
 
 
 def test_an_index_of_ours_is_opened_when_nobody_has_just_written_to_it(sqlite_log, monkeypatch):

@@ -129,7 +129,7 @@ class Session:
         """Connect now, if it is not."""
         if self._connection is None:
             try:
-                self._connection, self._opened_on = self.database.connect()
+                self._connection, self._opened_on = self._connected()
                 if self.database.is_far:
                     self._way_ms = min(self._empty_statement() for _ in range(2))
             except Exception as error:
@@ -137,6 +137,12 @@ class Session:
                 if failure is error:
                     raise
                 raise failure from None
+
+    def _connected(self) -> tuple[Connection, object]:
+        try:
+            return self.database.connect()
+        except SourceChanged:  # it was written while it was opened
+            return self.database.connect()
 
     @contextmanager
     def stream(self, sql: str, query: bool = True) -> Iterator[Any]:

@@ -95,6 +95,7 @@ class SqliteDatabase:
                     cursor.executescript(f"PRAGMA {pragma}")
         except BaseException:
             connection.close()
+            self.confirm(state)
             raise
         return AdbcConnection(connection), state
 
