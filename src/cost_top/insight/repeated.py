@@ -80,7 +80,7 @@ class Repeated:
                 found = sessions.setdefault(who, [0, 0])
                 found[0] += cell.again
                 found[1] += _cost(cell)
-        count, cost = max(sessions.values(), key=lambda one: one[1])
+        count, cost = max(sessions.values(), key=lambda one: one[1], default=(0, 0))
         return count, cost
 
     def _slice(self, names: Sequence[str | None]) -> Slice:
