@@ -263,6 +263,16 @@ def test_a_file_that_is_gone_and_back(sqlite_log, tmp_path):
         assert reader.newest() is not None
 
 
+def test_a_file_that_goes_under_a_reading_is_gone_whatever_sqlite_calls_it(sqlite_log):
+    log = sqlite_log()
+    log.add()
+    log.close()
+    source = open_log(str(log.path))
+    log.path.unlink()
+    for words in ("disk I/O error", "unable to open database file", "no such table: cost_top_requests"):
+        assert str(source.database.failure(OSError(f"[SQLite] {words}"))) == f"{log.path.name}: the file is gone"
+
+
 def test_a_locked_log_is_an_error_for_now(sqlite_log):
     log = sqlite_log(wal=False)
     log.add()

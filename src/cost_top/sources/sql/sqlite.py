@@ -130,8 +130,8 @@ class SqliteDatabase:
 
     def failure(self, error: BaseException) -> SourceError:
         text = one_line(re.sub(r"^.*?(\[SQLite\]|Failed to step query:) ?|\nquery:.*", "", str(error), flags=re.DOTALL))
-        if not os.access(self.path, os.R_OK) and self.path.exists():
-            return SourceDenied(f"{self.place}: permission denied")
+        if unreadable := self._unreadable():
+            return unreadable
         text = text.removeprefix("Failed to prepare query: ")
         if missing := re.fullmatch(r"no such table: (\S+)", text):
             return SourceError(f"{self.place}: the table {missing[1]} is not there any more")
@@ -260,13 +260,24 @@ class SqliteDatabase:
         searches = [line for line in scans if line != "SCAN CONSTANT ROW"]
         return bool(searches) and all(line.startswith("SEARCH") for line in searches), "\n".join(lines)
 
-    def _state(self) -> _State:
+    def _stat(self) -> os.stat_result:
         try:
-            here = os.stat(self.path)
+            return os.stat(self.path)
         except FileNotFoundError:
             raise SourceError(f"{self.place}: the file is gone") from None
         except OSError as error:
             raise SourceDenied(f"{self.place}: {error.strerror or 'cannot be read'}") from None
+
+    def _unreadable(self) -> SourceError | None:
+        """Why the file cannot be read: SQLite has many words for it, by what of the file it missed first."""
+        try:
+            self._stat()
+        except SourceError as reason:
+            return reason
+        return None if os.access(self.path, os.R_OK) else SourceDenied(f"{self.place}: permission denied")
+
+    def _state(self) -> _State:
+        here = self._stat()
         try:
             log = os.stat(f"{self.path.resolve()}-wal")
             ahead, size = log.st_ino, log.st_size
