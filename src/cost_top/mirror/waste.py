@@ -88,77 +88,129 @@ def _rows(
         bounds,
     )  # fmt: skip
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE waste_rows AS {_classified(relation, matches, bool(knows))}",
-        [*parameters, *bounds],
+        f"CREATE OR REPLACE TEMP TABLE waste_plain AS {_plain(relation, matches, bool(knows))}", [*parameters, *bounds]
     )
     try:
+        _classify(connection)
         yield bool(knows), _cacheable(connection, book)
     finally:
-        connection.execute("DROP TABLE IF EXISTS waste_rows")
+        for table in ("waste_rows", "waste_doubles", "waste_plain"):
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
 
 
-def _classified(relation: str, matches: str, knows_usage: bool) -> str:
-    """Every row of the period with its line; parameters are those of `matches`, then the period."""
+def _plain(relation: str, matches: str, knows_usage: bool) -> str:
+    """Every row of the period; parameters are those of `matches`, then the period."""
     cut = "streamed AND NOT coalesce(output_tokens > 0, FALSE) AND cache_hit IS NOT TRUE" if knows_usage else "FALSE"
     return (
-        f'WITH plain AS (SELECT id, epoch_us(time) AS us, time, provider, model, endpoint, token, "user", mode, '
+        f'SELECT id, epoch_us(time) AS us, time, provider, model, endpoint, token, "user", mode, '
         f"region, input_tokens, cached_input_tokens, output_tokens, cost, counted IS NOT FALSE AS counted, "
         f"coalesce({UNPRICED}, FALSE) AS unpriced, coalesce(input_tokens, 0) = 0 AS no_tokens, "
         f"({matches}) AS wanted, cache_hit IS TRUE AS hit, "
         f"coalesce(status >= 400, FALSE) AS failed, coalesce({cut}, FALSE) AND NOT coalesce(status >= 400, FALSE) "
-        f"AS cut FROM {relation} WHERE time >= ? AND time < ?), "
-        f"{_pairs()}, {_runs()}, {_doubled()} "
-        "SELECT t.*, CASE "
+        f"AS cut FROM {relation} WHERE time >= ? AND time < ?"
+    )
+
+
+def _classify(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `waste_rows` of `waste_plain`: what came before a row is looked at only where it could matter."""
+    (doubles,) = first_row(connection, f"CREATE OR REPLACE TEMP TABLE waste_doubles AS {_doubles()}")
+    twice = _twice() if doubles >= _TWICE_FEWEST else "SELECT row FROM waste_doubles WHERE FALSE"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE waste_rows AS WITH retried AS ({_retried()}), {_looping()}, "
+        f"twice AS ({twice}), close AS ({_close()}) "
+        "SELECT p.*, CASE "
         "WHEN failed AND cost > 0 THEN 'failed_but_paid' "
         "WHEN cut AND coalesce(cost, 0) >= 0 THEN 'cut_off' "
         "WHEN coalesce(cost, 0) <= 0 OR hit THEN NULL "
-        f"WHEN token IS NOT NULL AND input_tokens > 0 AND us - last_us <= {_RETRY} AND last_bad THEN 'retried' "
-        "WHEN looping THEN 'repeated' "
-        "WHEN twice THEN 'logged_twice' "
-        f"WHEN input_tokens > 0 AND us - same_us <= {_CACHED} AND (us - same_2_us <= {_CACHED} "
-        f"OR next_us - same_us <= {_CACHED}) THEN 'cacheable' END AS line FROM doubled t"
+        "WHEN p.rowid IN (FROM retried) THEN 'retried' "
+        "WHEN p.rowid IN (FROM looping) THEN 'repeated' "
+        "WHEN p.rowid IN (FROM twice) THEN 'logged_twice' "
+        "WHEN p.rowid IN (FROM close) THEN 'cacheable' END AS line FROM waste_plain p"
     )
+    connection.execute("DROP TABLE waste_doubles; DROP TABLE waste_plain")
 
 
-def _pairs() -> str:
-    """What came just before: of the same key, endpoint, model and input, and of any key."""
+def _retried() -> str:
+    """What follows a failure of the same key, endpoint, model and input within ten minutes."""
     return (
-        "paired AS (SELECT *, lag(us) OVER own AS last_us, lag(failed OR cut) OVER own AS last_bad, "
-        "lag(us) OVER same AS same_us, lag(us, 2) OVER same AS same_2_us, lead(us) OVER same AS next_us, "
-        "lag(us) OVER call AS call_us, lag(input_tokens) OVER call AS call_input, "
-        "coalesce(cost > 0 AND us - lag(us) OVER equal <= "
-        f"{_TWICE}, FALSE) AND counted AS double FROM plain WINDOW "
-        "own AS (PARTITION BY token, endpoint, model, input_tokens ORDER BY us, id), "
-        "same AS (PARTITION BY endpoint, model, input_tokens, hit OR failed ORDER BY us, id), "
-        'call AS (PARTITION BY token, endpoint, "user" ORDER BY us, id), '
-        "equal AS (PARTITION BY token, model, input_tokens, output_tokens, cached_input_tokens, cost > 0 "
-        "ORDER BY us, id))"
+        "WITH bad AS (SELECT DISTINCT token, endpoint, model, input_tokens FROM waste_plain "
+        "WHERE (failed OR cut) AND token IS NOT NULL AND input_tokens > 0) "
+        "SELECT p.rowid AS row FROM waste_plain p SEMI JOIN bad ON p.token = bad.token "
+        "AND p.input_tokens = bad.input_tokens AND p.endpoint IS NOT DISTINCT FROM bad.endpoint "
+        "AND p.model IS NOT DISTINCT FROM bad.model WINDOW own AS "
+        "(PARTITION BY p.token, p.endpoint, p.model, p.input_tokens ORDER BY us, id) "
+        f"QUALIFY us - lag(us) OVER own <= {_RETRY} AND lag(failed OR cut) OVER own"
     )
 
 
-def _runs() -> str:
+def _close() -> str:
+    """What is close to two others of the same endpoint, model and input."""
+    return (
+        "WITH often AS (SELECT endpoint, model, input_tokens FROM waste_plain "
+        "WHERE input_tokens > 0 AND NOT (hit OR failed) GROUP BY ALL HAVING count(*) > 2) "
+        "SELECT p.rowid AS row FROM waste_plain p SEMI JOIN often ON p.input_tokens = often.input_tokens "
+        "AND p.endpoint IS NOT DISTINCT FROM often.endpoint AND p.model IS NOT DISTINCT FROM often.model "
+        "WHERE NOT (hit OR failed) WINDOW same AS (PARTITION BY p.endpoint, p.model, p.input_tokens ORDER BY us, id) "
+        f"QUALIFY us - lag(us) OVER same <= {_CACHED} AND (us - lag(us, 2) OVER same <= {_CACHED} "
+        f"OR lead(us) OVER same - lag(us) OVER same <= {_CACHED})"
+    )
+
+
+def _callers() -> str:
+    """Whose calls cost so much in two hours of the clock that a run of theirs may have cost it in one."""
+    return (
+        "whole AS (SELECT sum(cost) AS spend, greatest(24.0, (max(us) - min(us)) / 3.6e9) AS hours FROM waste_plain), "
+        f'hourly AS (SELECT token, endpoint, "user", us // {60 * _MINUTE} AS hour, sum(greatest(cost, 0)) AS cost '
+        "FROM waste_plain WHERE token IS NOT NULL GROUP BY ALL), "
+        'paying AS (SELECT token, endpoint, "user", sum(cost) OVER (PARTITION BY token, endpoint, "user" ORDER BY hour '
+        "RANGE 1 PRECEDING) AS paid FROM hourly), "
+        f'callers AS (SELECT DISTINCT token, endpoint, "user" FROM paying, whole WHERE paid > {_LOOP_SHARE} * spend '
+        "/ hours)"
+    )
+
+
+def _looping() -> str:
     """Rows of calls at an even pace, each of which is part of twelve of them and of a run that costs something."""
     return (
+        f"{_callers()}, "
+        'called AS (SELECT p.rowid AS row, us, id, token, endpoint, "user", input_tokens, cost, '
+        "lag(us) OVER call AS call_us, lag(input_tokens) OVER call AS call_input "
+        "FROM waste_plain p SEMI JOIN callers c ON p.token = c.token AND p.endpoint IS NOT DISTINCT FROM c.endpoint "
+        'AND p."user" IS NOT DISTINCT FROM c."user" '
+        'WINDOW call AS (PARTITION BY token, endpoint, "user" ORDER BY us, id)), '
         "numbered AS (SELECT *, us - call_us AS gap, count(*) FILTER (call_us IS NULL OR us - call_us > "
         f"{_RETRY} OR input_tokens IS NULL OR call_input IS NULL OR abs(input_tokens - call_input) > 0.05 * call_input"
-        ') OVER (PARTITION BY token, endpoint, "user" ORDER BY us, id ROWS UNBOUNDED PRECEDING) AS run FROM paired), '
+        ') OVER (PARTITION BY token, endpoint, "user" ORDER BY us, id ROWS UNBOUNDED PRECEDING) AS run FROM called), '
         f"measured AS (SELECT *, lag(us, {_CALLS - 1}) OVER run AS first_us, row_number() OVER run AS place, "
         f"max(input_tokens) OVER (run ROWS {_CALLS - 1} PRECEDING) AS most, "
         f"min(input_tokens) OVER (run ROWS {_CALLS - 1} PRECEDING) AS least, "
         f"sum(coalesce(cost, 0)) OVER (run RANGE {60 * _MINUTE} PRECEDING) AS hourly, "
-        f"stddev_pop(gap) OVER (run ROWS {_CALLS - 2} PRECEDING) AS spread, "
-        "greatest(24.0, (max(us) OVER () - min(us) OVER ()) / 3.6e9) AS hours, sum(cost) OVER () AS spend "
+        f"stddev_pop(gap) OVER (run ROWS {_CALLS - 2} PRECEDING) AS spread "
         'FROM numbered WINDOW run AS (PARTITION BY token, endpoint, "user", run ORDER BY us)), '
-        f"even AS (SELECT *, coalesce(token IS NOT NULL AND spread <= 0.35 * ((us - first_us) / {_CALLS - 1}.0) "
+        f"even AS (SELECT *, coalesce(spread <= 0.35 * ((us - first_us) / {_CALLS - 1}.0) "
         f"AND (most <= 1.08 * least OR place >= 40) AND hourly > {_LOOP_SHARE} * spend / hours, FALSE) AS step "
-        "FROM measured), "
-        f'looped AS (SELECT *, bool_or(step) OVER (PARTITION BY token, endpoint, "user", run ORDER BY us, id '
-        f"ROWS BETWEEN CURRENT ROW AND {_CALLS - 1} FOLLOWING) AS looping FROM even)"
+        "FROM measured, whole), "
+        'looping AS (SELECT row FROM even QUALIFY bool_or(step) OVER (PARTITION BY token, endpoint, "user", run '
+        f"ORDER BY us, id ROWS BETWEEN CURRENT ROW AND {_CALLS - 1} FOLLOWING))"
     )
 
 
-def _doubled() -> str:
-    """Rows equal to one just before, where there are so many of them that it is no chance."""
+def _doubles() -> str:
+    """Rows equal to one just before."""
+    return (
+        "WITH equal AS (SELECT token, model, input_tokens, output_tokens, cached_input_tokens FROM waste_plain "
+        "WHERE cost > 0 GROUP BY ALL HAVING count(*) > 1) "
+        "SELECT p.rowid AS row FROM waste_plain p SEMI JOIN equal e ON p.token IS NOT DISTINCT FROM e.token "
+        "AND p.model IS NOT DISTINCT FROM e.model AND p.input_tokens IS NOT DISTINCT FROM e.input_tokens "
+        "AND p.output_tokens IS NOT DISTINCT FROM e.output_tokens "
+        "AND p.cached_input_tokens IS NOT DISTINCT FROM e.cached_input_tokens WHERE cost > 0 WINDOW equal AS "
+        "(PARTITION BY p.token, p.model, p.input_tokens, p.output_tokens, p.cached_input_tokens ORDER BY us, id) "
+        f"QUALIFY us - lag(us) OVER equal <= {_TWICE} AND counted"
+    )
+
+
+def _twice() -> str:
+    """Of the rows equal to one just before those that are so many that it is no chance."""
     fires = " OR ".join(
         f"bool_or(double_{n} >= {_TWICE_FEWEST} AND double_{n} >= {_TWICE_SHARE} * every_{n}) OVER "
         f"(ORDER BY us RANGE BETWEEN CURRENT ROW AND {span} FOLLOWING)"
@@ -170,8 +222,9 @@ def _doubled() -> str:
     )
     windows = ", ".join(f"w{n} AS (ORDER BY us RANGE {span} PRECEDING)" for n, span in enumerate(_TWICE_WINDOWS))
     return (
-        f"counts AS (SELECT *, {counts} FROM looped WINDOW {windows}), "
-        f"doubled AS (SELECT *, double AND ({fires}) AS twice FROM counts)"
+        "WITH told AS (SELECT rowid AS row, us, counted, rowid IN (FROM waste_doubles) AS double FROM waste_plain), "
+        f"counts AS (SELECT row, us, double, {counts} FROM told WINDOW {windows}) "
+        f"SELECT row FROM (SELECT row, double, {fires} AS fires FROM counts) WHERE double AND fires"
     )
 
 
