@@ -120,6 +120,15 @@ def test_a_damaged_file_is_told_and_read_again(kept: Kept, harm: str) -> None:
         assert followed.is_right()
 
 
+def test_a_folder_in_the_place_of_a_file_ends_nothing(kept: Kept) -> None:
+    (path,) = kept.files
+    (path.with_name(f"{path.name}.hours") / "deeper").mkdir(parents=True)
+    kept.log.run("UPDATE cost_top_requests SET model = 'other' WHERE id = 'r5'")
+    with kept.followed() as followed:
+        assert followed.is_right()
+    assert path not in kept.files
+
+
 def test_what_the_log_no_longer_says_is_on_no_disk(kept: Kept) -> None:
     with kept.followed() as followed:
         assert kept.files

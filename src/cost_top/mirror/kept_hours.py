@@ -19,6 +19,7 @@ import duckdb
 from cost_top.mirror.hot import span
 from cost_top.mirror.kept import HOURS, scan
 from cost_top.mirror.schema import WITNESSED, first_row
+from cost_top.model.files import remove
 from cost_top.model.hashed_file import is_whole
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def forget_hours(mirror: Mirror, but: Path | None = None) -> None:
     files = mirror.days.files
     for path in files.folder.glob(f"[!.]*{HOURS}") if files is not None else ():
         if path != but:
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def _reading(mirror: Mirror) -> str:
