@@ -178,6 +178,8 @@ def test_times_as_go_writes_them_into_sqlite_are_those_of_their_offset(sqlite, s
     hour = datetime(2026, 10, 7, 9, tzinfo=UTC)
     assert len(records(source, hour, hour + timedelta(hours=1))) == 4
     assert len(records(source, hour + timedelta(hours=1), hour + timedelta(hours=1, seconds=1))) == 2
+    for end, found in ((1, 1), (123456, 1), (123457, 2), (250000, 2), (250001, 3), (500000, 3), (500001, 4)):
+        assert len(records(source, hour, hour + timedelta(microseconds=end))) == found
     with source.connect() as reader:
         assert reader.untimed() == len(unknown)
     assert {row["id"] for row in records_at(source, [hour, hour + timedelta(hours=1, seconds=1)])} == set("12347")

@@ -113,10 +113,12 @@ def _sqlite_within(time: TimeText, start: datetime, end: datetime) -> list[str]:
         size = MICROS_PER_UNIT[time.unit]
         return _between(value, decimal_text(micros(start), size), decimal_text(micros(end), size))
     if time.unit == "iso_zoned":
-        first, last = iso(start), iso(end - timedelta(microseconds=1))
+        # A fraction has any number of digits: whatever begins with the last microsecond's six is within.
+        second, _, micros_of_it = iso(end - timedelta(microseconds=1)).partition(".")
+        last = f"{second}.{micros_of_it:0<6}~"
         return [
             *_zoned_around(value, start, end),
-            f"{zoned_in_utc(value)} BETWEEN {text_literal(first)} AND {text_literal(f'{last}~')}",
+            f"{zoned_in_utc(value)} BETWEEN {text_literal(iso(start))} AND {text_literal(last)}",
         ]
     plain = f"replace(rtrim(replace({value}, 'T', ' '), 'Z'), '+00:00', '')"
     # The first two are served by an index whichever separator is used; the others are exact.
