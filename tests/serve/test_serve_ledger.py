@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,10 @@ from click.testing import CliRunner
 
 from cost_top.cli.doctor import command as doctor
 from cost_top.insight.ledger import ledger_problems
-from cost_top.model.filter import parse_filter
+from cost_top.model.filter import Filter, parse_filter, value_term
 from cost_top.model.ledger import LedgerQuery
 from cost_top.model.native import DDL, LEDGER_DDL
+from cost_top.model.secret import public_key
 from cost_top.monitor.log.notes import read_ledger
 from cost_top.serve.insight_shapes import LedgerAnswer
 from cost_top.serve.tokens import digest_of
@@ -154,6 +156,19 @@ def test_the_entries_of_some_keys_are_asked_for_by_their_ids(log):
         found = read_ledger(source, LedgerQuery(9, where=parse_filter(text)))
         assert [one.id for one in found.newest] == ids
         assert (found.balance, found.checked, found.breaks) == (None, 4, 0)
+
+
+def test_a_secret_key_is_asked_for_by_what_is_shown_of_it_and_by_itself(log):
+    secret = "sk-proj-abcdefghij0123456789"
+    entries(log, ("a1", 0, "usage_debit", -USD, None, secret), ("b1", 1, "usage_debit", -USD, None, "key-b"))
+    source = open_log(str(log.path), None)
+    (_, shown) = (one.token for one in read_ledger(source, LedgerQuery(9)).newest)
+    assert shown == public_key(secret)
+    for term in (value_term("token", shown), value_term("token", secret), *parse_filter(f"token:{secret}").terms):
+        found = read_ledger(source, LedgerQuery(9, where=Filter((term,))))
+        assert [one.id for one in found.newest] == ["a1"]
+        others = read_ledger(source, LedgerQuery(9, where=Filter((replace(term, negated=True),))))
+        assert [one.id for one in others.newest] == ["b1"]
 
 
 def test_entries_of_one_instant_may_stand_in_any_order(log):

@@ -14,6 +14,7 @@ from cost_top.gateways.raw_columns import text_select
 from cost_top.model.filter import Term, pattern
 from cost_top.model.ledger import Ledger, LedgerEntry, LedgerQuery, LedgerSum
 from cost_top.model.native import TABLE
+from cost_top.model.secret import key_forms
 from cost_top.model.text import clean
 from cost_top.sources.sql.session import Database, Session
 
@@ -155,6 +156,7 @@ class _Reading:
 
 
 def _ledger(duck: duckdb.DuckDBPyConnection, query: LedgerQuery) -> Ledger:
+    _show_keys(duck)
     told = duck.execute("SELECT sum(amount)::HUGEINT FROM ledger WHERE is_told").fetchall()[0][0]
     entries = duck.execute("SELECT count(*) FROM ledger_texts WHERE NOT is_told").fetchall()[0][0]
     duck.execute("DELETE FROM ledger WHERE is_told OR amount IS NULL")
@@ -189,18 +191,32 @@ def _ledger(duck: duckdb.DuckDBPyConnection, query: LedgerQuery) -> Ledger:
         bool(first_kind),
         tuple(
             LedgerEntry(clean(id_), _EPOCH + timedelta(milliseconds=ms), clean(kind or ""), int(total), balance,
-                        clean(token) if token else None, clean(note) if note else None)
+                        token or None, clean(note) if note else None)
             for id_, ms, kind, total, balance, token, note in found
         ),
     )  # fmt: skip
 
 
+def _show_keys(duck: duckdb.DuckDBPyConnection) -> None:
+    """Spell keys as the log's own are shown: that is what an entry tells, and what it is asked for by."""
+    found = duck.execute("SELECT DISTINCT token FROM ledger WHERE token <> ''").fetchall()
+    hidden = [(token, shown) for (token,) in found if (shown := clean(token)) != token]
+    if hidden:
+        duck.execute(
+            "UPDATE ledger SET token = shown FROM (SELECT unnest(?) AS told, unnest(?) AS shown) WHERE token = told",
+            [list(column) for column in zip(*hidden, strict=True)],
+        )
+
+
 def _narrow(duck: duckdb.DuckDBPyConnection, term: Term) -> None:
     """Leave the entries of a term's keys, or the others."""
     patterns = [pattern(value) for value in term.values]
-    match = " OR ".join(r"token LIKE ? ESCAPE '\'" if is_pattern else "token = ?" for _, is_pattern in patterns)
+    match = " OR ".join(
+        r"token LIKE ? ESCAPE '\'" if is_pattern else "list_contains(?, token)" for _, is_pattern in patterns
+    )
     keep = f"coalesce({match}, FALSE)"
-    duck.execute(f"DELETE FROM ledger WHERE {keep if term.negated else f'NOT {keep}'}", [text for text, _ in patterns])
+    values = [text if is_pattern else [*key_forms(text)] for text, is_pattern in patterns]
+    duck.execute(f"DELETE FROM ledger WHERE {keep if term.negated else f'NOT {keep}'}", values)
 
 
 def _milliseconds(moment: datetime) -> int:
