@@ -10,6 +10,7 @@ from snapshots import USD, request_rows
 from cost_top.model.engine import page_of
 from cost_top.model.errors import CannotAnswer
 from cost_top.model.waste import LINES, Waste, WasteLine
+from cost_top.monitor.questions import answer
 
 WEB = {"token": "pg_web", "token_name": "web", "provider": "openai", "model": "gpt-5", "day": "2026-11-20"}
 DEAR = {**WEB, "token": "pg_agent", "token_name": "agent", "model": "gpt-5.2", "day": "2026-11-21"}
@@ -54,6 +55,23 @@ async def test_the_arrows_choose_what_it_is_told_by_and_it_is_of_what_is_in_view
         assert every.sort == "day"
         assert "2026-11-21" in screen_text(app)
         assert "by key provider model [date]" in screen_text(app)
+
+
+async def test_tabs_that_were_left_before_their_turn_came_are_not_asked():
+    async with running() as (app, feed, pilot):
+        feed.answers, waiting = FakeAnswers(groups), []
+        feed.ask = lambda *asked: waiting.append(asked)
+        await pilot.press("dollar_sign", "right", "right", "right")
+        for asked in waiting:
+            answer(feed.answers, *asked)
+        await pilot.pause()
+        assert [query.group_by for query in feed.answers.queries] == [("day",)] * 2
+        assert "2026-11-21" in screen_text(app)
+        await pilot.press("right", "escape")
+        await pilot.pause()
+        answer(feed.answers, *waiting[-1])
+        assert len(waiting) == 5
+        assert len(feed.answers.queries) == 2
 
 
 async def test_what_is_not_known_is_no_number():

@@ -78,7 +78,8 @@ class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
 
     def _ask(self, question: Callable[[Answers], Sequence[SavingsRow | WasteRow]], number: int) -> None:
         host_of(self).feed.ask(
-            question,
+            # Of a tab that was left before its turn came, nothing is asked of the source.
+            lambda answers: question(answers) if number == self._asked else (),
             lambda rows: self._answered(number, ListArrived(rows)),
             lambda reason: self._answered(number, Refused(reason)),
         )
@@ -102,6 +103,10 @@ class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
     def note(self, row: SavingsRow | WasteRow, width: int) -> Sequence[Content]:
         """See `ListedDialog`."""
         return waste_note(row, width) if isinstance(row, WasteRow) else savings_note(row, width)
+
+    def on_unmount(self) -> None:
+        """What still waits is for nobody."""
+        self._asked += 1
 
     @property
     def _is_waste(self) -> bool:
