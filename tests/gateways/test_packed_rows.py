@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from cost_top.gateways.normalise import normalise_select
+from cost_top.gateways.normalise import normalise_select, odd_cost_sql
 from cost_top.gateways.packed import PackedForm
 from cost_top.gateways.shape import ROW_HASH, RawShape, field_kind
 from cost_top.mirror.packed import packed_rows
@@ -49,6 +49,8 @@ def made(log: duckdb.DuckDBPyConnection, shape: RawShape, named: str) -> None:
             log.execute(f'UPDATE raw SET "{name}" = coalesce("{name}", -1)')
         elif shape.text_is_blob:
             log.execute(f'DELETE FROM raw WHERE TRY(decode("{name}")) IS NULL')
+    if "reported_cost" in shape.fields:
+        log.execute(f"DELETE FROM raw WHERE {odd_cost_sql(shape)}")
 
 
 def sent(log: duckdb.DuckDBPyConnection, shape: RawShape) -> Any:
@@ -103,9 +105,9 @@ def test_rows_that_came_packed_are_the_rows(log: duckdb.DuckDBPyConnection, name
 @pytest.mark.parametrize(
     ("column", "value"),
     [("id", b""), ("id", b"sk-ant-abc123def456ghi789"), ("id", b"\x1b[31m"), ("id", b"\xff"), ("id", b"x" * 600),
-     ("model", b"a\x1fb"), ("user", b"\xff\xfe"), ("session", b"\x1f")],
+     ("model", b"a\x1fb"), ("user", b"\xff\xfe"), ("session", b"\x1f"), ("reported_cost", -(2**63))],
 )  # fmt: skip
-def test_what_cannot_be_taken_apart_is_odd(log: duckdb.DuckDBPyConnection, column: str, value: bytes) -> None:
+def test_what_cannot_be_taken_apart_is_odd(log: duckdb.DuckDBPyConnection, column: str, value: bytes | int) -> None:
     made(log, SHAPE, "pico")
     log.execute("DELETE FROM raw WHERE id <> (SELECT min(id) FROM raw)")
     tame = ", ".join(f"\"{name}\" = ''::BLOB" for name in SHAPE.fields if field_kind(name) in ("text", "tags"))

@@ -18,7 +18,7 @@ from cost_top.gateways.instants import TimeText, at_times, period_within
 from cost_top.gateways.joined import named_joins, newest_rows
 from cost_top.gateways.preset import PATH_IN_SQL, Expression, Preset, json_paths
 from cost_top.gateways.secrets import key_fields
-from cost_top.gateways.shape import ROW_HASH, UNKNOWN_MONEY, RawShape, field_kind
+from cost_top.gateways.shape import ROW_HASH, UNKNOWN_DOUBLE, UNKNOWN_MONEY, RawShape, field_kind
 from cost_top.gateways.times import expressed, of_any_unit
 from cost_top.model.errors import UserError
 from cost_top.model.record import FIELDS
@@ -27,7 +27,7 @@ from cost_top.model.secret import RULES
 # A row without an id is known by these.
 _IDENTITY_FIELDS = ("input_tokens", "output_tokens", "reported_cost", "status", "cache_hit")
 # Amounts that no row has, by the kind of the cost column.
-_NO_MONEY = {"integer": str(UNKNOWN_MONEY), "double": "9e99", "text": "''"}
+_NO_MONEY = {"integer": str(UNKNOWN_MONEY), "double": UNKNOWN_DOUBLE, "text": "''"}
 
 
 class LogColumns:

@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping
 
 from cost_top.gateways.raw_columns import decoded_text, printable_text, quoted, real_rows, safe_text, time_select
 from cost_top.gateways.secrets import is_key_sql, public_key_sql
-from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_MONEY, RawShape, field_kind
+from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_DOUBLE, UNKNOWN_MONEY, RawShape, field_kind
 from cost_top.gateways.witnesses import fingerprint_sql, key_sql, rest_of_key, witness_columns
+from cost_top.model.modes import UNREADABLE_COST
 from cost_top.model.record import FIELDS, WITNESSES
 from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2
@@ -43,19 +44,26 @@ def normalise_select(shape: RawShape, relation: str, witnesses: bool = False) ->
 
 
 def final_select(
-    shape: RawShape, cleaned: str, witnesses: bool, ready: Collection[str] = (), absent: Mapping[str, str] | None = None
-) -> str:
-    """The normal form over rows whose texts are clean and whose tags are parsed; `ready` fields are taken as they are.
+    shape: RawShape, cleaned: str, witnesses: bool, ready: Collection[str] | None = None,
+    absent: Mapping[str, str] | None = None,
+) -> str:  # fmt: skip
+    """The normal form over rows whose texts are clean and whose tags are parsed.
+
+    `ready` fields are taken as they are: where they are given, the mode is that of the log, since `odd_cost_sql` holds
+    of none of the rows.
 
     `absent_texts` may be of other types. Beside the raw columns it needs `all_tags` and `final_tags` where there are
     tags, and `rest_of_key` and the witnesses where they are wanted.
     """
     kinds = (*FIELDS, *(WITNESSES if witnesses else ()))
     kinds = tuple({**dict(kinds), **(absent or {})}.items())
+    finals = {name: _final(name, shape) for name, _ in kinds}
+    if ready is None:
+        finals["mode"] = mode_sql(finals["mode"], shape)
     columns = ", ".join(
         f"{'final_tags' if name == 'tags' else quoted(name)} AS {quoted(name)}"
-        if name in ready
-        else f"CAST({_final(name, shape)} AS {kind}) AS {quoted(name)}"
+        if name in (ready or ())
+        else f"CAST({finals[name]} AS {kind}) AS {quoted(name)}"
         for name, kind in kinds
     )
     return f"SELECT {columns} FROM ({_typed(shape, cleaned, witnesses)})"
@@ -142,9 +150,39 @@ def _typed(shape: RawShape, cleaned: str, witnesses: bool) -> str:
     ]
     if shape.input_includes_cache is None:
         columns.append("CASE input_includes_cache WHEN 1 THEN true WHEN 0 THEN false END AS inclusive")
+    if "reported_cost" in shape.fields:
+        columns.append(f"{cost_given_sql(shape)} AS cost_given")
     if witnesses:
         columns.append("fingerprint, content, rest_of_key")
     return f"SELECT {', '.join(columns)} FROM {cleaned}"
+
+
+def cost_given_sql(shape: RawShape) -> str:
+    """Whether a raw cost is there, be it an amount or not; false or NULL where not."""
+    column = quoted("reported_cost")
+    if shape.cost_kind == "text":
+        return f"trim({column}) NOT IN ('', 'null')"
+    return f"{column} <> {UNKNOWN_MONEY if shape.cost_kind == 'integer' else UNKNOWN_DOUBLE}"
+
+
+def odd_cost_sql(shape: RawShape) -> str:
+    """Whether a raw cost is there and may be no amount, told without reading it; false or NULL where not."""
+    if "reported_cost" not in shape.fields:
+        return "false"
+    column = quoted("reported_cost")
+    numerator, denominator = shape.pico_per_unit
+    most = min(9 * 10**18 * denominator // numerator, 9 * 10**18)
+    if shape.cost_kind == "text":
+        plain = rf"-?[0-9]{{1,{max(len(str(most)) - 1, 1)}}}(\.[0-9]{{1,30}})?(e-[0-9]{{1,2}})?"
+        return f"{cost_given_sql(shape)} AND NOT regexp_full_match({column}, '{plain}')"
+    return f"{cost_given_sql(shape)} AND {column} NOT BETWEEN -{most} AND {most}"
+
+
+def mode_sql(mode: str, shape: RawShape) -> str:
+    """The mode over the typed columns and `cost_given`: no rate stands in for a cost that is there and no amount."""
+    if "reported_cost" not in shape.fields:
+        return mode
+    return f"CASE WHEN cost_given AND reported_cost IS NULL THEN '{UNREADABLE_COST}' ELSE {mode} END"
 
 
 def value_sql(name: str, shape: RawShape) -> str:

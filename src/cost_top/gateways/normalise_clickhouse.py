@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from cost_top.gateways.dialects.clickhouse import quoted_text
-from cost_top.gateways.normalise import input_tokens_sql, is_request_sql, output_tokens_sql
+from cost_top.gateways.normalise import input_tokens_sql, is_request_sql, mode_sql, output_tokens_sql
 from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, TAGS_TEXT, Names, Typed, typed_columns
 from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
 from cost_top.model.record import FIELDS
@@ -68,6 +68,7 @@ def _final(shape: RawShape, wanted: Collection[str], known: Collection[str]) -> 
             value = f"coalesce({column}, {_agent(shape.user_agent_tag)})"
         else:
             value = column
+        value = mode_sql(value, shape) if name == "mode" else value
         if kind != "VARCHAR" or column == "NULL":
             value = f"CAST({value} AS Nullable({_TYPES[kind]}))"
         columns.append(f'{value} AS "{name}"')
@@ -169,7 +170,7 @@ def _money(shape: RawShape) -> str:
         plain = f"abs({scaled} - floor({scaled}) - 0.5) > abs({column}) * 0.0005 + 0.000001"
         return f"if(coalesce({plain}, false), toInt64(round({scaled})), {slow})"
     whole = (
-        f"toInt256(nullif({column}, {UNKNOWN_MONEY}))" if shape.cost_kind == "integer"
+        f"toInt256(CASE WHEN {column} > {UNKNOWN_MONEY} THEN {column} END)" if shape.cost_kind == "integer"
         else f"toInt256(round({_decimal(f'toString({column})')}))"
     )  # fmt: skip
     if (numerator, denominator) == (1, 1):

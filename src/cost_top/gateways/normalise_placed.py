@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from cost_top.gateways.normalise import LOWERED, value_sql
+from cost_top.gateways.normalise import LOWERED, cost_given_sql, value_sql
 from cost_top.gateways.shape import RawShape, field_kind
 
 NO_TEXT = "''"
@@ -55,6 +55,8 @@ def typed_columns(shape: RawShape, wanted: Collection[str], shown: Collection[st
     if shape.input_includes_cache is None:
         columns.append("CASE WHEN input_includes_cache = 1 THEN true WHEN input_includes_cache = 0 THEN false END "
                        "AS inclusive")  # fmt: skip
+    if "mode" in wanted and "reported_cost" in shape.fields:
+        columns.append(f"{cost_given_sql(shape)} AS cost_given")
     return columns
 
 
@@ -65,4 +67,5 @@ def _is_part(name: str, shape: RawShape, wanted: Collection[str]) -> bool:
         or (name == "reasoning_tokens" and "output_tokens" in wanted)
         or (name == "tags" and (TAGS_TEXT in wanted or ("user_agent" in wanted and shape.user_agent_tag is not None)))
         or (name in COUNTED and "counted" in wanted)
+        or (name == "reported_cost" and "mode" in wanted)
     )

@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 
 from cost_top.gateways.dialects.postgresql_sql import bigint_or_null
-from cost_top.gateways.normalise import input_tokens_sql, is_request_sql, output_tokens_sql
+from cost_top.gateways.normalise import input_tokens_sql, is_request_sql, mode_sql, output_tokens_sql
 from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, TAGS_TEXT, Names, TagLists, Typed, typed_columns
 from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
 from cost_top.model.record import FIELDS
@@ -104,6 +104,7 @@ def _final(
             value = f"CASE WHEN {value} < 1000 THEN {value} END"
         elif name == "user_agent" and shape.user_agent_tag and has_tags and tagged:
             value = f"coalesce({value}, tag_agent)"
+        value = mode_sql(value, shape) if name == "mode" else value
         columns.append(f'CAST({value} AS {_TYPES[kind]}) AS "{name}"')
     return columns
 
@@ -205,7 +206,7 @@ def _money(shape: RawShape) -> str:
             return _pico(bounded)
         return _pico(_decimal(column))
     if shape.cost_kind == "integer":
-        whole = f"nullif({column}, {UNKNOWN_MONEY})::numeric"
+        whole = f"(CASE WHEN {column} > {UNKNOWN_MONEY} THEN {column} END)::numeric"
     elif shape.cost_kind == "double":
         whole = f"round(CASE WHEN abs({column}) < 1e18 THEN {column}::text::numeric END)"
     else:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from cost_top.gateways.normalise import DIRTY_RE2, EDGE, LOWERED, absent_texts, final_select, tag_lists_select
+from cost_top.gateways.normalise import (
+    DIRTY_RE2,
+    EDGE,
+    LOWERED,
+    absent_texts,
+    final_select,
+    odd_cost_sql,
+    tag_lists_select,
+)
 from cost_top.gateways.raw_columns import printable_text, real_rows, safe_text, time_select
 from cost_top.gateways.secrets import is_key_sql, public_key_sql
 from cost_top.gateways.shape import RawShape, field_kind, pack_name
@@ -64,11 +72,12 @@ class PackedForm:
 
     def odd_select(self, relation: str, values: str) -> str:
         """One number: raw rows and packs that only `normalise` reads."""
-        ids = f"(SELECT {self._text('id')} AS text FROM {relation})"
+        odd_cost = odd_cost_sql(self.shape)
+        ids = f"(SELECT {self._text('id')} AS text, {odd_cost} AS odd_cost FROM {relation})"
         odd_id = f"text = '' OR strlen(text) > {TEXT_LIMIT} OR regexp_matches(text, '{DIRTY_RE2}')"
         width = " ".join(f"WHEN {place} THEN {len(pack)}" for place, pack in enumerate(self.packs))
         return (
-            f"SELECT (SELECT count(*) FROM {ids} WHERE coalesce({odd_id}, true)) + "
+            f"SELECT (SELECT count(*) FROM {ids} WHERE coalesce({odd_id}, true) OR odd_cost) + "
             f"(SELECT count(*) FROM {values} WHERE coalesce(len(parts) <> CASE place {width} END, true))"
         )
 

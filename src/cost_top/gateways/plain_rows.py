@@ -15,7 +15,7 @@ from math import isfinite
 from typing import Any
 
 from cost_top.gateways.normalise import LOWERED
-from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_MONEY, RawShape, field_kind
+from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_DOUBLE, UNKNOWN_MONEY, RawShape, field_kind
 from cost_top.gateways.witnesses import bare_fingerprint_select, witnessed_select
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.secret import MAYBE_KEY_RE2
@@ -30,6 +30,7 @@ _GREATEST = 2**63 - 1
 _PICO = (10**12, 1)
 _MOST_DOLLARS = Decimal(_GREATEST) / 10**12
 _SMALLEST = Decimal(1).scaleb(-12)
+_UNKNOWN = float(UNKNOWN_DOUBLE)
 _MEMO_SIZE = 20_000
 _AMOUNT = re.compile(r"-?[0-9]{1,8}(\.[0-9]{1,30})?")
 
@@ -179,12 +180,14 @@ class PlainRows:
             return _amount
 
         def read(value: Any) -> int | None:
-            if type(value) is not int:
-                raise _Odd
-            if value == UNKNOWN_MONEY or abs(value) > _GREATEST:
+            if value == UNKNOWN_MONEY:
                 return None
+            if type(value) is not int or abs(value) > _GREATEST:
+                raise _Odd
             amount = (abs(value) * 2 * numerator + denominator) // (2 * denominator)
-            return None if amount > _GREATEST else amount if value >= 0 else -amount
+            if amount > _GREATEST:
+                raise _Odd
+            return amount if value >= 0 else -amount
 
         return read
 
@@ -232,6 +235,8 @@ def _boolean(value: Any) -> bool | None:
 def _amount(value: Any) -> int | None:
     """Dollars as pico-dollars; a double is taken at its shortest decimal spelling."""
     if isinstance(value, float):
+        if value == _UNKNOWN:
+            return None
         if not isfinite(value):
             raise _Odd
         amount = Decimal(repr(value))
@@ -243,5 +248,5 @@ def _amount(value: Any) -> int | None:
             raise _Odd
         amount = Decimal(text)
     if abs(amount) >= _MOST_DOLLARS:
-        return None
+        raise _Odd
     return int(amount.quantize(_SMALLEST, ROUND_HALF_UP).scaleb(12))

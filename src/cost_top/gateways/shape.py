@@ -9,7 +9,9 @@ from cost_top.model.record import FIELDS
 
 # Raw integers from here on are garbage; sums of what is left cannot overflow.
 INTEGER_LIMIT = 10**15
-UNKNOWN_MONEY = -9223372036854775807
+# What stands for no cost, and for one that is no amount, where a raw column can hold neither.
+UNKNOWN_MONEY, UNREADABLE_MONEY = -9223372036854775807, -9223372036854775808
+UNKNOWN_DOUBLE, UNREADABLE_DOUBLE = "9e99", "9e98"
 _KINDS = {"VARCHAR": "text", "BIGINT": "integer", "INTEGER": "integer", "BOOLEAN": "boolean", "VARCHAR[]": "tags"}
 
 

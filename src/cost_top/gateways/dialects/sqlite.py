@@ -45,7 +45,13 @@ from cost_top.gateways.instants import (
     sqlite_readable,
     zoned_in_utc,
 )
-from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_MONEY
+from cost_top.gateways.shape import (
+    INTEGER_LIMIT,
+    UNKNOWN_DOUBLE,
+    UNKNOWN_MONEY,
+    UNREADABLE_DOUBLE,
+    UNREADABLE_MONEY,
+)
 
 Element = ColumnElement[Any]
 _NUMERIC = ("integer", "real", "numeric")
@@ -105,11 +111,17 @@ class SqliteSpelling(StandardSpelling):
     def money(self, cell: Cell, whole: bool) -> tuple[Element, str]:
         if affinity(cell.declared) not in _NUMERIC and not (whole and cell.typed):
             return func.coalesce(self.money_text(cell), constant("")), "text"
+        # Text and blobs are greater than every number; NULL is in no list and out of none.
+        given = cell.value.not_in([constant(""), constant("null")])
+        amount: Element
         if whole:
             small = cell.value < number(9_200_000_000_000_000_000)
-            return case((small, cell.value.op("|")(number(0))), else_=number(UNKNOWN_MONEY)), "integer"
-        amount: Element = cast(cell.value, REAL)
-        return case((cell.value < literal_column("1e300"), amount), else_=literal_column("9e99")), "double"
+            amount = cell.value.op("|")(number(0))
+            return case((small, amount), (given, number(UNREADABLE_MONEY)), else_=number(UNKNOWN_MONEY)), "integer"
+        unreadable: Element = literal_column(UNREADABLE_DOUBLE)
+        amount = cast(cell.value, REAL)
+        unknown: Element = literal_column(UNKNOWN_DOUBLE)
+        return case((cell.value < unreadable, amount), (given, unreadable), else_=unknown), "double"
 
     def money_text(self, cell: Cell) -> Element:
         # A plain cast gives 15 digits; '!' lets printf give the 17 that hold a double exactly.

@@ -124,6 +124,8 @@ class Statements:
             fields.add("reasoning_tokens")
         if "counted" in wanted:
             fields.update(COUNTED)
+        if "mode" in wanted:
+            fields.add("reported_cost")
         if self.tells_agent(wanted) or TAGS_TEXT in wanted:
             fields.add("tags")
         return self.spelled.normal(self._shape, self._log.narrow(fields, periods), wanted, shown, self.lookups, tags)
