@@ -20,6 +20,8 @@ from cost_top.serve.parameters import FilterParameters, PeriodParameters, filter
 from cost_top.serve.serving import TheAsker, TheServing
 
 router = APIRouter(tags=["report"])
+# Parameters that are called otherwise than their fields.
+_GIVEN_AS = {"user": "user_id", "tag": "tags", "token_name": "api_key_name"}
 
 
 class LedgerParameters(FilterParameters, PeriodParameters):
@@ -35,8 +37,10 @@ class LedgerParameters(FilterParameters, PeriodParameters):
         for term in where.terms:
             if term.field != "token":
                 name = term.field or "a bare word"
+                given = _GIVEN_AS.get(name, name)
+                asked = given if getattr(self, given, None) is not None else "where"
                 raise Problem(
-                    400, f"where: an entry of a ledger knows its key, no {name}; filter by token", param="where"
+                    400, f"{asked}: an entry of a ledger knows its key, no {name}; filter by token", param=asked
                 )
         if self.start_date is self.end_date is self.since is self.until is None:
             return LedgerQuery(self.limit, where=where)
