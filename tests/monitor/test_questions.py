@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,25 @@ def test_a_watched_log_is_asked_why_and_how_it_stands_and_the_parts_equal_the_ch
     assert budgets[0].falls_out == 2 * PICO
     assert now + timedelta(hours=3) < budgets[0].falls_out_by < now + timedelta(hours=4)
     assert (answer.drivers[0].name, answer.drivers[0].change) == ("agent key", 29 * PICO)
+
+
+def test_a_question_does_not_wait_for_a_look_at_budgets_or_incidents(tmp_path: Path) -> None:
+    goes_on = threading.Event()
+    told: queue.Queue[Any] = queue.Queue()
+
+    def budgets() -> tuple[Budget, ...]:
+        assert goes_on.wait(PATIENCE)
+        return ()
+
+    hub = LogHub(lambda: open_log(str(tmp_path)), lambda: RateBook.load(None), interval=1, cache=None)
+    feed = Monitor(hub, UTC, Watched(Rules, budgets, KeptBudgets, UTC))
+    feed.budgets(told.put, told.put)
+    feed.ask(lambda _: 7, told.put, told.put)
+    try:
+        assert told.get(timeout=5) == 7
+    finally:
+        goes_on.set()
+        feed.stop()
 
 
 @pytest.mark.parametrize("most", [2, 3])

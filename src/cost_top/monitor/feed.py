@@ -32,6 +32,7 @@ class Monitor:
         self._subscription: Subscription | None = None
         self._view = View()
         self._questions = Questions(hub)
+        self._looks = Questions(hub)  # at incidents and budgets: the first takes long, and nothing else waits for it
 
     @property
     def on_failure(self) -> Callable[[UserError], None]:
@@ -98,7 +99,7 @@ class Monitor:
         if watched is None:
             refuse("no rules for incidents")
         else:
-            self._questions.put(lambda _: watched.incidents(self.hub, utc_now()), reply, refuse)
+            self._looks.put(lambda _: watched.incidents(self.hub, utc_now()), reply, refuse)
 
     def budgets(self, reply: Callable[[tuple[BudgetRow, ...]], None], refuse: Callable[[str], None]) -> None:
         """Those of the config file and the gateway's own."""
@@ -106,9 +107,10 @@ class Monitor:
         if watched is None:
             refuse("no budgets")
         else:
-            self._questions.put(lambda _: watched.budgets(self.hub, utc_now()), reply, refuse)
+            self._looks.put(lambda _: watched.budgets(self.hub, utc_now()), reply, refuse)
 
     def stop(self) -> None:
         """End the thread."""
         self._questions.close()
+        self._looks.close()
         self.hub.close()
