@@ -138,11 +138,8 @@ class Tail:
         newest = self._mirror.hot.newest()
         if newest is not None:
             newest = min(newest, naive(now))  # a row stamped in the future must not hide what comes before it
-        if newest is None:
-            start, whole = self._mirror.hot_start, True
-        else:
-            whole = clock >= self._overlap_due and not self.is_proven
-            start = max(newest - self._overlap, self._mirror.hot_start) if whole else newest
+        whole = newest is None or (clock >= self._overlap_due and not self.is_proven)
+        start = self._overlap_start(newest) if newest is None or whole else newest
         if self._is_told(whole):
             self._overlap_seen = clock if whole else self._overlap_seen
             return False
@@ -153,12 +150,19 @@ class Tail:
         else:
             changed = self._follow(start, now, newest, whole)
         self._newest_since = True
-        if whole:
+        if whole and self._overlap_start(self._mirror.hot.newest()) < start:
+            self._overlap_due = clock  # the newest rows are gone: there is an overlap before what was looked at
+        elif whole:
             self._whole_since, self._overlap_seen = True, clock
             spent = (self._reader.statistics.database_ms - before) / 1000
             rest = min(spent / self._overlap_share, self._overlap.total_seconds() / 3, _HOT_LIMIT)
             self._overlap_due = clock + max(rest, spent / GREATEST_SHARE)
         return changed
+
+    def _overlap_start(self, newest: datetime | None) -> datetime:
+        """Where the rows begin that are followed as long as newer ones come."""
+        start = self._mirror.hot_start
+        return start if newest is None else max(newest - self._overlap, start)
 
     def _follow(self, overlap: datetime, now: datetime, newest: datetime, whole: bool) -> bool:
         """Take over what came or changed of the newest rows, and of all since `overlap` where the `whole` is due."""
