@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cost_top import __version__
-from cost_top.cli import group
+from cost_top.cli import _told, group
 from cost_top.model.errors import UserError
 
 
@@ -53,6 +53,14 @@ def test_a_model_is_named_once(words: list[str], line: str) -> None:
     failed = run(*words).exception
     assert isinstance(failed, UserError)
     assert str(failed) == line
+
+
+def test_an_option_without_its_value_is_looked_up_in_the_help_of_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["requests", "--waste"]
+    monkeypatch.setattr("sys.argv", ["cost-top", *words])
+    failed = run(*words).exception
+    assert isinstance(failed, Exception)
+    assert _told(failed) == "Option '--waste' requires an argument. (see cost-top requests --help)"
 
 
 @pytest.mark.parametrize("command", ["report", "requests"])

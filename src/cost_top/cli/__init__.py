@@ -129,7 +129,7 @@ def _told(error: Exception) -> str:
     if isinstance(error, UserError):
         line = one_line(error, 2000).removeprefix("cost-top: ")  # which stands before every line
     elif isinstance(error, click.UsageError):
-        where = error.ctx.command_path.removesuffix(f" {_DEFAULT}") if error.ctx else "cost-top"
+        where = error.ctx.command_path.removesuffix(f" {_DEFAULT}") if error.ctx else _called()
         said = one_line(error.format_message(), 500).replace("a valid integer range", "a whole number")
         line = f"{said} (see {where} --help)"
     elif isinstance(error, click.ClickException):
@@ -140,6 +140,11 @@ def _told(error: Exception) -> str:
     else:
         line = _broken(error)
     return line
+
+
+def _called() -> str:
+    """The command, for a mistake that is found before its options are understood."""
+    return " ".join(("cost-top", *(word for word in sys.argv[1:2] if word in COMMANDS)))
 
 
 def _broken(error: Exception) -> str:
