@@ -435,8 +435,10 @@ def test_rows_without_a_usable_time_are_left_out(proxy: LiteLLMServer) -> None:
     assert [row["id"] for row in records(source, AWARE)] == ["good"]
 
 
-def test_what_the_newest_rows_say_otherwise_than_documented_is_told(any_proxy: LiteLLMServer) -> None:
-    now = datetime.now(UTC).replace(microsecond=0, tzinfo=None) - timedelta(minutes=5)
+@pytest.mark.parametrize("minute", [1, 720])
+def test_what_the_newest_rows_say_otherwise_than_documented_is_told(any_proxy: LiteLLMServer, minute: int) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    now = today + timedelta(minutes=minute, days=-1)
     any_proxy.rows["r1"] = api_row("r1", now)
     source = opened(any_proxy)
     assert source.drift() == ()

@@ -183,7 +183,9 @@ class LiteLLMApi:
             if newest is None:
                 return ()
             end = micros(newest) + SECOND
-            rows = next(iter(self.endpoint.pages(caller, end - _SAMPLE_SECONDS * SECOND, end)), ())
+            # A page may be a day: one that ended before has none of the newest rows.
+            start = max(end - _SAMPLE_SECONDS * SECOND, micros(newest) // DAY * DAY)
+            rows = next(iter(self.endpoint.pages(caller, start, end)), ())
             return drift_of(self.endpoint.name, rows[-_SAMPLE_ROWS:])
         finally:
             caller.close()
