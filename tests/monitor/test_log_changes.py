@@ -157,6 +157,18 @@ def test_the_newest_rows_removed_with_some_before_them_are_seen(sqlite_log, foll
     assert watched.is_right()
 
 
+def test_a_log_that_lost_all_rows_is_known_to_be_empty(log, follow) -> None:
+    log, location = log
+    fill(log, datetime.now(UTC))
+    watched = follow(location)
+    watched.run(60)
+    log.run("DELETE FROM cost_top_requests")
+    watched.run(90)
+    seen = watched.history.tail.seen
+    assert seen is None or watched.clock - seen < HOT
+    watched.until_right(CLOSED)
+
+
 def test_rows_before_the_first_one_are_read(log, follow) -> None:
     log, location = log
     now = datetime.now(UTC)

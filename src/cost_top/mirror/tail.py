@@ -187,6 +187,8 @@ class Tail:
     def look_again(self, now: datetime, clock: float) -> bool:
         """Look once more at what the overlap does not cover, as much as is due; whether it had changed."""
         newest = self._mirror.hot.newest()
+        if newest is None:
+            self._has_older = False  # every poll looks at all of it
         if newest is None or self.is_proven:
             return False
         first, rows = self._mirror.hot_start, self._mirror.hot.count()
