@@ -157,11 +157,12 @@ def test_a_log_that_is_written_while_it_is_opened_is_opened_again(sqlite_log, mo
     assert ["immutable" in location for location in opened[:2]] == [True, False]
 
 
-def test_an_index_of_ours_is_opened_when_nobody_has_just_written_to_it(sqlite_log, monkeypatch):
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_is_read_without_a_lock_is_opened_when_nobody_has_just_written_to_it(sqlite_log, monkeypatch, ours):
     log = sqlite_log()
     log.add()
     log.close()
-    database, slept, written = SqliteDatabase(log.path, ours=True), [], log.path.stat().st_mtime_ns
+    database, slept, written = SqliteDatabase(log.path, ours=ours), [], log.path.stat().st_mtime_ns
     clock = [written + 1_000_000]
 
     def sleep(seconds: float) -> None:
@@ -176,7 +177,7 @@ def test_an_index_of_ours_is_opened_when_nobody_has_just_written_to_it(sqlite_lo
         database.connect()[0].close()
         assert len(slept) == waits
     torn = Exception("[SQLite] database disk image is malformed")
-    assert isinstance(database.failure(torn), SourceChanged)
+    assert isinstance(database.failure(torn), SourceChanged) is ours
     assert not isinstance(SqliteDatabase(log.path).failure(torn), SourceChanged)
 
 

@@ -84,7 +84,7 @@ class SqliteDatabase:
     def connect(self) -> tuple[Connection, object]:
         import adbc_driver_sqlite.dbapi
 
-        state = self._at_rest() if self._ours else self._state()
+        state = self._at_rest() if self._ours else self._settled()
         mode = "mode=ro&immutable=1" if state.immutable else "mode=ro"
         # Without autocommit the first read would begin a transaction that sees no later row and stops checkpoints.
         location = f"file:{quote(str(self.path.resolve()))}?{mode}"
@@ -101,13 +101,19 @@ class SqliteDatabase:
 
     def _at_rest(self) -> _State:
         """The file's state while nobody copies into it, and so long after the last time that the next one shows."""
-        until = time.monotonic() + _REST_SECONDS
         with held(lock_of(self.path), alone=False, seconds=_REST_SECONDS) as at_rest:
             if not at_rest:
                 raise SourceChanged(f"{self.place}: is being written; reading again")
-            while 0 <= time.time_ns() - (state := self._state()).content[1] < _QUIET_NS and time.monotonic() < until:
-                time.sleep(_QUIET_NS / 10**9)
-            return state
+            return self._settled()
+
+    def _settled(self) -> _State:
+        """The file's state; where it is read without a lock, so long after the last write that the next one shows."""
+        until = time.monotonic() + _REST_SECONDS
+        while (state := self._state()).immutable and time.monotonic() < until:
+            if not 0 <= time.time_ns() - state.content[1] < _QUIET_NS:
+                break
+            time.sleep(_QUIET_NS / 10**9)
+        return state
 
     def is_current(self, opened_on: object) -> bool:
         now = self._state()
