@@ -14,7 +14,7 @@ from cost_top.sources.sql.inspect import inspect
 from cost_top.sources.sql.log import open_log
 from cost_top.usage.counts import priced_apart
 from support import gateway_shapes as shapes
-from support.log_writers import mysql_writer, postgres_writer, sqlite_writer
+from support.log_writers import sqlite_writer
 from support.logical import Logical, requests
 from support.reading import records
 
@@ -48,24 +48,6 @@ def write(writer, shape, *rows):
         whole = {"id": number} if isinstance(row.get("id"), int) else {}
         full.append({**row, **whole, **changes})
     writer.insert(shape.table, full)
-
-
-@pytest.fixture
-def sqlite(tmp_path):
-    with sqlite_writer(tmp_path) as writer:
-        yield writer
-
-
-@pytest.fixture
-def postgres(postgres_server):
-    with postgres_writer(postgres_server) as writer:
-        yield writer
-
-
-@pytest.fixture
-def mysql(mariadb_server):
-    with mysql_writer(mariadb_server) as writer:
-        yield writer
 
 
 @pytest.fixture(params=["sqlite", "mysql", "postgresql"])

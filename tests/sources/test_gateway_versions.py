@@ -10,7 +10,6 @@ import pytest
 
 from cost_top.sources.sql.log import open_log
 from support import gateway_shapes as shapes
-from support.log_writers import clickhouse_writer, postgres_writer, sqlite_writer
 from support.logical import requests
 from support.reading import records, records_at
 
@@ -18,24 +17,6 @@ ONE = replace(
     requests(1, datetime(2026, 10, 8, tzinfo=UTC))[0], number=1, provider=1, input=1000, cached=0, written=0, output=50,
     reasoning=20, points=700, hit=False, status=200,
 )  # fmt: skip
-
-
-@pytest.fixture
-def sqlite(tmp_path):
-    with sqlite_writer(tmp_path) as writer:
-        yield writer
-
-
-@pytest.fixture
-def postgres(postgres_server):
-    with postgres_writer(postgres_server) as writer:
-        yield writer
-
-
-@pytest.fixture
-def clickhouse(clickhouse_server):
-    with clickhouse_writer(clickhouse_server) as writer:
-        yield writer
 
 
 def told(writer, shape, rows, *names, **columns):

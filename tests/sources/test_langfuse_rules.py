@@ -17,7 +17,6 @@ from cost_top.sources.sql.check import check_mapping
 from cost_top.sources.sql.inspect import inspect
 from cost_top.sources.sql.log import open_log
 from support.gateway_shapes import LANGFUSE, LANGFUSE_V4, SECRET
-from support.log_writers import clickhouse_writer
 from support.logical import requests
 from support.reading import records
 
@@ -30,9 +29,8 @@ LATER, DAY_AFTER = "2026-10-08 01:00:00", "2026-10-08 02:00:00"
 
 
 @pytest.fixture
-def writer(clickhouse_server):
-    with clickhouse_writer(clickhouse_server) as opened:
-        yield opened
+def writer(clickhouse):
+    return clickhouse
 
 
 def write(writer, shape, *rows):
