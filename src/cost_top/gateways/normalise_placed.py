@@ -11,9 +11,14 @@ from cost_top.gateways.shape import RawShape, field_kind
 NO_TEXT = "''"
 TAGS_TEXT = "tags_text"  # wanted alone: the raw text of tags without the tags in it
 LOWER = LOWERED
-# What all input is put together of, and what tells a request from money that comes back.
-INPUT = ("cached_input_tokens", "cache_creation_input_tokens")
-COUNTED = ("reported_cost", "latency_ms")
+# What fields are made of beside their own columns; whether a row is a request is told by money that comes back.
+_MADE_OF: dict[str, tuple[str, ...]] = {
+    "input_tokens": ("cached_input_tokens", "cache_creation_input_tokens"),
+    "output_tokens": ("reasoning_tokens",),
+    "counted": ("reported_cost", "latency_ms"),
+    "mode": ("reported_cost",),
+    TAGS_TEXT: ("tags",),
+}
 Names = Mapping[tuple[str, str], Mapping[str, str]]
 # Raw texts of tags, the tags in each, and the user agent among them.
 TagLists = Sequence[tuple[str, Sequence[str], str | None]]
@@ -37,9 +42,10 @@ def typed_columns(shape: RawShape, wanted: Collection[str], shown: Collection[st
     columns = [f"{spelled.micros(shape)} AS us"]
     if "id" in wanted:
         columns.append(f"{spelled.identity(shape)} AS id")
+    needed = made_of(wanted, shape)
     for name in shape.fields:
         kind, column = field_kind(name), f'"{name}"'
-        if name not in wanted and not _is_part(name, shape, wanted):
+        if name not in needed:
             continue
         if kind == "text":
             value = spelled.text(name, shape) if name in shown else f"nullif({column}, '')"
@@ -60,12 +66,7 @@ def typed_columns(shape: RawShape, wanted: Collection[str], shown: Collection[st
     return columns
 
 
-def _is_part(name: str, shape: RawShape, wanted: Collection[str]) -> bool:
-    """Whether a wanted field is made of another one as well."""
-    return (
-        (name in INPUT and "input_tokens" in wanted)
-        or (name == "reasoning_tokens" and "output_tokens" in wanted)
-        or (name == "tags" and (TAGS_TEXT in wanted or ("user_agent" in wanted and shape.user_agent_tag is not None)))
-        or (name in COUNTED and "counted" in wanted)
-        or (name == "reported_cost" and "mode" in wanted)
-    )
+def made_of(wanted: Collection[str], shape: RawShape) -> set[str]:
+    """The fields that `wanted` ones are made of, they themselves included."""
+    found = {*wanted, *(part for name in wanted for part in _MADE_OF.get(name, ()))}
+    return found | {"tags"} if "user_agent" in wanted and shape.user_agent_tag is not None else found
