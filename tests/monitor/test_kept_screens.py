@@ -37,11 +37,11 @@ class Counting(LogEngine):
 @pytest.fixture
 def followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Followed, NativeLog]]:
     log, draw = NativeLog(tmp_path / "gateway.db", True), random.Random(2)
-    start = datetime.now(UTC).replace(second=7, microsecond=0)
+    # Noon, as the day before closes in the first hours of a day, and all is asked again.
+    start = (datetime.now(UTC) - timedelta(hours=12)).replace(hour=12, minute=0, second=7, microsecond=0)
     for number in range(60):
         log.add(id=f"r{number}", **row(draw, start - timedelta(minutes=1 + draw.randrange(3 * 1440))))
-    watched = Followed(open_log(str(log.path)))
-    watched.now = start
+    watched = Followed(open_log(str(log.path)), now=start)
     watched.run(2)
     monkeypatch.setattr(screens_module, "utc_now", lambda: watched.now)
     monkeypatch.setattr(screens_module, "_PATIENCE", float("inf"))
