@@ -71,7 +71,7 @@ def apply(providers: list[Provider], corrections: dict[str, Any]) -> None:
 
 def added(entry: dict[str, Any]) -> Model:
     """A model that the release does not have; it is tried before the others."""
-    clauses = [{kind: text} for kind in ("equals", "contains") for text in entry.get(kind, [])]
+    clauses = [{kind: text} for kind in ("equals", "starts_with", "contains") for text in entry.get(kind, [])]
     prices: Prices = {key: price(entry[name]) for name, key in PRICES.items() if name in entry}
     return {
         "id": entry["model"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from cost_top.pricing.book import RateBook
@@ -103,9 +105,9 @@ def test_how_it_matched_is_kept() -> None:
     assert dated is not None
     assert tail is not None
     assert peeled is not None
-    assert (exact.how, exact.unsure) == ("exact", False)
-    assert (dated.how, dated.unsure) == ("starts_with", False)
-    assert (tail.how, tail.unsure) == ("starts_with", True)
+    assert (exact.how, exact.unsure) == ("exact", "")
+    assert (dated.how, dated.unsure) == ("starts_with", "")
+    assert (tail.how, tail.unsure) == ("starts_with", "unknown tail")
     assert tail.text == "starts with 'claude-3-5-sonnet' (unknown tail)"
     assert peeled.text == "prefix azure/ peeled; price of openai; alias 'gpt-4o-2024-11-20'"
 
@@ -119,3 +121,66 @@ def test_what_openrouter_calls_free_is_free() -> None:
 
 def test_one_answer_per_pair() -> None:
     assert BOOK.entry("openai", "gpt-4o") is BOOK.entry("openai", "gpt-4o")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "why"),
+    [
+        ("bedrock", "bedrock/eu-west-1/meta.llama3-70b-instruct-v1:0", "a region with prices of its own"),
+        ("bedrock", "eu.meta.llama3-2-1b-instruct-v1:0", "a region with prices of its own"),
+        (
+            "bedrock",
+            "arn:aws:bedrock:eu-west-3:1:foundation-model/mistral.mistral-large-2402-v1:0",
+            "a region with prices of its own",
+        ),
+        ("bedrock", "us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0", "a region with prices of its own"),
+        ("bedrock", "bedrock/us-gov-west-1/amazon.nova-pro-v1:0", "unknown beginning"),
+        ("azure", "azure/eu/o4-mini", "unknown beginning"),
+        ("azure", "acme-o4-mini", "unknown beginning"),
+        ("vertex_ai", "acme-gemini-2.0-flash", "unknown beginning"),
+        ("vertex_ai", "acme-claude-haiku-4-5", "unknown beginning"),
+        ("vertex_ai", "gemma-4-26b-a4b-it", "free of charge elsewhere only"),
+    ],
+)
+def test_what_else_a_name_says_leaves_it_unpriced(provider: str, model: str, why: str) -> None:
+    entry = BOOK.entry(provider, model)
+    assert entry is not None
+    assert entry.match.unsure == why
+    assert entry.timeline.at(datetime(2026, 11, 1, tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("bedrock", "us.meta.llama3-2-1b-instruct-v1:0"),
+        ("bedrock", "bedrock/us-east-1/meta.llama3-70b-instruct-v1:0"),
+        ("bedrock", "bedrock/eu-central-1/anthropic.claude-3-5-sonnet-20240620-v1:0"),
+        ("bedrock", "eu.mistral.pixtral-large-2502-v1:0"),
+        ("bedrock", "apac.anthropic.claude-sonnet-4-20250514-v1:0"),
+        ("azure", "o4-mini-2025-04-16"),
+        ("vertex_ai", "publishers/anthropic/models/claude-haiku-4-5@20251001"),
+        ("gemini", "gemma-4-26b-a4b-it"),
+        ("openai", "omni-moderation-latest"),
+        (None, "minimax/minimax-m2.7-highspeed"),
+    ],
+)
+def test_what_is_known_around_a_name_leaves_its_price(provider: str | None, model: str) -> None:
+    entry = BOOK.entry(provider, model)
+    assert entry is not None
+    assert entry.match.unsure == ""
+    assert entry.timeline.at(datetime(2026, 11, 1, tzinfo=UTC)) is not None
+
+
+def test_fine_tunes_have_their_own_price_of_cached_input() -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    for model, expected in (
+        ("ft:gpt-4o-2024-08-06:acme::a", (3_750_000, 1_875_000, 15_000_000)),
+        ("ft:gpt-4o-mini-2024-07-18:acme::a", (300_000, 150_000, 1_200_000)),
+        ("ft:gpt-4.1-mini-2025-04-14:acme::a", (800_000, 200_000, 3_200_000)),
+        ("ft:o4-mini-2025-04-16:acme::a", (4_000_000, 1_000_000, 16_000_000)),
+    ):
+        entry = BOOK.entry(None, model)
+        quote = entry and entry.timeline.at(at)
+        assert quote is not None
+        rates = quote.rates(10)
+        assert (rates.input, rates.cached, rates.output) == expected

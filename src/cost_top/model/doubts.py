@@ -5,7 +5,7 @@ from __future__ import annotations
 # As in "3 requests unpriced: ...". Several rows may share a doubt.
 WORDS: dict[str, str] = {
     "model": "no rate is known for the model",
-    "name": "the model's name has an unknown tail, which may be another model or another price",
+    "name": "the model's name has an unknown part, or names a region, which may be another model or another price",
     "time": "no price per token at that time, or an amount out of range",
     "mode": "no rate in the mode it was processed in",
     "region": "no rate in the region it was processed in",

@@ -18,7 +18,7 @@ from cost_top.pricing.rates import Period, Schedule, Timeline, quote, schedules
 from cost_top.pricing.released import rates_path
 
 # Raised when the same rates would price a request otherwise: a new version re-prices what is mirrored.
-ENGINE = 8
+ENGINE = 9
 _ZERO = {"in": 0, "out": 0}
 _Chosen = TypeVar("_Chosen", OwnPrice, Paid)
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from cost_top.model.modes import MODES
 from cost_top.pricing.names import (
     API_ENDINGS,
     BEDROCK,
     COMPACT_DATE,
     DOTTED,
+    ELSEWHERE,
     FREE,
+    GOVERNMENT,
+    HEAD,
     HOSTED,
     LONG_CONTEXT,
     MAKERS,
     PARTS,
+    PLACED,
     ROUTE,
     ROUTERS,
     SYNONYMS,
@@ -39,8 +44,8 @@ class Match:
     """A model of the rates: `provider` and `model` are its ids, `how` the way it was found, `name` what fitted.
 
     `how` is one of `HOW`, `free` (by rule) or `own` (a price of the user's). `steps` are the changes made to the
-    logged name first. `unsure` marks an unknown tail behind a family name: another model, or another price of this
-    one (`-fast`, `-batch`, `-image`), so that nothing but the user's word gives it a price.
+    logged name first. `unsure` says what is unknown around a family name: another model, or another price of this one
+    (`-fast`, `-batch`, `-image`, a region with prices of its own), so that only the user's word gives it a price.
     """
 
     provider: str
@@ -48,7 +53,7 @@ class Match:
     how: str
     name: str
     steps: tuple[str, ...] = ()
-    unsure: bool = False
+    unsure: str = ""
 
     @property
     def id(self) -> str:
@@ -58,7 +63,7 @@ class Match:
     @property
     def text(self) -> str:
         """How it matched, in words."""
-        mark = " (unknown tail)" if self.unsure else ""
+        mark = f" ({self.unsure})" if self.unsure else ""
         return "; ".join((*self.steps, f"{self.how.replace('_', ' ')} {self.name!r}{mark}"))
 
 
@@ -69,6 +74,7 @@ class Resolved:
     provider: str | None
     names: tuple[tuple[str, tuple[str, ...]], ...]
     free: bool = False
+    charges: bool = False  # a cloud that gives nothing away, unlike the maker's own API
 
 
 class Matcher:
@@ -91,7 +97,8 @@ class Matcher:
         found = self.provider(wanted) if wanted else None
         if found == "openrouter" and name.endswith(":free"):
             return Resolved(found, ((name, steps),), free=True)  # what this variant is called for
-        return Resolved(found, tuple(_candidates(name, steps, keep_maker=found == "openrouter")))
+        candidates = tuple(_candidates(name, steps, keep_maker=found == "openrouter"))
+        return Resolved(found, candidates, charges="vertex" in wanted)
 
     def provider(self, name: str) -> str | None:
         """The provider id of a spelling, or None."""
@@ -152,7 +159,9 @@ class Matcher:
                     if leaf is None:
                         continue
                     taken = steps if provider is own else (*steps, f"price of {provider['id']}")
-                    return _match(provider["id"], model["id"], leaf, name, taken), model
+                    found = _match(provider["id"], model["id"], leaf, name, taken)
+                    doubt = found.unsure or _doubt_of_place(resolved, model)
+                    return replace(found, unsure=doubt), model
         return None
 
     def models(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -184,9 +193,31 @@ def _match(provider: str, model: str, leaf: tuple[str, str], name: str, steps: t
     kind, text = leaf
     how = "exact" if name == model else "alias" if name == text else kind
     # A fine-tune's tail is its owner's, whatever it is.
-    family = kind in ("starts_with", "contains") and not text.startswith("ft:")
-    unsure = family and not _KNOWN_TAIL.match(name.partition(text)[2])
+    family = how in ("starts_with", "contains", "ends_with") and not text.startswith("ft:")
+    head, _, tail = name.partition(text)
+    unsure = ""
+    if family and not _KNOWN_TAIL.match(tail):
+        unsure = "unknown tail"
+    elif family and not HEAD.match(_peeled(head)):
+        unsure = "unknown beginning"
     return Match(provider, model, how, text, steps, unsure)
+
+
+def _peeled(head: str) -> str:
+    while found := ROUTE.match(head):
+        head = head[found.end() :]
+    return head
+
+
+def _doubt_of_place(resolved: Resolved, model: Mapping[str, Any]) -> str:
+    """Why a model's price may be another one where it was called; '' where it is not."""
+    logged = resolved.names[0][0]
+    if resolved.provider == "aws":
+        elsewhere = ELSEWHERE.search(logged) and not PLACED.search(model["id"])
+        return "a region with prices of its own" if elsewhere or GOVERNMENT.search(logged) else ""
+    periods = (period for mode in MODES for period in model.get(mode, ()))
+    is_free = not any(value for period in periods for value in period["rates"].values())
+    return "free of charge elsewhere only" if resolved.charges and is_free else ""
 
 
 def _candidates(name: str, steps: tuple[str, ...], keep_maker: bool) -> Iterator[tuple[str, tuple[str, ...]]]:

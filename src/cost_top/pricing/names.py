@@ -82,7 +82,7 @@ HOSTED = re.compile(r"[:-]cloud$")
 # What gateways and SDKs put in front of a model's name; the part after it is tried as a name of its own.
 ROUTE = re.compile(
     r"""^(?:
-        (?:bedrock|bedrock_converse|bedrock-runtime|converse|converse_like|invoke|mantle|amazon-bedrock|aws|amazon)/
+        (?:bedrock|bedrock_converse|bedrock-runtime|bedrock_mantle|converse|converse_like|invoke|mantle|amazon-bedrock|aws|amazon)/
       | (?:azure|azure_ai|azure_openai|azure-openai|azure_text|global|global-standard)/
       | (?:vertex_ai|vertex_ai_beta|vertex-ai|vertex|google-vertex|gemini|google|google_ai|google-ai|models)/
       | projects/[^/]+/locations/[^/]+/
@@ -103,9 +103,16 @@ BEDROCK = re.compile(
     r"|(?:anthropic|amazon|meta|mistral|cohere|deepseek|openai|ai21|qwen|writer|stability|google|zai|moonshotai"
     r"|minimax|nvidia)\.[a-z0-9])"
 )
+# A place outside the United States in a Bedrock name, and its government's own regions.
+ELSEWHERE = re.compile(r"(?:^|[/:])(?:eu|apac|ap|jp|au|ca|sa|me|af|il|mx|in|cn)(?:-[a-z]+-\d)?[./:]")
+GOVERNMENT = re.compile(r"(?:^|[/:])us-gov[.-]")
+# Rates that hold in other places as well: Claude's, and those that are made for one.
+PLACED = re.compile(r"claude|^(?:regional|eu|apac|jp|in)\.")
+# What stands in front of a family's name behind its routes: Bedrock's profile and maker, a few makers' own words.
+HEAD = re.compile(r"^(?:@|omni-|text-|minimax-|(?:(?:us|eu|apac|ap|jp|au|ca|sa|in|me|global)\.)?(?:[a-z0-9]+\.)?)$")
 # Names without a maker that the released provider clauses do not know, though only one maker uses them.
 MAKERS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"^(?:text-embedding-(?:3|ada)|chatgpt-|codex-|dall-e-|ft:(?:gpt-|davinci|babbage))"), "openai"),
+    (re.compile(r"^(?:text-embedding-(?:3|ada)|chatgpt-|codex-|dall-e-|ft:(?:gpt-|o4-|davinci|babbage))"), "openai"),
     (re.compile(r"^sonar(?:-|$)"), "perplexity"),
     (re.compile(r"^(?:c4ai-|embed-(?:v4|english|multilingual)|rerank-)"), "cohere"),
 )
