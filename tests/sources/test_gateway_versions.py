@@ -43,6 +43,26 @@ def test_one_api_speech_has_no_time_and_embeddings_at_the_list_price_are_tokens(
     assert told(sqlite, shapes.ONE_API, rows, "input_tokens", "latency_ms") == [(0, None), (900, 80)]
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgres", "mysql"])
+def test_one_api_before_2025_had_neither_times_nor_streams(database, request):
+    later = ("elapsed_time", "is_stream", "system_prompt_reset", "request_id")
+    older = replace(
+        shapes.ONE_API, columns={name: kind for name, kind in shapes.ONE_API.columns.items() if name not in later},
+        write=lambda one, kind: (
+            {name: value for name, value in shapes.ONE_API.write(one, kind)[0].items() if name not in later}, None,
+        ),
+    )  # fmt: skip
+    rows = [
+        {"quota": 700, "prompt_tokens": 1000, "completion_tokens": 50},
+        {"quota": 900, "prompt_tokens": 900, "completion_tokens": 0},
+        {"quota": 900, "prompt_tokens": 900, "completion_tokens": 0, "model_name": "tts-1"},
+    ]
+    names = ("input_tokens", "output_tokens", "reported_cost", "latency_ms", "streamed")
+    assert told(request.getfixturevalue(database), older, rows, *names) == [
+        (1000, 50, 1_400_000_000, None, None), (900, 0, 1_800_000_000, None, None), (0, 0, 1_800_000_000, None, None),
+    ]  # fmt: skip
+
+
 def test_one_api_names_the_channels_it_knew_last(sqlite):
     told(sqlite, shapes.ONE_API, [{}], "provider")
     sqlite.insert("channels", [{"id": 60 + n, "type": 42 + n, "key": "", "name": "mine"} for n in range(10)])
@@ -164,3 +184,23 @@ def test_times_as_go_writes_them_into_sqlite_are_those_of_their_offset(sqlite, s
     with source.connect() as reader:
         assert reader.untimed() == len(unknown)
     assert {row["id"] for row in records_at(source, [hour, hour + timedelta(hours=1, seconds=1)])} == set("12347")
+
+
+@pytest.mark.parametrize(
+    ("shape", "column"), [(shapes.BIFROST, "timestamp"), (shapes.PROMPTGATE, "created_at")],
+    ids=lambda given: getattr(given, "preset", ""),
+)  # fmt: skip
+def test_times_in_sqlite_are_those_of_their_offset_however_it_is_spelled(sqlite, shape, column):
+    spelled = ("+0800", "+08:00", "+08", " +0800", "+0800 CST")
+    in_utc = ("", "Z", "z", " UTC", "+0000", "+00")
+    sqlite.write(shape, [])
+    base = shape.write(ONE, "sqlite")[0]
+    written = [f"2026-10-07 17:00:00.5{zone}" for zone in spelled]
+    written += [f"2026-10-07T09:00:00.5{zone}" for zone in in_utc]
+    ids = [{"id": f"r{number}"} if "id" in base else {} for number in range(len(written))]
+    sqlite.insert(shape.table, [{**base, **each, column: raw} for each, raw in zip(ids, written, strict=True)])
+    source, hour = open_log(sqlite.location), datetime(2026, 10, 7, 9, tzinfo=UTC)
+    assert {row["time"] for row in records(source)} == {datetime(2026, 10, 7, 9, 0, 0, 500000)}
+    assert len(records(source, hour, hour + timedelta(hours=1))) == len(written)
+    with source.connect() as reader:
+        assert reader.untimed() == 0

@@ -47,4 +47,5 @@ def recognise(presets: Sequence[Preset], tables: Iterable[FoundTable], database:
         and table.name == preset.table
         and preset.schema in (None, table.schema)
         and set(preset.recognised_by) <= set(table.columns)
+        and set(preset.recognised_without).isdisjoint(table.columns)
     ]

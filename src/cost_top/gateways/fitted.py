@@ -26,6 +26,8 @@ def fitted(preset: Preset, columns: Mapping[str, str], dialect: Dialect) -> Pres
     unit = preset.time_unit
     if unit == "declared":
         unit = declared_unit(columns.get(preset.time_column, ""), dialect)
+    if unit == "timestamptz" and dialect.name == "sqlite":
+        unit = "iso_zoned"  # it has no such type, but texts with an offset
     return replace(preset, ids=tuple(ids), time_unit=unit)
 
 

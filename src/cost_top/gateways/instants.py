@@ -152,7 +152,7 @@ def _zoned_around(value: str, start: datetime, end: datetime) -> list[str]:
 
 
 def zoned_in_utc(value: str) -> str:
-    """A text with or without an offset, also as Go writes it (`+0800 CST m=+1.5`), as one in UTC; NULL for others."""
+    """A text with or without an offset (`+08:00`, `+0800`, `+08`, Go's `+0800 CST m=+1.5`) as one in UTC, else NULL."""
     rest = f"substr({value}, 20)"
     zone = f"ltrim(ltrim({rest}, '.0123456789'))"
     fraction = f"substr({rest}, 1, length({rest}) - length(ltrim({rest}, '.0123456789')))"
@@ -161,8 +161,9 @@ def zoned_in_utc(value: str) -> str:
     sign = f"CASE substr({zone}, 1, 1) WHEN '+' THEN '-' ELSE '+' END"
     return (
         f"CASE WHEN {value} NOT GLOB {text_literal(_SQLITE_ISO)} THEN NULL "
-        f"WHEN {zone} IN ('', 'Z', '+00:00') THEN datetime(substr({value}, 1, 19)) || {fraction} "
-        f"WHEN {zone} GLOB '[-+][0-9][0-9]:[0-9][0-9]' OR {zone} GLOB '[-+][0-9][0-9][0-9][0-9] *' "
+        f"WHEN {zone} IN ('', 'Z', 'z', 'UTC', 'GMT', '+00:00') THEN datetime(substr({value}, 1, 19)) || {fraction} "
+        f"WHEN {zone} GLOB '[-+][0-9][0-9]:[0-9][0-9]' OR {zone} GLOB '[-+][0-9][0-9]' "
+        f"OR {zone} || ' ' GLOB '[-+][0-9][0-9][0-9][0-9] *' "
         f"THEN datetime(substr({value}, 1, 19), {sign} || {offset} || ' seconds') || {fraction} END"
     )
 

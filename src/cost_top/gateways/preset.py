@@ -173,6 +173,7 @@ class Preset:
     schema: str | None = None
     databases: tuple[str, ...] = DATABASES
     recognised_by: tuple[str, ...] = ()  # columns that tell this gateway's table from another of the same name
+    recognised_without: tuple[str, ...] = ()  # and columns that only such another one has
     row_filter: Expression | None = None
     overlap: timedelta = timedelta(minutes=5)
     cost_unit: str = "usd"

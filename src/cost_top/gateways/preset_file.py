@@ -144,6 +144,7 @@ class PresetFile:
     schema: Name | None = None
     databases: tuple[Annotated[str, one_of(DATABASES)], ...] = ()
     recognised_by: tuple[str, ...] = ()
+    recognised_without: tuple[str, ...] = ()
     filter: Annotated[str | Source, Rule("SQL, or {sql = …}", some)] | None = None
     overlap_seconds: Annotated[int, within(1, 86400, "seconds")] = 300
     input_includes_cache: Annotated[bool | str | Source, Rule(f"true, false or {WANTED}")] = True
@@ -211,6 +212,7 @@ class PresetFile:
             schema=self.schema,
             databases=self.databases or DATABASES,
             recognised_by=self.recognised_by,
+            recognised_without=self.recognised_without,
             row_filter=None if self.filter is None else self._row_filter(self.filter),
             overlap=timedelta(seconds=self.overlap_seconds),
             cost_unit=self.cost.unit,

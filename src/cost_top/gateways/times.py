@@ -42,7 +42,9 @@ def declared_unit(declared: str, dialect: Dialect) -> str:
     kind = declared.lower()
     if "with time zone" in kind or kind.startswith("timestamptz"):
         return "timestamptz"
-    if "date" in kind or "time" in kind:
-        return "iso_zoned" if dialect.name == "sqlite" else "naive_utc"
-    numeric = any(word in kind for word in ("int", "num", "dec", "real", "double", "float"))
-    return "epoch_any" if numeric else "iso_utc"
+    is_date = "date" in kind or "time" in kind
+    if not is_date and any(word in kind for word in ("int", "num", "dec", "real", "double", "float")):
+        return "epoch_any"
+    if dialect.name == "sqlite":
+        return "iso_zoned"
+    return "naive_utc" if is_date else "iso_utc"

@@ -12,6 +12,11 @@ from typing import Any
 
 import pytest
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 from cost_top.model.errors import UserError
 from cost_top.sources.files.claude_code import ClaudeCode
 from cost_top.sources.files.codex import Codex
@@ -238,6 +243,39 @@ def test_the_parent_s_history_in_a_sub_agent_s_file_is_not_counted_again(codex: 
         codex_turn(T(2), "gpt-5"), codex_totals(T(5), (1010, 0, 101, 0)),
     )  # fmt: skip
     assert codex.rows("input_tokens, output_tokens") == [(10, 1)]
+
+
+def test_a_session_that_names_no_model_has_requests_of_an_unknown_one(codex: Watched):
+    write_lines(
+        codex.folder / "r.jsonl", codex_meta("c-1", T(0)), codex_totals(T(3), (500, 0, 50, 0)),
+        codex_totals(T(5), (580, 0, 58, 0)),
+    )  # fmt: skip
+    assert codex.rows("id, model, input_tokens, output_tokens") == [
+        ("c-1:1", None, 500, 50), ("c-1:2", None, 80, 8),
+    ]  # fmt: skip
+
+
+def test_a_long_history_of_a_parent_is_none_of_the_session_s_own(codex: Watched):
+    write_lines(
+        codex.folder / "r.jsonl", codex_meta("c-2", T(0), forked_from_id="c-1"),
+        codex_totals(T(2), (900, 0, 90, 0)), codex_totals(T(3), (1000, 0, 100, 0)),
+        codex_turn(T(3), "gpt-5"), codex_totals(T(5), (1010, 0, 101, 0)),
+    )  # fmt: skip
+    assert codex.rows("input_tokens, output_tokens") == [(10, 1)]
+
+
+def test_a_session_that_codex_packed_is_the_same_session(codex: Watched):
+    lines = (codex_meta("c-1", T(0)), codex_turn(T(1), "gpt-5"), codex_totals(T(3), (500, 0, 50, 0)))
+    plain = write_lines(codex.folder / "archived_sessions" / "rollout-1.jsonl", *lines)
+    before = codex.rows("id, model, input_tokens, output_tokens")
+    packed = plain.with_name("rollout-1.jsonl.zst")
+    packed.write_bytes(zstd.compress(plain.read_bytes()))
+    both = codex.rows("id, model, input_tokens, output_tokens")
+    plain.unlink()
+    assert codex.rows("id, model, input_tokens, output_tokens") == both == before == [("c-1:1", "gpt-5", 500, 50)]
+    packed.write_bytes(packed.read_bytes()[:-9])
+    assert codex.rows() == []
+    assert codex.index.unreadable() == 1
 
 
 def test_totals_that_begin_anew_count_from_there(codex: Watched):

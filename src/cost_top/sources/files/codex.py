@@ -2,7 +2,8 @@
 
 A `token_count` event repeats the totals whenever the limits change, so adding events up counts twice. A sub-agent's or
 resumed session's file begins with its parent's history, written within the first second: the totals of that history
-are where its own begin. Input includes cached and written input, output includes reasoning.
+are where its own begin. Sessions of early versions name no model: it is unknown. Input includes cached and written
+input, output includes reasoning.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Codex(Sessions):
             state.setdefault("session", text_of(payload.get("id")))
             state.setdefault("cwd", text_of(payload.get("cwd")))
             state.setdefault("provider", text_of(payload.get("model_provider")))
+            state.setdefault("parent", _has_parent(payload))
         elif kind == "turn_context":
             state["model"] = text_of(payload.get("model")) or state.get("model")
             state["cwd"] = text_of(payload.get("cwd")) or state.get("cwd")
@@ -72,7 +74,8 @@ class Codex(Sessions):
             state["tier"] = "priority" if tier == "fast" else tier
         elif kind == "event_msg" and payload.get("type") == "token_count" and isinstance(payload.get("info"), dict):
             counts = _step(state, payload["info"])
-            history = not state.get("turned") or (time is not None and time - state["began"] < _HISTORY_MS)
+            begins = time is not None and time - state["began"] < _HISTORY_MS
+            history = begins or (bool(state.get("parent")) and not state.get("turned"))
             if counts is not None and not history and time is not None:
                 state["count"] = state.get("count", 0) + 1
                 part.rows.append(self._row(state, time, counts, path))
@@ -101,6 +104,11 @@ class Codex(Sessions):
             "reasoning_tokens": counts["reasoning_output_tokens"],
             "mode": named_beside(state.get("tier"), ROUNDS if counts["several"] else ""),
         }
+
+
+def _has_parent(session: Mapping[str, Any]) -> bool:
+    source = session.get("source")
+    return text_of(session.get("forked_from_id")) is not None or (isinstance(source, dict) and "subagent" in source)
 
 
 def _step(state: dict[str, Any], info: Mapping[str, Any]) -> dict[str, int] | None:

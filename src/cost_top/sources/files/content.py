@@ -14,7 +14,7 @@ from itertools import islice
 from typing import IO, Any
 
 from cost_top.sources.files.found import form_of
-from cost_top.sources.files.lines import CUT_OFF, is_packed, lines_from, open_at
+from cost_top.sources.files.lines import cut_off, is_packed, lines_from, open_at
 
 Record = Mapping[str, Any]
 _BATCH = 5000
@@ -73,7 +73,10 @@ def _list(begun: bytes, file: IO[bytes]) -> Iterator[Record | None]:
     """The objects of a JSON list, or of the list inside an object."""
     try:
         value = parsed(begun + b"\n" + file.read())
-    except (ValueError, *CUT_OFF):
+    except ValueError:
+        yield None
+        return
+    except cut_off():
         yield None
         return
     items = value if isinstance(value, list) else _listed(value) or [value]
@@ -129,7 +132,7 @@ def _csv_rows(reader: csv.DictReader[str]) -> Iterator[Record | None]:
             return
         except csv.Error:
             yield None
-        except CUT_OFF:
+        except cut_off():
             yield None
             return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from cost_top.model.errors import UserError
 
 AGENTS = ("claude-code", "codex")  # sources whose files are in usual folders
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
-_PACKED = ".gz"
+_PACKED = re.compile(r"\.(?:gz|zst)$")
 _WILD = "*?["
 
 
@@ -67,10 +68,10 @@ def places_of(source: str) -> tuple[str, ...]:
 def form_of(path: str) -> str:
     """How a file is written, by the end of its name.
 
-    >>> form_of("a/b.JSONL.gz"), form_of("x.csv"), form_of("log.ndjson")
+    >>> form_of("a/b.JSONL.gz"), form_of("x.csv.zst"), form_of("log.ndjson")
     ('jsonl', 'csv', 'jsonl')
     """
-    suffix = Path(path.lower().removesuffix(_PACKED)).suffix
+    suffix = Path(_PACKED.sub("", path.lower())).suffix
     return suffix[1:] if suffix in (".csv", ".parquet") else "jsonl"
 
 
@@ -84,7 +85,7 @@ def is_files(text: str) -> bool:
 
 def named_as_file(text: str) -> bool:
     """Whether a name ends like a file that is read here."""
-    return text.lower().removesuffix(_PACKED).endswith(SUFFIXES) and "://" not in text
+    return _PACKED.sub("", text.lower()).endswith(SUFFIXES) and "://" not in text
 
 
 def files_of(places: tuple[str, ...]) -> list[FoundFile]:

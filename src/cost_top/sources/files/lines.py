@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from io import BufferedReader
-from typing import IO, cast
+from typing import IO, Any, cast
 
 # A longer line is no row of a log; it is counted and passed over without being held in memory.
 LONGEST_LINE = 64 * 2**20
 TOO_LONG = b"\x00\n"  # stands for such a line, and for what was cut off: whatever reads it finds it broken
 _BLOCK = 4 * 2**20
-CUT_OFF = (EOFError, zlib.error, gzip.BadGzipFile)
+PACKED = (".gz", ".zst")
+
+
+def cut_off() -> tuple[type[Exception], ...]:
+    """What reading a packed file raises that was cut off or damaged."""
+    zstandard: Any = sys.modules.get("compression.zstd") or sys.modules.get("backports.zstd")
+    return (EOFError, zlib.error, gzip.BadGzipFile, *([zstandard.ZstdError] if zstandard else []))
 
 
 def is_packed(path: str) -> bool:
-    """Whether a file is read through gzip: such a file is read whole, for it does not grow."""
-    return path.lower().endswith(".gz")
+    """Whether a file is unpacked to be read: such a file is read whole, for it does not grow."""
+    return path.lower().endswith(PACKED)
 
 
 def open_at(path: str, offset: int) -> IO[bytes]:
     """The file from a place in its (unpacked) content on."""
-    file = cast("IO[bytes]", gzip.open(path, "rb")) if is_packed(path) else open(path, "rb", buffering=1 << 18)  # noqa: SIM115
+    name = path.lower()
+    file: IO[bytes]
+    if name.endswith(".gz"):
+        file = cast("IO[bytes]", gzip.open(path, "rb"))  # noqa: SIM115
+    elif name.endswith(".zst"):
+        file = _zstandard(path)
+    else:
+        file = open(path, "rb", buffering=1 << 18)  # noqa: SIM115
     if offset:
         file.seek(offset)
     return file
+
+
+def _zstandard(path: str) -> IO[bytes]:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return cast("IO[bytes]", zstd.open(path, "rb"))
 
 
 def lines_from(file: IO[bytes], offset: int) -> Iterator[tuple[int, bytes]]:
@@ -43,7 +65,7 @@ def lines_from(file: IO[bytes], offset: int) -> Iterator[tuple[int, bytes]]:
                 yield offset, TOO_LONG
                 continue
             yield offset, line
-    except CUT_OFF:
+    except cut_off():
         yield offset, TOO_LONG
 
 
@@ -72,7 +94,7 @@ def marked_lines(file: IO[bytes], offset: int, marks: Sequence[bytes]) -> Iterat
             offset += cut
             yield offset, b""
             rest = data[cut:]
-    except CUT_OFF:
+    except cut_off():
         rest, passing = TOO_LONG, False
     if rest and not passing:
         yield offset + len(rest), rest
