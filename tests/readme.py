@@ -42,6 +42,10 @@ def keys() -> str:
     return "\n".join(lines)
 
 
+def _has_source(command: click.Command) -> bool:
+    return any(parameter.name == "source" for parameter in command.params)
+
+
 def _code(key: str) -> str:
     return key if key == "…" else f"`{key}`"
 
@@ -54,8 +58,9 @@ def options() -> str:
             says = option.help or f"by default {option.default}"
             told_of.setdefault((_flag(option), says), []).append(name.removeprefix("cost-top "))
     lines = ["| option | of | |", "|---|---|---|"]
+    on_a_source = {name.removeprefix("cost-top ") for name, command in commands().items() if _has_source(command)}
     for (flag, says), names in told_of.items():
-        whose = "all commands on a source" if len(names) >= 3 else ", ".join(f"`{name}`" for name in names)
+        whose = "all commands on a source" if on_a_source <= set(names) else ", ".join(f"`{name}`" for name in names)
         lines.append(f"| `{flag}` | {whose} | {says.replace('|', chr(92) + '|')} |")
     return "\n".join(lines)
 

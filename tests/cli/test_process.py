@@ -158,12 +158,38 @@ def test_a_comparison_without_its_colon_is_no_word(log, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "meant"),
-    [(("reprot",), "report"), (("docter",), "doctor"), (("report", "LOG", "--group-by", "modle"), "model"),
+    [(("reprot",), "report"), (("docter",), "doctor"), (("reprot", "LOG"), "report"),
+     (("reprot", "--group-by", "model"), "report"), (("report", "LOG", "--group-by", "modle"), "model"),
      (("report", "LOG", "--where", "tga:x"), "tag"), (("report", "LOG", "--sort", "total_costs"), "total_cost")],
 )  # fmt: skip
 def test_the_nearest_name_is_offered(log, tmp_path, arguments, meant):
     told = run(tmp_path, *(str(log.path) if part == "LOG" else part for part in arguments), code=2).stderr.decode()
     assert f"did you mean {meant}?" in told
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)], ids=str)
+def test_a_stream_that_its_parent_closed_is_nothing(log, tmp_path, closed):
+    def close() -> None:
+        for number in closed:
+            os.close(number)
+
+    run(tmp_path, "report", str(log.path), preexec_fn=close)
+    run(tmp_path, "report", str(tmp_path / "missing.db"), preexec_fn=close, code=2)
+
+
+def test_options_that_would_change_nothing_are_refused(log, tmp_path):
+    for arguments, said in (
+        (("report", "--format", "line", "--until", "2026-11-01"), b"--format line: tells today and the last hour"),
+        (("report", "--format", "line", "--group-by", "model"), b"--format line: tells today and the last hour"),
+        (("requests", "--focus-version", "1.3"), b"--focus-version: is of --format focus"),
+    ):
+        assert said in run(tmp_path, arguments[0], str(log.path), *arguments[1:], code=2).stderr
+
+
+def test_a_file_that_cannot_be_used_is_named_and_why(tmp_path):
+    told = run(tmp_path, "report", f"{tmp_path}/{'x' * 300}.jsonl", code=2).stderr.decode()
+    assert told.startswith(f"cost-top: {tmp_path}")
+    assert told.endswith(": File name too long\n")
 
 
 def test_a_table_says_what_it_is_of(log, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -74,7 +75,37 @@ def test_a_file_is_put_there_whole_and_private(log, tmp_path: Path):
     run(str(log.path), "--format", "csv", "--output", str(path))
     assert len(path.read_text().splitlines()) == 2501
     assert path.stat().st_mode & 0o077 == 0
-    assert [each.name for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
+
+
+def test_what_is_no_file_is_written_to_as_it_is(log, tmp_path: Path):
+    (tmp_path / "link.csv").symlink_to("out.csv")
+    run(str(log.path), "--format", "csv", "--limit", "2", "--output", str(tmp_path / "link.csv"))
+    assert (tmp_path / "link.csv").is_symlink()
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    run(str(log.path), "--format", "csv", "--limit", "2", "--output", str(tmp_path / "pipe"))
+    assert len(os.read(reader, 100_000).splitlines()) == 3
+    os.close(reader)
+
+
+def test_standard_output_by_its_name_stays_the_file_that_the_shell_opened(log, tmp_path: Path):
+    command_line = (
+        f"{sys.executable} -m cost_top requests {log.path} --since 2026-11-20 --limit 2 --format csv --no-cache"
+    )
+    line = f"(echo before; {command_line} --output /dev/stdout; echo after) > {tmp_path}/out"
+    subprocess.run(["bash", "-c", line], check=True, timeout=120)
+    told = (tmp_path / "out").read_text().splitlines()
+    assert (told[0], len(told), told[-1]) == ("before", 5, "after")
+
+
+@pytest.mark.parametrize("source", ["{}", "sqlite:///{}", "file:{}"])
+def test_the_log_is_never_written_over(log, source):
+    before = log.path.read_bytes()
+    with pytest.raises(UserError, match="is the log itself; give another file"):
+        run(source.format(log.path), "--output", str(log.path))
+    assert log.path.read_bytes() == before
 
 
 def test_focus_charges_add_up_to_the_log(log):

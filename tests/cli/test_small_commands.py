@@ -47,9 +47,19 @@ def test_a_model_is_priced_by_its_name_alone() -> None:
     [
         (["price"], "which model? cost-top price MODEL; price --models lists the names"),
         (["price", "a", "--model", "b"], "a: the model is given by --model already; leave one out"),
+        (["price", "a", "--input", "5", "--cached", "6"], "--input 5 is less than its parts: --cached 6"),
+        (
+            ["price", "a", "--input", "9", "--cached", "6", "--cache-creation", "4"],
+            "--input 9 is less than its parts: --cached 6 and --cache-creation 4",
+        ),
+        (
+            ["price", "a", "--input", "9", "--cache-creation", "4", "--cache-creation-1h", "5"],
+            "--cache-creation 4 is less than its parts: --cache-creation-1h 5",
+        ),
+        (["price", "a", "--reasoning", "1"], "--output 0 is less than its parts: --reasoning 1"),
     ],
 )
-def test_a_model_is_named_once(words: list[str], line: str) -> None:
+def test_a_model_is_named_once_and_its_counts_can_be(words: list[str], line: str) -> None:
     failed = run(*words).exception
     assert isinstance(failed, UserError)
     assert str(failed) == line

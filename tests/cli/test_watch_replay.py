@@ -185,6 +185,7 @@ def test_an_empty_log_has_no_incident(tmp_path: Path) -> None:
         (["--replay", "7d", "--step", "7m"], "--step '7m': write 5m"),
         (["--replay", "7d", "--dimensions", "day"], "--dimensions 'day': choose from"),
         (["--until", "now"], "--until goes with --replay"),
+        (["--step", "5m"], "--step goes with --replay"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(path: Path, arguments: list[str], said: str) -> None:

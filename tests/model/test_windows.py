@@ -11,6 +11,7 @@ from cost_top.config import parse_zone
 from cost_top.model.errors import UserError
 from cost_top.model.windows import (
     Period,
+    asked_period,
     local_midnight,
     month_start,
     parse_instant,
@@ -45,6 +46,16 @@ def test_instants(text: str, instant: datetime) -> None:
 def test_no_instant(text: str) -> None:
     with pytest.raises(UserError, match="--until"):
         parse_instant(text, NOW, BERLIN, "--until")
+
+
+def test_a_period_without_its_start_is_as_long_as_usual_and_ends_where_it_is_told() -> None:
+    day = timedelta(hours=24)
+    end = datetime(2026, 2, 28, 23, tzinfo=UTC)
+    assert asked_period(None, "2026-03-01", NOW, BERLIN, day) == Period(end - day, end)
+    assert asked_period("90m", "now", NOW, BERLIN, day) == Period(NOW - timedelta(minutes=90), NOW)
+    for since, until in (("7d", "2026-03-01"), (None, "0001-01-01T12:00:00Z"), ("now", "now")):
+        with pytest.raises(UserError, match="--until"):
+            asked_period(since, until, NOW, BERLIN, day)
 
 
 def test_the_short_and_the_long_day() -> None:

@@ -360,6 +360,12 @@ def test_a_file_that_is_no_database(tmp_path, content, words):
     assert "SELECT" not in str(raised.value)
 
 
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe: is a pipe; give the path"):
+        open_log(str(tmp_path / "pipe"))
+
+
 def test_a_folder(tmp_path):
     with pytest.raises(UserError, match="is a folder"):
         open_log(str(tmp_path))

@@ -55,3 +55,28 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="give another with --state"):
         StateFile(tmp_path / "file" / "watch.json").open()
+
+
+@pytest.mark.parametrize(
+    "content", [b"SQLite format 3\x00" + bytes(90), b'{"name": "another\'s"}', b"[1]", b"a line\n"]
+)
+def test_a_file_of_another_kind_that_was_named_is_left_alone(tmp_path, content):
+    path = tmp_path / "gateway.db"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"gateway\.db: is no state of cost-top watch; give another with --state"):
+        StateFile(path, named_by_user=True).open()
+    assert path.read_bytes() == content
+    assert not (tmp_path / "gateway.broken.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", bytes(4096), b'{"ver', b'{"version":1,"said":['])
+def test_a_state_that_was_cut_off_is_begun_anew_where_it_was_named(tmp_path, content):
+    path = tmp_path / "watch.json"
+    path.write_bytes(content)
+    state = StateFile(path, named_by_user=True)
+    assert state.open() == {}
+    state.save({"version": 1})
+    state.close()
+    again = StateFile(path, named_by_user=True)
+    assert again.open() == {"version": 1}
+    again.close()

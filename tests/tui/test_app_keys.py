@@ -504,6 +504,28 @@ async def test_a_bad_filter_says_why_and_keeps_the_old_one():
         assert str(feed.view.where) == "tag:prod"
 
 
+async def test_what_is_wrong_with_a_filter_stays_told_while_requests_come_in():
+    async with running() as (app, feed, pilot):
+        await pilot.press("slash", *"colour:red")
+        await pilot.pause(0.15)
+        feed.refresh()
+        await pilot.pause()
+        assert "unknown field 'colour'" in screen_text(app)
+        await pilot.press(*(["backspace"] * 10), *"tag:prod")
+        await pilot.pause(0.15)
+        assert "unknown field" not in screen_text(app)
+        assert "requests   ⏎ keep" in screen_text(app)
+
+
+async def test_a_word_typed_to_a_filter_that_is_there_is_a_term_of_its_own():
+    async with running() as (_, feed, pilot):
+        await pilot.press("slash", *"tag:prod", "enter")
+        await pilot.press("slash", *"user:acme", "enter")
+        assert str(feed.view.where) == "tag:prod user:acme"
+        await pilot.press("slash", "enter")
+        assert str(feed.view.where) == "tag:prod user:acme"
+
+
 async def test_every_field_that_may_be_meant_is_told_at_80_columns():
     async with running(size=(80, 24)) as (app, _, pilot):
         await pilot.press("slash")

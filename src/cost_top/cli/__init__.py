@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -92,8 +93,17 @@ def group() -> None:
 
 def main() -> None:
     """Run; bad input is one line on stderr and exit code 2."""
-    from cost_top.cli.process import degrade_gracefully, end, end_on_interrupt, end_when_asked, is_terminal, say
+    from cost_top.cli.process import (
+        degrade_gracefully,
+        end,
+        end_on_interrupt,
+        end_when_asked,
+        is_terminal,
+        open_missing_streams,
+        say,
+    )
 
+    open_missing_streams()
     hide_secrets(sys.argv)
     degrade_gracefully()
     command = sys.argv[1] if sys.argv[1:] else ""
@@ -128,6 +138,8 @@ def _run() -> tuple[int, str]:
 def _told(error: Exception) -> str:
     if isinstance(error, UserError):
         line = one_line(error, 2000).removeprefix("cost-top: ")  # which stands before every line
+    elif isinstance(error, click.UsageError) and _called() == "cost-top" and misspelt(*sys.argv[1:2]):
+        line = str(misspelt(*sys.argv[1:2]))
     elif isinstance(error, click.UsageError):
         where = error.ctx.command_path.removesuffix(f" {_DEFAULT}") if error.ctx else _called()
         said = one_line(error.format_message(), 500).replace("a valid integer range", "a whole number")
@@ -135,16 +147,36 @@ def _told(error: Exception) -> str:
     elif isinstance(error, click.ClickException):
         line = one_line(error.format_message(), 500)
     elif isinstance(error, OSError):
-        full = error.errno == errno.ENOSPC and error.filename is None
-        line = f"the output cannot be written: {error.strerror}" if full else one_line(error, 500)
+        line = _told_of_files(error)
     else:
         line = _broken(error)
     return line
 
 
+def _told_of_files(error: OSError) -> str:
+    """A file that cannot be used: its name, and why."""
+    if error.errno == errno.ENOSPC and error.filename is None:
+        return f"the output cannot be written: {error.strerror}"
+    if error.filename is None or error.strerror is None:
+        return one_line(error, 500)
+    return f"{one_line(os.fsdecode(error.filename), 200)}: {error.strerror}"
+
+
 def _called() -> str:
     """The command, for a mistake that is found before its options are understood."""
     return " ".join(("cost-top", *(word for word in sys.argv[1:2] if word in COMMANDS)))
+
+
+def misspelt(word: str = "") -> str | None:
+    """What to say of a word that is no file and almost a command.
+
+    >>> misspelt("reprot")
+    'reprot: no such command or file; did you mean report?'
+    """
+    from cost_top.model.nearest import nearest
+
+    meant = None if "/" in word or "." in word or os.path.exists(word) else nearest(word, COMMANDS)
+    return None if meant is None else f"{one_line(word, 60)}: no such command or file; did you mean {meant}?"
 
 
 def _broken(error: Exception) -> str:

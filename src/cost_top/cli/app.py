@@ -111,7 +111,7 @@ def view_of(view: View, since: str | None, until: str | None, zone: tzinfo) -> V
     """The view of `--since` and `--until`. One that reaches to now is live; `until` alone ends the window there."""
     now = datetime.now(UTC)
     end = parse_instant(until, now, zone, "--until") if until is not None else now
-    start = asked_period(since, until or "now", now, zone).start if since is not None else None
+    start = asked_period(since, until or "now", now, zone, timedelta()).start if since is not None else None
     if (start or end - timedelta(1)) >= now or (start is not None and end - start > LONGEST):
         raise UserError("--since lies in the future, or more than ten years before --until")
     return replace(view, start=start, end=None if end >= now else end)

@@ -252,8 +252,7 @@ class Resolved:
 
 def _refuse_no_path(place: Place) -> None:
     """Say what was probably meant by a word that is neither a source nor a file."""
-    from cost_top.cli import COMMANDS
-    from cost_top.model.nearest import nearest
+    from cost_top.cli import misspelt
 
     word = place.url
     if place.kind != "database" or "://" in word or Path(word).expanduser().exists():
@@ -262,9 +261,9 @@ def _refuse_no_path(place: Place) -> None:
         raise UserError(
             "the source is given as words of libpq; write them as a URL: postgresql://USER@HOST:PORT/DATABASE"
         )
-    meant = nearest(word, COMMANDS)
-    if meant is not None and "/" not in word and "." not in word:
-        raise UserError(f"{one_line(word, 60)}: no such command or file; did you mean {meant}?")
+    told = misspelt(word)
+    if told is not None:
+        raise UserError(told)
 
 
 _DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "clickhouse", "clickhouses")

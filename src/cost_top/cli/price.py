@@ -22,6 +22,11 @@ _MODES = ("standard", "batch", "flex", "priority", "fast")
 _COUNT = click.IntRange(min=0)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_PARTS = {
+    "input_tokens": ("cached_input_tokens", "cache_creation_input_tokens"),
+    "cache_creation_input_tokens": ("cache_creation_1h_tokens",),
+    "output_tokens": ("reasoning_tokens",),
+}
 _RATE_COLUMNS = ("input", "cached", "write", "write_1h", "output")
 
 
@@ -104,9 +109,23 @@ def command(
             raise UserError("which model? cost-top price MODEL; price --models lists the names")
         # Nobody who asks for a price means "unknown" by leaving a part out.
         counts: dict[str, Any] = {name: count or 0 for name, count in tokens.items()}
+        _check_parts(counts)
         from cost_top.pricing.amount import Request
 
         _price_one(book, Request(provider, model, moment, mode=mode, region=region, **counts), form)
+
+
+def _check_parts(counts: dict[str, int]) -> None:
+    """`UserError` where the parts of a count are more than it."""
+    for whole, parts in _PARTS.items():
+        given = [(name, counts[name]) for name in parts if counts[name]]
+        if sum(count for _, count in given) > counts[whole]:
+            told = " and ".join(f"{_flag(name)} {count}" for name, count in given)
+            raise UserError(f"{_flag(whole)} {counts[whole]} is less than its parts: {told}")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.removesuffix('_tokens').removesuffix('_input').replace('_', '-')}"
 
 
 def _book(overrides: Path | None) -> RateBook:

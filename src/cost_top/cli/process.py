@@ -28,6 +28,20 @@ def is_terminal() -> bool:
     )
 
 
+def open_missing_streams() -> None:
+    """Where a program was started with a standard stream closed, it is nothing instead.
+
+    Else the next file that is opened takes its number, and what is meant for the stream is written into that file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
 def degrade_gracefully() -> None:
     """From now on text that the locale cannot spell is written in characters that it can; UTF-8 spells everything."""
 

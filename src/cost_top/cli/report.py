@@ -9,6 +9,7 @@ import click
 
 from cost_top.cli import completion
 from cost_top.cli.options import resolve, source_options
+from cost_top.cli.question_options import filter_option, period_options
 from cost_top.cli.report_faces import check_limit, parse_limit, print_kept_line, print_line, print_report, print_view
 from cost_top.cli.report_views import parse_per
 from cost_top.model.errors import SourceError, UserError, named, one_line
@@ -32,17 +33,8 @@ from cost_top.model.windows import asked_period
 @click.option("--group-by", "group_by", default="provider", show_default=True, metavar="DIM[,DIM]",
               shell_complete=completion.dimensions,
               help=f"Dimensions: {' '.join(DIMENSIONS)}.")  # fmt: skip
-@click.option(
-    "--since", default="30d", show_default=True, metavar="TIME", help="7d, today, yesterday, 2026-11-01 or an ISO time."
-)
-@click.option("--until", default="now", show_default=True, metavar="TIME", help="End, not included.")
-@click.option(
-    "--where",
-    default="",
-    metavar="FILTER",
-    shell_complete=completion.filters,
-    help="Filter such as 'tag:prod -model:gpt-4o*'.",
-)
+@period_options("30d")
+@filter_option("Filter such as 'tag:prod -model:gpt-4o*'.")
 @click.option("--grain", type=click.Choice(["day", "hour"]), help="Also group by day or hour.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N rows.")
 @click.option("--sort", default="total_cost", show_default=True, metavar="MEASURE",
@@ -58,7 +50,7 @@ from cost_top.model.windows import asked_period
 @click.option("--verify", is_flag=True, help="Compare every kept day with the log in all its columns first.")
 def command(
     source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
-    config_file: Path | None, group_by: str, since: str, until: str, where: str, grain: str | None,
+    config_file: Path | None, group_by: str, since: str | None, until: str, where: str, grain: str | None,
     limit: int | None, sort: str, view: str, per: tuple[str, ...], form: str, fail_over: str | None, verify: bool,
 ) -> int:  # fmt: skip
     """Spend by any dimension, as a table, JSON, CSV, a chart, or one line for a status bar.
@@ -76,11 +68,17 @@ def command(
     """
     settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
     now = datetime.now(UTC)
-    period = asked_period(since, until, now, settings.zone)
+    period = asked_period(since, until, now, settings.zone, timedelta(days=30))
     dimensions = parse_group_by(group_by) if group_by.strip() else ()
     limit_usd = parse_limit(fail_over)
     numbers = parse_per(per)
-    _check_view(view, form, bool(numbers), dimensions != ("provider",) or bool(grain or limit) or sort != "total_cost")
+    is_shaped = dimensions != ("provider",) or bool(grain or limit) or sort != "total_cost"
+    _check_view(view, form, bool(numbers), is_shaped)
+    if form == "line" and (is_shaped or since is not None or until != "now"):
+        raise UserError(
+            "--format line: tells today and the last hour; "
+            "leave out --since, --until, --group-by, --grain, --sort and --limit"
+        )
     if form == "chart" and grain is None and not {"day", "hour"} & set(dimensions):
         grain = "hour" if period.end - period.start <= timedelta(days=2) else "day"
     if grain is not None and grain not in dimensions:

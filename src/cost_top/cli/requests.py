@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +15,8 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from cost_top.cli.options import Resolved, resolve, source_options
+from cost_top.cli.output_file import opened_output
+from cost_top.cli.question_options import filter_option, period_options
 from cost_top.model.errors import SourceError, UserError, named, one_line
 from cost_top.model.filter import parse_filter
 from cost_top.model.nearest import choices
@@ -39,11 +39,8 @@ _HELD = 25_000  # rows that are held at a time, where a day has no more
 
 @click.command("requests")
 @source_options
-@click.option("--where", default="", metavar="FILTER", help="Filter such as 'tag:prod -model:gpt-4o*'.")
-@click.option(
-    "--since", default="24h", show_default=True, metavar="TIME", help="7d, today, yesterday, 2026-11-01 or an ISO time."
-)
-@click.option("--until", default="now", show_default=True, metavar="TIME", help="End, not included.")
+@filter_option("Filter such as 'tag:prod -model:gpt-4o*'.")
+@period_options("24h")
 @click.option(
     "--columns", metavar="A,B", help="Which fields, in this order; by default all, as a table those that fit."
 )
@@ -57,14 +54,14 @@ _HELD = 25_000  # rows that are held at a time, where a day has no more
               help="The last 10 (or --limit N), then all that come, in order of arrival.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl", "csv", "focus"]), default="table",
               show_default=True, help="All but the table carry money with full precision.")  # fmt: skip
-@click.option("--focus-version", type=click.Choice(["1.2", "1.3"]), default="1.2", show_default=True,
-              help="With --format focus: 1.3 leaves the deprecated columns out.")  # fmt: skip
+@click.option("--focus-version", type=click.Choice(["1.2", "1.3"]),
+              help="With --format focus: 1.3 leaves the deprecated columns of 1.2 (the default) out.")  # fmt: skip
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write there; only you can read it.")  # fmt: skip
 def command(
     source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
-    config_file: Path | None, where: str, since: str, until: str, columns: str | None, sort: str, waste: str | None,
-    limit: int | None, follow: bool, form: str, focus_version: str, output: Path | None,
+    config_file: Path | None, where: str, since: str | None, until: str, columns: str | None, sort: str,
+    waste: str | None, limit: int | None, follow: bool, form: str, focus_version: str | None, output: Path | None,
 ) -> None:  # fmt: skip
     """Single requests: the audit trail. Metadata only.
 
@@ -76,16 +73,19 @@ def command(
     """
     settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
     now = datetime.now(UTC)
-    period = asked_period(since, until, now, settings.zone)
+    period = asked_period(since, until, now, settings.zone, timedelta(hours=24))
     if follow and (sort != "time" or until != "now" or form in ("json", "focus")):
         raise UserError("--follow goes on as requests come: leave out --until, --sort cost, --format json and focus")
     if form == "focus" and (sort != "time" or columns is not None):
         raise UserError("--format focus: has columns and an order of its own; leave out --columns and --sort")
+    if form != "focus" and focus_version is not None:
+        raise UserError("--focus-version: is of --format focus; add that")
     if follow and waste is not None:
         raise UserError("--follow tells requests as they come, and waste by what came before them: leave one out")
     chosen = _columns(columns, form)
     query = ReportQuery(period.start, period.end, (), parse_filter(where), settings.zone, sort, True)
-    with _opened(output) as out:
+    place = settings.known_place()
+    with nullcontext(sys.stdout) if output is None else opened_output(output, place.url) as out:
         if follow:
             from cost_top.cli.follow import follow_requests
 
@@ -94,7 +94,7 @@ def command(
         answers = settings.open_answers()
         try:
             if form == "focus":
-                writer = _focus(out, answers.label, focus_version, settings)
+                writer = _focus(out, answers.label, focus_version or "1.2", settings)
             else:
                 writer = _writer(form, out, chosen, settings, query, answers.label, now)
             most = limit or (_SHOWN if form == "table" else None)
@@ -115,7 +115,7 @@ def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | No
     while end > query.start and left != 0:
         start = max(query.start, _midnight(end, days)) if by_day else query.start
         part = replace(query, start=start, end=end)
-        with held(Period(start, end)) if held is not None else contextlib.nullcontext(0) as rows:
+        with held(Period(start, end)) if held is not None else nullcontext(0) as rows:
             left, more = _write_pages(ask, part, writer, left, _PAGE if waste is None else _WASTE_PAGE)
         days = max(1, min(2 * days, days * _HELD // max(rows, 1)))
         end = start
@@ -188,24 +188,3 @@ def _focus(out: TextIO, source: str, version: str, settings: Resolved) -> Writer
     from cost_top.cli.request_output import FocusWriter
 
     return FocusWriter(out, source, version, settings.load_book())
-
-
-@contextlib.contextmanager
-def _opened(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that is put there whole."""
-    if path is None:
-        yield sys.stdout
-        return
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        handle = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    except OSError as error:
-        advice = "give a file in a folder you may write to"
-        raise UserError(f"--output {one_line(path, 200)}: {error.strerror}; {advice}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

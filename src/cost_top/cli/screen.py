@@ -6,26 +6,16 @@ from pathlib import Path
 
 import click
 
-from cost_top.cli import completion
 from cost_top.cli.options import resolve, source_options, three_ways
+from cost_top.cli.question_options import SINCE, filter_option
 from cost_top.model.windows import WINDOW_NAMES
 
 
 @click.command("app")
 @source_options
-@click.option(
-    "--where",
-    default="",
-    metavar="FILTER",
-    shell_complete=completion.filters,
-    help="Start with a filter such as 'tag:prod -model:gpt-4o*'.",
-)
+@filter_option("Start with a filter such as 'tag:prod -model:gpt-4o*'.")
 @click.option("--window", type=click.Choice(WINDOW_NAMES), help="Window to start with (default 30d).")
-@click.option(
-    "--since",
-    metavar="TIME",
-    help="Start with the time from there on: 7d, today, yesterday, 2026-11-01 or an ISO time.",
-)
+@click.option("--since", metavar="TIME", help=f"Start with the time from there on: {SINCE}.")
 @click.option("--until", metavar="TIME", help="Where the time to start with ends, exclusive (default now).")
 @click.option("--interval", type=click.FloatRange(1, 3600), metavar="SECONDS", help="Time between polls (default 2).")
 @click.option("--theme", type=click.Choice(["dark", "light"]), help="Colours (default dark).")

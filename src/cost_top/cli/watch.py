@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cost_top.cli.options import Resolved, resolve, source_options
+from cost_top.cli.question_options import filter_option
 from cost_top.model.collector import uncollected
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.features import BUCKET_SECONDS, WATCHABLE
@@ -32,13 +33,13 @@ def watch_options(function: F) -> F:
         source_options,
         click.option("--replay", metavar="TIME", help="Run over history from there on, at simulated time."),
         click.option("--until", metavar="TIME", help="End of a replay (default: the newest request)."),
-        click.option("--step", default="5m", show_default=True, metavar="SPAN", help="How often a replay looks."),
+        click.option("--step", metavar="SPAN", help="How often a replay looks (default 5m)."),
         click.option("--sensitivity", type=click.Choice(["low", "normal", "high"]),
                      help="How little it takes to alarm (default: the config's, else normal)."),
         click.option("--dimensions", metavar="DIM[,DIM]",
                      help=f"What is watched beside the total: {','.join(WATCHABLE)}."),
         click.option("--errors", is_flag=True, help="Also say when requests begin to fail."),
-        click.option("--where", default="", metavar="FILTER", help="Only these requests, as if there were no others."),
+        filter_option("Only these requests, as if there were no others."),
         click.option("--format", "form", type=click.Choice(["text", "json", "jsonl"]), default="text",
                      show_default=True),
         click.option("--once", is_flag=True, help="Look once; exit with 3 when an incident is open or a budget over."),
@@ -56,7 +57,7 @@ def watch_options(function: F) -> F:
 @watch_options
 def command(
     source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
-    config_file: Path | None, replay: str | None, until: str | None, step: str, sensitivity: str | None,
+    config_file: Path | None, replay: str | None, until: str | None, step: str | None, sensitivity: str | None,
     dimensions: str | None, errors: bool, where: str, form: str, once: bool, state: Path | None, no_deliver: bool,
     receiver: str | None,
 ) -> int:  # fmt: skip
@@ -78,12 +79,13 @@ def command(
         return try_receiver(settings, config_file, receiver, state)
     rules = chosen_rules(settings, sensitivity, dimensions, errors)
     if replay is None:
-        if until is not None:
-            raise UserError("--until goes with --replay; a live watch has no end")
+        if until is not None or step is not None:
+            option = "--step" if until is None else "--until"
+            raise UserError(f"{option} goes with --replay; a live watch has no end and looks at each poll")
         return watch_live(settings, config_file, LiveOptions(once, state, not no_deliver, form), rules, where)
     if once or state is not None:
         raise UserError("--once and --state are of a live watch; a replay keeps nothing")
-    document = replayed(settings, rules, replay, until, step_seconds(step), where)
+    document = replayed(settings, rules, replay, until, step_seconds(step or "5m"), where)
     if form == "json":
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     elif form == "jsonl":

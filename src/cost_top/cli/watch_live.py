@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cost_top.alerts.run import Watch
     from cost_top.insight.levels import Rules as IncidentRules
     from cost_top.model.answers import Hub
+    from cost_top.state.state_file import StateFile
 
 ALARMING = 3
 _OPEN_SECONDS = 90.0
@@ -54,11 +55,12 @@ def watch_live(
     budgets = settings.budgets()
     receivers = open_receivers(rules, settings.config.folder) if options.deliver else ()
     path = options.state or state_path(settings, config_file)
+    state = StateFile(path, named_by_user=options.state is not None)
     incidents = LiveIncidents(of_incidents, settings.zone)
     stopping = threading.Event()
     with OpenedHub(settings, stopping) as hub:
         setup = Setup(
-            hub, rules, budgets, receivers, settings.zone, StateFile(path), teller(options.form), say, incidents,
+            hub, rules, budgets, receivers, settings.zone, state, teller(options.form), say, incidents,
             parse_filter(where), options.deliver, stopping=stopping,
         )  # fmt: skip
         watch = Watch(setup)
@@ -160,6 +162,7 @@ def try_receiver(settings: Resolved, config_file: Path | None, name: str, state:
     """Send a test to one receiver now, and say what came of it."""
     from cost_top.alerts.event import Event, event_id
     from cost_top.alerts.receiver import open_receiver
+    from cost_top.state.state_file import StateFile
 
     rules = settings.config.rules or Rules()
     table = next((one for one in rules.receivers if one.name == name), None)
@@ -173,18 +176,16 @@ def try_receiver(settings: Resolved, config_file: Path | None, name: str, state:
     outcome = receiver.deliver(event, "cost-top", now)
     if not outcome.ok:
         raise UserError(f"receiver {name} ({receiver.shown}) {outcome.told}")
-    enable(state or state_path(settings, config_file), receiver)
+    named_by_user = state is not None
+    enable(StateFile(state or state_path(settings, config_file), named_by_user=named_by_user), receiver)
     click.echo(f"receiver {name} ({receiver.shown}) took it")
     return 0
 
 
-def enable(path: Path, receiver: Receiver) -> None:
+def enable(file: StateFile, receiver: Receiver) -> None:
     """It takes events again, should it have answered 410 before."""
-    from cost_top.state.state_file import StateFile
-
-    if not path.exists():
+    if not file.path.exists():
         return
-    file = StateFile(path)
     try:
         document = file.open()
     except UserError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from cost_top.cli.options import resolve, source_options
+from cost_top.cli.question_options import filter_option, period_options
 from cost_top.insight.why import DIMENSIONS, Driver, Why
 from cost_top.insight.why_asked import explained, parse_against, parse_drivers
 from cost_top.insight.why_text import printed, sentence, times, twins_of, why_json
@@ -23,11 +24,8 @@ from cost_top.model.windows import asked_period
 
 @click.command("why")
 @source_options
-@click.option("--where", default="", metavar="FILTER", help="Only these requests, such as 'endpoint:/reply'.")
-@click.option(
-    "--since", default="24h", show_default=True, metavar="TIME", help="Start: 24h, today, 2026-11-01 or an ISO time."
-)
-@click.option("--until", default="now", show_default=True, metavar="TIME", help="End, not included.")
+@filter_option("Only these requests, such as 'endpoint:/reply'.")
+@period_options("24h")
 @click.option("--against", default="previous", show_default=True, metavar="previous|last-week|TIME",
               help="What it is compared with, of equal length.")  # fmt: skip
 @click.option(
@@ -37,7 +35,7 @@ from cost_top.model.windows import asked_period
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
     source: str | None, mapping: Path | None, overrides: Path | None, tz: str | None, no_cache: bool,
-    config_file: Path | None, where: str, since: str, until: str, against: str, by: str, top: int, form: str,
+    config_file: Path | None, where: str, since: str | None, until: str, against: str, by: str, top: int, form: str,
 ) -> None:  # fmt: skip
     """Why spend is up or down: requests, mix of models, size and price, and who is behind it.
 
@@ -49,7 +47,7 @@ def command(
     """
     settings = resolve(source, mapping, overrides, tz, no_cache, config_file)
     now = datetime.now(UTC)
-    period = asked_period(since, until, now, settings.zone)
+    period = asked_period(since, until, now, settings.zone, timedelta(hours=24))
     other, note = parse_against(against, period, now, settings.zone, "--against")
     dimensions = parse_drivers(by, "--by")
     condition = parse_filter(where)

@@ -138,10 +138,14 @@ def ceiling(instant: datetime, step: timedelta) -> datetime:
     return down if down == instant else down + step
 
 
-def asked_period(since: str, until: str, now: datetime, zone: tzinfo) -> Period:
-    """The period of `--since` and `--until`; `UserError` for one that holds nothing."""
-    period = Period(parse_instant(since, now, zone, "--since"), parse_instant(until, now, zone, "--until"))
-    if period.start >= period.end:
+def asked_period(since: str | None, until: str, now: datetime, zone: tzinfo, usual: timedelta) -> Period:
+    """The period of `--since` and `--until`; without the first, `usual` long. `UserError` for an empty one."""
+    end = parse_instant(until, now, zone, "--until")
+    try:
+        period = Period(end - usual if since is None else parse_instant(since, now, zone, "--since"), end)
+    except OverflowError:
+        raise UserError(f"--until {one_line(until, 40)} is before time began: give --since as well") from None
+    if since is not None and period.start >= period.end:
         raise UserError(f"--since {one_line(since, 40)} is not before --until {one_line(until, 40)}")
     return period
 

@@ -15,6 +15,7 @@ from cost_top.model.errors import UserError, one_line
 
 LARGEST = 1_000_000
 VARIABLE = "COST_TOP_STATE"
+_BEGINNING = b'{"version"'  # of each state that a watch has written
 
 
 def state_folder() -> Path:
@@ -30,9 +31,15 @@ def state_folder() -> Path:
 class StateFile:
     """The document at `path`. `open` takes the lock, `close` gives it back; a process that dies gives it back too."""
 
-    def __init__(self, path: Path, set_aside: Callable[[Path], None] | None = None) -> None:
-        """`set_aside` is told where a document that cannot be read is now; by default stderr is."""
+    def __init__(
+        self, path: Path, set_aside: Callable[[Path], None] | None = None, named_by_user: bool = False
+    ) -> None:
+        """`set_aside` is told where a document that cannot be read is now; by default stderr is.
+
+        A path that was `named_by_user` may be of another file by mistake: that one is neither moved nor replaced.
+        """
         self.path = path
+        self._named_by_user = named_by_user
         self._set_aside = set_aside or _said
         self._lock: int | None = None
 
@@ -43,6 +50,8 @@ class StateFile:
         """
         import fcntl
 
+        if self._named_by_user and not _may_be_ours(self.path):
+            raise UserError(f"state file {self.path}: is no state of cost-top watch; give another with --state")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -85,9 +94,6 @@ class StateFile:
                 os.close(self._lock)
             self._lock = None
 
-    def _wrong(self, problem: str) -> UserError:
-        return UserError(f"state file {self.path}: {problem} give another with --state")
-
     def _read(self) -> dict[str, Any]:
         try:
             with self.path.open("rb") as file:
@@ -107,6 +113,16 @@ class StateFile:
         self.path.replace(aside)
         self._set_aside(aside)
         return {}
+
+
+def _may_be_ours(path: Path) -> bool:
+    """Whether a watch may have written it: whole, cut off, or left empty by a machine that went down."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096).lstrip(b"\0 \n")[: len(_BEGINNING)]
+    except OSError:
+        return True  # not there, or told when it is read
+    return _BEGINNING.startswith(start)
 
 
 def _said(aside: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -302,10 +303,10 @@ class SqliteDatabase:
     def _check(self) -> None:
         shown = one_line(self.path, 200)
         try:
-            descriptor = os.open(self.path, os.O_RDONLY)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
             here = os.fstat(descriptor)
             self._header = (descriptor, (here.st_dev, here.st_ino))
-            head = os.pread(descriptor, 16, 0)
+            head = None if stat.S_ISFIFO(here.st_mode) else os.pread(descriptor, 16, 0)
         except FileNotFoundError:
             raise UserError(f"{shown}: there is no such file; give the path of a gateway's SQLite log") from None
         except IsADirectoryError:
@@ -313,5 +314,5 @@ class SqliteDatabase:
         except OSError as error:
             raise UserError(f"{shown}: {error.strerror}; give a file that this user may read") from None
         if head != _MAGIC:
-            what = "is empty" if not head else "is no SQLite database"
+            what = "is a pipe" if head is None else "is no SQLite database" if head else "is empty"
             raise UserError(f"{shown}: {what}; give the path of a gateway's SQLite log") from None

@@ -41,14 +41,16 @@ class FilterPrompt(Dialog[None]):
         self._before = current
         self._timer: Timer | None = None
         self._offer: Offer | None = None  # what Tab goes through
-        self._text = str(current)  # what was typed; the arrows leave it and come back to it
+        # What was typed; the arrows leave it and come back to it. The first key begins a term of its own.
+        self._text = f"{current} " if current else ""
         self._age = 0  # 1 is the newest filter that was used
+        self._is_wrong = False  # the answer says why, until something else is typed
 
     def compose(self) -> ComposeResult:
         """The prompt, and under it the answer or what is wrong."""
         with Vertical(classes="prompt") as prompt:
             prompt.border_title = Content("Filter")
-            yield Input(str(self._before), id="filter", select_on_focus=False)
+            yield Input(self._text, id="filter", select_on_focus=False)
             yield Lines(id="filter-answer")
 
     def on_mount(self) -> None:
@@ -132,8 +134,10 @@ class FilterPrompt(Dialog[None]):
             if refused is not None:
                 raise UserError(refused)
         except UserError as error:
+            self._is_wrong = True
             self._answer(content((str(error).removeprefix("filter: "), BAD)))
             return None
+        self._is_wrong = False
         if self._asks and wanted != app.view.filter:
             self._answer(content(("⏎ asks  esc restore", MUTED)))
         return wanted
@@ -150,7 +154,9 @@ class FilterPrompt(Dialog[None]):
         return True
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
-        """How much matches."""
+        """How much matches; what is wrong with what was typed stays told."""
+        if self._is_wrong:
+            return
         if not snapshot.view.filter and not self.query_one(Input).value:
             self._answer(content((HINT, MUTED)))
             return

@@ -96,7 +96,7 @@ class UnpricedScreen(Dialog[None]):
     def _show_override(self) -> None:
         index = self.query_one(KeyedTable).index
         lines = self.models[index].override.splitlines() if index < len(self.models) else []
-        hint = "In the config file these lines would price it:"
+        hint = "In the file of --overrides these lines would price it:"
         self.query_one("#override-hint", Lines).show(content((hint if lines else "", MUTED)))
         self.query_one("#override", Lines).show_lines([content(one_line(line)) for line in lines])
 
@@ -106,7 +106,7 @@ class UnpricedScreen(Dialog[None]):
         if index < len(self.models):
             app = host_of(self)
             app.copy_to_clipboard(self.models[index].override)
-            app.tell_user("copied the lines for the config file")
+            app.tell_user("copied the lines for the file of --overrides")
 
 
 def _nothing(shown: Snapshot | None) -> str:

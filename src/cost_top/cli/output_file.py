@@ -1,0 +1,67 @@
+"""Where `--output` writes: a private file that is put there whole, or what stands there already and is no file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from cost_top.model.errors import UserError, one_line
+
+
+@contextlib.contextmanager
+def opened_output(path: Path, source: str | None) -> Iterator[TextIO]:
+    """A file that is there, or anew, when the block ends well; a device or a pipe is written to as it is.
+
+    `UserError` where it cannot be written, or is a file of the `source`.
+    """
+    shown = f"--output {one_line(path, 200)}"
+    if source is not None and _is_of(path, source):
+        raise UserError(f"{shown}: is the log itself; give another file")
+    if _is_standard_output(path):
+        yield sys.stdout
+        return
+    try:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            handle, partial, target = os.open(path, os.O_WRONLY), None, path
+        else:
+            target = path.resolve()  # the file behind a link, not the link
+            handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}-", dir=target.parent)  # mode 0600
+            partial = Path(name)
+    except OSError as error:
+        raise UserError(f"{shown}: {error.strerror}; give a file in a folder you may write to") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+        if partial is not None:
+            partial.replace(target)
+    except BaseException:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def _is_standard_output(path: Path) -> bool:
+    """Whether it is `/dev/stdout` by some name: what the shell has opened must not be put aside."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
+
+
+def _is_of(path: Path, source: str) -> bool:
+    """Whether a file is one that is read."""
+    from cost_top.sources.files.found import files_of
+
+    scheme, colon, rest = source.partition("://")
+    try:
+        here = path.stat()
+        found = files_of((rest[1:] if colon and scheme == "sqlite" else source,))
+    except (OSError, ValueError):
+        return False
+    return (here.st_dev, here.st_ino) in {(file.device, file.inode) for file in found}
