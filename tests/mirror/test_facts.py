@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,8 @@ import pytest
 
 from cost_top.mirror import fact_values, runs
 from cost_top.mirror.fact_maker import FactMaker
+from cost_top.mirror.kept import first_of_run
+from cost_top.mirror.slices import Cuts, Slice, quarters_of
 from cost_top.mirror.store import Mirror
 from cost_top.model.engine import Need, Replies
 from cost_top.model.filter import parse_filter
@@ -41,8 +43,9 @@ def request(draw: random.Random, time: datetime) -> dict[str, Any]:
     return {
         "time_ms": int(time.timestamp() * 1000), "provider": draw.choice(["openai", "anthropic", None]),
         "model": draw.choice(["gpt-4o", "gpt-4o-mini", "unheard-of", None]),
-        "endpoint": draw.choice(["/chat", "/größe", None]), "token": draw.choice(["k1", "k2", None]),
-        "token_name": draw.choice(["first", "second", None]), "user_id": draw.choice(["u1", "u2", "u3", None]),
+        "endpoint": draw.choice(["/chat", "/größe", None]), "token": (token := draw.choice(["k1", "k2", None])),
+        "token_name": draw.choice(["first", "second"]) if token == "k1" else None,
+        "user_id": draw.choice(["u1", "u2", "u3", None]),
         "owner": draw.choice(["o", None]), "team": draw.choice(["t1", "t2"]),
         "tags": draw.choice([None, "[]", '["prod"]', '["dev", "prod", "dev"]', '["a\\u0007b", ""]', "loose, text"]),
         "credential_type": draw.choice(["system", "byok", None]),
@@ -65,7 +68,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeLog]:
 def filled(folder: Path) -> NativeLog:
     log, draw = NativeLog(folder / "gateway.db", True), random.Random(3)
     for number in range(400):
-        log.add(id=f"r{number}", **request(draw, NOW - timedelta(minutes=draw.randrange(4 * 1440))))
+        # No two at once: of those a key's newest name could be either.
+        ago = timedelta(minutes=draw.randrange(4 * 1440), milliseconds=number)
+        log.add(id=f"r{number}", **request(draw, NOW - ago))
     return log
 
 
@@ -188,9 +193,9 @@ def test_days_with_too_many_values_are_answered_from_their_rows(
     monkeypatch.setattr(fact_values, "MOST_VALUES", 3)
     for mirror in opened(log, tmp_path):
         hold(mirror)
-        held = next(iter(mirror.facts.held.values()))
-        assert {"model", "tag"} <= held.without
-        assert "owner" not in held.without
+        day, held = next(iter(mirror.facts.held.items()))
+        assert {"model", "tag"} <= held.without[day]
+        assert "owner" not in held.without[day]
         for text in ("user:u1", "owner:o", "tag:prod"):
             assert told(mirror, text) == told(rows, text)
 
@@ -276,6 +281,65 @@ def test_a_day_that_changed_is_summed_as_it_is_now(tmp_path: Path) -> None:
         hold(mirror)
         assert told(mirror, "provider:openai") == right
     log.close()
+
+
+def test_one_day_of_a_file_that_is_read_again_leaves_the_others(tmp_path: Path, rows: Mirror) -> None:
+    log, draw, folder = filled(tmp_path), random.Random(6), tmp_path / "cache"
+    for mirror in opened(log, folder):
+        hold(mirror)
+        assert mirror.days.files is not None
+        runs: dict[Path, list[date]] = {}
+        for day, made in mirror.facts.held.items():
+            assert made.path is not None
+            runs.setdefault(made.path, []).append(day)
+        path, days = max(runs.items(), key=lambda run: len(run[1]))
+        noon = datetime.combine(days[0], datetime.min.time(), UTC) + timedelta(hours=12)
+        log.add(id="late", **{**request(draw, noon), "provider": "openai", "cost_pico_usd": 7 * 10**12})
+        kept = set(mirror.days.files.folder.glob("*.facts"))
+        reader = open_log(str(log.path)).connect()
+        for each in mirror.days.read(mirror.database.connection, reader, days[:1], True):
+            mirror.adopt(each)
+        reader.close()
+        # What the log no longer says is on no disk under its own name; what is held of it is not asked.
+        gone = kept - set(mirror.days.files.folder.glob("*.facts"))
+        assert [file.name.partition(".")[0] for file in gone] == [str(first_of_run(days[0]))]
+        assert [mirror.facts.has(mirror.closed[day]) for day in days] == [False, *[True] * (len(days) - 1)]
+        for again in opened(log, folder):
+            right = [told(again, text) for text in ("provider:openai", "-user:u1")]
+        assert told(mirror, "provider:openai") == right[0]
+        hold(mirror)
+        assert all(mirror.facts.has(mirror.closed[day]) for day in days)
+        assert not path.exists()
+        assert told(mirror, "-user:u1") == right[1]
+    log.close()
+
+
+def test_a_file_of_more_days_than_are_asked_for_is_taken(log: NativeLog, tmp_path: Path, rows: Mirror) -> None:
+    for mirror in opened(log, tmp_path):
+        hold(mirror)
+        assert mirror.days.files is not None
+        kept = {path: path.stat().st_mtime_ns for path in mirror.days.files.folder.glob("*.facts")}
+    for mirror in opened(log, tmp_path):
+        mirror.lose(min(mirror.closed))
+        hold(mirror)
+        assert all(mirror.facts.has(day) for day in mirror.closed.values() if day.row_count)
+        assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_no_cut_lies_between_a_quarter_and_what_tells_its_stretch() -> None:
+    draw, connection = random.Random(8), duckdb.connect()
+    for _ in range(60):
+        start = datetime(2026, 3, 1) + draw.randrange(9000) * timedelta(minutes=draw.choice([1, 15]))
+        part = Slice(start, start + draw.choice([timedelta(minutes=7), timedelta(hours=1), timedelta(days=8)]))
+        first, last = quarters_of((part,))
+        step = draw.choice([1, 4, 24, 96])
+        cuts = {first - draw.randrange(99) + step * number for number in range(draw.randrange(99))}
+        cuts |= {first + draw.randrange(-9, 800) for _ in range(draw.choice([0, 0, 3]))}
+        sql = f"SELECT quarter, {Cuts(cuts).bar_sql(part)} FROM range({first}, {last + 1}) t(quarter)"
+        for quarter, told_by in connection.execute(sql).fetchall():
+            if quarter < last or part.end.minute % 15:
+                assert first <= told_by <= quarter
+                assert not any(told_by < cut <= quarter for cut in cuts)
 
 
 def test_what_is_numbered_meanwhile_is_no_value_of_the_days_that_are_asked(log: NativeLog, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from cost_top.mirror.fact_values import UNITS, FactValues, unit_of_lens
 from cost_top.mirror.groups import Group
 from cost_top.mirror.measures import ADDITIVE_NAMES, SUMMED, TRUST
 from cost_top.mirror.rollup_tables import TRUST_LENS
+from cost_top.mirror.slices import Cuts, Slice
 
 _COST, _MARKET = ADDITIVE_NAMES.index("total_cost"), ADDITIVE_NAMES.index("market_cost")
 _KIND = UNITS["kind"]
@@ -28,30 +29,32 @@ class Found:
 
 
 class Question:
-    """Slices of integer rows by lenses. Of providers, so many quarters of an hour are summed together: the grain."""
+    """Slices of integer rows by lenses; those of providers also by the stretch of time between two cuts."""
 
-    def __init__(self, lenses: Sequence[str], grain: int) -> None:
+    def __init__(self, lenses: Sequence[str], cuts: Cuts) -> None:
         """Pure."""
         self.lenses = tuple(lenses)
-        self._bar = f"quarter // {int(grain)} * {int(grain)}"
+        self._cuts = cuts
         self._units = tuple(dict.fromkeys(map(unit_of_lens, lenses)))
         self._keys = [*(f"{unit}_id" for unit in self._units), *(["bar"] if "provider" in self._units else [])]
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of integer rows that are read besides those of the filter."""
-        bar = ("quarter",) if "provider" in self._units else ()
-        return ("time", *bar, *(f"{unit}_id" for unit in self._units), *(f"sum_{name}" for name in ADDITIVE_NAMES))
+        return ("time", *(f"{unit}_id" for unit in self._units), *(f"sum_{name}" for name in ADDITIVE_NAMES))
+
+    def bar(self, part: Slice) -> str:
+        """SQL of the quarter of an hour that the stretch of a row of `part` begins with, before other columns."""
+        return f"{self._cuts.bar_sql(part)} AS bar, " if "provider" in self._units else ""
 
     def select(self, rows: str, condition: str) -> str:
         """The statement over rows with their `slice`, for `fetch_sums`."""
-        bar = f", {self._bar} AS bar" if "provider" in self._units else ""
         sets = ", ".join(f"(slice, {', '.join(self._set(unit))})" for unit in self._units)
         sums = ", ".join(f"sum(sum_{name})::{SUMMED}" for name in ADDITIVE_NAMES)
         keys = ", ".join(self._keys)
         return (
             f"SELECT slice, grouping({keys}), {keys}, max(time), count(*), {sums} "
-            f"FROM (SELECT *{bar} FROM ({rows}) WHERE {condition}) GROUP BY GROUPING SETS ({sets})"
+            f"FROM ({rows}) WHERE {condition} GROUP BY GROUPING SETS ({sets})"
         )
 
     def _set(self, unit: str) -> tuple[str, ...]:

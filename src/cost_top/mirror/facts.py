@@ -1,4 +1,4 @@
-"""Closed days as integers, so that a filter need not read texts: a file a day beside the day itself.
+"""Closed days as integers, so that a filter need not read texts: a file of several days beside the days themselves.
 
 Texts are numbered once for each distinct value (`fact_values`); a filter becomes sets of such numbers. Files are made
 behind the screen's back (`fact_maker`), and only ever read from then on.
@@ -10,7 +10,7 @@ import itertools
 import queue
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -19,6 +19,7 @@ from cost_top.mirror.days import ClosedDay, Days
 from cost_top.mirror.fact_maker import FactMaker, Made, reading_of
 from cost_top.mirror.fact_sums import Found, Question
 from cost_top.mirror.fact_values import NUMBERS, FactValues, units_of
+from cost_top.mirror.kept import first_of_run
 from cost_top.mirror.measures import fetch_sums
 from cost_top.mirror.names import Names
 from cost_top.mirror.schema import quoted
@@ -47,7 +48,7 @@ class Facts:
         self.held: dict[date, Made] = {}
         self._maker = FactMaker(connection, days, self.values)
         self._asked: dict[date, str] = {}  # readings that are being made
-        self._refused: dict[date, str] = {}  # readings of which no file could be made
+        self._refused: dict[date, str] = {}  # readings of which no integers could be made
         self.reader: duckdb.DuckDBPyConnection | None = None
         self._attached: dict[Path, str] = {}
         self._conditions: dict[Filter, tuple[tuple[int, ...], tuple[str, list[object]] | None]] = {}
@@ -75,7 +76,7 @@ class Facts:
     def give_up(self) -> None:
         """Hold nothing any more: what is asked is answered from the rows."""
         self._close_reader()
-        self._refused |= {day: held.reading for day, held in self.held.items()}
+        self._refused |= {day: made.days[day] for day, made in self.held.items()}
         for day in list(self.held):
             self.forget(day)
 
@@ -86,19 +87,22 @@ class Facts:
         held = self.held.get(day.day)
         if held is None or day.path is None:
             return False
-        return held.reading == reading_of(day) and not needed & held.without
+        return held.days[day.day] == reading_of(day) and not needed & held.without[day.day]
 
     def want(self, days: Iterable[ClosedDay]) -> None:
         """Ask for days to be held as integers, in this order, those apart that are or cannot be."""
         if self._days.files is None:
             return
+        runs: dict[date, list[ClosedDay]] = {}
+        for day in days:
+            if day.path is not None and day.row_count and self._refused.get(day.day) != reading_of(day):
+                runs.setdefault(first_of_run(day.day), []).append(day)
         wanted = [
-            day for day in days
-            if day.path is not None and day.row_count and not self.has(day)
-            and self._refused.get(day.day) != reading_of(day) and self._asked.get(day.day) != reading_of(day)
+            run for run in runs.values()
+            if any(not self.has(day) and self._asked.get(day.day) != reading_of(day) for day in run)
         ]  # fmt: skip
         if wanted:
-            self._asked |= {day.day: reading_of(day) for day in wanted}
+            self._asked |= {day.day: reading_of(day) for run in wanted for day in run}
             self._maker.ask(wanted)
 
     def collect(self, closed: Mapping[date, ClosedDay], wait: float = 0.0) -> bool:
@@ -108,25 +112,34 @@ class Facts:
                 made = self._maker.results.get(timeout=wait) if wait else self._maker.results.get_nowait()
             except queue.Empty:
                 break
-            if self._asked.get(made.day) == made.reading:
-                del self._asked[made.day]
-            day = closed.get(made.day)
-            if made.path is None:
-                self._refused[made.day] = made.reading
-            elif day is None or day.path is None or reading_of(day) != made.reading or self.has(day):
-                self._days.release_file(made.path)
-            else:
-                self.forget(made.day)
-                self.version += 1
-                self.held[made.day] = made
+            for day, reading in made.asked.items():
+                if self._asked.get(day) == reading:
+                    del self._asked[day]
+                if made.days.get(day) != reading:
+                    self._refused[day] = reading
+            self._hold(made, closed)
         return bool(self._asked)
 
+    def _hold(self, made: Made, closed: Mapping[date, ClosedDay]) -> None:
+        days = [
+            day for day, reading in made.days.items()
+            if (there := closed.get(day)) is not None and there.path is not None and reading_of(there) == reading
+        ]  # fmt: skip
+        for day in days:
+            self.forget(day)
+        self.held.update(dict.fromkeys(days, made))
+        self.version += 1
+        if not days and made.path is not None:
+            self._days.release_file(made.path)
+
     def forget(self, day: date) -> None:
-        """Have done with a day's file."""
+        """Have done with a day, and with its file where no other day of it is held."""
         held = self.held.pop(day, None)
         if held is None or held.path is None:
             return
         self.version += 1
+        if any(other is held for other in self.held.values()):
+            return
         name = self._attached.pop(held.path, None)
         if name is not None and self.reader is not None:
             self.reader.execute(f"DETACH {name}")
@@ -144,7 +157,7 @@ class Facts:
                 },
             )  # fmt: skip
         if path not in self._attached:
-            name = f"day_{next(self._numbers)}"
+            name = f"days_{next(self._numbers)}"
             text = str(path).replace("'", "''")
             self.reader.execute(f"ATTACH '{text}' AS {name} (READ_ONLY)")
             self._attached[path] = name
@@ -166,9 +179,9 @@ class Facts:
         sql, parameters = matching
         try:
             selects = [
-                f"SELECT {number} AS slice, {columns} FROM {self._open(self._path_of(day))}.facts{cut}"
-                for day in closed
-                for number, cut in _cuts(day, parts)
+                f"SELECT {number} AS slice, {question.bar(cut)}{columns} FROM {self._open(path)}.facts{_within(cut)}"
+                for path, stretch in self._stretches(closed)
+                for number, cut in _cuts(stretch, parts)
             ]
             if not selects:
                 return found
@@ -180,6 +193,21 @@ class Facts:
         question.read(groups, self.values, found)
         return found
 
+    def _stretches(self, days: Iterable[ClosedDay]) -> Iterator[tuple[Path, Slice]]:
+        """The files of days, and which days that follow one another are read of each."""
+        last: tuple[Path, Slice] | None = None
+        for day in sorted(days, key=lambda day: day.day):
+            path = self.held[day.day].path
+            assert path is not None
+            if last is not None and last[0] == path and last[1].end == day.start:
+                last = path, Slice(last[1].start, day.start + _DAY)
+                continue
+            if last is not None:
+                yield last
+            last = path, Slice(day.start, day.start + _DAY)
+        if last is not None:
+            yield last
+
     def _condition(self, where: Filter) -> tuple[str, list[object]] | None:
         """As the values have it, which are asked once for all slices: again when there are more, or other names."""
         known = (self._names.version, *map(len, self.values.of.values()))
@@ -189,32 +217,26 @@ class Facts:
             self._conditions[where] = known, self.values.condition(where)
         return self._conditions[where][1]
 
-    def _path_of(self, day: ClosedDay) -> Path:
-        path = self.held[day.day].path
-        assert path is not None
-        return path
-
     def _compared(self, where: Filter) -> Iterable[str]:
         """The columns that a filter is about."""
         units = (f"{unit}_id" for unit in sorted(units_of(where) or ()))
         return (*units, *(NUMBERS[term.field] for term in where.terms if term.field in NUMBERS))
 
 
-def _cuts(day: ClosedDay, parts: Mapping[Slice, int]) -> Iterator[tuple[str, str]]:
-    """SQL of the number of a slice's rows in a day, and of the condition on them.
+def _cuts(stretch: Slice, parts: Mapping[Slice, int]) -> Iterator[tuple[str, Slice]]:
+    """SQL of the number of a slice's rows in a stretch of days, and from when until when they are.
 
-    Parts of the day that have one length and follow one another are taken together.
+    Parts of days that have one length and follow one another are taken together.
     """
     by_length: dict[timedelta, dict[Slice, int]] = {}
     for part, number in parts.items():
-        if part.start < day.start + _DAY and part.end > day.start:
+        if part.start < stretch.end and part.end > stretch.start:
             by_length.setdefault(part.end - part.start, {})[part] = number
     for length, alike in by_length.items():
         for group in in_a_row(alike) if length < _DAY else [[part] for part in alike]:
-            yield number_sql({part: alike[part] for part in group}), _within(day, group[0].start, group[-1].end)
+            start, end = max(group[0].start, stretch.start), min(group[-1].end, stretch.end)
+            yield number_sql({part: alike[part] for part in group}), Slice(start, end)
 
 
-def _within(day: ClosedDay, start: datetime, end: datetime) -> str:
-    within = [f"time >= TIMESTAMP '{start}'"] if start > day.start else []
-    within += [f"time < TIMESTAMP '{end}'"] if end < day.start + _DAY else []
-    return f" WHERE {' AND '.join(within)}" if within else ""
+def _within(cut: Slice) -> str:
+    return f" WHERE time >= TIMESTAMP '{cut.start}' AND time < TIMESTAMP '{cut.end}'"

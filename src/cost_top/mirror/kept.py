@@ -35,6 +35,7 @@ SUMS, FEATURES, FACTS, HOT, HOURS = ".sums", ".features", ".facts", ".hot", ".ho
 _SUFFIXES = (".parquet", SUMS, FEATURES, FACTS, HOT, HOURS)
 # Of these damage shows later: a day is read through when it is held against the log, integers have sums of their own.
 _SHOWS_LATER = (".parquet", FACTS)
+_RUN = 8  # days whose integers stand in one file
 
 
 class KeptFiles:
@@ -131,7 +132,7 @@ class KeptFiles:
 
         That of other columns, mappings and versions too, unless somebody is at work on it: he compares his days.
         """
-        for path in self.folder.glob(f"{day}.*"):
+        for path in (*self.folder.glob(f"{day}.*"), *self.folder.glob(f"{first_of_run(day)}.*{FACTS}")):
             if path.suffix in _SUFFIXES and path.name.split(".")[3:4] != [reading]:
                 remove(path)
         for beside in self.folder.parent.glob(self._beside):
@@ -175,6 +176,11 @@ class KeptFiles:
         for path in self.folder.glob(".new-*"):
             if now - _age(path) > 3600:
                 remove(path)
+
+
+def first_of_run(day: date) -> date:
+    """The first of the days whose integers stand in one file; its name begins with it."""
+    return date.fromordinal(day.toordinal() // _RUN * _RUN)
 
 
 def damaged(folder: Path) -> list[Path]:

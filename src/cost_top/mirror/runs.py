@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from cost_top.mirror.fact_sums import Question
 from cost_top.mirror.fact_values import unit_of_lens, units_of
 from cost_top.mirror.report import naive
-from cost_top.mirror.slices import Slice, finely, is_minute, until_quarter
+from cost_top.mirror.slices import Cuts, Slice, finely, is_minute, quarter_of, until_quarter
 from cost_top.model.engine import Need
 from cost_top.model.filter import Filter
 from cost_top.model.query import TIME_DIMENSIONS
@@ -21,16 +20,16 @@ if TYPE_CHECKING:
     from cost_top.mirror.store import Mirror
 
 _DAY = timedelta(days=1)
-_EPOCH = datetime(1970, 1, 1)
 _QUARTER = timedelta(minutes=15)
 # Where days come or change, no more of them are summed again.
 _MOST_DAYS = 8
-_DAYS_AT_ONCE = 16
+_ROWS_AT_ONCE = 3_000_000
 _MOST_EDGES = 24  # of one filter
+_MOST_CUTS = 2000  # of one filter
 # Groups of a lens with more values are kept in tables.
 _FEW_VALUES = 2000
 _REMEMBERED = 40  # periods of each filter looked at
-_DAILY = 96
+_NO_CUTS = Cuts(())
 
 
 class Runs:
@@ -40,7 +39,7 @@ class Runs:
         """Reads the mirror's closed days."""
         self._mirror = mirror
         self._edges: dict[Filter, set[datetime]] = {}  # days that a filter's periods begin or end with
-        self._grains: dict[Filter, int] = {}  # quarters of an hour that are summed together, by provider
+        self._cuts: dict[Filter, Cuts] = {}  # at which its sums by provider are
         self._joined: dict[tuple[int, Filter, frozenset[str]], tuple[list[Slice], list[Slice]]] = {}
         self._version = -1
         self._held: dict[frozenset[str], dict[date, ClosedDay]] = {}  # days held as integers of these units
@@ -56,26 +55,27 @@ class Runs:
                 wanted.setdefault(need.query.where, []).append(need)
         for where, of_filter in wanted.items():
             edges = {midnight for need in of_filter for midnight in _midnights(need)}
-            known, grain = self._edges.get(where, set()), self._grains.get(where, 0)
-            finest = math.gcd(grain, *map(_grain, of_filter))
-            if edges <= known and finest == grain:
+            asked = _cuts_of(of_filter)
+            known, cuts = self._edges.get(where, set()), self._cuts.get(where, _NO_CUTS)
+            # Of the hot end nothing is summed yet that would be cut otherwise.
+            if edges <= known and asked.until(self._mirror.hot_start) <= cuts:
                 continue
             if where in self._edges:
                 changed.append(where)
             if len(self._edges) > _REMEMBERED * self.filters:
                 del self._edges[next(iter(self._edges))]
             self._edges[where] = known | edges if len(known | edges) <= _MOST_EDGES else edges
-            self._grains[where] = finest
+            self._cuts[where] = cuts | asked if len(cuts | asked) <= _MOST_CUTS else asked
             self._joined.clear()
         return changed
 
-    def grain(self, where: Filter) -> int:
-        """How many quarters of an hour of a run's providers are summed together."""
-        return self._grains.get(where, 0) or _DAILY
+    def cuts(self, where: Filter) -> Cuts:
+        """At which sums of a run's providers are cut."""
+        return self._cuts.get(where, _NO_CUTS)
 
     def tells_times(self, where: Filter) -> bool:
         """Whether the sums of a filter are kept by the quarter of an hour; otherwise as coarsely as they were asked."""
-        return where not in self._edges or self.grain(where) == 1
+        return where not in self._edges or self.cuts(where).every
 
     def needed(self, where: Filter, lenses: Sequence[str]) -> frozenset[str] | None:
         """The units that sums by lenses need of integer rows; None where they are to be made of the rows themselves."""
@@ -161,8 +161,8 @@ class Runs:
                     together.setdefault(asked, {})[piece] = days
                     break
         for lenses, pieces in sorted(together.items(), key=lambda item: max(item[1]), reverse=True):
-            question = Question(lenses, self.grain(where))
-            for chunk in _by_days(pieces):
+            question = Question(lenses, self.cuts(where))
+            for chunk in _by_rows(pieces):
                 numbers = {piece: place for place, piece in enumerate(chunk)}
                 days_read = {day.day: day for piece in chunk for day in pieces[piece]}
                 found = facts.ask(where, question, numbers, days_read.values())
@@ -201,15 +201,15 @@ def _is_cut(piece: Slice) -> bool:
     return piece.end - piece.start < _DAY
 
 
-def _by_days(pieces: Mapping[Slice, Sequence[ClosedDay]]) -> Iterator[list[Slice]]:
-    """Pieces of so many days together, newest first: each day is a table, and each takes memory while it is read."""
+def _by_rows(pieces: Mapping[Slice, Sequence[ClosedDay]]) -> Iterator[list[Slice]]:
+    """Pieces together that are of so many rows, newest first: something can be shown in between."""
     chunk: list[Slice] = []
-    days: set[date] = set()
+    days: dict[date, int] = {}
     for piece in sorted(pieces, reverse=True):
-        of_piece = {day.day for day in pieces[piece]}
-        if chunk and len(days | of_piece) > _DAYS_AT_ONCE:
+        of_piece = {day.day: day.row_count for day in pieces[piece]}
+        if chunk and sum((days | of_piece).values()) > _ROWS_AT_ONCE:
             yield chunk
-            chunk, days = [], set()
+            chunk, days = [], {}
         chunk.append(piece)
         days |= of_piece
     if chunk:
@@ -217,18 +217,20 @@ def _by_days(pieces: Mapping[Slice, Sequence[ClosedDay]]) -> Iterator[list[Slice
 
 
 def _midnights(need: Need) -> tuple[datetime, ...]:
-    """The whole days that a need's period begins and ends with."""
+    """The whole days that a need's period begins and ends with; none where it has no whole day."""
     start, end = naive(need.query.start), naive(need.query.end)
     first = _midnight(start.date()) + (_DAY if start > _midnight(start.date()) else timedelta(0))
-    return (first,) if need.open_end else (first, _midnight(end.date()))
+    if need.open_end:
+        return (first,)
+    return (first, _midnight(end.date())) if first < _midnight(end.date()) else ()
 
 
-def _grain(need: Need) -> int:
-    if set(TIME_DIMENSIONS) & set(need.query.group_by):
-        return 1
-    if not need.edges or need.edges[1] - need.edges[0] < _QUARTER:
-        return 0
-    return math.gcd(*((naive(edge) - _EPOCH) // _QUARTER for edge in need.edges))
+def _cuts_of(needs: Iterable[Need]) -> Cuts:
+    """The quarters of an hour that needs are cut at, those apart that are cut finer and so told from the rows."""
+    needs = tuple(needs)
+    stretches = [need.edges for need in needs if need.edges and need.edges[1] - need.edges[0] >= _QUARTER]
+    quarters = {quarter_of(naive(edge)) for edges in stretches for edge in edges}
+    return Cuts(quarters, any(set(TIME_DIMENSIONS) & set(need.query.group_by) for need in needs))
 
 
 def _midnight(day: date) -> datetime:

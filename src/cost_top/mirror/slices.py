@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 _HOUR, _QUARTER, _MINUTE = timedelta(hours=1), timedelta(minutes=15), timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1)
+_INSTANT = timedelta(microseconds=1)
 
 
 class Slice(NamedTuple):
@@ -25,10 +27,60 @@ class Slice(NamedTuple):
         return aligned and length in (timedelta(hours=1), timedelta(days=1))
 
 
+def quarter_of(time: datetime) -> int:
+    """The quarter of an hour of an instant, counted from 1970."""
+    return int((time - _EPOCH) // _QUARTER)
+
+
 def quarters_of(parts: Sequence[Slice]) -> tuple[int, int]:
     """The first and the last quarter of an hour, counted from 1970, that stretches touch; zeros of none."""
-    quarters = [int((time - _EPOCH) // timedelta(minutes=15)) for part in parts for time in (part.start, part.end)]
+    quarters = [quarter_of(time) for part in parts for time in (part.start, part.end)]
     return min(quarters, default=0), max(quarters, default=0)
+
+
+class Cuts:
+    """Quarters of an hour, counted from 1970, at which sums over time are cut: none lies inside a stretch."""
+
+    def __init__(self, quarters: Collection[int], every: bool = False) -> None:
+        """`every`: each quarter is a stretch of its own."""
+        self._quarters = frozenset(quarters)
+        self._sorted = sorted(self._quarters)
+        self.every = every
+
+    def __len__(self) -> int:
+        return len(self._quarters)
+
+    def __le__(self, other: Cuts) -> bool:
+        return self.every <= other.every and (other.every or self._quarters <= other._quarters)
+
+    def __or__(self, other: Cuts) -> Cuts:
+        return Cuts(self._quarters | other._quarters, self.every or other.every)
+
+    def until(self, end: datetime) -> Cuts:
+        """Those before an instant."""
+        return Cuts(self._sorted[: bisect_left(self._sorted, quarter_of(end))], self.every)
+
+    def bar_sql(self, part: Slice) -> str:
+        """SQL of the quarter that the stretch of a row of `part` begins with, or of one since the cut before it."""
+        if self.every:
+            return "quarter"
+        first, last = quarter_of(part.start), quarter_of(part.end - _INSTANT)
+        inside = self._sorted[bisect_right(self._sorted, first) : bisect_right(self._sorted, last)]
+        steps = {after - before for before, after in itertools.pairwise(inside)}
+        if len(steps) != 1:
+            return _stretch_sql(first, inside)
+        (step,) = steps
+        origin = inside[0] + (first - inside[0]) // step * step
+        return f"greatest((quarter - {origin}) // {step} * {step} + {origin}, {first})"
+
+
+def _stretch_sql(first: int, cuts: Sequence[int]) -> str:
+    """SQL of the latest cut that a `quarter` is not before, of those after the `first`."""
+    if not cuts:
+        return f"{first}::INTEGER"
+    middle = len(cuts) // 2
+    before, after = _stretch_sql(first, cuts[:middle]), _stretch_sql(cuts[middle], cuts[middle + 1 :])
+    return f"CASE WHEN quarter < {cuts[middle]} THEN {before} ELSE {after} END"
 
 
 def hours_of(start: datetime, end: datetime) -> Iterator[Slice]:
