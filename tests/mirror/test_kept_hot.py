@@ -1,4 +1,4 @@
-"""The hot end that was kept: used while nothing was written to the log since, and never else."""
+"""The hot end that was kept whole: used while nothing was written to the log since, and never else."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Asked:
     def report(self, cache: bool = True) -> Report:
         answers = LogAnswers(
             lambda: open_log(str(self.log.path)), lambda: RateBook.load(self.overrides),
-            self.folder / "cache" if cache else None,
+            self.folder / "cache" if cache else None, verify=True,
         )  # fmt: skip
         query = ReportQuery(NOW - timedelta(days=3), NOW + timedelta(minutes=1), ("model",), measures=MEASURES)
         found = answers.report(query)

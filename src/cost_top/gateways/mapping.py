@@ -13,7 +13,7 @@ from cost_top.gateways.dialects.base import number
 from cost_top.gateways.instants import SPELLED, USABLE_FROM, USABLE_UNTIL
 from cost_top.gateways.preset import Expression
 from cost_top.gateways.shape import ROW_HASH, field_kind, pack_name
-from cost_top.gateways.texts import HEADS, WITHIN, KeptTexts, LogFacts, LogTexts
+from cost_top.gateways.texts import HEADS, NARROW, PACKED, WITHIN, KeptTexts, LogFacts, LogTexts
 from cost_top.gateways.witnesses import SEPARATOR
 
 
@@ -59,7 +59,9 @@ class LogStatements(LogTexts):
     def head(self, name: str) -> str | None:
         """See `LogTexts`."""
         if name not in self._heads:
-            self._heads[name] = self._makers[name]()
+            kind, *words = name.split(" ")
+            made = self._narrow_head(words[0], words[1:]) if kind == NARROW else self._makers[name]()
+            self._heads[name] = made
         return self._heads[name]
 
     def times(self, start: datetime, end: datetime) -> list[str]:
@@ -144,6 +146,21 @@ class LogStatements(LogTexts):
         figures = [*(value.label(name) for name, value in columns.items()), *self._inclusive()]
         return self._witnessed(kinds, self._render(self._select(figures, details)))
 
+    def _narrow_head(self, form: str, fields: Sequence[str]) -> str:
+        shape = self.columns.shape.narrowed(fields)
+        packs = {pack_name(place): self._pack(names, True) for place, names in enumerate(shape.packs)}
+        if form != PACKED:
+            packs = {}
+        packed = {name for names in shape.packs for name in names} if packs else set()
+        alone = [name for name in shape.fields if name not in packed]
+        figures = [*(value.label(name) for name, value in packs.items()), *self._fields(alone, True)]
+        moment = self._dialect.time(self.columns.time).label("time")
+        read = select(moment, *figures, *self._inclusive()).select_from(self.columns.source(True, shape.fields))
+        kinds = self._raw_kinds([]) | dict.fromkeys(packs, "text") | {name: _raw_kind(name) for name in alone}
+        kinds |= dict.fromkeys((value.name for value in self._inclusive()), "boolean")
+        del kinds["id"]
+        return self._witnessed(kinds, self._render(read))
+
     def _fingerprints_head(self) -> str:
         columns = self.columns
         plain = dict(columns.plain)
@@ -223,7 +240,7 @@ class LogStatements(LogTexts):
     def _part(self, name: str, details: bool) -> ColumnElement[Any]:
         """A raw column as text, '' where unknown."""
         raw = self.columns.raw(name, details, is_part=True)
-        return raw if field_kind(name) == "text" else self._dialect.finish_text(self._dialect.as_text(raw))
+        return raw if field_kind(name) == "text" else self._dialect.part_text(self._dialect.as_text(raw))
 
     def _fields(self, names: Sequence[str], details: bool) -> list[ColumnElement[Any]]:
         return [self.columns.raw(name, details).label(name) for name in names]

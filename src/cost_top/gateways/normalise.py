@@ -13,7 +13,7 @@ from cost_top.gateways.secrets import is_key_sql, public_key_sql
 from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_DOUBLE, UNKNOWN_MONEY, RawShape, field_kind
 from cost_top.gateways.witnesses import fingerprint_sql, key_sql, rest_of_key, witness_columns
 from cost_top.model.modes import UNREADABLE_COST
-from cost_top.model.record import FIELDS, WITNESSES
+from cost_top.model.record import FIELD_NAMES, FIELDS, WITNESSES
 from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2
 
@@ -56,6 +56,8 @@ def final_select(
     tags, and `rest_of_key` and the witnesses where they are wanted.
     """
     kinds = (*FIELDS, *(WITNESSES if witnesses else ()))
+    if shape.told is not None:
+        kinds = tuple(each for each in kinds if each[0] in shape.told)
     kinds = tuple({**dict(kinds), **(absent or {})}.items())
     finals = {name: _final(name, shape) for name, _ in kinds}
     if ready is None:
@@ -71,7 +73,8 @@ def final_select(
 
 def absent_texts(shape: RawShape) -> tuple[str, ...]:
     """Text fields that no row of a log has."""
-    return tuple(name for name, kind in FIELDS if kind == "VARCHAR" and _final(name, shape) == "NULL")
+    told = shape.told or FIELD_NAMES
+    return tuple(name for name, kind in FIELDS if name in told and kind == "VARCHAR" and _final(name, shape) == "NULL")
 
 
 def tag_lists_select(shape: RawShape, relation: str) -> str:
@@ -104,7 +107,10 @@ def _identity(shape: RawShape, safe: str) -> str:
 
 
 def _texts(shape: RawShape) -> list[str]:
-    return ["id", *(name for name in shape.fields if field_kind(name) in ("text", "tags"))]
+    return [
+        *(["id"] if shape.told is None else []),
+        *(name for name in shape.fields if field_kind(name) in ("text", "tags")),
+    ]
 
 
 def _decoded(shape: RawShape, relation: str) -> str:
@@ -120,6 +126,8 @@ def _cleaned(shape: RawShape, decoded: str) -> str:
     A row's texts are cleaned as one list: planning one expression instead of a dozen is half of a poll's time.
     """
     texts = [name for name in _texts(shape) if name != "tags"]
+    if not texts:
+        return f"SELECT * REPLACE (nullif(tags, '') AS tags) FROM ({decoded})" if "tags" in shape.fields else decoded
     every = ", ".join(quoted(name) for name in texts)
     dirty = f"strlen(every_text) > {TEXT_LIMIT} OR regexp_matches(every_text, '{DIRTY_RE2}')"
     joined = f"SELECT *, concat_ws('{EDGE}', {every}) AS every_text FROM ({decoded})"
@@ -144,7 +152,7 @@ def _clean(name: str, place: int, shape: RawShape) -> str:
 
 def _typed(shape: RawShape, cleaned: str, witnesses: bool) -> str:
     """Every column in its own type; figures that cannot be are NULL."""
-    columns = ["id", f"{time_select(shape.time_kind)} AS time"]
+    columns = [*(["id"] if shape.told is None else []), f"{time_select(shape.time_kind)} AS time"]
     columns += [
         "all_tags, final_tags" if name == "tags" else f'{value_sql(name, shape)} AS "{name}"' for name in shape.fields
     ]

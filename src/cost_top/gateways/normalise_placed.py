@@ -6,19 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from cost_top.gateways.normalise import LOWERED, cost_given_sql, value_sql
-from cost_top.gateways.shape import RawShape, field_kind
+from cost_top.gateways.shape import RawShape, field_kind, made_of
 
 NO_TEXT = "''"
 TAGS_TEXT = "tags_text"  # wanted alone: the raw text of tags without the tags in it
 LOWER = LOWERED
-# What fields are made of beside their own columns; whether a row is a request is told by money that comes back.
-_MADE_OF: dict[str, tuple[str, ...]] = {
-    "input_tokens": ("cached_input_tokens", "cache_creation_input_tokens"),
-    "output_tokens": ("reasoning_tokens",),
-    "counted": ("reported_cost", "latency_ms"),
-    "mode": ("reported_cost",),
-    TAGS_TEXT: ("tags",),
-}
 Names = Mapping[tuple[str, str], Mapping[str, str]]
 # Raw texts of tags, the tags in each, and the user agent among them.
 TagLists = Sequence[tuple[str, Sequence[str], str | None]]
@@ -42,7 +34,7 @@ def typed_columns(shape: RawShape, wanted: Collection[str], shown: Collection[st
     columns = [f"{spelled.micros(shape)} AS us"]
     if "id" in wanted:
         columns.append(f"{spelled.identity(shape)} AS id")
-    needed = made_of(wanted, shape)
+    needed = placed_of(wanted, shape)
     for name in shape.fields:
         kind, column = field_kind(name), f'"{name}"'
         if name not in needed:
@@ -66,7 +58,7 @@ def typed_columns(shape: RawShape, wanted: Collection[str], shown: Collection[st
     return columns
 
 
-def made_of(wanted: Collection[str], shape: RawShape) -> set[str]:
-    """The fields that `wanted` ones are made of, they themselves included."""
-    found = {*wanted, *(part for name in wanted for part in _MADE_OF.get(name, ()))}
-    return found | {"tags"} if "user_agent" in wanted and shape.user_agent_tag is not None else found
+def placed_of(wanted: Collection[str], shape: RawShape) -> set[str]:
+    """As `made_of`, where the raw text of tags may be wanted."""
+    found = made_of(wanted, shape)
+    return found | {"tags"} if TAGS_TEXT in wanted else found

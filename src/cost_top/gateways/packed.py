@@ -72,12 +72,14 @@ class PackedForm:
 
     def odd_select(self, relation: str, values: str) -> str:
         """One number: raw rows and packs that only `normalise` reads."""
-        odd_cost = odd_cost_sql(self.shape)
-        ids = f"(SELECT {self._text('id')} AS text, {odd_cost} AS odd_cost FROM {relation})"
-        odd_id = f"text = '' OR strlen(text) > {TEXT_LIMIT} OR regexp_matches(text, '{DIRTY_RE2}')"
+        odd = f"SELECT count(*) FROM {relation} WHERE {odd_cost_sql(self.shape)}"
+        if self.shape.told is None:
+            ids = f"(SELECT {self._text('id')} AS text, {odd_cost_sql(self.shape)} AS odd_cost FROM {relation})"
+            odd_id = f"text = '' OR strlen(text) > {TEXT_LIMIT} OR regexp_matches(text, '{DIRTY_RE2}')"
+            odd = f"SELECT count(*) FROM {ids} WHERE coalesce({odd_id}, true) OR odd_cost"
         width = " ".join(f"WHEN {place} THEN {len(pack)}" for place, pack in enumerate(self.packs))
         return (
-            f"SELECT (SELECT count(*) FROM {ids} WHERE coalesce({odd_id}, true) OR odd_cost) + "
+            f"SELECT ({odd}) + "
             f"(SELECT count(*) FROM {values} WHERE coalesce(len(parts) <> CASE place {width} END, true))"
         )
 
@@ -133,7 +135,8 @@ class PackedForm:
         # Constants, so that nothing is worked out from them row by row.
         nothing = "".join(f', CAST(NULL AS {kind}) AS "{name}"' for name, kind in unknown.items())
         # The id is plain where anybody asks for this.
-        cleaned = f"(SELECT * EXCLUDE ({names}) REPLACE ({self._text('id')} AS id){nothing} FROM {relation} {joins})"
+        identity = f" REPLACE ({self._text('id')} AS id)" if self.shape.told is None else ""
+        cleaned = f"(SELECT * EXCLUDE ({names}){identity}{nothing} FROM {relation} {joins})"
         # The user agent may be among the tags.
         ready = [name for name in self.texts if name != "user_agent" or not self.shape.user_agent_tag]
         if "tags" in self.shape.fields:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import cache
 
 from cost_top.model.record import FIELDS
@@ -31,17 +32,28 @@ class RawShape:
     keys: tuple[tuple[str, str], ...] = ()  # fields that may hold raw keys, each with the pattern of what is none
     key: str = "id"  # what tells rows apart: `id`, id and `time`, id and `columns`, or `none`
     key_columns: tuple[str, ...] = ()  # raw columns that tell rows apart, together with the id
+    told: tuple[str, ...] | None = None  # the fields that are asked for of rows without an id; None: every one, and it
 
     @property
     def packs(self) -> tuple[tuple[str, ...], ...]:
         """Fields that may come in one column: texts, and figures; none that is costly with one that is cheap."""
-        known = {name for group in _TOGETHER for name in group}
+        together = _TOGETHER if self.told is None else ((*_TOGETHER[0], *_FEW_VALUES), *_TOGETHER[1:])
+        known = {name for group in together for name in group}
         alone = [name for name in self.fields if field_kind(name) == "text" and name not in known]
-        groups = (*_TOGETHER, *((name,) for name in alone))
+        groups = (*together, *((name,) for name in alone))
         cheap = [name for name in self.fields if self.plain == (ROW_HASH,) or name in self.plain]
         costly = [name for name in self.fields if name not in cheap]
         packs = (tuple(name for name in group if name in part) for group in groups for part in (cheap, costly))
         return tuple(pack for pack in packs if pack)
+
+    def narrowed(self, names: Collection[str]) -> RawShape:
+        """That of a stream of some fields alone: its rows have no id, and nothing shows their changes."""
+        fields = tuple(name for name in self.fields if name in made_of(names, self))
+        keys = tuple(key for key in self.keys if key[0] in fields)
+        told = tuple(name for name, _ in FIELDS if name in names)
+        return replace(
+            self, fields=fields, plain=(), identity_fields=(), keys=keys, key="none", key_columns=(), told=told
+        )
 
     @property
     def untold(self) -> frozenset[str]:
@@ -61,6 +73,23 @@ _TOGETHER = (
     ("cache_creation_1h_tokens", "audio_input_tokens", "audio_output_tokens", "image_output_tokens",
      "web_search_count"),
 )  # fmt: skip
+
+
+# What has few values, and goes with what says much the same where no pack must be equal in every stream.
+_FEW_VALUES = ("status", "cache_hit", "streamed", "zero_is_price", "counted")
+# What fields are made of beside their own columns; whether a row is a request is told by money that comes back.
+_MADE_OF: dict[str, tuple[str, ...]] = {
+    "input_tokens": ("cached_input_tokens", "cache_creation_input_tokens"),
+    "output_tokens": ("reasoning_tokens",),
+    "counted": ("reported_cost", "latency_ms"),
+    "mode": ("reported_cost",),
+}
+
+
+def made_of(wanted: Collection[str], shape: RawShape) -> set[str]:
+    """The fields that `wanted` ones are made of, they themselves included."""
+    found = {*wanted, *(part for name in wanted for part in _MADE_OF.get(name, ()))}
+    return found | {"tags"} if "user_agent" in wanted and shape.user_agent_tag is not None else found
 
 
 def pack_name(place: int) -> str:

@@ -12,6 +12,7 @@ from cost_top.gateways.shape import RawShape
 
 # Where the conditions on the log's rows go, so that no more is read of a joined table than they need.
 WITHIN = "1 = 1 /* of these rows */"
+NARROW, PACKED = "narrow", "packed"  # of the names of heads; see `narrow_head`
 # What `LogTexts` are put together from. A database that makes no digest has none of that name.
 HEADS = (
     "rows True",
@@ -25,6 +26,11 @@ HEADS = (
     "oldest",
     "sample",
 )
+
+
+def narrow_head(shape: RawShape, packed: bool) -> str:
+    """The name of what rows of a narrowed shape are read by."""
+    return " ".join((NARROW, PACKED if packed else "rows", *shape.fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,10 @@ class LogTexts(ABC):
     def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> str:
         """As `rows`, with texts that go together packed in one column; see `gateways.packed`."""
         return self._joined(self._known(f"packed {details}"), self.within(start, end))
+
+    def narrow_rows(self, shape: RawShape, start: datetime, end: datetime | None, packed: bool) -> str:
+        """As `rows` with details or `packed_rows`, of a narrowed shape's fields alone."""
+        return self._joined(self._known(narrow_head(shape, packed)), self.within(start, end))
 
     def rows_at(self, times: Sequence[datetime], details: bool) -> str:
         """The raw rows at some times."""

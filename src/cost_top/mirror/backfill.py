@@ -16,6 +16,7 @@ import duckdb
 
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days, Rung
+from cost_top.mirror.narrow_days import NarrowDays
 from cost_top.model.errors import SourceDenied, SourceError, one_line
 from cost_top.sources.base import LogReader, LogSource, Statistics
 
@@ -23,8 +24,7 @@ READERS = 2
 _DAY = timedelta(days=1)
 _IDLE_SECONDS = 3.0  # a reader without work keeps its connection and memory so long
 # Days are read together up to so many rows, and so many days: the screen fills day by day.
-_ROWS_TOGETHER = 100_000
-_MOST_DAYS = 8
+_TOGETHER = (100_000, 8)
 _ALWAYS_THOROUGH = 50_000  # rows
 _TRIES = 3  # where one answer is waited for
 _RETRY_SECONDS = (0.2, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -70,8 +70,15 @@ _END: _Item = (Work.READ, -(10**9), -1, date.min, None, Rung.WRITTEN)
 class Backfill:
     """Threads that read days. `results` is to be drained by the mirror's owner."""
 
-    def __init__(self, source: LogSource, database: Database, days: Days, *, patient: bool = True) -> None:
-        """`patient` rests between pieces of work and tries again; otherwise a failure ends the work."""
+    def __init__(
+        self, source: LogSource, database: Database, days: Days | NarrowDays, *, patient: bool = True,
+        together: tuple[int, int] = _TOGETHER,
+    ) -> None:  # fmt: skip
+        """`patient` rests between pieces of work and tries again; otherwise a failure ends the work.
+
+        Up to so many rows, and so many days, are read `together`.
+        """
+        self._most_together = together
         self.results: queue.SimpleQueue[Done | Failed] = queue.SimpleQueue()
         self._source = source
         self._database = database
@@ -213,7 +220,8 @@ class Backfill:
             self._rows_a_day = next((one.row_count for one in reader.day_counts(first[3], first[3] + _DAY)), None)
         if self._rows_a_day is None:
             return items
-        while len(items) < _MOST_DAYS and (len(items) + 1) * self._rows_a_day <= _ROWS_TOGETHER:
+        rows, most = self._most_together
+        while len(items) < most and (len(items) + 1) * self._rows_a_day <= rows:
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
@@ -226,14 +234,14 @@ class Backfill:
 
     def _work(self, connection: duckdb.DuckDBPyConnection, reader: LogReader, items: list[_Item]) -> list[Done]:
         work, _, _, _, kept, rung = items[0]
-        if work is Work.VERIFY and kept is not None:
+        if work is Work.VERIFY and kept is not None and isinstance(self._days, Days):
             self._compared_rows += kept.row_count
             if time.monotonic() >= self.thorough_until and self._compared_rows > _ALWAYS_THOROUGH:
                 rung = min(rung, Rung.SUMS)
             return [Done(work, *self._days.compare(connection, reader, kept, rung, doubting=self.doubting))]
         details = work is Work.DETAILS or not self.costly
         read = self._days.read(connection, reader, [item[3] for item in items], details)
-        self._rows_a_day = max(day.row_count for day in read)
+        self._rows_a_day = max((day.row_count for day in read), default=0) or self._rows_a_day
         return [Done(work, day) for day in read]
 
     @contextmanager

@@ -16,7 +16,7 @@ from cost_top.mirror.packed import Incoming, packed_rows
 from cost_top.mirror.schema import COLUMNS, QUARTER, create_table, first_row
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.rate_join import RateJoin
-from cost_top.sources.base import LogReader, Lookup, PackedForm, ReadsPackedRows
+from cost_top.sources.base import Lookup, PackedForm, ReadsPackedRows, ReadsRows
 
 THREADS = 2
 
@@ -90,16 +90,18 @@ class Database:
 
     @contextmanager
     def incoming(
-        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, answer: AbstractContextManager[Any]
-    ) -> Iterator[str]:
+        self, connection: duckdb.DuckDBPyConnection, reader: ReadsRows, answer: AbstractContextManager[Any],
+        told: Collection[str] | None = None,
+    ) -> Iterator[str]:  # fmt: skip
         """A temporary table of the normal form and witnesses from a raw stream, ready to be priced.
 
-        Every row of the log is a row of it. The statement on the log has ended when the table is there.
+        Every row of the log is a row of it. The statement on the log has ended when the table is there. Where the
+        reader's rows are not whole, `told` are their fields, and nothing shows their changes.
         """
         take(connection, reader, answer, f"incoming AS SELECT * FROM ({reader.taken_sql('log_stream')})")
         try:
-            self._name(connection)
-            self.names.learn(connection, "incoming")
+            self._name(connection, told)
+            self.names.learn(connection, "incoming", told)
             self.prepare(connection, "incoming")
             yield "incoming"
         finally:
@@ -107,31 +109,43 @@ class Database:
 
     @contextmanager
     def many_incoming(
-        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, start: datetime, end: datetime, details: bool
-    ) -> Iterator[Incoming]:
+        self, connection: duckdb.DuckDBPyConnection, reader: ReadsRows, start: datetime, end: datetime, details: bool,
+        told: Collection[str] | None = None,
+    ) -> Iterator[Incoming]:  # fmt: skip
         """As `incoming`, of a period with many rows: packed, where the log's rows come so."""
         if isinstance(reader, ReadsPackedRows) and (form := reader.packed) is not None:
             with packed_rows(connection, form, reader.packed_rows(start, end, details), self._filled) as (count, found):
                 reader.took(count)
                 if found is not None:
-                    with self._named(connection, form, found) as named:
+                    with self._named(connection, form, found, told) as named:
                         self.prepare(connection, named.pairs)
                         yield named
                     return
-        with self.incoming(connection, reader, reader.rows(start, end, details)) as rows:
+        with self.few_incoming(connection, reader, start, end, details, told) as incoming:
+            yield incoming
+
+    @contextmanager
+    def few_incoming(
+        self, connection: duckdb.DuckDBPyConnection, reader: ReadsRows, start: datetime, end: datetime, details: bool,
+        told: Collection[str] | None = None,
+    ) -> Iterator[Incoming]:  # fmt: skip
+        """As `incoming`, of a period."""
+        with self.incoming(connection, reader, reader.rows(start, end, details), told) as rows:
             yield Incoming(rows, rows, rows)
 
     @contextmanager
-    def _named(self, connection: duckdb.DuckDBPyConnection, form: PackedForm, found: Incoming) -> Iterator[Incoming]:
+    def _named(
+        self, connection: duckdb.DuckDBPyConnection, form: PackedForm, found: Incoming, told: Collection[str] | None
+    ) -> Iterator[Incoming]:  # fmt: skip
         """Rows with the names beside the log; those that the rows tell themselves are learned."""
         rows = found.rows
         try:
-            if any(lookup.names for lookup in self._lookups):
+            if any(lookup.names for lookup in self._filling(told)):
                 rows = "incoming"
                 connection.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT * FROM {found.rows}")
-                self._name(connection)
+                self._name(connection, told)
             if rows == "incoming" or any(name in pack for pack in form.packs for name in NAMED.values()):
-                self.names.learn(connection, rows)
+                self.names.learn(connection, rows, told)
             pairs = found.pairs if rows == found.rows else rows
             yield replace(found, rows=rows, pairs=pairs)
         finally:
@@ -144,7 +158,7 @@ class Database:
 
     @contextmanager
     def ingested(
-        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, answer: AbstractContextManager[Any]
+        self, connection: duckdb.DuckDBPyConnection, reader: ReadsRows, answer: AbstractContextManager[Any]
     ) -> Iterator[str]:
         """As `incoming`, of the mirror's columns and witnesses: priced."""
         try:
@@ -164,8 +178,11 @@ class Database:
         self._lookups = tuple(lookup for lookup in lookups if not is_naming(lookup))
         return self.names.set_lookups(self.connection.cursor(), lookups)
 
-    def _name(self, connection: duckdb.DuckDBPyConnection) -> None:
-        for lookup in self._lookups:
+    def _filling(self, told: Collection[str] | None) -> list[Lookup]:
+        return [lookup for lookup in self._lookups if told is None or lookup.field in told]
+
+    def _name(self, connection: duckdb.DuckDBPyConnection, told: Collection[str] | None = None) -> None:
+        for lookup in self._filling(told):
             if lookup.names:
                 connection.execute(
                     f'UPDATE incoming SET "{lookup.field}" = n.name FROM '
@@ -185,13 +202,17 @@ class Database:
         with self._lock:
             self.rates.prepare(connection, pairs)
 
-    def priced(self, relation: str, enumerated: Collection[str] = ()) -> str:
-        """A SELECT of the mirror's columns over rows of the normal form whose rates are ready.
+    def priced(
+        self, relation: str, enumerated: Collection[str] = (), held: Collection[str] | None = None
+    ) -> str:  # fmt: skip
+        """A SELECT of the mirror's columns, or those that are `held`, over rows of the normal form with rates ready.
 
         Fields that are `enumerated` stay so.
         """
         columns = ", ".join(
-            f'"{name}"' if name in enumerated else f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in COLUMNS
+            f'"{name}"' if name in enumerated else f'CAST("{name}" AS {kind}) AS "{name}"'
+            for name, kind in COLUMNS
+            if held is None or name in held
         )
         rates = self.rates.select(relation)
         return f"SELECT {columns} FROM (SELECT *, FALSE AS late, {QUARTER} AS quarter FROM ({rates}))"
@@ -222,7 +243,7 @@ def number_twins(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
 
 
 def take(
-    connection: duckdb.DuckDBPyConnection, reader: LogReader, answer: AbstractContextManager[Any], table: str
+    connection: duckdb.DuckDBPyConnection, reader: ReadsRows, answer: AbstractContextManager[Any], table: str
 ) -> int:
     """Make a temporary table from the log's answer, which `table` calls `log_stream`; its rows' number."""
     with answer as stream:

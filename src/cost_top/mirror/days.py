@@ -125,6 +125,10 @@ class Days:
         noted = _from_note(day.day, files.note(day.day)) if files is not None else None
         return noted is not None and noted.reading == day.reading
 
+    def has(self, day: date) -> bool:
+        """Whether an earlier run kept a day, for whatever rates."""
+        return self.files is not None and bool(self.files.note(day))
+
     def known(self, connection: duckdb.DuckDBPyConnection, days: Iterable[date]) -> list[ClosedDay]:
         """The days kept from an earlier run, priced with the present rates; damaged ones are dropped."""
         files = self.files

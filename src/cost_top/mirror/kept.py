@@ -31,8 +31,8 @@ _FORMAT = (
     "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 2000, "
     "ROW_GROUP_SIZE 40960"
 )
-SUMS, FEATURES, FACTS, HOT, HOURS = ".sums", ".features", ".facts", ".hot", ".hours"
-_SUFFIXES = (".parquet", SUMS, FEATURES, FACTS, HOT, HOURS)
+SUMS, FEATURES, FACTS, HOT, HOURS, NARROW = ".sums", ".features", ".facts", ".hot", ".hours", ".narrow"
+_SUFFIXES = (".parquet", SUMS, FEATURES, FACTS, HOT, HOURS, NARROW)
 # Of these damage shows later: a day is read through when it is held against the log, integers have sums of their own.
 _SHOWS_LATER = (".parquet", FACTS)
 _RUN = 8  # days whose integers stand in one file
@@ -141,9 +141,10 @@ class KeptFiles:
                     remove(path)
 
     def forget_hot(self) -> None:
-        """Remove what is kept of hot ends: the log was written to since, or may have been."""
-        for path in self.folder.glob(f"[!.]*{HOT}"):
-            remove(path)
+        """Remove what is kept of hot ends and for reports: the log was written to since, or may have been."""
+        for suffix in (HOT, NARROW):
+            for path in self.folder.glob(f"[!.]*{suffix}"):
+                remove(path)
 
     def note(self, day: date) -> dict[str, Any]:
         """What was noted of a day; empty where nothing usable was."""

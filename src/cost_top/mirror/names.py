@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,13 +52,21 @@ class Names:
                 self._write(connection)
         return is_new
 
-    def learn(self, connection: duckdb.DuckDBPyConnection, relation: str) -> None:
-        """The names that rows tell themselves; the newest of an id holds, those kept beside the log go before."""
+    def learn(
+        self, connection: duckdb.DuckDBPyConnection, relation: str, told: Collection[str] | None = None
+    ) -> None:  # fmt: skip
+        """The names that rows tell themselves; the newest of an id holds, those kept beside the log go before.
+
+        `told` are the columns that the rows have; None: all of them.
+        """
+        named = [each for each in NAMED.items() if told is None or {*each} <= {*told}]
+        if not named:
+            return
         found = connection.execute(
             " UNION ALL ".join(
                 f'SELECT \'{field}\', "{field}", arg_max("{column}", time) FROM {relation} '
                 f'WHERE "{field}" IS NOT NULL AND "{column}" IS NOT NULL GROUP BY "{field}"'
-                for field, column in NAMED.items()
+                for field, column in named
             )
         ).fetchall()
         with self._lock:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cost_top.mirror.measures import ADDITIVE, LATENCY, TRUST, UNPRICED
+from cost_top.mirror.needed import NOTED
 from cost_top.mirror.report import naive, requests
 from cost_top.mirror.rollup_tables import BAR_SUMS
 from cost_top.mirror.schema import first_row
@@ -84,6 +85,17 @@ class Rows:
             [start, end, *parameters],
         ).fetchall()
 
+    def quarter_costs(self, query: ReportQuery) -> list[tuple[datetime, int]]:
+        """When each quarter of an hour with rows of a query begins (UTC), and what they cost."""
+        sql, parameters = condition(query.where)
+        start, end = naive(query.start), naive(query.end)
+        found = self._connection.execute(
+            "SELECT make_timestamp(CAST(quarter AS BIGINT) * 900000000), coalesce(sum(cost), 0) "
+            f"FROM {self._relation(start, end)} WHERE time >= ? AND time < ? AND {sql} GROUP BY quarter",
+            [start, end, *parameters],
+        ).fetchall()
+        return [(quarter.replace(tzinfo=UTC), int(cost)) for quarter, cost in found]
+
     def requests(
         self, query: ReportQuery, dearest_first: bool = False, after: Position | None = None
     ) -> list[RequestRow]:
@@ -130,9 +142,11 @@ class Rows:
             "coalesce(sum(input_tokens) FILTER (cache_hit), 0), coalesce(sum(output_tokens) FILTER (cache_hit), 0)"
         )
         if trust is None:
-            sums = ", ".join(f"coalesce({sql}, 0)" for sql in TRUST.values())
+            known = TRUST if self._mirror.told is None else NOTED
+            sums = ", ".join(f"coalesce({sql}, 0)" for sql in known.values())
             *counts, tokens_in, tokens_out = self._first(query, f"{sums}, {avoided}")
-            trust = TrustSums(**dict(zip(TRUST, map(int, counts), strict=True)))
+            told: dict[str, Any] = dict.fromkeys(TRUST) | dict(zip(known, map(int, counts), strict=True))
+            trust = TrustSums(**told)
         elif totals.cache_hit_count:
             tokens_in, tokens_out = self._first(query, avoided)
         else:
@@ -145,8 +159,8 @@ class Rows:
         sql, parameters = condition(query.where)
         start, end = naive(query.start), naive(query.end)
         return self._connection.execute(
-            "SELECT doubt, count(*), list(DISTINCT concat_ws(' ', coalesce(model, '(no model)'), CASE doubt "
-            "WHEN 'mode' THEN mode WHEN 'region' THEN region END) ORDER BY 1) "
+            "SELECT doubt, count(*), list_sort(list(DISTINCT concat_ws(' ', coalesce(model, '(no model)'), CASE doubt "
+            "WHEN 'mode' THEN mode WHEN 'region' THEN region END))) "
             f"FROM (SELECT doubt, model, mode, region FROM {self._relation(start, end)} WHERE time >= ? AND time < ? "
             f"AND {sql}) WHERE doubt NOT IN ('model', 'zero') GROUP BY doubt ORDER BY count(*) DESC, doubt",
             [start, end, *parameters],

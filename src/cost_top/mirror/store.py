@@ -20,7 +20,7 @@ from cost_top.mirror.report import answer, naive
 from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS
 from cost_top.mirror.rollups import Rollups
 from cost_top.mirror.rows import Rows
-from cost_top.mirror.schema import first_row
+from cost_top.mirror.schema import first_row, quoted
 from cost_top.mirror.slices import Slice, hours_of
 from cost_top.mirror.waste import waste, waste_requests
 from cost_top.model.engine import Need, Position, Replies, RequestPage, page_of
@@ -54,6 +54,7 @@ class Mirror:
         self._facts_due = True  # other days may be closed than are held as integers
         self.closed: dict[date, ClosedDay] = {}
         self.has_read = False  # days of the log, now
+        self.told: tuple[str, ...] | None = None  # the columns that rows have; None: all of them
         self.costly = bool(source.costly)
         self.untold = source.untold
         self._closing = max(_CLOSING, source.overlap * 2)
@@ -271,7 +272,27 @@ class Mirror:
             for _, day in sorted(self.closed.items())
             if day.start < min(end, self.hot_start) and day.start + _DAY > start
         ]
+        if self.told is not None:
+            return self._narrow(closed)
         return union([*closed, self.hot.table] if end > self.hot_start or not closed else closed)
+
+    def hold_narrow(self, told: Sequence[str], days: Sequence[ClosedDay], until: datetime) -> None:
+        """Hold all rows of some days before `until` (naive UTC), of the columns that are `told` alone."""
+        self.told, self.hot_start = tuple(told), until
+        for day in days:
+            self.adopt(day, learn=False)
+        if days:
+            every = union(dict.fromkeys(day.relation for day in days))
+            self.database.names.learn(self.database.connection, every, told)
+
+    def _narrow(self, relations: Sequence[str]) -> str:
+        """The rows of days, of which some are whole: of no other columns than those of all of them."""
+        assert self.told is not None
+        lent = {day.relation for day in self.closed.values() if day.path is not None}
+        parts = [[each for each in relations if (each in lent) is whole] for whole in (True, False)]
+        columns = quoted(self.told)
+        rows = [f"SELECT {columns} FROM {union(dict.fromkeys(part))}" for part in parts if part]
+        return f"({' UNION ALL '.join(rows or [f'SELECT {columns} FROM {self.hot.table}'])})"
 
     def begin(self, oldest: datetime | None) -> None:
         """The log goes back to `oldest` (naive UTC); None: it is empty."""
@@ -291,7 +312,8 @@ class Mirror:
 
     def report(self, query: ReportQuery, as_of: datetime, notes: tuple[str, ...] = ()) -> Report:
         """The exact answer: from the sums where it is made of them, else from the rows."""
-        if (summed := self._summed.report(query, as_of, notes)) is not None:
+        # Sums are of every column that any report is made of.
+        if self.told is None and (summed := self._summed.report(query, as_of, notes)) is not None:
             return without_untold(summed, self.untold)
         relation, names = self.relation(naive(query.start), naive(query.end)), self.database.names
         if "token_name" in (*query.group_by, query.sort):

@@ -176,21 +176,24 @@ def unpriced_query(query: ReportQuery, limit: int) -> ReportQuery:
 
 @dataclass(frozen=True, slots=True)
 class TrustSums:
-    """How the cost of a query's requests is known. Money in pico-dollars; every figure adds up over disjoint parts."""
+    """How the cost of a query's requests is known. Money in pico-dollars; every figure adds up over disjoint parts.
 
-    reported_cost: int = 0
-    priced_cost: int = 0
-    zero_cost_count: int = 0
+    A report that is read by itself knows what its notes are made of; what it does not ask for is None.
+    """
+
+    reported_cost: int | None = 0
+    priced_cost: int | None = 0
+    zero_cost_count: int | None = 0
     no_usage_count: int = 0
     unrated_count: int = 0
     doubtful_count: int = 0
     refund_count: int = 0
     refunded_cost: int = 0
-    with_user: int = 0
-    with_tag: int = 0
-    with_token: int = 0
-    below_market: int = 0
-    byok_market_cost: int = 0
+    with_user: int | None = 0
+    with_tag: int | None = 0
+    with_token: int | None = 0
+    below_market: int | None = 0
+    byok_market_cost: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)

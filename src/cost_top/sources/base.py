@@ -198,6 +198,33 @@ class PackedForm(Protocol):
         """
 
 
+class ReadsRows(Protocol):
+    """The part of a `LogReader` that reads rows in full, or for some of their fields."""
+
+    def rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
+        """The raw rows of a period, in no order. `details` False leaves `LogSource.costly` fields unread (NULL)."""
+
+    def taken_sql(self, relation: str) -> str:
+        """As `normalise_sql`, and beside the fields `key VARCHAR, fingerprint BIGINT, content BIGINT`.
+
+        `key` tells rows apart as the table's own key does. `fingerprint` follows every shown or priced column that is
+        cheap, and is equal in every stream of a row; `content` follows the costly ones too, where `details` were read.
+        All are opaque: compare them only with those of the same preset version. Of rows that are read for some of
+        their fields there are those fields alone.
+        """
+
+    def took(self, rows: int) -> None:
+        """Tell how many rows were taken from the last stream; the statistics follow it."""
+
+
+@runtime_checkable
+class ReadsNarrowRows(Protocol):
+    """A reader of a log that can be asked for some fields of its rows alone."""
+
+    def narrowed(self, names: Collection[str]) -> ReadsRows:
+        """The same connection, for fields of `model.record` without `id`."""
+
+
 @runtime_checkable
 class ReadsPackedRows(Protocol):
     """A reader of a log whose rows may come packed, which many rows do at a fraction of the work."""
@@ -210,7 +237,7 @@ class ReadsPackedRows(Protocol):
         """As `LogReader.rows`, packed."""
 
 
-class LogReader(Protocol):
+class LogReader(ReadsRows, Protocol):
     """One connection to a log, read-only, used only by the thread that opened it (`cancel` apart).
 
     Every method raises `SourceError` (gone, slow, locked, cancelled) or `SourceDenied`. After either the reader may
@@ -222,9 +249,6 @@ class LogReader(Protocol):
 
     statistics: Statistics
 
-    def rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
-        """The raw rows of a period, in no order. `details` False leaves `LogSource.costly` fields unread (NULL)."""
-
     def rows_at(self, times: Sequence[datetime], details: bool = True) -> AbstractContextManager[Any]:
         """The raw rows at these times (as `time` of a record or fingerprint; naive is UTC), perhaps some more.
 
@@ -233,14 +257,6 @@ class LogReader(Protocol):
 
     def normalise_sql(self, relation: str) -> str:
         """The DuckDB SELECT that turns a stream of `rows` or `rows_at` into `model.record.FIELDS`, row for row."""
-
-    def taken_sql(self, relation: str) -> str:
-        """As `normalise_sql`, and beside the fields `key VARCHAR, fingerprint BIGINT, content BIGINT`.
-
-        `key` tells rows apart as the table's own key does. `fingerprint` follows every shown or priced column that is
-        cheap, and is equal in every stream of a row; `content` follows the costly ones too, where `details` were read.
-        All are opaque: compare them only with those of the same preset version.
-        """
 
     def content_sql(self, relation: str) -> str:
         """The `content` alone of `taken_sql`, for a stream that is only compared."""
@@ -278,9 +294,6 @@ class LogReader(Protocol):
 
     def lookups(self) -> tuple[Lookup, ...]:
         """Names of keys and teams; a few indexed or small tables, meant for every few minutes."""
-
-    def took(self, rows: int) -> None:
-        """Tell how many rows were taken from the last stream; the statistics follow it."""
 
     def cancel(self) -> None:
         """Break off the statement under way, from any thread; it ends as `SourceError`. Harmless otherwise."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from cost_top.gateways.mapping import LogStatements
-from cost_top.gateways.normalise_placed import TAGS_TEXT, Names, TagLists, made_of
+from cost_top.gateways.normalise_placed import TAGS_TEXT, Names, TagLists, placed_of
 from cost_top.gateways.shape import RawShape, field_kind
 from cost_top.mirror.measures import ADDITIVE, TRUST
 from cost_top.mirror.names import NAMED
@@ -117,7 +117,7 @@ class Statements:
 
         `tags` are the lists in raw texts of tags, where the database does not take them apart.
         """
-        fields = made_of({*wanted, *(by for (field, by) in self.lookups if field in shown)}, self._shape)
+        fields = placed_of({*wanted, *(by for (field, by) in self.lookups if field in shown)}, self._shape)
         return self.spelled.normal(self._shape, self._log.narrow(fields, periods), wanted, shown, self.lookups, tags)
 
     def tells_agent(self, wanted: Collection[str]) -> bool:

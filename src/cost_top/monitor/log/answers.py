@@ -62,19 +62,22 @@ class LogAnswers:
         """The exact answer; its notes are the log's own and what the figures lack."""
         with self._lock:
             now = datetime.now(UTC)
-            with self._read(reading(query, now) if self._held is None else Period(query.start, query.end)) as mirror:
+            period = reading(query, now) if self._held is None else Period(query.start, query.end)
+            with self._read(period, query) as mirror:
                 # What an earlier run summed is not summed again, and what this one sums is kept.
-                mirror.take_over_sums_of(query)
+                if mirror.told is None:
+                    mirror.take_over_sums_of(query)
                 report = mirror.report(query, now)
                 lend_days(mirror, query, now)
-                mirror.take_over_sums(("provider",))
+                if mirror.told is None:
+                    mirror.take_over_sums(("provider",))
                 own, trust = told(mirror, query, report)
                 notes = (
                     *own,
                     *month_end_note(mirror, query, now),
                     *compared_note(mirror, query, now, now),
                 )
-                while mirror.keep_sums():
+                while mirror.told is None and mirror.keep_sums():
                     pass
                 return replace(report, notes=(*self._opened().notes, *notes), trust=trust)
 
@@ -137,7 +140,8 @@ class LogAnswers:
             return self._log
 
     @contextmanager
-    def _read(self, period: Period) -> Iterator[Mirror]:
+    def _read(self, period: Period, query: ReportQuery | None = None) -> Iterator[Mirror]:
+        """The rows of a period; where a `query` is given, perhaps only what a report of it needs."""
         if self._held is not None:
             held, kept = self._held
             if held.start <= period.start and period.end <= held.end:
@@ -147,10 +151,10 @@ class LogAnswers:
         if self._book is None:
             self._book = self._load_book()
         try:
-            mirror = read_period(log, self._book, self._cache, period, self._verify)
+            mirror = read_period(log, self._book, self._cache, period, self._verify, query)
         except SourceReplaced:
             self._log = None
-            mirror = read_period(self._opened(), self._book, self._cache, period, self._verify)
+            mirror = read_period(self._opened(), self._book, self._cache, period, self._verify, query)
         try:
             yield mirror
         finally:

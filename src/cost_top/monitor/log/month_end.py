@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cost_top.insight.forecast import NEEDED_DAYS
@@ -31,13 +32,26 @@ def month_end_note(mirror: Mirror, query: ReportQuery, now: datetime) -> tuple[s
     end, zone = query.end, query.zone
     need = days_need(query, end, mirror.complete_from().replace(tzinfo=UTC))
     month = Need("month", ReportQuery(month_start(end, zone), end, where=query.where, zone=zone))
+    costs, spent = _from_rows(mirror, need, month) if mirror.told is not None else _from_sums(mirror, need, month, now)
+    days = days_of(costs, end, zone)
+    found = month_end(days, spent, end, zone) if days is not None else None
+    return (f"month end {found.text()}",) if found is not None else ()
+
+
+def _from_sums(mirror: Mirror, need: Need, month: Need, now: datetime) -> tuple[list[tuple[datetime, int]], int]:
+    """The costs of stretches, each with its beginning, and of the month so far."""
     replies = mirror.reports((need, month), _FOREVER, now)
     told, so_far = replies["days"].report, replies["month"].report
-    days = days_of(told_costs(told, need), end, zone) if told is not None else None
-    if days is None or so_far is None:
-        return ()
-    found = month_end(days, so_far.totals.total_cost, end, zone)
-    return (f"month end {found.text()}",) if found is not None else ()
+    return told_costs(told, need) if told is not None else [], so_far.totals.total_cost if so_far is not None else 0
+
+
+def _from_rows(mirror: Mirror, need: Need, month: Need) -> tuple[list[tuple[datetime, int]], int]:
+    """As `_from_sums`, of a mirror of which nothing is summed: in one pass, by quarters of an hour."""
+    since, first = need.query.start, month.query.start
+    query = replace(need.query, start=min(since, first))
+    costs = mirror.rows.quarter_costs(query)
+    # A month begins at a quarter of an hour in every zone.
+    return [each for each in costs if each[0] >= since], sum(cost for start, cost in costs if start >= first)
 
 
 def reading(query: ReportQuery, now: datetime) -> Period:

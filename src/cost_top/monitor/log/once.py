@@ -14,26 +14,26 @@ from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Tail
 from cost_top.model.errors import SourceDenied, SourceError
+from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Live, Snapshot
 from cost_top.model.view import View
 from cost_top.model.windows import Period, previous_period, window_period
 from cost_top.monitor.log.engine import LogEngine
+from cost_top.monitor.log.narrow import days_of, read_narrow
 from cost_top.overview.compose import Facts, compose
 from cost_top.overview.needs import needs_of
 from cost_top.pricing.book import RateBook
 from cost_top.sources.base import Evidence, LogSource
-
-_DAY = timedelta(days=1)
-
 
 # Days kept from an earlier run are compared in every column for so long, newest first; the others by their sums.
 THOROUGH_SECONDS = 1.5
 
 
 def read_period(
-    source: LogSource, book: RateBook, cache: Path | None, period: Period, verify: bool = False
+    source: LogSource, book: RateBook, cache: Path | None, period: Period, verify: bool = False,
+    query: ReportQuery | None = None,
 ) -> Mirror:  # fmt: skip
-    """A mirror that holds the log's rows of a period, with all columns.
+    """A mirror that holds the log's rows of a period, with all columns, or those that a report of a `query` needs.
 
     The hot end is as the log has it now. Days kept from an earlier run are used where the log says of them what it said
     then; `Mirror.compared` tells since when all their columns are known to be the log's, which is now where `verify` is
@@ -41,7 +41,7 @@ def read_period(
     """
     mirror = Mirror(source, book, cache)
     try:
-        _read(source, mirror, period, verify)
+        _read(source, mirror, period, verify, query)
     except BaseException:
         mirror.close()
         raise
@@ -71,7 +71,7 @@ def once_snapshot(source: LogSource, book: RateBook, cache: Path | None, view: V
         mirror.close()
 
 
-def _read(source: LogSource, mirror: Mirror, period: Period, verify: bool) -> None:
+def _read(source: LogSource, mirror: Mirror, period: Period, verify: bool, query: ReportQuery | None) -> None:
     now = datetime.now(UTC)
     with source.connect() as reader:
         evidence, lookups = reader.evidence(), reader.lookups()
@@ -79,6 +79,8 @@ def _read(source: LogSource, mirror: Mirror, period: Period, verify: bool) -> No
         oldest = reader.oldest()
         mirror.begin(naive(oldest) if oldest is not None else None)
         newest = mirror.log_newest = reader.newest()
+        if query is not None and not verify and read_narrow(source, mirror, reader, query, period, evidence, lookups):
+            return
         first_hot = mirror.first_hot_day(now, newest)
         hot_start = datetime(first_hot.year, first_hot.month, first_hot.day)
         backfill = Backfill(source, mirror.database, mirror.days, patient=False)
@@ -86,7 +88,7 @@ def _read(source: LogSource, mirror: Mirror, period: Period, verify: bool) -> No
         if not verify:
             backfill.thorough_until = time.monotonic() + THOROUGH_SECONDS
         if oldest is not None:
-            days = _days(max(period.start, oldest), min(period.end, hot_start.replace(tzinfo=UTC)))
+            days = days_of(max(period.start, oldest), min(period.end, hot_start.replace(tzinfo=UTC)))
             rung = Rung.SUMS if source.reads_whole and not verify else Rung.ALL
             _ask(backfill, mirror, days, evidence if evidence.at_once or not verify else None, rung)
         if backfill.pending:
@@ -138,12 +140,3 @@ def _ask(backfill: Backfill, mirror: Mirror, days: list[date], evidence: Evidenc
 def _is_proven(day: ClosedDay, evidence: Evidence | None) -> bool:
     """Whether nothing was written to the log since the day was read or compared."""
     return evidence is not None and evidence.text is not None and day.evidence == evidence
-
-
-def _days(start: datetime, end: datetime) -> list[date]:
-    day = naive(start).date()
-    days = []
-    while datetime(day.year, day.month, day.day) < naive(end):
-        days.append(day)
-        day += _DAY
-    return days

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cost_top.gateways.shape import RawShape
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.files import cache_folder, remove_database, temporary_file
 from cost_top.model.format import counted
@@ -158,6 +159,12 @@ class FilesReader(SqlLogReader):
     def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> Iterator[Any]:
         """See `ReadsPackedRows`."""
         with self._files.looked_at(), super().packed_rows(start, end, details) as stream:
+            yield stream
+
+    @contextmanager
+    def narrow_rows(self, shape: RawShape, start: datetime, end: datetime | None, packed: bool) -> Iterator[Any]:
+        """See `SqlLogReader`."""
+        with self._files.looked_at(), super().narrow_rows(shape, start, end, packed) as stream:
             yield stream
 
     @contextmanager

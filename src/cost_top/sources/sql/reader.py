@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from cost_top.gateways.normalise import normalise_select
 from cost_top.gateways.packed import PackedForm
 from cost_top.gateways.plain_rows import PlainRows
 from cost_top.gateways.raw_columns import time_select
+from cost_top.gateways.shape import RawShape
+from cost_top.gateways.texts import narrow_head
 from cost_top.model.budgets import KeptBudgets
 from cost_top.model.errors import SourceError, SourceReplaced
 from cost_top.model.ledger import Ledger, LedgerQuery
-from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, PresetId, Statistics
+from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, PresetId, ReadsRows, Statistics
 from cost_top.sources.shaped import ShapedReader
 from cost_top.sources.sql.kept_log import KeptLog
 from cost_top.sources.sql.name_texts import read_names
@@ -162,6 +165,12 @@ class SqlLog:
         """What of the log could not be read and is not in its figures, each with the reason."""
         return ()
 
+    def narrow_rows(self, shape: RawShape, start: datetime, end: datetime | None, packed: bool) -> str:
+        """The statement that reads rows for the fields of a narrowed shape."""
+        kept = self.kept.texts
+        texts = kept if kept.head(narrow_head(shape, packed)) is not None else self.statements
+        return texts.narrow_rows(shape, start, end, packed)
+
     def connect(self) -> SqlLogReader:
         """See `LogSource`."""
         return SqlLogReader(self)
@@ -186,6 +195,16 @@ class SqlLogReader(ShapedReader):
     def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:
         """See `ReadsPackedRows`."""
         return self.session.stream(self._statements.packed_rows(start, end, details))
+
+    def narrow_rows(
+        self, shape: RawShape, start: datetime, end: datetime | None, packed: bool
+    ) -> AbstractContextManager[Any]:  # fmt: skip
+        """The raw rows of a period for the fields of a narrowed shape."""
+        return self.session.stream(self.source.narrow_rows(shape, start, end, packed))
+
+    def narrowed(self, names: Collection[str]) -> ReadsRows:
+        """See `ReadsNarrowRows`."""
+        return _Narrow(self, self._shape.narrowed(names))
 
     def rows_at(self, times: Sequence[datetime], details: bool = True) -> AbstractContextManager[Any]:
         """See `LogReader`."""
@@ -309,3 +328,27 @@ class SqlLogReader(ShapedReader):
         width = f"count(*), coalesce(sum(strlen(concat_ws('', {texts}))), 0)"
         count, size = self.session.values(self._statements.sample(_SAMPLE_ROWS), width)[0]
         return float(size) / count if count else 0.0
+
+
+class _Narrow:
+    """`ReadsRows` of some fields, by a reader's connection."""
+
+    def __init__(self, reader: SqlLogReader, shape: RawShape) -> None:
+        self._reader, self._shape = reader, shape
+        self.packed = PackedForm(shape) if shape.packs else None  # see `ReadsPackedRows`
+
+    def rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:  # noqa: ARG002
+        """See `ReadsRows`; with details in any case."""
+        return self._reader.narrow_rows(self._shape, start, end, packed=False)
+
+    def packed_rows(self, start: datetime, end: datetime | None, details: bool) -> AbstractContextManager[Any]:  # noqa: ARG002
+        """See `ReadsPackedRows`; with details in any case."""
+        return self._reader.narrow_rows(self._shape, start, end, packed=True)
+
+    def taken_sql(self, relation: str) -> str:
+        """See `ReadsRows`."""
+        return normalise_select(self._shape, relation)
+
+    def took(self, rows: int) -> None:
+        """See `ReadsRows`."""
+        self._reader.statistics.rows_read += rows
