@@ -130,6 +130,33 @@ def test_a_proxy_may_ask_with_any_method(shared, method):
     assert (check("ann"), check("bob")) == (422, 200)
 
 
+@pytest.mark.parametrize("user", ["ann\u200b", "\u202eann", " ann ", "a\x00nn", "ann\ufe0f"])
+def test_characters_that_the_log_is_cleaned_of_make_no_other_user(shared, user):
+    assert ask(shared, user=user, estimated_cost="0.01").status_code == 422
+    spelled = {"X-Cost-Top-User": user.strip().encode()}
+    if "\x00" not in user:  # no header holds that
+        assert shared.client.get("/v1/guard/check/v1/chat", headers=spelled).status_code == 422
+
+
+def test_a_name_in_a_header_is_utf_8_or_else_latin_1(tmp_path, log):
+    spend(log, "maría", 0.6)
+    with guarded(tmp_path, log) as server:
+        wait_until(lambda: fresh(server))
+        for spelled in ("maría".encode(), "maría".encode("latin-1")):
+            check = server.client.get("/v1/guard/check/v1/chat", headers={"X-Cost-Top-User": spelled})
+            assert check.status_code == 422, spelled
+
+
+def test_a_page_of_another_site_sets_nothing_aside(shared):
+    def check(**headers: str) -> int:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return shared.client.get("/v1/guard/check/v1/chat", headers=named).status_code
+
+    assert check(Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors") == 403
+    assert check(Sec_Fetch_Site="same-origin") == 200
+    assert check(Sec_Fetch_Site="cross-site", X_Cost_Top_User="bob") == 200, "passed on by a proxy"
+
+
 def test_the_endpoint_is_the_header_else_the_original_address_else_the_rest_of_the_path(tmp_path, log):
     (tmp_path / "config.toml").write_text(
         '[[budgets]]\nname = "agent"\nwhere = "endpoint:/agent"\nlimit = "0.50"\nperiod = "day"\nmode = "hard"\n'

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from cost_top.model.filter import FILTER_FIELDS, TEXT, Filter, Term, pattern
 from cost_top.model.secret import key_forms
+from cost_top.model.text import clean, legible
 from cost_top.record.secret import public_token
 
 FIELDS = ("endpoint", "token", "token_name", "user", "model", "provider", "team", "session", "owner")
@@ -48,6 +49,18 @@ def token_forms(token: str) -> tuple[str, ...]:
     """
     public, forms = public_token(token), key_forms(token)
     return tuple(dict.fromkeys((public, *(forms if public == token else forms[1:]))))
+
+
+def as_logged(field: str, text: str) -> str | None:
+    r"""A text as it will be read from the log, so that an unseen character makes no other user of it; None if empty.
+
+    A key stays whole: a log may have its hash.
+
+    >>> as_logged("user", " acme\u200b"), as_logged("provider", "OpenAI"), as_logged("team", "\x00")
+    ('acme', 'openai', None)
+    """
+    plain = legible(text).strip() if field == "token" else clean(text)
+    return (plain.lower() if field == "provider" else plain) or None
 
 
 Test = Callable[[Question], "bool | str"]  # whether it fits, or the field that the call would have to carry

@@ -25,10 +25,15 @@ def is_clean(text: str) -> bool:
     return not _UNSAFE.search(text) and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def legible(text: str) -> str:
+    """`text` without control, bidirectional and zero-width characters."""
+    return _UNSAFE.sub("", text)
+
+
 def clean(text: str) -> str:
     """`text` without control, bidirectional and zero-width characters and without keys, cut to `TEXT_LIMIT`.
 
     >>> clean("a\\x1b[31mb\\u202ec")
     'a[31mbc'
     """
-    return public_text(_UNSAFE.sub("", text))[:TEXT_LIMIT].strip()
+    return public_text(legible(text))[:TEXT_LIMIT].strip()

@@ -80,7 +80,7 @@ class Admission:
         tokens = self.tokens
         if not tokens:
             self._check_host(headers.get("host", ""))
-        _check_origin(scope["method"], headers)
+        _check_origin(scope["method"], scope["path"], headers)
         token = None
         presented = _bearer(headers)
         if tokens and presented is not None:
@@ -173,12 +173,18 @@ def _check_size(scope: Scope) -> None:
         raise Problem(431, "the headers are too many or too long")
 
 
-def _check_origin(method: str, headers: Headers) -> None:
-    """A page of another site may make a browser send a POST; it says so."""
+def _check_origin(method: str, path: str, headers: Headers) -> None:
+    """A page of another site may make a browser send a POST, and ask the guard, which sets amounts aside; it says so.
+
+    A proxy passes on what a browser said of its own page; it adds headers that a page cannot.
+    """
     origin = headers.get("origin")
-    if method in ("GET", "HEAD") or origin is None:
-        return
-    if origin.partition("://")[2].lower() != headers.get("host", "").lower():
+    if method in ("GET", "HEAD"):
+        other = is_guard(path) and headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        other = other and not any(name.startswith("x-") for name in headers)
+    else:
+        other = origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
+    if other:
         raise Problem(403, "the page that asks is of another site")
 
 

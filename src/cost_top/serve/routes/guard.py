@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from cost_top.guard.guard import Guard, Verdict
-from cost_top.guard.question import FIELDS, Question, compiled
+from cost_top.guard.question import FIELDS, Question, as_logged, compiled
 from cost_top.guard.words import body_of, headers_of
 from cost_top.model.errors import one_line
 from cost_top.model.money import pico
@@ -134,7 +134,7 @@ def _question_in(headers: Headers, rest: str) -> Question:
     values: dict[str, str | None] = {}
     for name, header in _HEADERS.items():
         if header in headers:
-            values[name] = _text(name, headers[header])
+            values[name] = _text(name, _decoded(headers[header]))
     if "endpoint" not in values:
         spelled = headers.get("x-original-uri") or (f"/{rest}" if rest else "")
         if spelled:
@@ -143,10 +143,18 @@ def _question_in(headers: Headers, rest: str) -> Question:
     cost = headers.get("x-cost-top-estimated-cost")
     return Question(
         _path_of(values),
-        None if tags is None else _tags(tags),
+        None if tags is None else _tags(_decoded(tags)),
         None if not cost else _money(cost),
         _text("id", headers.get("x-cost-top-id")),
     )
+
+
+def _decoded(header: str) -> str:
+    """A header's text: UTF-8, as proxies pass names on, where it is that; else Latin-1, as it comes."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 def _tags(spelled: str) -> tuple[str, ...]:
@@ -176,7 +184,7 @@ def _text(name: str, value: object) -> str | None:
         return None
     if not isinstance(value, str) or len(value) > _LONGEST:
         raise Problem(400, f"{name}: must be a text of at most {_LONGEST} characters", param=name)
-    return value
+    return value if name == "id" else as_logged(name, value)
 
 
 def _money(value: object) -> int:
