@@ -15,7 +15,9 @@ from cost_top.gateways.normalise import normalise_select, odd_cost_sql
 from cost_top.gateways.packed import PackedForm
 from cost_top.gateways.shape import ROW_HASH, RawShape, field_kind
 from cost_top.mirror.packed import packed_rows
-from cost_top.model.record import FIELD_NAMES
+from cost_top.model.record import FIELD_NAMES, PRICED_FIELDS
+from cost_top.pricing.book import RateBook
+from cost_top.pricing.rate_join import RateJoin, Within
 from support.raw_rows import PRICED_HERE, SHAPE, SHAPES, raw_table
 from support.scratch import scratch
 
@@ -23,6 +25,9 @@ ALL = {
     **SHAPES,
     "all cheap": replace(SHAPE, plain=PRICED_HERE),
 }
+
+
+INPUT = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens")
 
 
 class Stream:
@@ -133,3 +138,45 @@ def test_a_pack_holds_no_costly_text_beside_a_cheap_one() -> None:
     assert ("model",) in costly.packs
     by_hash = replace(SHAPE, plain=(ROW_HASH,))
     assert by_hash.packs == ALL["all cheap"].packs
+
+
+class Told(RateJoin):
+    """Rates that note what they were asked for."""
+
+    within: Within | None = None
+
+    def constant(self, pair: Any, mode: int, region: int, within: Within) -> Any:
+        self.within = within
+        return super().constant(pair, mode, region, within)
+
+
+@pytest.mark.parametrize("named", ALL)
+def test_rows_that_came_packed_bring_their_rates_or_find_them(log: duckdb.DuckDBPyConnection, named: str) -> None:
+    shape = ALL[named]
+    made(log, shape, named)
+    known = [("openai", "gpt-4o"), ("google", "gemini-2.5-pro"), ("", "claude-sonnet-4-5"), ("no", "such")]
+    for name, place in (("provider", 0), ("model", 1)):
+        if name in shape.fields:
+            words = ", ".join(f"'{pair[place]}'" for pair in known)
+            kind = "BLOB" if shape.text_is_blob else "VARCHAR"
+            place_of = f"CAST(1 + hash(id) % {len(known)} AS BIGINT)"
+            log.execute(f'UPDATE raw SET "{name}" = CAST([{words}][{place_of}] AS {kind})')
+    join = Told(RateBook.load())
+    with scratch() as duck, packed_rows(duck, PackedForm(shape), sent(log, shape), join=join) as (_, incoming):
+        assert incoming is not None
+        assert join.within is not None
+        join.prepare(duck, duck.execute(f"SELECT DISTINCT provider, model FROM {incoming.pairs}").fetchall())
+        columns = ", ".join(name for name, _ in PRICED_FIELDS)
+        found = [
+            duck.execute(f"SELECT id, {columns} FROM ({select(incoming.rows)}) ORDER BY ALL").fetchall()
+            for select in (join.select, *([join.select_rated] if incoming.rated else []))
+        ]
+        assert found[0] == found[-1]
+        tokens = ", ".join(f"greatest(coalesce({name}, 0), 0)" for name in INPUT)
+        rows = duck.execute(f"SELECT time, {tokens} FROM {incoming.rows}").fetchall()
+        assert (join.within.first, join.within.last) == (min(rows)[0], max(rows)[0])
+        totals = []
+        for _, said, cached, write, write_1h in rows:
+            parts = cached + max(write, write_1h)
+            totals.append(said + parts if parts > said else said)
+        assert join.within.most_input >= max(totals)

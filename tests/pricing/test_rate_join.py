@@ -17,7 +17,8 @@ from cost_top.model.record import PRICED_FIELDS
 from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import price
-from cost_top.pricing.rate_join import RateJoin
+from cost_top.pricing.pack_rates import RATED_BY, rated_select
+from cost_top.pricing.rate_join import RateJoin, Within
 from support.scratch import scratch
 
 COLUMNS = {
@@ -348,3 +349,76 @@ def test_totals_are_exact_sums() -> None:
         assert isinstance(cost, int)
         total += cost
     assert found == (total,)
+
+
+def rated(connection: duckdb.DuckDBPyConnection, join: RateJoin) -> list[Row] | None:
+    """As `priced`, by the rates of what rows share; None where those differ from row to row."""
+    total = (
+        "greatest(coalesce(input_tokens, 0), 0) + 2 * greatest(coalesce(cached_input_tokens, 0), 0) + "
+        "2 * greatest(coalesce(cache_creation_input_tokens, 0), coalesce(cache_creation_1h_tokens, 0), 0)"
+    )
+    within = connection.execute(f"SELECT min(time), max(time), max(CAST({total} AS HUGEINT)) FROM log").fetchall()[0]
+    shared = ", ".join(RATED_BY)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE shared AS SELECT DISTINCT {shared} FROM log")
+    found = rated_select(join, connection, "shared", RATED_BY, Within(*within))
+    if found is None:
+        return None
+    same = " AND ".join(f"l.{name} IS NOT DISTINCT FROM s.{name}" for name in RATED_BY)
+    columns = ", ".join(f"s.{name}" for name in found[1])
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE brings AS SELECT l.*, {columns} FROM log l JOIN ({found[0]}) s ON {same}"
+    )
+    names = ", ".join(name for name, _ in PRICED_FIELDS)
+    return connection.execute(
+        f"SELECT id, {names} FROM ({join.select_rated('brings')}) ORDER BY id::INTEGER"
+    ).fetchall()
+
+
+def test_rates_of_what_rows_share_give_the_prices_of_each_row(book: RateBook) -> None:
+    dice = Dice(7)
+    kinds = {True: 0, False: 0}
+    with scratch() as connection:
+        join = RateJoin(book)
+        for _ in range(120):
+            pairs = dice.sample(PAIRS, 3)
+            edges = [edge for pair in pairs if (entry := book.entry(*pair)) for edge in entry.timeline.edges] or [10**9]
+            first, most = dice.time(edges) or datetime(2026, 1, 1), dice.choice((1000, 70_000, 300_000))
+            length = dice.choice((1, 3600, 86400, 8 * 86400))
+            rows = []
+            for each in range(20):
+                row = list(dice.row(each, dice.choice(pairs), edges))
+                row[1] = first + timedelta(seconds=dice.randrange(length))
+                row[4:8] = [None if count is None else abs(count) % most for count in row[4:8]]
+                rows.append(tuple(row))
+            load(connection, rows)
+            join.prepare(connection, pairs)
+            found = rated(connection, join)
+            kinds[found is None] += 1
+            if found is not None:
+                assert found == priced(connection, join)
+    assert min(kinds.values()) > 20
+
+
+@pytest.mark.parametrize(
+    ("pair", "rows", "is_one"),
+    [
+        (("deepseek", "deepseek-chat"), [("2025-03-01 01:00", 9), ("2025-03-01 17:00", 9)], False),  # by the hour
+        (("google", "gemini-2.5-pro"), [("2026-01-01", 9), ("2026-01-01", 200_001)], False),  # by size
+        (("google", "gemini-2.5-pro"), [("2026-01-01", 9), ("2026-01-01", 200_000)], True),
+        (("openai", "o3"), [("2025-06-09", 9), ("2025-06-12", 9)], False),  # a new price
+        (("openai", "o3"), [("2026-06-09", 9), ("2026-06-12", 9)], True),
+        (("no such", "model"), [("2025-06-09", 9), ("2026-06-12", 10**15)], True),
+    ],
+)  # fmt: skip
+def test_what_rows_share_has_rates_where_each_row_has_the_same(
+    pair: tuple[str, str], rows: list[tuple[str, int]], is_one: bool
+) -> None:
+    join = RateJoin(RateBook.load())
+    usage = [(str(n), datetime.fromisoformat(time), *pair, count, 0, 0, 0, 5, *[None] * 13)
+             for n, (time, count) in enumerate(rows)]  # fmt: skip
+    with scratch() as connection:
+        load(connection, usage)
+        join.prepare(connection, [pair])
+        found = rated(connection, join)
+        assert (found is not None) == is_one
+        assert found in (None, priced(connection, join))

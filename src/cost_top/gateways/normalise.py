@@ -45,15 +45,15 @@ def normalise_select(shape: RawShape, relation: str, witnesses: bool = False) ->
 
 def final_select(
     shape: RawShape, cleaned: str, witnesses: bool, ready: Collection[str] | None = None,
-    absent: Mapping[str, str] | None = None,
+    absent: Mapping[str, str] | None = None, beside: Collection[str] = (),
 ) -> str:  # fmt: skip
     """The normal form over rows whose texts are clean and whose tags are parsed.
 
     `ready` fields are taken as they are: where they are given, the mode is that of the log, since `odd_cost_sql` holds
     of none of the rows.
 
-    `absent_texts` may be of other types. Beside the raw columns it needs `all_tags` and `final_tags` where there are
-    tags, and `rest_of_key` and the witnesses where they are wanted.
+    `absent_texts` may be of other types; columns `beside` are kept. Beside the raw columns it needs `all_tags` and
+    `final_tags` where there are tags, and `rest_of_key` and the witnesses where they are wanted.
     """
     kinds = (*FIELDS, *(WITNESSES if witnesses else ()))
     if shape.told is not None:
@@ -68,7 +68,8 @@ def final_select(
         else f"CAST({finals[name]} AS {kind}) AS {quoted(name)}"
         for name, kind in kinds
     )
-    return f"SELECT {columns} FROM ({_typed(shape, cleaned, witnesses)})"
+    kept = "".join(f", {quoted(name)}" for name in beside)
+    return f"SELECT {columns}{kept} FROM ({_typed(shape, cleaned, witnesses, beside)})"
 
 
 def absent_texts(shape: RawShape) -> tuple[str, ...]:
@@ -150,7 +151,7 @@ def _clean(name: str, place: int, shape: RawShape) -> str:
     return f"nullif({shown}, '')"
 
 
-def _typed(shape: RawShape, cleaned: str, witnesses: bool) -> str:
+def _typed(shape: RawShape, cleaned: str, witnesses: bool, beside: Collection[str]) -> str:
     """Every column in its own type; figures that cannot be are NULL."""
     columns = [*(["id"] if shape.told is None else []), f"{time_select(shape.time_kind)} AS time"]
     columns += [
@@ -162,6 +163,7 @@ def _typed(shape: RawShape, cleaned: str, witnesses: bool) -> str:
         columns.append(f"{cost_given_sql(shape)} AS cost_given")
     if witnesses:
         columns.append("fingerprint, content, rest_of_key")
+    columns += map(quoted, beside)
     return f"SELECT {', '.join(columns)} FROM {cleaned}"
 
 

@@ -6,7 +6,7 @@ plain, or with a pack that does not come apart as it was put together, is left t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cost_top.gateways.normalise import (
@@ -17,6 +17,7 @@ from cost_top.gateways.normalise import (
     final_select,
     odd_cost_sql,
     tag_lists_select,
+    value_sql,
 )
 from cost_top.gateways.raw_columns import printable_text, real_rows, safe_text, time_select
 from cost_top.gateways.secrets import is_key_sql, public_key_sql
@@ -24,6 +25,7 @@ from cost_top.gateways.shape import RawShape, field_kind, pack_name
 from cost_top.gateways.witnesses import SEPARATOR, hashes
 from cost_top.model.text import TEXT_LIMIT
 
+_INPUT = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens")
 _SEPARATOR = f"chr({ord(SEPARATOR)})"
 
 
@@ -83,6 +85,26 @@ class PackedForm:
             f"(SELECT count(*) FROM {values} WHERE coalesce(len(parts) <> CASE place {width} END, true))"
         )
 
+    def bounds_select(self, relation: str, packs: Sequence[str], unknown: Collection[str]) -> str:
+        """One row of raw rows: their first and last time, and the most input tokens in all, as requests are priced."""
+        tokens = {}
+        for name in _INPUT:
+            place = next((place for place, pack in enumerate(self.packs) if name in pack), None)
+            told = name in self.shape.fields and name not in unknown
+            tokens[name] = f"coalesce({value_sql(name, self.shape)}, 0)" if told else "0"
+            if told and place is not None:
+                relation += f' JOIN {packs[place]} USING ("{pack_name(place)}")'
+        said, cached, write, write_1h = tokens.values()
+        outside = f"{said} + {cached} + {write}"
+        total = f"CASE WHEN {cached} + {write} > {said} THEN {outside} ELSE {said} END"
+        total = total if self.shape.input_includes_cache else outside
+        most = "max(CASE WHEN parts > total THEN total + parts ELSE total END)"
+        return (
+            f"SELECT min(moment), max(moment), coalesce({most}, 0) FROM ("
+            f"SELECT {time_select(self.shape.time_kind)} AS moment, {total} AS total, "
+            f"{cached} + greatest({write}, {write_1h}) AS parts FROM {relation})"
+        )
+
     def pack_select(self, place: int, values: str, kinds: Mapping[str, str], unknown: Collection[str] = ()) -> str:
         """The packs of a place with their fields as columns, each of a kind of its own where `kinds` has one.
 
@@ -116,11 +138,12 @@ class PackedForm:
 
     def rows_select(
         self, relation: str, packs: Collection[str], tags: str, alike: Collection[int], absent: Mapping[str, str],
-        unknown: Mapping[str, str],
+        unknown: Mapping[str, str], beside: Collection[str] = (),
     ) -> str:  # fmt: skip
         """The normal form of raw rows by a table for each pack and one of tags; `alike` ones are those of all rows.
 
         `absent` has other types for fields that no row has, `unknown` the types of those that none of these has.
+        `beside` are columns of the packs' tables that are none of fields.
         """
         names = ", ".join(f'"{pack_name(place)}"' for place in range(len(self.packs)))
         joins = " ".join(
@@ -141,7 +164,7 @@ class PackedForm:
         ready = [name for name in self.texts if name != "user_agent" or not self.shape.user_agent_tag]
         if "tags" in self.shape.fields:
             ready.append("tags")
-        return final_select(self.shape, cleaned, False, ready, absent)
+        return final_select(self.shape, cleaned, False, ready, absent, beside)
 
     def _field(self, name: str, number: int) -> str:
         """A field of a pack as the normal form has it."""

@@ -114,11 +114,13 @@ class Database:
     ) -> Iterator[Incoming]:  # fmt: skip
         """As `incoming`, of a period with many rows: packed, where the log's rows come so."""
         if isinstance(reader, ReadsPackedRows) and (form := reader.packed) is not None:
-            with packed_rows(connection, form, reader.packed_rows(start, end, details), self._filled) as (count, found):
+            answer = reader.packed_rows(start, end, details)
+            with packed_rows(connection, form, answer, self._filled, self.rates) as (count, found):
                 reader.took(count)
                 if found is not None:
                     with self._named(connection, form, found, told) as named:
-                        self.prepare(connection, named.pairs)
+                        if not named.rated:
+                            self.prepare(connection, named.pairs)
                         yield named
                     return
         with self.few_incoming(connection, reader, start, end, details, told) as incoming:
@@ -203,18 +205,18 @@ class Database:
             self.rates.prepare(connection, pairs)
 
     def priced(
-        self, relation: str, enumerated: Collection[str] = (), held: Collection[str] | None = None
+        self, relation: str, enumerated: Collection[str] = (), held: Collection[str] | None = None, rated: bool = False
     ) -> str:  # fmt: skip
         """A SELECT of the mirror's columns, or those that are `held`, over rows of the normal form with rates ready.
 
-        Fields that are `enumerated` stay so.
+        Fields that are `enumerated` stay so; where rows are `rated` they bring their rates.
         """
         columns = ", ".join(
             f'"{name}"' if name in enumerated else f'CAST("{name}" AS {kind}) AS "{name}"'
             for name, kind in COLUMNS
             if held is None or name in held
         )
-        rates = self.rates.select(relation)
+        rates = self.rates.select_rated(relation) if rated else self.rates.select(relation)
         return f"SELECT {columns} FROM (SELECT *, FALSE AS late, {QUARTER} AS quarter FROM ({rates}))"
 
     def price(self, connection: duckdb.DuckDBPyConnection, relation: str) -> None:

@@ -193,7 +193,7 @@ class Days:
             return f"time >= TIMESTAMP '{day.start}' AND time < TIMESTAMP '{day.start + _DAY}'"
 
         def priced(rows: str) -> str:
-            return self._database.priced(rows, incoming.enumerated)
+            return self._database.priced(rows, incoming.enumerated, rated=incoming.rated)
 
         if self.rows_a_day >= _PRICED_BY_THEMSELVES:
             yield lambda day: priced(f"(SELECT * FROM {incoming.rows} WHERE {within(day)})")

@@ -18,6 +18,7 @@ from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days
 from cost_top.mirror.kept import NARROW, KeptFiles, scan
 from cost_top.mirror.needed import Needed
+from cost_top.mirror.packed import Incoming
 from cost_top.mirror.schema import COLUMNS
 from cost_top.model.files import read_sealed, remove, replace_sealed
 from cost_top.sources.base import Evidence, LogReader, Lookup, ReadsNarrowRows
@@ -94,7 +95,7 @@ class NarrowDays:
         is_many = self._rows_a_day * len(days) >= _PACKED
         incoming = database.many_incoming if is_many else database.few_incoming
         with incoming(connection, rows, start, end, details, told) as found:
-            return self._keep(connection, sorted(days), found.rows, found.enumerated)
+            return self._keep(connection, sorted(days), found)
 
     def note(self, days: Iterable[date]) -> None:
         """Note which days were asked for, and remove what was kept of an earlier state of the log."""
@@ -119,18 +120,21 @@ class NarrowDays:
                 remove(path)
 
     def _keep(
-        self, connection: duckdb.DuckDBPyConnection, days: Sequence[date], rows: str, enumerated: frozenset[str]
+        self, connection: duckdb.DuckDBPyConnection, days: Sequence[date], found: Incoming
     ) -> list[ClosedDay]:  # fmt: skip
         name, files = self._name(days[0]), self._files
         if files is not None and name is not None and self._name(days[-1]) is not None:
             with suppress(OSError, duckdb.IOException):
-                made = files.write(connection, self._database.priced(rows, enumerated, self.held), name, NARROW)
+                select = self._database.priced(found.rows, found.enumerated, self.held, found.rated)
+                made = files.write(connection, select, name, NARROW)
                 held = self._days.hold_file(made)
                 if held is not None:
                     self._made[str(days[0])] = len(days)
                     return list(self._closed(days, scan(held)))
         table = f"narrow_{days[0]:%Y%m%d}"
-        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {self._database.priced(rows, held=self.held)}")
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {table} AS {self._database.priced(found.rows, (), self.held, found.rated)}"
+        )
         return list(self._closed(days, table))
 
     def _closed(self, days: Iterable[date], relation: str) -> Iterator[ClosedDay]:

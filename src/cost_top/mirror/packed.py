@@ -10,11 +10,15 @@ from typing import Any
 import duckdb
 
 from cost_top.mirror.schema import first_row
+from cost_top.pricing.pack_rates import RATED_BY, rated_select
+from cost_top.pricing.rate_join import RateJoin, Within
 from cost_top.sources.base import PackedForm
 
 # A field has a type of its own where so many rows share a pack: otherwise numbers save nothing.
 _SHARED = 4
 _NO_WORDS, _TAG_WORDS = '"no words"', '"words of tags"'
+_RATED = "rated_packs"
+_TABLES = ("pack_rates", _RATED, "packed_tags", "packed_tags_read", "packed_words", "packed_values", "packed_raw")
 _NO_FIGURE = "-1"  # in a pack
 _PRICED_BY = ("provider", "model")  # every pair of them is looked for among the packs
 
@@ -27,6 +31,7 @@ class Incoming:
     witnesses: str  # `time` and the witnesses of each row
     pairs: str  # every provider and model among them
     enumerated: frozenset[str] = frozenset()  # fields of a type that ends with the reading
+    rated: bool = False  # rows bring their rates; see `pricing.pack_rates`
 
 
 @contextmanager
@@ -35,15 +40,16 @@ def packed_rows(
     form: PackedForm,
     answer: AbstractContextManager[Any],
     texts: Collection[str] = (),
+    join: RateJoin | None = None,
 ) -> Iterator[tuple[int, Incoming | None]]:
     """What a packed stream holds, and how many rows it had. None where something is odd: it is to be read otherwise.
 
-    Fields in `texts` are never enumerated.
+    Fields in `texts` are never enumerated. With `join` rows bring their rates, where each pack has one.
     """
     taken = _Taken(connection, form)
     try:
         count = taken.raw(answer)
-        yield count, None if taken.is_odd() else taken.incoming(count, texts)
+        yield count, None if taken.is_odd() else taken.incoming(count, texts, join)
     finally:
         taken.drop()
 
@@ -73,7 +79,7 @@ class _Taken:
         """Whether something of it is to be read otherwise."""
         return bool(first_row(self._connection, self._form.odd_select("packed_raw", "packed_values"))[0])
 
-    def incoming(self, count: int, texts: Collection[str]) -> Incoming:
+    def incoming(self, count: int, texts: Collection[str], join: RateJoin | None) -> Incoming:
         """Make what the relations stand on."""
         self._make_types(count, texts)
         for place, name in enumerate(self._packs):
@@ -84,16 +90,33 @@ class _Taken:
         alike = self._connection.execute("SELECT place FROM packed_values GROUP BY place HAVING count(*) = 1")
         places = [place for (place,) in alike.fetchall()]
         absent = {name: self._types[name] for name in self._form.absent if name in self._types}
-        select = self._form.rows_select("packed_raw", self._packs, "packed_tags", places, absent, self._unknown)
+        rates = self._rate(join) if join is not None and count and not {*texts} & {*RATED_BY} else ()
+        select = self._form.rows_select("packed_raw", self._packs, "packed_tags", places, absent, self._unknown, rates)
         rows = f"({select})"
         packs = zip(self._packs, self._form.packs, strict=True)
         both = (name for name, pack in packs if {"provider", "model"} <= set(pack))
         witnesses = f"({self._form.witnesses_select('packed_raw')})"
-        return Incoming(rows, witnesses, next(both, rows), frozenset(self._types))
+        return Incoming(rows, witnesses, next(both, rows), frozenset(self._types), bool(rates))
+
+    def _rate(self, join: RateJoin) -> tuple[str, ...]:
+        """Put the rates beside what decides them, where that is in one pack; the new columns' names."""
+        by = {name for pack in self._form.packs for name in pack}.intersection(RATED_BY)
+        place = next((place for place, pack in enumerate(self._form.packs) if by and by <= {*pack}), None)
+        if place is None:
+            return ()
+        bounds = self._form.bounds_select("packed_raw", self._packs, self._unknown)
+        within = Within(*first_row(self._connection, bounds))
+        given = by.difference(self._unknown)
+        rated = rated_select(join, self._connection, self._packs[place], given, within)
+        if rated is None:
+            return ()
+        self._create(_RATED, rated[0])
+        self._create(self._packs[place], f"FROM {_RATED}")
+        return rated[1]
 
     def drop(self) -> None:
         """Free everything."""
-        for name in (*self._packs, "packed_tags", "packed_tags_read", "packed_words", "packed_values", "packed_raw"):
+        for name in (*self._packs, *_TABLES):
             self._connection.execute(f"DROP TABLE IF EXISTS {name}")
         for kind in {_NO_WORDS, *(kind.removesuffix("[]") for kind in self._types.values())}:
             self._connection.execute(f"DROP TYPE IF EXISTS {kind}")

@@ -8,7 +8,10 @@ is lost or doubled: both joins are left joins on unique keys.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import compress, product
 
 import duckdb
@@ -16,7 +19,7 @@ import duckdb
 from cost_top.model.modes import STANDARD
 from cost_top.pricing.book import Entry, RateBook
 from cost_top.pricing.cost import no_rate
-from cost_top.pricing.rate_sql import SLOT_MODES, statement
+from cost_top.pricing.rate_sql import SLOT_MODES, rated_statement, statement
 from cost_top.pricing.rates import Quote, Schedule, Timeline
 
 # Context thresholds of one price; the build of rates.json checks that there are no more.
@@ -32,6 +35,16 @@ _OTHER = "?"
 _PREPARING = threading.Lock()
 _Pair = tuple[str | None, str | None]
 _Row = tuple[object, ...]
+_EPOCH = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What some requests have in common: the first and the last instant (naive UTC), and the most input tokens."""
+
+    first: datetime
+    last: datetime
+    most_input: int
 
 
 class RateJoin:
@@ -42,6 +55,7 @@ class RateJoin:
         self._pairs = f"cost_top_pairs_{book.version}"
         self._slots = f"cost_top_slots_{book.version}"
         self._edges = book.most_edges
+        self._numbered: dict[_Pair, _Numbered | None] = {}
         self._pair_columns = {
             "provider": "VARCHAR",
             "model": "VARCHAR",
@@ -91,6 +105,29 @@ class RateJoin:
             relation, pairs or self._pairs, slots or self._slots, self._edges, _TIERS, book.schedules, book.regions,
             book.discounts,
         )  # fmt: skip
+
+    def select_rated(self, relation: str) -> str:
+        """As `select`, of rows that bring their rates; see `pack_rates`."""
+        return rated_statement(relation, [*self.rate_columns], self.book.discounts)
+
+    @property
+    def rate_columns(self) -> dict[str, str]:
+        """What a slot holds, and the types in DuckDB."""
+        return {name: kind for name, kind in self._slot_columns.items() if name != "slot"}
+
+    def constant(self, pair: _Pair, mode: int, region: int, within: Within) -> _Row | None:
+        """The rates of a pair in a mode and a region (by their places) if all requests `within` have the same.
+
+        Without a rate every column is None. None where they depend on the request's instant or input.
+        """
+        if pair not in self._numbered:
+            entry = self.book.entry(*pair)
+            self._numbered[pair] = _Numbered(entry, 0, self.book.regions) if entry is not None else None
+        numbered = self._numbered[pair]
+        if numbered is None:
+            return (None,) * len(self.rate_columns)
+        found = numbered.within(mode, region, within)
+        return found.pop() if len(found) == 1 else None
 
     @property
     def columns(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -176,6 +213,19 @@ class _Numbered:
             (self.first + number, *(_rates(quote, total) if quote is not None else self._doubtful(*cell)))
             for number, ((quote, cell), total) in enumerate(numbers)
         ]
+
+    def within(self, mode: int, region: int, within: Within) -> set[_Row]:
+        """The different rates of requests in a mode and a region, by their places."""
+        first, last = ((moment - _EPOCH) // timedelta(seconds=1) for moment in (within.first, within.last))
+        edges = self.timeline.edges
+        segments = range(bisect_right(edges, first), bisect_right(edges, last) + 1)
+        totals = (0, *(start + 1 for start in self.starts if start < within.most_input))
+        found: set[_Row] = set()
+        for segment, active in product(segments, self.sets):
+            cell = segment, active, self.regions[region], self.modes[mode]
+            quote = self.timeline.cell(segment, cell[3], active, cell[2])
+            found |= {_rates(quote, total) if quote is not None else self._doubtful(*cell) for total in totals}
+        return found
 
     def _doubtful(self, segment: int, active: tuple[Schedule, ...], region: str, mode: str) -> _Row:
         def rated(*asked: str) -> bool:

@@ -67,47 +67,47 @@ FROM (
 )
 """
 
+_PARTS = "c.* EXCLUDE (_ct_parts, _ct_input_0, _ct_output_0, _ct_reasoning_0, _ct_spoken, _ct_audio)"
+
 _SLOTTED = """
-SELECT p.first IS NULL AS _ct_stranger,
-  c.* EXCLUDE (_ct_parts, _ct_input_0, _ct_output_0, _ct_reasoning_0, _ct_spoken, _ct_audio),
+SELECT p.first IS NULL AS _ct_stranger, {parts},
   p.first + p.segment_step * ({segment}) + ({tier})
-    + CASE WHEN c.mode IS NULL THEN 0 ELSE p.mode_step * CASE lower(trim(c.mode, ' ')) {modes} END END
-    + CASE WHEN c.region IS NULL THEN 0 ELSE p.region_step * CASE lower(trim(c.region, ' ')) {regions} END END
+    + CASE WHEN c.mode IS NULL THEN 0 ELSE p.mode_step * {mode} END
+    + CASE WHEN c.region IS NULL THEN 0 ELSE p.region_step * {region} END
     + CASE WHEN p.scheduled THEN {phase} ELSE 0 END AS _ct_slot
 FROM ({beside}) c
 LEFT JOIN {pairs} p ON c.provider IS NOT DISTINCT FROM p.provider AND c.model IS NOT DISTINCT FROM p.model
 """
 
 _PRICED = """
-SELECT t.*, s.free AS _ct_free, s.override AS _ct_override, s.paid_of AS _ct_paid_of, s.paid_per AS _ct_paid_per,
-  s.doubt AS _ct_unrated,
-  CASE WHEN t.input_tokens IS NULL AND t._ct_output > 0 AND s.input > 0 THEN 'input'
-    WHEN t.mode IS NOT NULL AND s.output > 0 AND lower(trim(t.mode, ' ')) IN ({cut_off}) THEN 'output'
-    WHEN t._ct_beside AND s.input IS NOT NULL THEN CASE
-    WHEN t._ct_audio_in > 0 AND s.audio_input IS NULL THEN 'audio_input'
-    WHEN t._ct_audio_cached > 0 AND s.audio_cached IS NULL THEN 'cached_audio_input'
-    WHEN t._ct_audio_out > 0 AND s.audio_output IS NULL THEN 'audio_output'
-    WHEN t._ct_image_out > 0 AND s.image_output IS NULL THEN 'image_output'
-    WHEN t._ct_searches > 0 AND s.web_search IS NULL THEN 'web_search' END END AS _ct_missing,
+SELECT t.*, {s}free AS _ct_free, {s}override AS _ct_override, {s}paid_of AS _ct_paid_of, {s}paid_per AS _ct_paid_per,
+  {s}doubt AS _ct_unrated,
+  CASE WHEN t.input_tokens IS NULL AND t._ct_output > 0 AND {s}input > 0 THEN 'input'
+    WHEN t.mode IS NOT NULL AND {s}output > 0 AND lower(trim(t.mode, ' ')) IN ({cut_off}) THEN 'output'
+    WHEN t._ct_beside AND {s}input IS NOT NULL THEN CASE
+    WHEN t._ct_audio_in > 0 AND {s}audio_input IS NULL THEN 'audio_input'
+    WHEN t._ct_audio_cached > 0 AND {s}audio_cached IS NULL THEN 'cached_audio_input'
+    WHEN t._ct_audio_out > 0 AND {s}audio_output IS NULL THEN 'audio_output'
+    WHEN t._ct_image_out > 0 AND {s}image_output IS NULL THEN 'image_output'
+    WHEN t._ct_searches > 0 AND {s}web_search IS NULL THEN 'web_search' END END AS _ct_missing,
   CASE WHEN NOT t._ct_known THEN NULL WHEN t._ct_beside THEN TRY(
-    (t._ct_input - t._ct_cached - t._ct_write - t._ct_audio_in) * s.input
-    + (t._ct_cached - t._ct_audio_cached) * s.cached
-    + (t._ct_write - t._ct_write_1h) * s.write + t._ct_write_1h * s.write_1h
-    + (t._ct_output - t._ct_reasoning - t._ct_audio_out - t._ct_image_out) * s.output
-    + t._ct_reasoning * s.reasoning + s.request
-    + t._ct_audio_in * coalesce(s.audio_input, 0) + t._ct_audio_cached * coalesce(s.audio_cached, 0)
-    + t._ct_audio_out * coalesce(s.audio_output, 0) + t._ct_image_out * coalesce(s.image_output, 0)
-    + t._ct_searches * coalesce(s.web_search, 0))
+    (t._ct_input - t._ct_cached - t._ct_write - t._ct_audio_in) * {s}input
+    + (t._ct_cached - t._ct_audio_cached) * {s}cached
+    + (t._ct_write - t._ct_write_1h) * {s}write + t._ct_write_1h * {s}write_1h
+    + (t._ct_output - t._ct_reasoning - t._ct_audio_out - t._ct_image_out) * {s}output
+    + t._ct_reasoning * {s}reasoning + {s}request
+    + t._ct_audio_in * coalesce({s}audio_input, 0) + t._ct_audio_cached * coalesce({s}audio_cached, 0)
+    + t._ct_audio_out * coalesce({s}audio_output, 0) + t._ct_image_out * coalesce({s}image_output, 0)
+    + t._ct_searches * coalesce({s}web_search, 0))
   ELSE TRY(
-    (t._ct_input - t._ct_cached - t._ct_write) * s.input + t._ct_cached * s.cached
-    + (t._ct_write - t._ct_write_1h) * s.write + t._ct_write_1h * s.write_1h
-    + (t._ct_output - t._ct_reasoning) * s.output + t._ct_reasoning * s.reasoning + s.request) END AS _ct_market,
-  TRY(CASE WHEN t._ct_audio_cached > 0 THEN (t._ct_cached - t._ct_audio_cached) * (s.input - s.cached)
-      + t._ct_audio_cached * (coalesce(s.audio_input, s.input) - coalesce(s.audio_cached, s.cached))
-      ELSE t._ct_cached * (s.input - s.cached) END + (t._ct_write - t._ct_write_1h) * (s.input - s.write)
-    + t._ct_write_1h * (s.input - s.write_1h)) AS _ct_prompt
-FROM ({slotted}) t
-LEFT JOIN {slots} s ON t._ct_slot = s.slot
+    (t._ct_input - t._ct_cached - t._ct_write) * {s}input + t._ct_cached * {s}cached
+    + (t._ct_write - t._ct_write_1h) * {s}write + t._ct_write_1h * {s}write_1h
+    + (t._ct_output - t._ct_reasoning) * {s}output + t._ct_reasoning * {s}reasoning + {s}request) END AS _ct_market,
+  TRY(CASE WHEN t._ct_audio_cached > 0 THEN (t._ct_cached - t._ct_audio_cached) * ({s}input - {s}cached)
+      + t._ct_audio_cached * (coalesce({s}audio_input, {s}input) - coalesce({s}audio_cached, {s}cached))
+      ELSE t._ct_cached * ({s}input - {s}cached) END + (t._ct_write - t._ct_write_1h) * ({s}input - {s}write)
+    + t._ct_write_1h * ({s}input - {s}write_1h)) AS _ct_prompt
+FROM {slotted}
 """
 
 # A paid factor is applied to the whole request and rounded half-even once; the product needs 128 bits.
@@ -194,6 +194,10 @@ FROM (
 """
 
 
+# In front of the columns of `RATED` that a relation brings itself.
+RATE = "_ct_rate_"
+
+
 def statement(
     relation: str,
     pairs: str,
@@ -208,27 +212,54 @@ def statement(
     segment = " + ".join(f"(c.time > p.edge{number})::INTEGER" for number in range(edges)) or "0"
     tier = " + ".join(f"(c._ct_input > p.start{number})::INTEGER" for number in range(tiers))
     phase = " + ".join(f"p.phase{number} * ({_active(item)})::INTEGER" for number, item in enumerate(schedules))
-    numbers = {tier: MODES.index(mode) for tier, mode in MODE_OF_TIER.items()}
-    bounded = {word: MODES.index(mode) + len(MODES) * of_rounds for word, (mode, of_rounds, _) in BOUNDED.items()}
-    modes = _numbered({**numbers, **bounded}, len(SLOT_MODES))
-    listed = {**dict.fromkeys(sorted(ANYWHERE), 0), **{region: number for number, region in enumerate(regions, 1)}}
-    beside = _BESIDE.format(clean=_CLEAN.format(relation=relation))
     slotted = _SLOTTED.format(
+        parts=_PARTS,
         segment=segment,
         tier=tier,
-        modes=modes,
-        regions=_numbered(listed, len(regions) + 1),
+        mode=mode_number("c.mode"),
+        region=region_number("c.region", regions),
         phase=phase or "0",
-        beside=beside,
+        beside=_beside(relation),
         pairs=pairs,
     )
-    priced = _PRICED.format(slotted=slotted, slots=slots, cut_off=_CUT_OFF)
-    ours = ", ".join(f"_ct_{name}" for name in _OURS)
+    return _verdict(f"({slotted}) t LEFT JOIN {slots} s ON t._ct_slot = s.slot", "s.", _OURS, discounts)
+
+
+def rated_statement(relation: str, rates: Sequence[str], discounts: bool) -> str:
+    """As `statement`, where each row of `relation` brings its rates, `_ct_rate_*`, and `_ct_stranger`."""
+    ours = [name for name in _OURS if name != "slot"]
+    return _verdict(f"(SELECT {_PARTS} FROM ({_beside(relation)}) c) t", f"t.{RATE}",
+                    [*ours, *(f"rate_{name}" for name in rates)], discounts)  # fmt: skip
+
+
+def _beside(relation: str) -> str:
+    return _BESIDE.format(clean=_CLEAN.format(relation=relation))
+
+
+def _verdict(slotted: str, s: str, ours: Sequence[str], discounts: bool) -> str:
+    """The prices of rows whose rates are columns in front of which `s` is written."""
     steps = {name: number for number, name in enumerate(_STEPS)}
-    timeouts = ", ".join(map(str, TIMEOUTS))
-    bounds = {"times": BELIEVABLE_TIMES, "margin": BELIEVABLE_MARGIN, "timeouts": timeouts}
-    paid = _FACTORED if discounts else "_ct_market"
-    return _VERDICT.format(ours=ours, paid=paid, priced=priced, **steps, **bounds)
+    bounds = {"times": BELIEVABLE_TIMES, "margin": BELIEVABLE_MARGIN, "timeouts": ", ".join(map(str, TIMEOUTS))}
+    return _VERDICT.format(
+        ours=", ".join(f"_ct_{name}" for name in ours),
+        paid=_FACTORED if discounts else "_ct_market",
+        priced=_PRICED.format(slotted=slotted, s=s, cut_off=_CUT_OFF),
+        **steps,
+        **bounds,
+    )
+
+
+def mode_number(mode: str) -> str:
+    """SQL of the place of a logged mode, which is not NULL, among `SLOT_MODES`; behind them any other word's."""
+    numbers = {tier: MODES.index(mode) for tier, mode in MODE_OF_TIER.items()}
+    bounded = {word: MODES.index(mode) + len(MODES) * of_rounds for word, (mode, of_rounds, _) in BOUNDED.items()}
+    return f"CASE lower(trim({mode}, ' ')) {_numbered({**numbers, **bounded}, len(SLOT_MODES))} END"
+
+
+def region_number(region: str, regions: Sequence[str]) -> str:
+    """SQL of the place of a logged region, which is not NULL: 0 for any, then those with prices, then all others."""
+    listed = {**dict.fromkeys(sorted(ANYWHERE), 0), **{region: number for number, region in enumerate(regions, 1)}}
+    return f"CASE lower(trim({region}, ' ')) {_numbered(listed, len(regions) + 1)} END"
 
 
 def _numbered(words: Mapping[str, int], other: int) -> str:

@@ -181,6 +181,9 @@ class PackedForm(Protocol):
         Those that are `unknown` in every row are left out.
         """
 
+    def bounds_select(self, relation: str, packs: Sequence[str], unknown: Collection[str]) -> str:
+        """One row: the first and the last time, and the most input tokens in all, as requests are priced."""
+
     def tags_select(self, relation: str) -> str | None:
         """The distinct raw texts of tags with `all_tags` and `final_tags`; None of a log without."""
 
@@ -189,12 +192,12 @@ class PackedForm(Protocol):
 
     def rows_select(
         self, relation: str, packs: Collection[str], tags: str, alike: Collection[int], absent: Mapping[str, str],
-        unknown: Mapping[str, str],
+        unknown: Mapping[str, str], beside: Collection[str] = (),
     ) -> str:  # fmt: skip
         """What `LogReader.normalise_sql` gives, by a table for each pack and one of tags.
 
         `alike` packs are all rows' the same; `absent` has other types for fields that no row of the log has, `unknown`
-        the types of those that none of these rows has.
+        the types of those that none of these rows has. Columns `beside` the fields of the packs' tables are kept.
         """
 
 
