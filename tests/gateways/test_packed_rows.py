@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from cost_top.gateways.made_counts import odd_counts_sql
 from cost_top.gateways.normalise import normalise_select, odd_cost_sql
 from cost_top.gateways.packed import PackedForm
 from cost_top.gateways.shape import ROW_HASH, RawShape, field_kind
@@ -56,6 +57,7 @@ def made(log: duckdb.DuckDBPyConnection, shape: RawShape, named: str) -> None:
             log.execute(f'DELETE FROM raw WHERE TRY(decode("{name}")) IS NULL')
     if "reported_cost" in shape.fields:
         log.execute(f"DELETE FROM raw WHERE {odd_cost_sql(shape)}")
+    log.execute(f"DELETE FROM raw WHERE {odd_counts_sql(shape)}")
 
 
 def sent(log: duckdb.DuckDBPyConnection, shape: RawShape) -> Any:

@@ -81,6 +81,22 @@ def test_new_api_usage_that_another_gateway_turned_counts_the_cache_apart(sqlite
     assert told(sqlite, shapes.NEW_API, rows, "input_tokens") == [(1480,), (1480,), (1000,)]
 
 
+def test_new_api_input_holds_what_openai_counts_as_read_and_as_written(sqlite):
+    other = [{"cache_tokens": 800, "cache_write_tokens": 900}, {"cache_tokens": 800, "cache_write_tokens": 100}]
+    other.append({**other[0], "claude": True, "usage_semantic": "anthropic"})
+    rows = [{"prompt_tokens": 1000, "model_name": "gpt-5.6-sol", "other": json.dumps(each)} for each in other]
+    names = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens")
+    assert told(sqlite, shapes.NEW_API, rows, *names) == [(1000, 800, 200), (1000, 800, 100), (2700, 800, 900)]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_open_webui_costs_that_are_no_amounts_are_none_and_bills_are_added_up(database, request):
+    costs = [0.25, "0.25", {"total_cost": 0.25, "currency": "x"}, "abc", {"input": 1}, None]
+    rows = [{"usage": json.dumps({"input_tokens": 10, "output_tokens": 5, "cost": cost})} for cost in costs]
+    found = told(request.getfixturevalue(database), shapes.OPEN_WEBUI, rows, "reported_cost", "mode")
+    assert found == [*[(25 * 10**10, None)] * 3, *[(None, "unreadable_cost")] * 2, (None, None)]
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_better_ccflare_streams_that_failed_on_their_way_are_failures(database, request):
     rows = [{}, {"success": False}, {"success": False, "status_code": None}, {"success": False, "status_code": 529}]

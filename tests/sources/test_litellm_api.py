@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -420,10 +421,27 @@ def test_rows_nobody_expects(proxy: LiteLLMServer) -> None:
     assert (types["reported_cost"], types["input_tokens"], types["model"]) == (250_000_000_000, 12, "7")
     assert (types["cache_hit"], types["tags"], types["status"], types["latency_ms"]) == (True, ["a:1"], None, 2000)
     assert (found["huge"]["reported_cost"], found["huge"]["input_tokens"]) == (None, None)
+    assert found["huge"]["mode"] == "unreadable_cost"
     assert found["tiny"]["reported_cost"] == 0
     red = next(row for name, row in found.items() if "red" in name)
     assert (red["user"], len(red["model"])) == ("ab", 512)
     assert (found["deep"]["status"], found["deep"]["token_name"]) == (404, '["x"]')
+
+
+def test_a_cost_that_is_no_amount_is_not_taken_for_none() -> None:
+    reading = RowReader(litellm_preset())
+    place = 2 + reading.fields.index("reported_cost")
+    odd = ("abc", True, [1], {"a": 1}, Decimal("NaN"), Decimal("1e99"))
+    for value in (*odd, 0.5, None, ""):
+        row = reading.read({"request_id": "r", "startTime": "2026-11-10T09:30:00Z", "spend": value})
+        assert row is not None
+        try:
+            amount = float(str(row[place]))
+        except ValueError:
+            amount = float("nan")
+        expected = "nan" if value in odd else {None: "nan", "": "nan"}.get(value, str(value))
+        assert str(amount) == expected
+        assert (row[place] == "") == (value in (None, ""))
 
 
 def test_rows_without_a_usable_time_are_left_out(proxy: LiteLLMServer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from cost_top.gateways.shape import RawShape, field_kind
+from cost_top.gateways.shape import UNREADABLE_COUNT, RawShape, field_kind
 from cost_top.model.record import FIELD_NAMES
 
 PRICED_HERE = tuple(name for name in FIELD_NAMES[2:] if name != "reported_market_cost")
@@ -24,6 +24,7 @@ SHAPES = {
                        input_includes_cache=False),
     "texts": replace(SHAPE, fields=FIELD_NAMES[2:], cost_kind="text", pico_per_unit=(10**12, 1), text_is_blob=False,
                      time_kind="timestamp", input_includes_cache=None),
+    "odd counts": replace(SHAPE, odd_counts=("input_tokens", "cached_input_tokens", "audio_input_tokens")),
     "keys": replace(SHAPE, keys=(("token", "[0-9a-f]{8}|hashed-.*"),), user_agent_tag="User-Agent: "),
     "few": replace(SHAPE, fields=("provider", "input_tokens", "output_tokens"), plain=("input_tokens",)),
 }  # fmt: skip
@@ -60,7 +61,7 @@ def value(draw: random.Random, name: str, shape: RawShape, tame: bool) -> Any:
     if kind == "money":
         lists: dict[str, list[Any]] = {"integer": [*NUMBERS, -(2**63) + 1], "double": DOUBLES, "text": DECIMALS}
         return draw.choice([None, *lists[shape.cost_kind][: 3 if tame else None]])
-    return draw.choice([None, *NUMBERS])
+    return draw.choice([None, *NUMBERS, *([UNREADABLE_COUNT] if name in shape.odd_counts else [])])
 
 
 def column_type(name: str, shape: RawShape) -> str:

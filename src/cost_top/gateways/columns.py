@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, column, func, literal_column, table
+from sqlalchemy import ColumnElement, FromClause, case, column, func, literal_column, or_, table
 from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.detect import UniqueKey
@@ -18,7 +18,15 @@ from cost_top.gateways.instants import TimeText, at_times, period_within
 from cost_top.gateways.joined import named_joins, newest_rows
 from cost_top.gateways.preset import PATH_IN_SQL, Expression, Preset, json_paths
 from cost_top.gateways.secrets import key_fields
-from cost_top.gateways.shape import ROW_HASH, UNKNOWN_DOUBLE, UNKNOWN_MONEY, RawShape, field_kind
+from cost_top.gateways.shape import (
+    COUNTS,
+    ROW_HASH,
+    UNKNOWN_DOUBLE,
+    UNKNOWN_MONEY,
+    UNREADABLE_COUNT,
+    RawShape,
+    field_kind,
+)  # fmt: skip
 from cost_top.gateways.times import expressed, of_any_unit
 from cost_top.model.errors import UserError
 from cost_top.model.record import FIELDS
@@ -80,6 +88,7 @@ class LogColumns:
             keys=key_fields(self.preset, self.mapped),
             key="none" if self.key is None else "columns" if self.key else "id",
             key_columns=tuple(f"key {place}" for place in range(len(self.key or ()))),
+            odd_counts=tuple(name for name in COUNTS if self._odd_counts(name, self.cells(name, details=True))),
         )
 
     @property
@@ -163,7 +172,7 @@ class LogColumns:
             return Cell(literal_column(f"({spelled})"), typed=item.typed) if spelled else None
         name = item.column or ""
         if not item.path:
-            return Cell(self.column(name), self.columns.get(name, ""))
+            return Cell(self.column(name), self.columns.get(name, ""), is_column=True)
         value = self._at_path(name, item.path)
         return None if value is None else Cell(value)
 
@@ -187,7 +196,16 @@ class LogColumns:
         values = [read(cell) for cell in cells]
         if kind in ("text", "tags"):
             return (dialect.part_text if is_part else dialect.finish_text)(first(values))
-        return func.coalesce(*values, number(-1))
+        odd = self._odd_counts(name, cells)
+        unknown = case((or_(*odd), number(UNREADABLE_COUNT)), else_=number(-1)) if odd else number(-1)
+        return func.coalesce(*values, unknown)
+
+    def _odd_counts(self, name: str, cells: Sequence[Cell]) -> list[ColumnElement[Any]]:
+        """Whether any of these columns holds what is no count though it is there."""
+        if name not in COUNTS:
+            return []
+        odd = (self.dialect.no_integer(cell) for cell in cells if cell.is_column)
+        return [condition for condition in odd if condition is not None]
 
     def raw(self, name: str, details: bool, is_part: bool = False) -> ColumnElement[Any]:
         """A field as it is read now, by itself or as part of a pack; a constant where it is left for later."""
@@ -241,7 +259,9 @@ class LogColumns:
     def _money(self, cells: Sequence[Cell]) -> tuple[ColumnElement[Any], str]:
         if len(cells) == 1:
             return self.dialect.money(cells[0], whole=self.preset.cost_unit != "usd")
-        return func.coalesce(*map(self.dialect.money_text, cells), self.dialect.literal("")), "text"
+        # One that is no amount is not known; where none is, it is told.
+        texts = (*map(self.dialect.readable_money, cells), *map(self.dialect.money_text, cells))
+        return func.coalesce(*texts, self.dialect.literal("")), "text"
 
     def _time(self) -> TimeColumn:
         preset = self.preset

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from cost_top.gateways.made_counts import MADE_COUNTS, odd_counts_sql
 from cost_top.gateways.raw_columns import decoded_text, printable_text, quoted, real_rows, safe_text, time_select
 from cost_top.gateways.secrets import is_key_sql, public_key_sql
-from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_DOUBLE, UNKNOWN_MONEY, RawShape, field_kind
+from cost_top.gateways.shape import (
+    INTEGER_LIMIT,
+    UNKNOWN_DOUBLE,
+    UNKNOWN_MONEY,
+    RawShape,
+    field_kind,
+)  # fmt: skip
 from cost_top.gateways.witnesses import fingerprint_sql, key_sql, rest_of_key, witness_columns
 from cost_top.model.modes import UNREADABLE_COST
+from cost_top.model.modes import UNREADABLE_COUNT as COUNT_MODE
 from cost_top.model.record import FIELD_NAMES, FIELDS, WITNESSES
 from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2
 
-_TOKENS = (
-    "input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens",
-    "output_tokens", "reasoning_tokens",
-)  # fmt: skip
 # Fields that are compared in small letters.
 LOWERED = ("provider", "credential_type", "mode", "region")
 # A separator that makes one search over all texts of a row see the edges of each.
@@ -49,8 +53,8 @@ def final_select(
 ) -> str:  # fmt: skip
     """The normal form over rows whose texts are clean and whose tags are parsed.
 
-    `ready` fields are taken as they are: where they are given, the mode is that of the log, since `odd_cost_sql` holds
-    of none of the rows.
+    `ready` fields are taken as they are: where they are given, the mode is that of the log, since `odd_cost_sql` and
+    `odd_counts_sql` hold of none of the rows.
 
     `absent_texts` may be of other types; columns `beside` are kept. Beside the raw columns it needs `all_tags` and
     `final_tags` where there are tags, and `rest_of_key` and the witnesses where they are wanted.
@@ -161,6 +165,8 @@ def _typed(shape: RawShape, cleaned: str, witnesses: bool, beside: Collection[st
         columns.append("CASE input_includes_cache WHEN 1 THEN true WHEN 0 THEN false END AS inclusive")
     if "reported_cost" in shape.fields:
         columns.append(f"{cost_given_sql(shape)} AS cost_given")
+    if shape.odd_counts:
+        columns.append(f"{odd_counts_sql(shape)} AS odd_counts")
     if witnesses:
         columns.append("fingerprint, content, rest_of_key")
     columns += map(quoted, beside)
@@ -189,10 +195,16 @@ def odd_cost_sql(shape: RawShape) -> str:
 
 
 def mode_sql(mode: str, shape: RawShape) -> str:
-    """The mode over the typed columns and `cost_given`: no rate stands in for a cost that is there and no amount."""
-    if "reported_cost" not in shape.fields:
-        return mode
-    return f"CASE WHEN cost_given AND reported_cost IS NULL THEN '{UNREADABLE_COST}' ELSE {mode} END"
+    """The mode over the typed columns, `cost_given` and `odd_counts`.
+
+    No rate stands in for a cost that is there and no amount, nor for a count that is no number.
+    """
+    cases = []
+    if "reported_cost" in shape.fields:
+        cases.append(f"WHEN cost_given AND reported_cost IS NULL THEN '{UNREADABLE_COST}'")
+    if shape.odd_counts:
+        cases.append(f"WHEN odd_counts THEN '{COUNT_MODE}'")
+    return f"CASE {' '.join(cases)} ELSE {mode} END" if cases else mode
 
 
 def value_sql(name: str, shape: RawShape) -> str:
@@ -274,8 +286,7 @@ def _final(name: str, shape: RawShape) -> str:
     if column == "NULL":
         return column
     special = {
-        "input_tokens": input_tokens_sql(shape),
-        "output_tokens": output_tokens_sql(shape),
+        **{count: made(shape) for count, made in MADE_COUNTS.items()},
         **dict.fromkeys(LOWERED, f"lower({column})"),
         "status": f"CASE WHEN {column} < 1000 THEN {column} END",
         "tags": "final_tags",
@@ -289,29 +300,6 @@ def is_request_sql(shape: RawShape) -> str:
         return "true"
     instant = "coalesce(latency_ms, 0) = 0" if "latency_ms" in shape.fields else "true"
     return f"NOT coalesce(reported_cost < 0 AND {instant}, false)"
-
-
-def input_tokens_sql(shape: RawShape) -> str:
-    """All input with its cached parts inside; where they cannot be inside, the source left them out."""
-    parts = [f"coalesce({quoted(name)}, 0)" for name in _TOKENS[1:3] if name in shape.fields]
-    column = quoted("input_tokens")
-    if not parts:
-        return column
-    cached = " + ".join(parts)
-    if shape.input_includes_cache is False:
-        return f"{column} + {cached}"
-    outside = f"{cached} > {column}"
-    if shape.input_includes_cache is None:
-        outside = f"NOT coalesce(inclusive, true) OR {outside}"
-    return f"CASE WHEN {outside} THEN {column} + {cached} ELSE {column} END"
-
-
-def output_tokens_sql(shape: RawShape) -> str:
-    """All output with its reasoning inside; where it cannot be inside, the source left it out."""
-    column, inside = quoted("output_tokens"), quoted("reasoning_tokens")
-    if "reasoning_tokens" not in shape.fields:
-        return column
-    return f"CASE WHEN {inside} > {column} THEN {column} + {inside} ELSE {column} END"
 
 
 def _tags(shape: RawShape) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from cost_top.gateways.dialects.clickhouse import quoted_text
-from cost_top.gateways.normalise import input_tokens_sql, is_request_sql, mode_sql, output_tokens_sql
+from cost_top.gateways.made_counts import MADE_COUNTS
+from cost_top.gateways.normalise import is_request_sql, mode_sql
 from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, TAGS_TEXT, Names, Typed, typed_columns
 from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
 from cost_top.model.record import FIELDS
@@ -56,10 +57,8 @@ def _final(shape: RawShape, wanted: Collection[str], known: Collection[str]) -> 
             continue
         if name == "counted":
             value = f"coalesce({column}, {is_request_sql(shape)})"
-        elif name == "input_tokens" and column != "NULL":
-            value = input_tokens_sql(shape)
-        elif name == "output_tokens" and column != "NULL":
-            value = output_tokens_sql(shape)
+        elif name in MADE_COUNTS and column != "NULL":
+            value = MADE_COUNTS[name](shape)
         elif name in LOWER and column != "NULL":
             value = f"nullif(lowerUTF8(trimBoth({column})), '')"
         elif name == "status" and column != "NULL":

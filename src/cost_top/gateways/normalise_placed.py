@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from cost_top.gateways.made_counts import odd_counts_sql
 from cost_top.gateways.normalise import LOWERED, cost_given_sql, value_sql
 from cost_top.gateways.shape import RawShape, field_kind, made_of
 
@@ -55,6 +56,8 @@ def typed_columns(shape: RawShape, wanted: Collection[str], shown: Collection[st
                        "AS inclusive")  # fmt: skip
     if "mode" in wanted and "reported_cost" in shape.fields:
         columns.append(f"{cost_given_sql(shape)} AS cost_given")
+    if "mode" in wanted and shape.odd_counts:
+        columns.append(f"{odd_counts_sql(shape)} AS odd_counts")
     return columns
 
 

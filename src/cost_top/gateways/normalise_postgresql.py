@@ -10,7 +10,8 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 
 from cost_top.gateways.dialects.postgresql_sql import bigint_or_null
-from cost_top.gateways.normalise import input_tokens_sql, is_request_sql, mode_sql, output_tokens_sql
+from cost_top.gateways.made_counts import MADE_COUNTS
+from cost_top.gateways.normalise import is_request_sql, mode_sql
 from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, TAGS_TEXT, Names, TagLists, Typed, typed_columns
 from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
 from cost_top.model.record import FIELDS
@@ -94,10 +95,8 @@ def _final(
             value = "tag_list" if has_tags else "'{}'"
         elif name == "counted":
             value = f"coalesce({value}::boolean, {is_request_sql(shape)})"
-        elif name == "input_tokens" and known:
-            value = input_tokens_sql(shape)
-        elif name == "output_tokens" and known:
-            value = output_tokens_sql(shape)
+        elif name in MADE_COUNTS and known:
+            value = MADE_COUNTS[name](shape)
         elif name in LOWER and known:
             value = f"nullif(lower(btrim({value})), '')"
         elif name == "status" and known:

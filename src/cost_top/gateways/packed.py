@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from cost_top.gateways.made_counts import odd_counts_sql
 from cost_top.gateways.normalise import (
     DIRTY_RE2,
     EDGE,
@@ -21,7 +22,7 @@ from cost_top.gateways.normalise import (
 )
 from cost_top.gateways.raw_columns import printable_text, real_rows, safe_text, time_select
 from cost_top.gateways.secrets import is_key_sql, public_key_sql
-from cost_top.gateways.shape import RawShape, field_kind, pack_name
+from cost_top.gateways.shape import UNREADABLE_COUNT, RawShape, field_kind, pack_name
 from cost_top.gateways.witnesses import SEPARATOR, hashes
 from cost_top.model.text import TEXT_LIMIT
 
@@ -74,15 +75,20 @@ class PackedForm:
 
     def odd_select(self, relation: str, values: str) -> str:
         """One number: raw rows and packs that only `normalise` reads."""
-        odd = f"SELECT count(*) FROM {relation} WHERE {odd_cost_sql(self.shape)}"
+        packed = {name for pack in self.packs for name in pack}
+        figure = f"({odd_cost_sql(self.shape)}) OR {odd_counts_sql(self.shape, {*self.shape.fields} - packed)}"
+        odd = f"SELECT count(*) FROM {relation} WHERE {figure}"
         if self.shape.told is None:
-            ids = f"(SELECT {self._text('id')} AS text, {odd_cost_sql(self.shape)} AS odd_cost FROM {relation})"
+            ids = f"(SELECT {self._text('id')} AS text, {figure} AS odd_figure FROM {relation})"
             odd_id = f"text = '' OR strlen(text) > {TEXT_LIMIT} OR regexp_matches(text, '{DIRTY_RE2}')"
-            odd = f"SELECT count(*) FROM {ids} WHERE coalesce({odd_id}, true) OR odd_cost"
+            odd = f"SELECT count(*) FROM {ids} WHERE coalesce({odd_id}, true) OR odd_figure"
         width = " ".join(f"WHEN {place} THEN {len(pack)}" for place, pack in enumerate(self.packs))
+        odd_packs = [place for place, pack in enumerate(self.packs) if set(pack) & set(self.shape.odd_counts)]
+        unreadable = f"list_contains(parts, '{UNREADABLE_COUNT}')" if odd_packs else "false"
+        counts = f"{unreadable} AND place IN ({', '.join(map(str, odd_packs or [-1]))})"
         return (
             f"SELECT ({odd}) + "
-            f"(SELECT count(*) FROM {values} WHERE coalesce(len(parts) <> CASE place {width} END, true))"
+            f"(SELECT count(*) FROM {values} WHERE {counts} OR coalesce(len(parts) <> CASE place {width} END, true))"
         )
 
     def bounds_select(self, relation: str, packs: Sequence[str], unknown: Collection[str]) -> str:

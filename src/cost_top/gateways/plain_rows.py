@@ -15,7 +15,14 @@ from math import isfinite
 from typing import Any
 
 from cost_top.gateways.normalise import LOWERED
-from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_DOUBLE, UNKNOWN_MONEY, RawShape, field_kind
+from cost_top.gateways.shape import (
+    INTEGER_LIMIT,
+    UNKNOWN_DOUBLE,
+    UNKNOWN_MONEY,
+    UNREADABLE_COUNT,
+    RawShape,
+    field_kind,
+)  # fmt: skip
 from cost_top.gateways.witnesses import bare_fingerprint_select, witnessed_select
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.secret import MAYBE_KEY_RE2
@@ -108,14 +115,20 @@ class PlainRows:
         return row
 
     def _input(self, row: dict[str, Any], includes: Any) -> int | None:
+        """See `made_counts.input_tokens_sql`; what was written is made right as well."""
         tokens: int | None = row["input_tokens"]
-        cached = sum(row[name] or 0 for name in _CACHED)
+        read, written = (row[name] or 0 for name in _CACHED)
         if tokens is None:
             return None
         inside = self._shape.input_includes_cache
         if inside is None:
             inside = includes != 0
-        return tokens if inside and cached <= tokens else tokens + cached
+        if inside and read + written <= tokens:
+            return tokens
+        if inside and max(read, written) <= tokens and row["model"] is not None and _is_apart(row["model"]):
+            row["cache_creation_input_tokens"] = tokens - read
+            return tokens
+        return tokens + read + written
 
     def _reader(self, name: str) -> Callable[[Any], Any]:
         kind = field_kind(name)
@@ -192,6 +205,11 @@ class PlainRows:
         return read
 
 
+def _is_apart(model: str) -> bool:
+    """Whether what was read from the cache and what was written to it may overlap."""
+    return "claude" not in model.lower()
+
+
 def _decoded(value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -221,7 +239,7 @@ def _plain(value: Any) -> str | None:
 
 
 def _integer(value: Any) -> int | None:
-    if type(value) is not int:
+    if type(value) is not int or value == UNREADABLE_COUNT:
         raise _Odd
     return value if 0 <= value < INTEGER_LIMIT else None
 

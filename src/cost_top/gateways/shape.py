@@ -10,9 +10,16 @@ from cost_top.model.record import FIELDS
 
 # Raw integers from here on are garbage; sums of what is left cannot overflow.
 INTEGER_LIMIT = 10**15
+# What stands for a count that is there and no number; one that is not there is -1.
+UNREADABLE_COUNT = -INTEGER_LIMIT
 # What stands for no cost, and for one that is no amount, where a raw column can hold neither.
 UNKNOWN_MONEY, UNREADABLE_MONEY = -9223372036854775807, -9223372036854775808
 UNKNOWN_DOUBLE, UNREADABLE_DOUBLE = "9e99", "9e98"
+# Counts that a price is made of.
+COUNTS = (
+    "input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens", "output_tokens",
+    "reasoning_tokens", "audio_input_tokens", "audio_output_tokens", "image_output_tokens", "web_search_count",
+)  # fmt: skip
 _KINDS = {"VARCHAR": "text", "BIGINT": "integer", "INTEGER": "integer", "BOOLEAN": "boolean", "VARCHAR[]": "tags"}
 
 
@@ -33,6 +40,7 @@ class RawShape:
     key: str = "id"  # what tells rows apart: `id`, id and `time`, id and `columns`, or `none`
     key_columns: tuple[str, ...] = ()  # raw columns that tell rows apart, together with the id
     told: tuple[str, ...] | None = None  # the fields that are asked for of rows without an id; None: every one, and it
+    odd_counts: tuple[str, ...] = ()  # of `COUNTS` those that may be `UNREADABLE_COUNT`
 
     @property
     def packs(self) -> tuple[tuple[str, ...], ...]:
@@ -79,7 +87,8 @@ _TOGETHER = (
 _FEW_VALUES = ("status", "cache_hit", "streamed", "zero_is_price", "counted")
 # What fields are made of beside their own columns; whether a row is a request is told by money that comes back.
 _MADE_OF: dict[str, tuple[str, ...]] = {
-    "input_tokens": ("cached_input_tokens", "cache_creation_input_tokens"),
+    "input_tokens": ("cached_input_tokens", "cache_creation_input_tokens", "model"),
+    "cache_creation_input_tokens": ("input_tokens", "cached_input_tokens", "model"),
     "output_tokens": ("reasoning_tokens",),
     "counted": ("reported_cost", "latency_ms"),
     "mode": ("reported_cost",),
@@ -89,6 +98,7 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
 def made_of(wanted: Collection[str], shape: RawShape) -> set[str]:
     """The fields that `wanted` ones are made of, they themselves included."""
     found = {*wanted, *(part for name in wanted for part in _MADE_OF.get(name, ()))}
+    found |= {*shape.odd_counts} if "mode" in wanted else set()
     return found | {"tags"} if "user_agent" in wanted and shape.user_agent_tag is not None else found
 
 

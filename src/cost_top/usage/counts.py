@@ -129,11 +129,14 @@ class Counts:
         """The nested record of inclusive counts; `cut_off` when the stream did not reach its end.
 
         Counts that cannot be inclusive (more cached and written than input, more reasoning than output) are taken
-        as exclusive, and added.
+        as exclusive, and added. But OpenAI counts a prefix as written that was read in part.
         """
         self.creation = max(self.creation, self.creation_1h)
         if self.input is not None and self.cached + self.creation > self.input:
-            self.input += self.cached + self.creation
+            if max(self.cached, self.creation) > self.input or "claude" in (model.lower() or "claude"):
+                self.input += self.cached + self.creation
+            else:
+                self.creation = max(self.input - self.cached, self.creation_1h)
         if self.output is not None and self.reasoning > self.output:
             self.output += self.reasoning
         status: Status = "complete"

@@ -248,13 +248,13 @@ def test_what_is_no_number_is_not_made_up_from_rates(tmp_path: Path):
     fields = {"timestamp": "2026-11-20T10:00:00Z", "provider": "openai", "model": "gpt-5", "completion_tokens": 20}
     odd = [
         {"cost": "1,20"}, {"cost": "abc"}, {"cost": "$0.5", "provider_cost": ""}, {"cost": "9e99"},
-        {"cost": "", "prompt_tokens": "1,000"}, {"cost": None, "prompt_tokens": -5},
+        {"cost": "", "prompt_tokens": "1,000"}, {"cost": None, "prompt_tokens": -5}, {"cost": "NaN"},
     ]  # fmt: skip
-    known = [{"cost": ""}, {"cost": "NaN"}, {"cost": "x", "provider_cost": "0.5"}, {"cost": 0.25, "prompt_tokens": "?"}]
+    known = [{"cost": ""}, {"cost": "n/a"}, {"cost": "x", "provider_cost": "0.5"}, {"cost": 0.25, "prompt_tokens": "?"}]
     path = write(tmp_path / "audit.jsonl", [{**fields, "prompt_tokens": 100, **each} for each in (*odd, *known)])
     found = report(path)
     by_rates = 100 * 1_250_000 + 20 * 10_000_000
-    assert (found.totals.unpriced_count, found.totals.total_cost) == (6, 2 * by_rates + 75 * 10**10)
-    assert report(path, where="mode:unreadable_cost").totals.request_count == 4
+    assert (found.totals.unpriced_count, found.totals.total_cost) == (7, 2 * by_rates + 75 * 10**10)
+    assert report(path, where="mode:unreadable_cost").totals.request_count == 5
     path = write(tmp_path / "cloudflare.jsonl", [cloudflare("1", cost="1,20"), cloudflare("2", tokens_in="1 000")])
     assert report(path, where="mode:unreadable_*").totals.request_count == 2

@@ -43,6 +43,7 @@ class Cell:
     value: ColumnElement[Any]
     declared: str = ""
     typed: bool = False  # an expression that always has the type of its field
+    is_column: bool = False  # a column as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ class Dialect(Protocol):
     def integer(self, cell: Cell) -> ColumnElement[Any]:
         """As a whole number, NULL where it is none."""
 
+    def no_integer(self, cell: Cell) -> ColumnElement[Any] | None:
+        """Whether a column holds something there that is no whole number, negative ones apart; None where it cannot."""
+
     def boolean(self, cell: Cell) -> ColumnElement[Any]:
         """As 1 or 0, NULL where it is neither."""
 
@@ -84,6 +88,9 @@ class Dialect(Protocol):
 
     def money_text(self, cell: Cell) -> ColumnElement[Any]:
         """The amount as decimal text, for a list of alternatives."""
+
+    def readable_money(self, cell: Cell) -> ColumnElement[Any]:
+        """As `money_text`, but NULL where it is no amount."""
 
     def json(self, cell: Cell, path: Sequence[str]) -> ColumnElement[Any] | None:
         """The value at a path as the database's own type or text; None where this database cannot."""

@@ -29,10 +29,12 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from cost_top.gateways.dialects.base import FALSE_WORDS, TRUE_WORDS, Cell, TimeColumn, number, render
 from cost_top.gateways.instants import MICROS_PER_UNIT, USABLE_FROM, USABLE_UNTIL, iso, micros
+from cost_top.gateways.shape import INTEGER_LIMIT
 
 Element = ColumnElement[Any]
 _WHOLE = tuple(f"{sign}Int{size}" for sign in ("", "U") for size in (8, 16, 32, 64))
 _DIGITS = "^[0-9]{1,15}([.][0-9]*)?$"
+_NEGATIVE = "^-[0-9.]+$"
 _DECIMAL = "^-?[0-9]{1,30}([.][0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
 _ISO_SHAPE = (
     "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
@@ -66,8 +68,18 @@ class ClickhouseSpelling:
         if cell.typed or plain_kind(cell.declared) in _WHOLE:
             return cast(cell.value, BigInteger)
         text = self.as_text(cell.value)
-        whole = func.trunc(func.toFloat64OrNull(text))
-        return case((func.match(text, self.literal(_DIGITS)), cast(whole, BigInteger)))
+        # What does not match is worked out as well at times, and a cast of NaN is an error.
+        whole = func.accurateCastOrNull(func.trunc(func.toFloat64OrNull(text)), self.literal("Int64"))
+        return case((func.match(text, self.literal(_DIGITS)), whole))
+
+    def no_integer(self, cell: Cell) -> Element | None:
+        if cell.typed or plain_kind(cell.declared) in _WHOLE:
+            return None
+        text = self.as_text(cell.value)
+        return and_(
+            text.not_in([self.literal(""), self.literal("null")]), not_(func.match(text, self.literal(_DIGITS))),
+            not_(func.match(text, self.literal(_NEGATIVE))),
+        )  # fmt: skip
 
     def boolean(self, cell: Cell) -> Element:
         if cell.typed or plain_kind(cell.declared) in (*_WHOLE, "Bool"):
@@ -92,6 +104,9 @@ class ClickhouseSpelling:
 
     def money_text(self, cell: Cell) -> Element:
         return self.text(cell)
+
+    def readable_money(self, cell: Cell) -> Element:
+        return case((func.abs(self.decimal(cell)) < number(INTEGER_LIMIT), self.money_text(cell)))
 
     def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
         kind = plain_kind(cell.declared)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Numeric,
     Select,
     Text,
+    and_,
     case,
     cast,
     func,
@@ -43,9 +44,11 @@ from cost_top.gateways.instants import (
     mysql_epoch,
     mysql_kind,
 )
+from cost_top.gateways.shape import INTEGER_LIMIT
 
 Element = ColumnElement[Any]
 _DIGITS = "^[0-9]{1,15}([.][0-9]*)?$"
+_NEGATIVE = "^-[0-9.]+$"
 _DECIMAL = "^-?[0-9]{1,30}([.][0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
 # As wide as a sum of any log's figures, and exact.
 _WIDE = Numeric(65, 18)
@@ -77,6 +80,15 @@ class MysqlSpelling(InstantsAsText):
         whole = func.truncate(cast(text, Numeric(40, 10)), number(0))
         return case((text.op("REGEXP")(self.literal(_DIGITS)), cast(whole, BigInteger)))
 
+    def no_integer(self, cell: Cell) -> Element | None:
+        if cell.typed or mysql_kind(cell.declared) in MYSQL_INTEGERS:
+            return None
+        text = self.as_text(cell.value)
+        return and_(
+            text.not_in([self.literal(""), self.literal("null")]), text.op("NOT REGEXP")(self.literal(_DIGITS)),
+            text.op("NOT REGEXP")(self.literal(_NEGATIVE)),
+        )  # fmt: skip
+
     def boolean(self, cell: Cell) -> Element:
         if cell.typed or mysql_kind(cell.declared) in (*MYSQL_INTEGERS, "bit"):
             return case((cell.value.op("<>")(number(0)), number(1)), (cell.value == number(0), number(0)))
@@ -99,6 +111,9 @@ class MysqlSpelling(InstantsAsText):
 
     def money_text(self, cell: Cell) -> Element:
         return self.text(cell)
+
+    def readable_money(self, cell: Cell) -> Element:
+        return case((func.abs(self.decimal(cell)) < number(INTEGER_LIMIT), self.money_text(cell)))
 
     def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
         place = self.literal("$" + "".join(f'."{key}"' for key in path))

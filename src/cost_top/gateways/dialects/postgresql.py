@@ -16,6 +16,7 @@ from sqlalchemy import (
     LargeBinary,
     Numeric,
     Text,
+    and_,
     case,
     cast,
     column,
@@ -47,9 +48,11 @@ from cost_top.gateways.instants import (
     postgresql_epoch,
     postgresql_timestamp,
 )
+from cost_top.gateways.shape import INTEGER_LIMIT
 
 Element = ColumnElement[Any]
 _DIGITS = r"^[0-9]{1,15}(\.[0-9]*)?$"
+_NEGATIVE = r"^-[0-9.]+$"
 _DECIMAL = r"^-?[0-9]{1,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
 
 
@@ -80,6 +83,15 @@ class PostgresSpelling(StandardSpelling):
         text = cast(cell.value, Text)
         return case((text.op("~")(constant(_DIGITS)), cast(func.trunc(cast(text, Numeric)), BigInteger)))
 
+    def no_integer(self, cell: Cell) -> Element | None:
+        if cell.typed or cell.declared in POSTGRESQL_INTEGERS:
+            return None
+        text = cast(cell.value, Text)
+        return and_(
+            text.not_in([constant(""), constant("null")]), text.op("!~")(constant(_DIGITS)),
+            text.op("!~")(constant(_NEGATIVE)),
+        )  # fmt: skip
+
     def boolean(self, cell: Cell) -> Element:
         if cell.typed or cell.declared == "boolean":
             truth = cast(cell.value, Boolean)
@@ -103,6 +115,9 @@ class PostgresSpelling(StandardSpelling):
 
     def money_text(self, cell: Cell) -> Element:
         return self.text(cell)
+
+    def readable_money(self, cell: Cell) -> Element:
+        return case((func.abs(self.decimal(cell)) < number(INTEGER_LIMIT), self.money_text(cell)))
 
     def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
         if cell.declared not in ("json", "jsonb"):

@@ -81,12 +81,23 @@ class SqliteSpelling(StandardSpelling):
         if affinity(cell.declared) in _NUMERIC:
             # Text and blobs are greater than every number, so this is false for them, and unknown for NULL.
             return case((cell.value < number(INTEGER_LIMIT), cell.value.op("|")(number(0))))
-        digits = and_(cell.value != constant(""), cell.value.op("NOT GLOB")(constant("*[^0-9]*")))
+        digits = and_(
+            cell.value.op("GLOB")(constant("[0-9]*")), cell.value.op("NOT GLOB")(constant("*[^0-9.]*")),
+            cell.value.op("NOT GLOB")(constant("*.*.*")),
+        )  # fmt: skip
+        kind, small = func.typeof(cell.value), cell.value < number(INTEGER_LIMIT)
+        whole = cast(cell.value, Integer)
         return case(
-            (func.typeof(cell.value) == constant("integer"), cell.value),
-            (func.typeof(cell.value) == constant("real"), cast(cell.value, Integer)),
-            (and_(func.typeof(cell.value) == constant("text"), digits), cast(cell.value, Integer)),
+            (and_(kind == constant("integer"), small), cell.value),
+            (and_(kind == constant("real"), small), whole),
+            (and_(kind == constant("text"), digits, whole < number(INTEGER_LIMIT)), whole),
         )
+
+    def no_integer(self, cell: Cell) -> Element | None:
+        given = cell.value.not_in([constant(""), constant("null")])
+        if affinity(cell.declared) in _NUMERIC:
+            return and_(cell.value >= number(INTEGER_LIMIT), given)
+        return and_(given, self.integer(cell).is_(null()), cell.value.op("NOT GLOB")(constant("-[0-9]*")))
 
     def boolean(self, cell: Cell) -> Element:
         word = func.lower(cast(cell.value, Text))
@@ -129,6 +140,9 @@ class SqliteSpelling(StandardSpelling):
         return func.nullif(
             case((func.typeof(cell.value) == constant("real"), exact), else_=cast(cell.value, Text)), constant("")
         )
+
+    def readable_money(self, cell: Cell) -> Element:
+        return case((func.abs(self.decimal(cell)) < number(INTEGER_LIMIT), self.money_text(cell)))
 
     def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
         keys = "".join(f'."{key}"' for key in path)

@@ -14,7 +14,7 @@ from cost_top.sources.files.records import NativeRows, Part, Row, epoch_ms
 Record = Mapping[str, Any]
 _PICO = Decimal(10**12)
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_NOTHING = ("", "-", "null", "none", "nan", "n/a")
+_NOTHING = ("", "-", "null", "none", "n/a")
 _OUTCOMES = {"success": 200, "ok": 200, "succeeded": 200, "error": 500, "failure": 500, "failed": 500}
 
 
@@ -76,6 +76,20 @@ def _cloudflare(record: Record) -> Row:
     }
 
 
+_ENVOY_COUNTS: Mapping[str, tuple[str, ...]] = {
+    "input_tokens": ("gen_ai.usage.input_tokens",),
+    "cached_input_tokens": (
+        "gen_ai.usage.cached_input_tokens", "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.cached_tokens",
+    ),
+    "cache_creation_input_tokens": (
+        "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.cache_creation.input_tokens",
+    ),
+    "output_tokens": ("gen_ai.usage.output_tokens",),
+    "reasoning_tokens": ("gen_ai.usage.reasoning_tokens", "gen_ai.usage.reasoning.output_tokens"),
+}  # fmt: skip
+
+
 def _envoy(record: Record) -> Row | None:
     asked = _known(record, "gen_ai.request.model")
     if asked is None:
@@ -85,6 +99,7 @@ def _envoy(record: Record) -> Row | None:
     parts = (backend or "").split("/")
     if len(parts) > 3 and parts[2] == "route":
         provider, endpoint = parts[1], parts[3]
+    told = {count: _known(record, *names) for count, names in _ENVOY_COUNTS.items()}
     return {
         "id": _known(record, "x-request-id"),
         "time_ms": epoch_ms(_known(record, "start_time")),
@@ -94,23 +109,13 @@ def _envoy(record: Record) -> Row | None:
         "user_id": _known(record, "user.id", "enduser.id", "gen_ai.user.id", "x-user-id", "user"),
         "session": _known(record, "session.id"),
         "tags": json.dumps([f"backend:{backend}"]) if endpoint else None,
-        "input_tokens": _count(_known(record, "gen_ai.usage.input_tokens")),
-        "cached_input_tokens": _count(
-            _known(record, "gen_ai.usage.cached_input_tokens", "gen_ai.usage.cache_read.input_tokens",
-                   "gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.cached_tokens")
-        ),
-        "cache_creation_input_tokens": _count(
-            _known(record, "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.cache_creation.input_tokens")
-        ),
-        "output_tokens": _count(_known(record, "gen_ai.usage.output_tokens")),
-        "reasoning_tokens": _count(
-            _known(record, "gen_ai.usage.reasoning_tokens", "gen_ai.usage.reasoning.output_tokens")
-        ),
+        **{count: _count(value) for count, value in told.items()},
+        "mode": _unreadable(told, tuple(told)),
         "latency_ms": _count(_known(record, "duration")),
         "status": _count(_known(record, "response_code")),
         "client_ip": (_known(record, "x-forwarded-for") or "").partition(",")[0] or None,
         "user_agent": _known(record, "user-agent"),
-    }  # fmt: skip
+    }
 
 
 def _audit(record: Record) -> Row:

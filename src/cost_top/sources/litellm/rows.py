@@ -35,7 +35,7 @@ Value = str | int
 Reading = Callable[[Row], Value]
 
 # Bumped when the reading below changes figures: days kept from an earlier version are then read again.
-_VERSION = 5
+_VERSION = 6
 _HOUSEKEEPING = re.compile(
     r"^a?(moderation|(create|retrieve|cancel)_batch|(get|list|delete|cancel|retrieve)_[a-z_]+"
     r"|(file|video|vector_store|vector_store_file)_(retrieve|delete|list|content|update)"
@@ -204,12 +204,10 @@ def _as_boolean(value: Any, in_path: bool) -> int | None:  # noqa: ARG001
 
 
 def _as_money(value: Any, in_path: bool) -> str | None:  # noqa: ARG001
-    """An amount as plain decimal text, every digit kept."""
-    if isinstance(value, (bool, dict, list)):
-        return None
+    """An amount as plain decimal text, every digit kept; what is none as a text that is none either."""
     if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < -_LONGEST_EXPONENT:
         return "0"
-    return _text(value)
+    return _text(value) or (None if value is None or value == "" else "NaN")
 
 
 _CONVERT: Mapping[str, Callable[[Any, bool], Value | None]] = {

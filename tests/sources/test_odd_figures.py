@@ -1,0 +1,141 @@
+"""Counts that are no number, costs of which one is no amount, and cached input that overlaps, in each database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cost_top.model.query import ReportQuery
+from cost_top.model.windows import Period
+from cost_top.monitor.cluster.cluster import Cluster
+from cost_top.monitor.cluster.reports import asked_report
+from cost_top.monitor.log.once import read_period
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
+from support.reading import records
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+AT = int(NOW.timestamp()) - 3600
+DATABASES = ("sqlite", "postgres", "mysql", "clickhouse")
+MAPPING = """\
+name = "n"
+table = "calls"
+id = "id"
+time = { column = "at", unit = "epoch_s" }
+[fields]
+provider = { value = "openai" }
+model = "model"
+input_tokens = "tokens"
+cached_input_tokens = "cached"
+cache_creation_input_tokens = "written"
+output_tokens = "answer"
+reported_cost = ["cost", "upstream"]
+"""
+TEXT, NUMBER = {"clickhouse": "Nullable(String)"}, {"clickhouse": "Nullable(Int64)"}
+SENT = 100 * 1_250_000
+
+
+@pytest.fixture(params=DATABASES)
+def writer(request):
+    return request.getfixturevalue(request.param)
+
+
+def mapped(writer, tmp_path, rows, **kinds):
+    """A log of these rows, whose columns are whole numbers where `kinds` say nothing else."""
+    whole, text = NUMBER.get(writer.database, "int"), TEXT.get(writer.database, "text")
+    usual = {"tokens": whole, "cached": whole, "written": whole, "answer": whole, "cost": text, "upstream": text}
+    writer.create("calls", {"id": "key", "at": "int", "model": "key", **usual, **kinds})
+    nothing = {"model": "gpt-5", **dict.fromkeys(usual)}
+    writer.insert("calls", [{"id": f"r{n:02}", "at": AT + n, **nothing, **row} for n, row in enumerate(rows)])
+    path = tmp_path / "map.toml"
+    path.write_text(MAPPING)
+    return open_log(writer.location, path)
+
+
+def totals(source, *group_by):
+    """The report by the mirror and, where there is one, by the log's own database."""
+    query = ReportQuery(NOW - timedelta(days=1), NOW, group_by)
+    mirror = read_period(source, RateBook.load(None), None, Period(NOW - timedelta(days=2), NOW))
+    try:
+        found = mirror.report(query, NOW)
+    finally:
+        mirror.close()
+    if source.database.name in ("postgresql", "clickhouse"):
+        cluster = Cluster(source, RateBook.load(None))
+        try:
+            cluster.learn(NOW)
+            placed = asked_report(cluster, query, NOW)
+        finally:
+            cluster.close()
+        assert replace(placed.totals, error_count=None) == found.totals
+        assert [replace(row.measures, error_count=None) for row in placed.rows] == [row.measures for row in found.rows]
+    return found
+
+
+@pytest.mark.parametrize("name", ["tokens", "cached", "written", "answer"])
+def test_a_count_that_is_no_number_is_made_up_by_no_rate(writer, tmp_path, name):
+    usual = {"tokens": 100, "cached": 0, "written": 0, "answer": 0}
+    readable = ["0", "0.0", "00"] if name != "tokens" else ["100", "100.0", "0100"]
+    absent = [None, "null", *([] if writer.database == "clickhouse" else [""])]
+    odd = ["abc", "1,000", "NaN", "1e30", "9" * 20, "12 tokens"]
+    source = mapped(
+        writer, tmp_path, [{**usual, name: said} for said in (*readable, *absent, *odd)],
+        **{name: TEXT.get(writer.database, "text")},
+    )  # fmt: skip
+    found = totals(source, "mode")
+    by_mode = {row.key[0]: row.measures for row in found.rows}
+    assert by_mode["unreadable_count"].request_count == by_mode["unreadable_count"].unpriced_count == len(odd)
+    known = len(readable) + (0 if name == "tokens" else len(absent))
+    assert found.totals.total_cost == known * SENT
+    assert found.totals.request_count == len(readable) + len(absent) + len(odd)
+
+
+def test_a_number_column_of_sqlite_that_holds_words_says_so(sqlite, tmp_path):
+    rows = [{"tokens": 100, "answer": odd} for odd in ("abc", b"x", 1e30, float("inf"), 10**15, "", None, "null", 0)]
+    found = totals(mapped(sqlite, tmp_path, rows), "mode")
+    assert found.totals.unpriced_count == 5
+    assert found.totals.total_cost == 4 * SENT
+
+
+def test_a_number_with_a_fraction_in_a_text_is_that_number(writer, tmp_path):
+    rows = [{"tokens": "100.0", "answer": 0}, {"tokens": "100.", "answer": 0}, {"tokens": "1.2.3", "answer": 0}]
+    source = mapped(writer, tmp_path, rows, tokens=TEXT.get(writer.database, "text"))
+    assert [row["input_tokens"] for row in records(source)] == [100, 100, None]
+
+
+def test_of_several_costs_the_first_that_is_an_amount_counts(writer, tmp_path):
+    costs = [
+        ("0.5", "9"),
+        (None, "0.5"),
+        ("abc", "0.5"),
+        ("NaN", "0.5"),
+        ("1e30", "0.5"),
+        ("abc", None),
+        ("x", "y"),
+        (None, None),
+    ]
+    rows = [{"tokens": 100, "answer": 0, "cost": cost, "upstream": other} for cost, other in costs]
+    found = totals(mapped(writer, tmp_path, rows), "mode")
+    assert found.totals.total_cost == 5 * 5 * 10**11 + SENT
+    assert {row.key[0]: row.measures.unpriced_count for row in found.rows if row.measures.unpriced_count} == {
+        "unreadable_cost": 2
+    }
+
+
+def test_what_was_read_from_the_cache_in_part_is_not_added_to_the_input(writer, tmp_path):
+    """OpenAI counts a prefix as written that was read in part; what Claude's input leaves out never overlaps."""
+    counts = [
+        ("gpt-5.6-sol", 1000, 800, 900), ("gpt-5.6-sol", 1000, 800, 200), ("gpt-5.6-sol", 1000, 1000, 1000),
+        ("gpt-5.6-sol", 1000, 1200, 900), ("claude-sonnet-4-5", 1000, 800, 900), ("gpt-5.6-sol", 1000, None, 900),
+    ]  # fmt: skip
+    rows = [dict(zip(("model", "tokens", "cached", "written"), each, strict=True)) | {"answer": 0} for each in counts]
+    source = mapped(writer, tmp_path, rows)
+    names = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens")
+    assert [tuple(row[name] for name in names) for row in records(source)] == [
+        (1000, 800, 200), (1000, 800, 200), (1000, 1000, 0), (3100, 1200, 900), (2700, 800, 900), (1000, None, 900),
+    ]  # fmt: skip
+    found = totals(source)
+    assert found.totals.input_tokens == 9800
+    assert found.totals.cache_creation_input_tokens == 200 + 200 + 0 + 900 + 900 + 900
