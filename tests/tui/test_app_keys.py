@@ -10,6 +10,7 @@ import pytest
 from fake_answers import FakeAnswers, measures
 from running import recorded, running, screen_text, toasts
 from snapshots import NOW, USD, request_rows, snapshot
+from test_watched_screens import LEAK, OVER
 from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input
@@ -553,6 +554,31 @@ async def test_escape_restores_the_filter_from_before():
         assert str(feed.view.where) == "model:gpt*"
         await pilot.press("escape")
         assert str(feed.view.where) == ""
+
+
+@of_keys("listed.copy", "listed.screenshot", "listed.leave")
+async def test_what_a_dialog_tells_can_be_taken_away_and_q_closes_it(tmp_path):
+    async with running(size=(80, 24), folder=tmp_path, shows_toasts=True) as (app, feed, pilot):
+        feed.found, feed.standing = (LEAK,), (OVER,)
+        await pilot.press("a")
+        await pilot.pause()
+        await pilot.press("y", "s")
+        first, *more = app.clipboard.splitlines()
+        assert "\tkey triage-agent\t" in first
+        assert LEAK.sentence in " ".join(more)
+        (picture,) = tmp_path.glob("*.svg")
+        assert "Incidents" in picture.read_text().replace("&#160;", " ")
+        await pilot.press("q")
+        assert app.is_running
+        await pilot.press("b")
+        await pilot.pause()
+        await pilot.press("y")
+        assert "$30.00 over" in app.clipboard
+        assert "█" not in app.clipboard
+        await pilot.press("q")
+        await pilot.press("w", "y")
+        await pilot.pause()
+        assert app.is_running
 
 
 @of_keys("pick.user", "pick.tag", "pick.token", "pick.session", "dialog.up", "dialog.down", "dialog.leave")

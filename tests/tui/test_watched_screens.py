@@ -7,10 +7,12 @@ import pytest
 from running import running, screen_text
 from snapshots import NOW, USD
 
+from cost_top.insight.savings import Savings
 from cost_top.model.view import View
 from cost_top.model.watched import BudgetRow, IncidentRow, budget_rows
 from cost_top.tui.navigation import incident_view
-from cost_top.tui.render.watched import incident_cells
+from cost_top.tui.render.savings import SavingsRow, savings_cells
+from cost_top.tui.render.watched import budget_cells, incident_cells
 
 LEAK = IncidentRow(
     "i1", "spike", "token", "pg_agent", "triage-agent", NOW - timedelta(hours=20), NOW - timedelta(hours=19), None,
@@ -145,6 +147,18 @@ def test_incidents_of_keys_of_one_name_are_told_apart():
     twin = replace(LEAK, id="i3", value="pg_other")
     told = [incident_cells(row, 74, UTC, NOW, (LEAK, twin, GONE))[2].plain.strip() for row in (LEAK, twin, GONE)]
     assert told == ["key triage-agent …gent", "key triage-agent …ther", "all spend"]
+
+
+def test_a_figure_in_a_dialog_is_shortened_and_never_cut():
+    rich = replace(LEAK, excess=9_000_880 * USD)
+    assert [cell.plain.strip() for cell in incident_cells(rich, 74, UTC, NOW)][3] == "+$9.00M"
+    over = replace(OVER, spent=9_000_880 * USD, limit=USD)
+    for width in (74, 100):
+        told = [cell.plain.strip() for cell in budget_cells(over, width, UTC, NOW)]
+        assert told[3] == "$9.00M over"
+    savings = Savings(9_000_880 * USD, 2, 1, 9_000_880 * USD, 0, 0, 0)
+    told = [cell.plain.strip() for cell in savings_cells(SavingsRow("all", savings), 74)]
+    assert told[1:3] == ["≥ $9.00M", "$9.00M"]
 
 
 async def test_without_budgets_the_screen_says_how_to_make_one():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_JOINERS = "\u200c\u200d"  # part of a name, as `clean` has it
+
 
 class UserError(Exception):
     """Bad input. `str(error)` is one line: the thing, what is wrong, what to do. Exit code 2, no traceback."""
@@ -56,7 +58,7 @@ def one_line(text: object, limit: int = 300) -> str:
     >>> one_line("a\\n  b\\x1b[0m")
     'a b [0m'
     """
-    words = "".join(c if c.isprintable() else " " for c in str(text)).split()
+    words = "".join(c if c.isprintable() or c in _JOINERS else " " for c in str(text)).split()
     line = " ".join(words)
     return line if len(line) <= limit else line[: limit - 1] + "…"
 

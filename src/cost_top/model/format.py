@@ -195,29 +195,46 @@ def lower_bound(money: str, unpriced: int) -> str:
     return f"≥ {money}" if unpriced else money
 
 
-def money_fixed(amount: int | None, width: int, unpriced: int = 0) -> str:
+def money_fixed(amount: int | None, width: int, unpriced: int = 0, counting: bool = False) -> str:
     """Money for a column, right-aligned in `width` cells with the decimal points below one another.
 
     Two decimals from $1, four below. `unpriced` requests make it a lower bound, or `unpriced` when nothing
-    else is known of it. A figure too long for the column is scaled, never cut.
+    else is known of it; `counting`, of which more will come, makes it a lower bound too. A figure too long for the
+    column is scaled, never cut.
 
     >>> [money_fixed(amount, 11) for amount in (1_402_100 * 10**9, 52_590_000_000, 0)]
     ['$1,402.10  ', '    $0.0526', '    $0.00  ']
     >>> money_fixed(1_402_100 * 10**9, 11, unpriced=2), money_fixed(0, 11, unpriced=2), money_fixed(10**19, 6)
     ('≥$1,402.10 ', ' unpriced  ', '$10.0M')
+    >>> money_fixed(0, 11, counting=True)
+    '   ≥$0.00  '
     """
     if amount is None:
         return pad(UNKNOWN + _POINT_PAD, width, "right")
-    if unpriced and amount == 0:
+    if unpriced and amount == 0 and not counting:
         text = "unpriced"
         return pad(text + _POINT_PAD if width >= len(text) + 2 else text, width, "right")
     text = display_usd(amount)
-    prefix = "≥" if unpriced else ""
+    prefix = "≥" if unpriced or counting else ""
     points = len(text) - text.find(".") - 1 if "." in text else 0
     room = width - cells(prefix) - len(text)
     if room < 0:
         text = money_scaled(amount)
     return pad(f"{prefix}{text}{' ' * min(4 - points, max(room, 0)) if points < 4 else ''}", width, "right")
+
+
+def money_within(amount: int | None, width: int, sign: bool = False, prefix: str = "") -> str:
+    """Money in at most `width` cells: to the cent where that fits, else in three figures; never cut.
+
+    >>> money_within(9_000_880 * 10**12, 13), money_within(9_000_880 * 10**12, 12, prefix="≥ ")
+    ('$9,000,880.00', '≥ $9.00M')
+    >>> money_within(9_000_880 * 10**12, 12, sign=True), money_within(-9_000_880 * 10**12, 12, sign=True)
+    ('+$9.00M', '-$9.00M')
+    """
+    text = f"{prefix}{display_usd(amount, sign=sign)}"
+    if amount is None or cells(text) <= width:
+        return text
+    return f"{prefix}{'+' if sign and amount > 0 else ''}{money_scaled(amount)}"
 
 
 def money_scaled(amount: int | None) -> str:

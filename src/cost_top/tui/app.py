@@ -212,7 +212,10 @@ class CostTopApp(LiveApp):
 
     def action_copy(self) -> None:
         """Copy what is focused to the terminal's clipboard (OSC 52)."""
-        copied = getattr(self.screen.focused, "copied", lambda: None)()
+        self.copy(getattr(self.screen.focused, "copied", lambda: None)())
+
+    def copy(self, copied: tuple[str, str] | None) -> None:
+        """Copy a text under its name; None where there is nothing to copy."""
         if copied is None:
             self.tell_user("nothing to copy here: focus a table, a card or the chart")
             return

@@ -42,6 +42,12 @@ class Host(Protocol):
     def copy_to_clipboard(self, text: str) -> None:
         """Put a text on the clipboard of the reader's terminal."""
 
+    def copy(self, copied: tuple[str, str] | None) -> None:
+        """Copy a text under its name; None where there is nothing to copy."""
+
+    def action_screenshot(self) -> None:
+        """Write the screen to an SVG file."""
+
     def look(self, view: View) -> None:
         """Ask the monitor for another view."""
 

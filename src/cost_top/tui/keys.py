@@ -164,6 +164,13 @@ DIALOG_BINDINGS: tuple[Binding, ...] = (
     _typed("dialog.down", "down", "list(1)", "down", "row down", TABLES),
 )
 
+# In a dialog where nothing is typed.
+LISTED_BINDINGS: tuple[Binding, ...] = (
+    _typed("listed.copy", "y", "copy", "copy", "copy what is told of the row", TAKE),
+    _typed("listed.screenshot", "s", "screenshot", "screenshot", "write the screen to an SVG file", TAKE),
+    _typed("listed.leave", "q", "leave", "close", "close without an answer", LOOK),
+)
+
 EXPORT_BINDINGS: tuple[Binding, ...] = (
     _typed("export.csv", "c", "choose('csv')", "CSV", "write a CSV file", TAKE),
     _typed("export.json", "j", "choose('json')", "JSON", "write a JSON file", TAKE),

@@ -179,7 +179,7 @@ def _draw(column: Column) -> _Draw:
 def _counting(lens: Lens, row: ReportRow, index: int, column: Column, drawing: _Drawing) -> Content:
     """A cell of a panel that is still being summed: the figure so far, and no share of what is not whole."""
     if column.key == "cost":
-        return content(" ", (money_fixed(row.measures.total_cost, column.width - 1, unpriced=1), MUTED))
+        return content(" ", (money_fixed(row.measures.total_cost, column.width - 1, counting=True), MUTED))
     if column.key == "share" or (column.measure or "").startswith("latency"):
         return content((_placed("…", column), MUTED))
     if column.key == "value":

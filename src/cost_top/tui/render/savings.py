@@ -8,7 +8,7 @@ from textual.content import Content
 
 from cost_top.insight.savings import Savings
 from cost_top.model.errors import one_line
-from cost_top.model.format import UNKNOWN, count, counted, pad, percent, with_tail
+from cost_top.model.format import UNKNOWN, count, counted, money_within, pad, percent, with_tail
 from cost_top.model.money import display_usd
 from cost_top.tui.render.style import CAUTION, FIGURE, MUTED, SEPARATOR, content, fit
 from cost_top.tui.widgets.column import Column
@@ -45,10 +45,11 @@ def savings_cells(row: SavingsRow, width: int) -> tuple[Content, ...]:
     if _is_unknown(told):
         figures = ["unpriced", *[UNKNOWN] * 4]
     else:
+        paid, listed, _, prompt, response = (column.width - 1 for column in columns[1:])
         figures = [
-            f"{'≥ ' if told.unpriced else ''}{display_usd(told.paid)}", display_usd(told.list_price),
-            percent(told.discount, told.list_price) or UNKNOWN, display_usd(told.prompt_cache),
-            display_usd(told.response_cache),
+            money_within(told.paid, paid, prefix="≥ " if told.unpriced else ""), money_within(told.list_price, listed),
+            percent(told.discount, told.list_price) or UNKNOWN, money_within(told.prompt_cache, prompt),
+            money_within(told.response_cache, response),
         ]  # fmt: skip
     styles = (FIGURE if row.is_total else "", FIGURE, "", "", "", "")
     texts = zip((name, *figures), styles, strict=True)

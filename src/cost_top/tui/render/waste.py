@@ -8,7 +8,7 @@ from textual.content import Content
 
 from cost_top.insight.view_table import ViewTable
 from cost_top.model.errors import one_line
-from cost_top.model.format import UNKNOWN, count, elide, pad
+from cost_top.model.format import UNKNOWN, count, elide, money_within, pad
 from cost_top.model.money import display_usd, pico
 from cost_top.tui.render.style import CAUTION, FIGURE, MUTED, content, fit
 from cost_top.tui.widgets.column import Column
@@ -68,15 +68,16 @@ def waste_amount(row: WasteRow) -> str:
 
 def waste_cells(row: WasteRow, width: int) -> tuple[Content, ...]:
     """One kind: what it cost, as a share of all spend, and whether it was spent, could be saved, or is apart."""
+    columns = waste_columns(width)
     texts = (
         (waste_words(row), FIGURE if row.name == "total" else ""),
-        (waste_amount(row), FIGURE),
+        (money_within(row.cost, columns[1].width - 1, prefix="≥ " if row.unpriced else ""), FIGURE),
         (f"{row.share} %" if row.share is not None else UNKNOWN, ""),
         (count(row.requests), MUTED), (row.kind if row.requests else "", MUTED if row.kind == "spent" else CAUTION),
     )  # fmt: skip
     return tuple(
         fit(content((pad(text, column.width, column.align), style)), column.width)
-        for (text, style), column in zip(texts, waste_columns(width), strict=True)
+        for (text, style), column in zip(texts, columns, strict=True)
     )
 
 

@@ -11,7 +11,7 @@ from textual.content import Content
 from cost_top.model.budget_line import falls_out_text, moment_text, reset_text
 from cost_top.model.dimensions import dimension_named, word_of
 from cost_top.model.errors import one_line
-from cost_top.model.format import age, count, elide, pad, percent, tail_of, with_tail
+from cost_top.model.format import age, count, elide, money_within, pad, percent, tail_of, with_tail
 from cost_top.model.money import display_usd
 from cost_top.model.watched import BudgetRow, IncidentRow
 from cost_top.tui.render.columns import share_bar
@@ -51,7 +51,7 @@ def incident_cells(
     """One incident, told from those of `others` that are of the same name."""
     columns = incident_columns(width)
     state = ("open", BAD) if row.closed is None else (_ago(now - row.closed), MUTED)
-    excess = display_usd(row.excess, sign=True) if row.excess else "–"
+    excess = money_within(row.excess, columns[3].width - 1, sign=True) if row.excess else "–"
     kind = (f" {row.kind}", CAUTION if row.closed is None else MUTED)
     twins = (other.value for other in others if (other.dimension, other.name) == (row.dimension, row.name))
     tail = one_line(tail_of(row.value, twins), _NAME)
@@ -106,7 +106,10 @@ def budget_cells(row: BudgetRow, width: int, zone: tzinfo, now: datetime) -> tup
     left, style = row.left, FIGURE
     if row.spent is not None and row.spent * 100 >= row.limit * _NEAR:
         style = BAD if row.spent >= row.limit else CAUTION
-    shown = "not known" if left is None else f"{display_usd(-left)} over" if left < 0 else display_usd(left)
+    room = columns[3].width - 1
+    over = left is not None and left < 0
+    shown = f"{money_within(-left, room - 5)} over" if left is not None and over else money_within(left, room)
+    shown = "not known" if left is None else shown
     resets = moment_text(row.resets_at, zone, now) if row.resets_at is not None else "rolling"
     if row.resets_at is None and row.is_kept:
         resets = "–"

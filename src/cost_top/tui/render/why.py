@@ -12,7 +12,7 @@ from cost_top.insight.why_text import printed, sentence, times, twins_of
 from cost_top.model.dimensions import dimension_named, word_of
 from cost_top.model.errors import one_line
 from cost_top.model.filter import Filter
-from cost_top.model.format import elide, pad, tail_of, with_tail
+from cost_top.model.format import elide, money_within, pad, tail_of, with_tail
 from cost_top.model.money import display_usd
 from cost_top.tui.render.style import BAR, CAUTION, FIGURE, GOOD, MUTED, content
 from cost_top.tui.widgets.column import Column
@@ -69,7 +69,7 @@ def driver_cells(driver: Driver, parent: Driver | None, answer: Why, width: int)
     name = one_line(driver.name or driver.value or dimension_named(driver.dimension).none, 200)
     tail = one_line(tail_of(driver.value, twins_of(driver, answer)), 200)
     ratio = times(driver.after.requests, driver.before.requests) if driver.before.requests else "new"
-    figures = (display_usd(driver.change, sign=True), f"{round(driver.share * 100)} %", ratio)
+    figures = (money_within(driver.change, _FIGURES[0][1] - 1, sign=True), f"{round(driver.share * 100)} %", ratio)
     shown = [content(pad(text, cells, "right")) for text, (_, cells) in zip(figures, _FIGURES, strict=True)]
     indent = "  " if parent is not None else ""
     return (

@@ -7,6 +7,7 @@ from typing import ClassVar, TypeVar
 from textual.binding import BindingType
 from textual.screen import ModalScreen
 
+from cost_top.tui.host import host_of
 from cost_top.tui.keys import DIALOG_BINDINGS
 
 Result = TypeVar("Result")
@@ -20,3 +21,15 @@ class Dialog(ModalScreen[Result]):
     def action_leave(self) -> None:
         """Close without an answer."""
         self.dismiss(None)
+
+    def copied(self) -> tuple[str, str] | None:
+        """What the row with the cursor is called, and what is told of it; None where there is none."""
+        return None
+
+    def action_copy(self) -> None:
+        """Copy what is told of the row with the cursor."""
+        host_of(self).copy(self.copied())
+
+    def action_screenshot(self) -> None:
+        """Write the screen to an SVG file."""
+        host_of(self).action_screenshot()

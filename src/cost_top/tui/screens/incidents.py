@@ -18,7 +18,7 @@ class IncidentsScreen(ListedDialog[IncidentRow]):
     """Enter looks at whose it is, in the time it is of."""
 
     title_text = "Incidents"
-    foot = "⏎ look at it  esc close"
+    foot = "⏎ look at it  y copy  esc close"
     nothing = "nothing unusual in the last two days"
 
     def ask(self) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
+from cost_top.tui.keys import LISTED_BINDINGS
 from cost_top.tui.messages import ListArrived, Refused
 from cost_top.tui.render.style import BAD, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
@@ -19,14 +21,16 @@ from cost_top.tui.widgets.lines import Lines, shown_as
 
 Row = TypeVar("Row")
 _WIDTH = 104  # as the style sheet has it
+_COPIED = 400  # cells of a line that is copied
 NOTE_LINES = 4  # at the least, so that the table rarely changes its height
 
 
 class ListedDialog(Dialog[Row], Generic[Row]):
     """A subclass asks for its rows and draws them. Nothing waits: an answer comes as a message."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*LISTED_BINDINGS]
     title_text = ""
-    foot = "esc close"
+    foot = "y copy  esc close"
     nothing = ""
 
     def __init__(self, zone: tzinfo, clock: Callable[[], datetime]) -> None:
@@ -134,6 +138,15 @@ class ListedDialog(Dialog[Row], Generic[Row]):
         lines = self.note(row, page.size.width) if row is not None else ()
         page.styles.height = max(NOTE_LINES, len(lines))
         page.show_lines(lines)
+
+    def copied(self) -> tuple[str, str] | None:
+        """The row and the text below the table, with names whole."""
+        row = self.row
+        if row is None:
+            return None
+        cells = (cell.plain.strip() for cell in self.cells(row, _COPIED))
+        told = "\t".join(cell for cell in cells if cell.strip("█▏▎▍▌▋▊▉ "))
+        return "row", "\n".join((told, *(line.plain.rstrip() for line in self.note(row, _COPIED))))
 
     @property
     def row(self) -> Row | None:

@@ -35,7 +35,7 @@ class SavingsScreen(ListedDialog[SavingsRow | WasteRow]):
     """The total first; the arrows choose what it is told by."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*SAVINGS_BINDINGS]
-    foot = "← → by key, provider, model, date; waste  esc close"
+    foot = "← → by key, provider, model, date; waste  y copy  esc close"
     nothing = "no requests in this time"
 
     def __init__(self, where: Filter, period: Period, zone: tzinfo, clock: Callable[[], datetime]) -> None:

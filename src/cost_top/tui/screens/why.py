@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import tzinfo
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
@@ -16,6 +18,7 @@ from cost_top.model.answers import Answers
 from cost_top.model.filter import Filter
 from cost_top.model.query import ReportQuery
 from cost_top.tui.host import host_of
+from cost_top.tui.keys import LISTED_BINDINGS
 from cost_top.tui.messages import Refused, WhyArrived
 from cost_top.tui.navigation import Subject
 from cost_top.tui.render.style import BAD, MUTED, content
@@ -24,9 +27,13 @@ from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.keyed_table import KeyedTable
 from cost_top.tui.widgets.lines import Lines, shown_as
 
+_COPIED = 400  # cells of a line that is copied
+
 
 class WhyScreen(Dialog[tuple[Driver, ...]]):
     """The sentence and its parts above, who is behind it below. The answer is what to drill into, outermost first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*LISTED_BINDINGS]
 
     def __init__(self, where: Filter, subject: Subject, zone: tzinfo) -> None:
         """`where` is the filter of what is asked about; `subject` says of which time."""
@@ -38,7 +45,7 @@ class WhyScreen(Dialog[tuple[Driver, ...]]):
         """A text and a table."""
         with Vertical(classes="dialog", id="why") as dialog:
             dialog.border_title = Content("Why")
-            dialog.border_subtitle = shown_as(self, Content("⏎ drill into the row  esc close"))
+            dialog.border_subtitle = shown_as(self, Content("⏎ drill into the row  y copy  esc close"))
             yield Lines(id="why-text")
             yield KeyedTable(id="drivers")
 
@@ -84,6 +91,16 @@ class WhyScreen(Dialog[tuple[Driver, ...]]):
         table.empty = content((spread if answer.change else "there is no change to explain", MUTED))
         keys = [(driver.dimension, driver.value, parent is not None) for driver, parent in rows]
         table.show_rows(driver_columns(room), keys, lambda index: driver_cells(*rows[index], answer, room))
+
+    def copied(self) -> tuple[str, str] | None:
+        """The sentence, its parts, and who is behind it."""
+        answer = self._why
+        if answer is None:
+            return None
+        lines = why_lines(answer, self._where, self._zone, _COPIED, until_now=self._subject.until_now)
+        drivers = [driver_cells(driver, parent, answer, 120) for driver, parent in told_drivers(answer)]
+        told = [*(line.plain for line in lines), *("".join(cell.plain for cell in cells) for cells in drivers)]
+        return "why", "\n".join(line.replace("█", "").rstrip() for line in told if line.strip())
 
     def _tell(self, *lines: Content) -> None:
         page = self.query_one("#why-text", Lines)
