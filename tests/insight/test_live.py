@@ -85,7 +85,9 @@ def test_only_the_last_hours_are_asked_for_again_unless_the_clock_was_set_back()
     now = datetime.fromtimestamp(WHOLE.origin + 21 * DAY * BUCKET_SECONDS, UTC)
     assert now - live.wanted_from(now) > timedelta(days=38)
     look(live, WHOLE, 21 * DAY)
-    assert live.wanted_from(now + 5 * BUCKET) == now - timedelta(hours=8)
+    assert live.wanted_from(now + 5 * BUCKET) == now - timedelta(days=1)  # of a day that is over, all
+    look(live, WHOLE, 21 * DAY + 100)
+    assert live.wanted_from(now + 105 * BUCKET) == now + 100 * BUCKET - timedelta(hours=8)
     assert now - live.wanted_from(now - timedelta(hours=3)) > timedelta(days=38)
 
 

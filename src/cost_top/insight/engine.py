@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 from cost_top.insight.calendar import DAY, Calendar
 from cost_top.insight.candidate import Candidate
@@ -27,7 +28,7 @@ class Engine:
 
     def __init__(self, rules: Rules, origin: int, zone: tzinfo, dimensions: tuple[str, ...]) -> None:
         """`origin` (Unix seconds) is where bucket 0 begins; `dimensions` are those of the cells."""
-        self.rules = rules
+        self.rules, self.origin = rules, origin
         self.standing = Standing(
             Calendar(origin, zone), dimensions, rules.dimensions, SURPRISES[rules.sensitivity], rules.expected
         )
@@ -88,6 +89,18 @@ class Engine:
         self._judged = self.standing.end
         return self.incidents.take(candidates, self.standing)
 
+    def learned(self) -> tuple[object, ...]:
+        """All it knows, for `know`, while it was never asked for incidents: plain values and what is made of them."""
+        return self.standing.learned(), self._prices, self._twice, self._errors.shares, self._repeated.shares
+
+    def know(self, learned: tuple[Any, ...], origin: int) -> None:
+        """As one that was fed what another had learned, from bucket `origin` on."""
+        standing, self._prices, self._twice, self._errors.shares, self._repeated.shares = learned
+        self.standing.know(standing, origin)
+        for part in (self._prices, self._errors.shares, self._repeated.shares):
+            part.forget(origin)
+        self._judged = self.standing.end
+
     def mark(self) -> tuple[object, ...]:
         """How it is now, for `back`: what only grows is not copied."""
         small = (self.incidents, self._prices, self._twice)
@@ -98,8 +111,8 @@ class Engine:
         standing, small = mark
         self.standing.back(standing)  # type: ignore[arg-type]
         self.incidents, self._prices, self._twice = pickle.loads(small)  # type: ignore[arg-type] # noqa: S301 - ours
-        self._errors.cut(self.standing.end)
-        self._repeated.cut(self.standing.end)
+        self._errors.shares.cut(self.standing.end)
+        self._repeated.shares.cut(self.standing.end)
         self._changed.clear()
         self._steps.clear()
         self._judged = self.standing.end
@@ -108,8 +121,8 @@ class Engine:
         """Drop what was before a bucket: five weeks and a day are looked back at most."""
         self.standing.forget(before)
         self._prices.forget(before)
-        self._errors.forget(before)
-        self._repeated.forget(before)
+        self._errors.shares.forget(before)
+        self._repeated.shares.forget(before)
 
     def _candidates(self) -> list[Candidate]:
         standing, rules = self.standing, self.rules

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from cost_top.insight.calendar import DAY, HOUR
-from cost_top.insight.engine import Engine, InOrder, pass_over
+from cost_top.insight.engine import Engine, pass_over
+from cost_top.insight.learned import Shelf, begin
 from cost_top.insight.levels import Rules
+from cost_top.insight.news import News
 from cost_top.insight.replay import incident_json
-from cost_top.model.features import BUCKET_SECONDS, Doubled, Features, LoopStep
+from cost_top.model.features import BUCKET_SECONDS, Doubled, Features
 from cost_top.model.money import usd_text
 
 # The rules look back five weeks and a day.
@@ -32,8 +34,9 @@ class LiveRules:
     that share their names.
     """
 
-    def __init__(self, rules: Rules, zone: tzinfo) -> None:
-        self._rules, self._zone = rules, zone
+    def __init__(self, rules: Rules, zone: tzinfo, shelf: Shelf | None = None) -> None:
+        """`shelf` keeps what was learned of days that are over, for the next start."""
+        self._rules, self._zone, self._shelf = rules, zone, shelf
         self._origin = 0
         self._settled = 0  # buckets before it are judged for good
         self._first_tick = 0
@@ -47,8 +50,10 @@ class LiveRules:
         settled = self._time(self._settled)
         if self._engine is None or not settled <= now < settled + HISTORY:
             self._engine = None
-            return now - LOOKBACK - HISTORY
-        return settled - _CONTEXT * _BUCKET
+            return _midnight(now - LOOKBACK) - HISTORY
+        start = settled - _CONTEXT * _BUCKET
+        # Of a day that is over all of it is kept, and read sooner than a part.
+        return start if _midnight(start) == _midnight(now) else _midnight(start)
 
     def take(self, features: Features) -> list[dict[str, Any]]:
         """The incidents of the last two days, in order of opening, as `insight.replay.incidents_json` has them and with
@@ -58,7 +63,7 @@ class LiveRules:
             engine = self._begin(features)
         else:
             engine.back(self._mark)
-        news = _News(features, (features.origin - self._origin) // BUCKET_SECONDS, self._settled)
+        news = News(features, self._origin, self._settled)
         settles = max(self._settled, news.end - SETTLES)
         self._feed(engine, news, self._settled, settles)
         self._settle(engine, news, settles, features)
@@ -72,15 +77,21 @@ class LiveRules:
         return found
 
     def _begin(self, features: Features) -> Engine:
-        self._origin, self._settled = features.origin, 0
-        self._doubled, self._names = [], {}
-        self._first_tick = max(0, features.count - LOOKBACK // _BUCKET)
-        return Engine(self._rules, features.origin, self._zone, features.dimensions)
+        """An engine that was fed the days before those of which incidents are told."""
+        first_tick = max(0, features.count - LOOKBACK // _BUCKET)
+        before = max(0, first_tick - 1) // DAY * DAY
+        engine = begin(self._rules, self._zone, features, before, self._shelf)
+        self._origin = engine.origin
+        shift = (features.origin - engine.origin) // BUCKET_SECONDS
+        self._first_tick, self._settled = first_tick + shift, before + shift
+        self._doubled = [one._replace(bucket=one.bucket + shift) for one in features.doubled if one.bucket < before]
+        self._names = {}
+        return engine
 
     def _time(self, bucket: int) -> datetime:
         return datetime.fromtimestamp(self._origin + bucket * BUCKET_SECONDS, UTC)
 
-    def _feed(self, engine: Engine, news: _News, start: int, end: int) -> None:
+    def _feed(self, engine: Engine, news: News, start: int, end: int) -> None:
         judged = max(start, min(end, self._first_tick - 1))
         pass_over(engine, news, news.twice, start, judged)
         for bucket in range(judged, end):
@@ -90,7 +101,7 @@ class LiveRules:
             if bucket + 1 >= self._first_tick:
                 engine.tick()
 
-    def _settle(self, engine: Engine, news: _News, settles: int, features: Features) -> None:
+    def _settle(self, engine: Engine, news: News, settles: int, features: Features) -> None:
         lately = settles - LOOKBACK // _BUCKET
         known = engine.incidents
         known.all = [one for one in known.all if one.closed is None or one.closed >= lately]
@@ -105,20 +116,9 @@ class LiveRules:
         self._mark = engine.mark()
 
 
-class _News(InOrder):
-    """What features tell from a bucket on, in the buckets of the state; cells are gone through once."""
-
-    def __init__(self, features: Features, shift: int, start: int) -> None:
-        self.end = features.count + shift
-        found = features.between(start - shift, features.count)
-        super().__init__((cell._replace(bucket=cell.bucket + shift) for cell in found) if shift else found)
-        self.loops: dict[int, list[LoopStep]] = {}
-        for step in features.loops:
-            if step.bucket + shift >= start:
-                self.loops.setdefault(step.bucket + shift, []).append(step._replace(bucket=step.bucket + shift))
-        self.doubled = [one._replace(bucket=one.bucket + shift) for one in features.doubled
-                        if one.bucket + shift >= start]  # fmt: skip
-        self.twice = {one.bucket: one for one in self.doubled}
+def _midnight(moment: datetime) -> datetime:
+    """When its day (UTC) began."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _listed(engine: Engine, features: Features, end: int) -> list[dict[str, Any]]:

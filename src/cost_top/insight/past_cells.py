@@ -43,6 +43,12 @@ class PastCells:
                 self._days.popleft()
         self._open.append((bucket, cells))
 
+    def forget(self, before: int) -> None:
+        """Drop days that began before a bucket."""
+        for days in (self._days, self._fine):
+            while days and days[0][0] * DAY < before:
+                days.popleft()
+
     def mark(self) -> tuple[object, ...]:
         """How it is now, for `back`."""
         return tuple(self._days), tuple(self._fine), tuple(self._open)

@@ -26,8 +26,7 @@ class Repeated:
     def __init__(self, names: tuple[str, ...], watched: tuple[str, ...]) -> None:
         self._token, self._user = names.index("token"), names.index("user")
         self._named = [(name, names.index(name)) for name in ("endpoint", "token") if name in watched]
-        self._shares = Shares()
-        self.forget, self.cut = self._shares.forget, self._shares.cut
+        self.shares = Shares()
 
     def add(self, bucket: int, day: int, cells: Iterable[Cell]) -> None:
         """What a bucket of a local day brought."""
@@ -38,14 +37,14 @@ class Repeated:
                 for place, value in enumerate((cell.paid, cell.paid_cost, cell.again, _cost(cell))):
                     found[place] += value
         for part, (paid, paid_cost, again, cost) in sums.items():
-            self._shares.add(part, bucket, day, (paid, paid_cost), (again, cost))
+            self.shares.add(part, bucket, day, (paid, paid_cost), (again, cost))
 
     def check(self, standing: Standing, least: int) -> list[Candidate]:
         """The slices that repeat themselves now and usually do not; `least` is the smallest excess worth a word."""
         enough = max(least, _FLOOR * standing.mean_hour)
         found = (
             self._check(part, everything, again, standing, enough)
-            for part, (everything, again) in self._shares.items()
+            for part, (everything, again) in self.shares.items()
             if again.at and again.at[-1] == standing.end - 1
         )
         return [candidate for candidate in found if candidate is not None]

@@ -138,6 +138,22 @@ class Standing:
         self.calendar.forget()
         self._shares.clear()
 
+    def learned(self) -> tuple[object, ...]:
+        """All it knows, for `know`."""
+        return self.end, self.day, self.series, self.sessions, self.past, self._recent
+
+    def know(self, learned: tuple[Any, ...], origin: int) -> None:
+        """As one that was fed what another had learned, from bucket `origin` on."""
+        self.end, self.day, self.series, self.sessions, self.past, self._recent = learned
+        self.total = self.series[_TOTAL]
+        self.forget(origin)
+        self.past.forget(origin)
+        for series in self.series.values():
+            series.first = series.at[0] if series.at else -1
+        self.first = self.total.first
+        if self.first >= 0:
+            self.mean_hour = mean_hour(self.total, self.end, self.first)
+
     def mark(self) -> tuple[object, ...]:
         """How it is now, for `back`."""
         scalars = (self.first, self.end, self.day, self.mean_hour)

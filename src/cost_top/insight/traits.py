@@ -114,8 +114,7 @@ class Errors:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._places = {name: names.index(name) for name in ("endpoint", "provider") if name in names}
-        self._shares = Shares()
-        self.forget, self.cut = self._shares.forget, self._shares.cut
+        self.shares = Shares()
 
     def add(self, bucket: int, day: int, cells: Iterable[Cell]) -> None:
         """What a bucket of a local day brought."""
@@ -129,13 +128,13 @@ class Errors:
                     found[1] += cell.errors
                     found[2] += cell.cost
         for part, (requests, errors, cost) in sums.items():
-            self._shares.add(part, bucket, day, (requests, cost), (errors, 0))
+            self.shares.add(part, bucket, day, (requests, cost), (errors, 0))
 
     def check(self, end: int, calendar: Calendar) -> list[Candidate]:
         """The slices that fail now."""
         found = []
         start = end - _ERROR_WINDOW
-        for part, (everything, failed) in self._shares.items():
+        for part, (everything, failed) in self.shares.items():
             if not failed.at or failed.at[-1] < start:
                 continue
             requests, errors = everything.count(start, end), failed.count(start, end)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,7 +23,7 @@ from cost_top.mirror.feature_parts import (
     Run,
     read_part,
 )
-from cost_top.mirror.kept_features import is_kept, keep_part, kept_part
+from cost_top.mirror.kept_features import is_kept, keep_part, kept_part, name_of
 from cost_top.mirror.names import Names
 from cost_top.mirror.report import naive
 from cost_top.mirror.where import condition
@@ -43,8 +46,11 @@ def features(mirror: Mirror, query: ReportQuery, dimensions: Sequence[str] = ())
 
     `dimensions` are those beyond the usual ones that the rules are to watch (`team`, `tag`).
     """
-    origin = int(query.start.timestamp())
-    return joined(_parts(mirror, query, origin), query, dimensions, mirror.database.names)
+    origin, names = int(query.start.timestamp()), mirror.database.names
+    parts = list(_parts(mirror, query, origin))
+    found = joined(parts, query, dimensions, names)
+    called = json.dumps([sorted(names.labels(name).items()) for name in found.dimensions])
+    return replace(found, readings=_readings(mirror, query, parts, sha256(called.encode()).hexdigest()[:12]))
 
 
 def keep_features(mirror: Mirror, query: ReportQuery) -> bool:
@@ -110,6 +116,22 @@ def _whole_days(mirror: Mirror, query: ReportQuery) -> list[tuple[int, ClosedDay
         for _, day in sorted(mirror.closed.items())
         if start <= day.start and day.start + _DAY <= end
     ]
+
+
+def _readings(
+    mirror: Mirror, query: ReportQuery, parts: Iterable[tuple[int, Part]], called: str
+) -> dict[int, str]:  # fmt: skip
+    """Which reading of the log stands behind each kept day, and what its values are `called`; days without a request,
+    as before the log began, are known too."""
+    days, until = dict(_whole_days(mirror, query)), int(mirror.hot_start.replace(tzinfo=UTC).timestamp())
+    found = {}
+    for start, part in parts:
+        day = days.get(start)
+        if day is not None and day.path is not None:
+            found[start] = f"{name_of(day)} {called}"
+        elif not part.blocks and not query.where and start + _DAY_SECONDS <= until:
+            found[start] = "empty"
+    return found
 
 
 def _is_even(query: ReportQuery) -> bool:

@@ -31,8 +31,9 @@ _FORMAT = (
     "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 2000, "
     "ROW_GROUP_SIZE 40960"
 )
-SUMS, FEATURES, FACTS, HOT, HOURS, NARROW = ".sums", ".features", ".facts", ".hot", ".hours", ".narrow"
-_SUFFIXES = (".parquet", SUMS, FEATURES, FACTS, HOT, HOURS, NARROW)
+SUMS, FEATURES, FACTS, HOT = ".sums", ".features", ".facts", ".hot"
+HOURS, NARROW, LEARNED = ".hours", ".narrow", ".learned"
+_SUFFIXES = (".parquet", SUMS, FEATURES, FACTS, HOT, HOURS, NARROW, LEARNED)
 # Of these damage shows later: a day is read through when it is held against the log, integers have sums of their own.
 _SHOWS_LATER = (".parquet", FACTS)
 _RUN = 8  # days whose integers stand in one file
@@ -116,13 +117,18 @@ class KeptFiles:
             connection.execute(f"COPY ({select}) TO {_literal(str(made))} ({_FORMAT})")
             made.chmod(0o600)
 
-        return self._put(fill, name, suffix)
+        return self.fill(fill, name, suffix)
 
     def write_bytes(self, data: bytes, name: str, suffix: str) -> Path:
         """Keep some bytes under a name, whole or not at all; the file's path."""
-        return self._put(lambda made: made.write_bytes(data), name, suffix)
+        return self.fill(lambda made: made.write_bytes(data), name, suffix)
 
-    def _put(self, fill: Callable[[Path], object], name: str, suffix: str) -> Path:
+    def all_of(self, suffix: str) -> list[Path]:
+        """The files of a kind, oldest first."""
+        return sorted(self.folder.glob(f"[!.]*{suffix}"), key=_age)
+
+    def fill(self, fill: Callable[[Path], object], name: str, suffix: str) -> Path:
+        """Keep what is written into a new file under a name, whole or not at all; the file's path."""
         made = put(self.folder, fill, name, suffix)
         self._listed = 0, {}  # the clock of the folder's changes is too coarse to tell
         return made
@@ -134,6 +140,9 @@ class KeptFiles:
         """
         for path in (*self.folder.glob(f"{day}.*"), *self.folder.glob(f"{first_of_run(day)}.*{FACTS}")):
             if path.suffix in _SUFFIXES and path.name.split(".")[3:4] != [reading]:
+                remove(path)
+        for path in self.all_of(LEARNED):  # from this day, too, where it was learned later
+            if path.name > str(day):
                 remove(path)
         for beside in self.folder.parent.glob(self._beside):
             if beside != self.folder and not is_in_use(beside):

@@ -27,7 +27,7 @@ def kept_part(days: Days, day: ClosedDay) -> Part | None:
     files = days.files
     if files is None or day.path is None:
         return None
-    path = files.find(_name(day), FEATURES)
+    path = files.find(name_of(day), FEATURES)
     if path is None:
         return None
     try:
@@ -39,7 +39,7 @@ def kept_part(days: Days, day: ClosedDay) -> Part | None:
 def is_kept(days: Days, day: ClosedDay) -> bool:
     """Whether there is a file, or none can be; it is not looked into."""
     files = days.files
-    return files is None or day.path is None or files.has(_name(day), FEATURES)
+    return files is None or day.path is None or files.has(name_of(day), FEATURES)
 
 
 def keep_part(days: Days, day: ClosedDay, part: Part) -> None:
@@ -47,10 +47,11 @@ def keep_part(days: Days, day: ClosedDay, part: Part) -> None:
     files = days.files
     if files is not None and day.path is not None and days.is_noted(day):
         with suppress(OSError):
-            files.write_bytes(_bytes(part), _name(day), FEATURES)
+            files.write_bytes(_bytes(part), name_of(day), FEATURES)
 
 
-def _name(day: ClosedDay) -> str:
+def name_of(day: ClosedDay) -> str:
+    """Of a kept day: another text for another reading, or at other rates."""
     assert day.path is not None
     return f"{day.path.stem.rpartition('.')[0]}.{_VERSION}"
 

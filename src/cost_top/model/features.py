@@ -74,6 +74,7 @@ class Features:
 
     Cells, loop steps and doubled counts are in order of their buckets; cells of one bucket may share their names.
     `first` is the bucket of the oldest request, None for an empty stretch; `token_names` are the display names of keys.
+    `readings` tell of days that are over, by their beginning (Unix seconds), of which reading of the log the cells are.
     """
 
     origin: int
@@ -84,6 +85,7 @@ class Features:
     loops: tuple[LoopStep, ...] = ()
     doubled: tuple[Doubled, ...] = ()
     token_names: Mapping[str, str] = field(default_factory=dict)
+    readings: Mapping[int, str] = field(default_factory=dict)
 
     def between(self, start: int, end: int) -> Iterable[Cell]:
         """The cells of buckets in `[start, end)`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from cost_top.insight.levels import Rules
 from cost_top.insight.live import LiveRules
+from cost_top.mirror.kept_rules import KeptRules
 from cost_top.model.answers import Hub
 from cost_top.model.collector import uncollected
 from cost_top.model.errors import CannotAnswer
@@ -62,10 +63,10 @@ class LiveIncidents:
             return found
 
     def _run(self, hub: TellsFeatures, tick: datetime, where: Filter) -> tuple[dict[str, Any], ...]:
-        history = getattr(hub, "history", None)
+        history: History | None = getattr(hub, "history", None)
         if history is not self._history:  # another log has taken the name
             self._followed, self._history = {}, history
-        live = self._followed.pop(where, None) or LiveRules(self._rules, self._zone)
+        live = self._followed.pop(where, None) or LiveRules(self._rules, self._zone, _shelf(history))
         query = ReportQuery(live.wanted_from(tick), tick, where=where)
         if self._most is not None and (hub.report(query).totals.request_count or 0) > self._most:
             raise CannotAnswer(
@@ -76,3 +77,8 @@ class LiveIncidents:
             found = tuple(live.take(features))
         self._followed = {**dict(list(self._followed.items())[-(_FOLLOWED - 1) :]), where: live}
         return found
+
+
+def _shelf(history: History | None) -> KeptRules | None:
+    """Beside the log's days, where it has any."""
+    return KeptRules(history.mirror.days) if history is not None else None

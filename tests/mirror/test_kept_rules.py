@@ -1,0 +1,164 @@
+"""Incidents of a start that goes on from what is kept, against those of one that reads all of five weeks."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.support.native_log import NativeLog
+
+from cost_top.insight.levels import Rules
+from cost_top.insight.live import LiveRules
+from cost_top.mirror.kept import LEARNED, damaged, stamp
+from cost_top.mirror.kept_rules import KeptRules
+from cost_top.model import native
+from cost_top.model.expected import Expected
+from cost_top.model.features import Features
+from cost_top.model.hashed_file import put
+from cost_top.model.query import ReportQuery
+from cost_top.model.windows import Period
+from cost_top.monitor.log.once import read_period
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
+
+DAYS = 46
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)
+BEGIN = NOW.replace(hour=0) - timedelta(days=DAYS)
+ZONE = ZoneInfo("America/New_York")
+CENT = 10**10
+
+
+@pytest.fixture(scope="module")
+def book() -> RateBook:
+    return RateBook.load(None)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[NativeLog]:
+    with closing(NativeLog(tmp_path / "gateway.db")) as made:
+        yield made
+
+
+def fill(log: NativeLog, seed: int) -> None:
+    """A shop of a few keys, with outbreaks of one of them now and then, and all the while in the last days."""
+    draw, rows = random.Random(seed), list[tuple[Any, ...]]()
+
+    def add(day: float, cost: int, token: str, endpoint: str) -> None:
+        time = int((BEGIN + timedelta(days=day)).timestamp() * 1000)
+        if time < NOW.timestamp() * 1000:
+            rows.append((time, token, endpoint, f"u{draw.randrange(4)}", draw.choice(("m1", "m2")), cost * CENT))
+
+    for day in range(DAYS + 1):
+        for _ in range(40):
+            add(
+                day + draw.random(), draw.choice((1, 2, 30)), draw.choice(("k1", "k2", "k3")), draw.choice(("/a", "/b"))
+            )
+        if draw.random() < (0.9 if day > DAYS - 6 else 0.1):
+            start, token = day + draw.random(), draw.choice(("k1", "k4"))
+            for place in range(draw.choice((15, 40))):
+                add(start + place * draw.choice((0.0005, 0.002)), draw.choice((90, 400)), token, "/b")
+    log.connection.executemany(
+        f"INSERT INTO {native.TABLE} (id, time_ms, token, endpoint, user_id, model, cost_pico_usd, input_tokens, "
+        f"output_tokens) VALUES ('{seed}-' || ?, ?, ?, ?, ?, ?, ?, 1000, 10)",
+        [(number, *row) for number, row in enumerate(rows)],
+    )
+    log.connection.commit()
+
+
+@dataclass
+class Starts:
+    """Each time as a process that was just started."""
+
+    log: NativeLog
+    cache: Path
+    book: RateBook
+
+    def features(self, now: datetime, rules: Rules) -> tuple[Features, KeptRules]:
+        period = Period(LiveRules(rules, ZONE).wanted_from(now), now)
+        start = period.start
+        with closing(read_period(open_log(str(self.log.path), None), self.book, self.cache, period)) as mirror:
+            return mirror.features(ReportQuery(start, now), rules.dimensions), KeptRules(mirror.days)
+
+    def check(self, now: datetime, rules: Rules = Rules("high")) -> list[dict[str, Any]]:  # noqa: B008 - frozen
+        found, shelf = self.features(now, rules)
+        expected = LiveRules(rules, ZONE).take(found)
+        assert LiveRules(rules, ZONE, shelf).take(found) == expected
+        return expected
+
+    def kept(self) -> list[Path]:
+        return list(self.cache.glob(f"*/*{LEARNED}"))
+
+
+@pytest.fixture
+def starts(log: NativeLog, tmp_path: Path, book: RateBook) -> Starts:
+    return Starts(log, tmp_path / "cache", book)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_start_tells_what_one_tells_that_reads_it_all(starts: Starts, seed: int) -> None:
+    fill(starts.log, seed)
+    draw, found = random.Random(seed), 0
+    old = int((NOW - timedelta(days=20)).timestamp() * 1000)
+    changes = [
+        f"UPDATE {native.TABLE} SET cost_pico_usd = 3 * cost_pico_usd WHERE token = 'k2' AND time_ms < {old}",
+        f"DELETE FROM {native.TABLE} WHERE token = 'k4' AND time_ms < {old}",
+        f"INSERT INTO {native.TABLE} (id, time_ms, token, endpoint, model, cost_pico_usd, input_tokens) "
+        f"VALUES ('late', {old}, 'k1', '/b', 'm1', {900 * CENT}, 5)",
+    ]
+    # As days go by, also by several at once, and with the clock set back.
+    for back in (5, 5, 3, 4, 0):
+        found += len(starts.check(NOW - timedelta(days=back)))
+        assert len(starts.kept()) == 1
+        if changes and draw.random() < 0.6:
+            starts.log.run(changes.pop(draw.randrange(len(changes))))
+    assert found
+    expected = Expected("launch", NOW - timedelta(days=2), NOW, 3.0, (("token", "k4"),))
+    starts.check(NOW, Rules("low", expected=(expected,)))
+    starts.check(NOW, Rules("normal", ("token", "endpoint", "user"), errors=True))
+    assert len(starts.kept()) == 2
+
+
+def test_what_was_learned_is_not_learned_again(starts: Starts) -> None:
+    fill(starts.log, 7)
+    expected = starts.check(NOW)
+    before = list(map(stamp, starts.kept()))
+    found, shelf = starts.features(NOW, Rules("high"))
+    three_days = found.count - 3 * 288
+    lately = replace(found, cells=tuple(found.between(three_days, found.count)))
+    assert LiveRules(Rules("high"), ZONE, shelf).take(lately) == expected
+    assert list(map(stamp, starts.kept())) == before
+
+
+def test_what_cannot_be_trusted_is_learned_again(starts: Starts) -> None:
+    fill(starts.log, 8)
+    starts.check(NOW)
+    (path,) = starts.kept()
+    whole = path.read_bytes()
+    for text in (whole[:-9], whole[:2000] + b"x" + whole[2001:]):
+        path.write_bytes(text)
+        assert path in damaged(starts.cache)
+        starts.check(NOW)
+    # Whole, and by somebody else: what it names is not called.
+    name = path.stem.rpartition(".")[0]
+    for foreign in (pickle.dumps(open), pickle.dumps("nothing")):
+        for one in starts.kept():
+            one.unlink()
+        put(path.parent, lambda made, foreign=foreign: made.write_bytes(foreign), name, LEARNED)  # type: ignore[misc]
+        starts.check(NOW)
+
+
+def test_what_the_log_no_longer_says_is_on_no_disk(starts: Starts) -> None:
+    fill(starts.log, 9)
+    starts.check(NOW)
+    assert b"k4" in starts.kept()[0].read_bytes()
+    starts.log.run(f"UPDATE {native.TABLE} SET token = 'k1' WHERE token = 'k4'")
+    starts.features(NOW, Rules())
+    assert starts.kept() == []
