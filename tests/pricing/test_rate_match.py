@@ -140,6 +140,12 @@ def test_one_answer_per_pair() -> None:
         ("vertex_ai", "acme-gemini-2.0-flash", "unknown beginning"),
         ("vertex_ai", "acme-claude-haiku-4-5", "unknown beginning"),
         ("vertex_ai", "gemma-4-26b-a4b-it", "free of charge elsewhere only"),
+        ("openai", "computer-use-9", "unknown tail"),
+        ("openai", "gpt-3.5-turbo-instruct2", "unknown tail"),
+        ("anthropic", "claude-22", "unknown tail"),
+        ("azure", "o4-mini2", "unknown tail"),
+        ("deepseek", "deepseek-chat2", "unknown tail"),
+        ("mistral", "magistral-medium-2", "unknown tail"),
     ],
 )
 def test_what_else_a_name_says_leaves_it_unpriced(provider: str, model: str, why: str) -> None:
@@ -161,6 +167,11 @@ def test_what_else_a_name_says_leaves_it_unpriced(provider: str, model: str, why
         ("vertex_ai", "publishers/anthropic/models/claude-haiku-4-5@20251001"),
         ("gemini", "gemma-4-26b-a4b-it"),
         ("openai", "omni-moderation-latest"),
+        ("openai", "gpt-5-nano-2025-08-07"),
+        ("mistral", "magistral-small-2509"),
+        ("gemini", "gemini-2.0-flash-001"),
+        ("vertex_ai", "claude-opus-5@default"),
+        ("gemini", "gemini-2.5-flash-lite-preview-09-2025"),
         (None, "minimax/minimax-m2.7-highspeed"),
     ],
 )

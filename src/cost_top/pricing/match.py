@@ -30,11 +30,13 @@ from cost_top.pricing.names import (
     spelled,
 )
 
-# The tails that a dated or versioned id adds to a family name; another tail may be another model.
+# The tails that a dated or versioned id adds to a family name; another tail, a further version too, may be another
+# model. A family that ends within a date or a number goes on without a separator.
 _KNOWN_TAIL = re.compile(
-    r"^(?:[-@:]?(?:\d{8}|\d{4}-\d{2}-\d{2}|\d{4}|latest|preview|exp|thinking|beta|default|instruct|it|customtools"
-    r"|v?\d+(?::\d+)?))*$"
+    r"^(?:[-@:](?:\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{3,4}|latest|preview|exp|thinking|beta|default|instruct|it|customtools"
+    r"|v\d+(?::\d+)?)|:\d+)*$"
 )
+_PART_OF_NUMBER = re.compile(r"[-@](?:0|20\d\d)$")
 # How a name was found, most certain first; the words are for display.
 HOW = ("exact", "alias", "starts_with", "contains", "ends_with", "regex")
 
@@ -196,6 +198,10 @@ def _match(provider: str, model: str, leaf: tuple[str, str], name: str, steps: t
     family = how in ("starts_with", "contains", "ends_with") and not text.startswith("ft:")
     head, _, tail = name.partition(text)
     unsure = ""
+    if tail and text.endswith((*"-@:",)):
+        tail = f"-{tail}"
+    elif _PART_OF_NUMBER.search(text):
+        tail = tail.lstrip("0123456789")
     if family and not _KNOWN_TAIL.match(tail):
         unsure = "unknown tail"
     elif family and not HEAD.match(_peeled(head)):
