@@ -16,6 +16,7 @@ import pytest
 
 from cost_top.mirror import fact_values, runs
 from cost_top.mirror.fact_maker import FactMaker
+from cost_top.mirror.facts import Facts
 from cost_top.mirror.kept import first_of_run
 from cost_top.mirror.slices import Cuts, Slice, quarters_of
 from cost_top.mirror.store import Mirror
@@ -94,7 +95,7 @@ def integers(log: NativeLog, folder: Path) -> Iterator[Mirror]:
 
 
 def opened(log: NativeLog, folder: Path) -> Iterator[Mirror]:
-    mirror = read_period(open_log(str(log.path)), RateBook.load(None), folder, Period(NOW - timedelta(days=5), NOW))
+    mirror = read_period(open_log(str(log.path)), RateBook.load(None), folder, Period(NOW - timedelta(days=14), NOW))
     yield mirror
     mirror.close()
 
@@ -104,20 +105,20 @@ def hold(mirror: Mirror) -> None:
         pass
 
 
-def told(mirror: Mirror, text: str) -> Replies:
+def told(mirror: Mirror, text: str, named: str = "Asia/Kathmandu", span: timedelta = NOW - START) -> Replies:
     """What a screen asks, and every lens by its newest and its dearest."""
     where = parse_filter(text)
-    query = ReportQuery(START, NOW, (), where)
-    zone = ZoneInfo("Asia/Kathmandu")
-    midnight = datetime.combine((NOW - timedelta(days=4)).astimezone(zone).date(), datetime.min.time(), zone)
-    edges = tuple((midnight + timedelta(days=days)).astimezone(UTC) for days in range(6))
+    query = ReportQuery(NOW - span, NOW, (), where)
+    zone, days = ZoneInfo(named), span.days + 3
+    midnight = datetime.combine((NOW - span).astimezone(zone).date(), datetime.min.time(), zone)
+    edges = tuple((midnight + timedelta(days=day)).astimezone(UTC) for day in range(days))
     needs = [
         Need("total", query, open_end=True, trust=True),
         Need("chart", replace(query, start=edges[0], end=edges[-1], group_by=("provider",)), open_end=True,
              edges=edges),
         *(Need(lens, replace(query, group_by=(lens,)), open_end=True) for lens in LENSES),
         Need("newest", replace(query, group_by=("token",), sort="newest", limit=2), open_end=True),
-        Need("before", replace(query, start=START - timedelta(days=1), end=START), comparison=True),
+        Need("before", replace(query, start=query.start - timedelta(days=1), end=query.start), comparison=True),
         Need("before:token", replace(query, end=NOW - timedelta(days=2), group_by=("token",)), beside="token"),
     ]  # fmt: skip
     replies = mirror.reports(needs, float("inf"), NOW)
@@ -139,6 +140,46 @@ def test_integers_say_what_rows_say(integers: Mirror, rows: Mirror, text: str) -
     is_numbered = fact_values.units_of(parse_filter(text)) is not None
     assert (integers.facts.asked > asked) is is_numbered
     assert rows.facts.asked == 0
+
+
+@pytest.fixture(scope="module", params=["large", "small"])
+def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mirror, Mirror]]:
+    """Mirrors that answer from sums of pairs and from rows; of costs that add up to more than 64 bits, and others."""
+    folder, draw = tmp_path_factory.mktemp("pairs"), random.Random(4)
+    log = NativeLog(folder / "gateway.db", True)
+    for number in range(400):
+        row = request_of_pairs(draw, number)
+        if request.param == "small" and row["cost_pico_usd"]:
+            row["cost_pico_usd"] %= 10**9
+        log.add(id=f"r{number}", **row)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cost_top.mirror.fact_pairs._FEWEST_ROWS", 0)
+        for summed in opened(log, folder):
+            hold(summed)
+            for rows in opened(log, folder):
+                yield summed, rows
+    log.close()
+
+
+def request_of_pairs(draw: random.Random, number: int) -> dict[str, Any]:
+    return request(draw, NOW - timedelta(minutes=draw.randrange(12 * 1440), milliseconds=number))
+
+
+@pytest.mark.parametrize(
+    "text", ["-model:gpt*,nothing", "tag:prod", "-größ", "status:>=400", "-nobody", "-team:t1", "tag:* -user:u1"]
+)
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
+def test_sums_of_pairs_say_what_rows_say(
+    pairs: tuple[Mirror, Mirror], text: str, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summed, rows = pairs
+    asked: list[set[str]] = []
+    ask = Facts._ask_pairs
+    monkeypatch.setattr(Facts, "_ask_pairs", lambda *given: asked.append({*given[3].units.values()}) or ask(*given))
+    assert told(summed, text, zone, timedelta(days=11)) == told(rows, text, zone, timedelta(days=11))
+    # Providers are cut inside the days of UTC elsewhere; a team's pairs without them are few of those that are shown.
+    assert any("provider" in units for units in asked) == (zone == "UTC" and "user" not in text)
+    assert bool(asked) == (zone == "UTC" or text != "-team:t1") * ("user" not in text)
 
 
 def test_an_edge_that_goes_on_with_the_clock_is_summed_once_for_many_minutes(integers: Mirror, rows: Mirror) -> None:

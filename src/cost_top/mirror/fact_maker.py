@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from cost_top.mirror.days import ClosedDay, Days
+from cost_top.mirror.fact_pairs import kept_pairs, write_pairs
 from cost_top.mirror.fact_values import KIND, UNITS, FactValues
 from cost_top.mirror.kept import FACTS, first_of_run
 from cost_top.mirror.measures import ADDITIVE_NAMES, row_parts
@@ -38,6 +39,7 @@ class Made:
     days: Mapping[date, str] = field(default_factory=dict)
     path: Path | None = None
     without: Mapping[date, frozenset[str]] = field(default_factory=dict)
+    pairs: frozenset[int] = frozenset()  # that are summed up, by their number in `PAIRS`
 
 
 class FactMaker:
@@ -100,13 +102,14 @@ class FactMaker:
             try:
                 days = dict(connection.execute("SELECT day, reading FROM kept_facts.days").fetchall())
                 units = connection.execute("SELECT day, unit FROM kept_facts.units").fetchall()
+                pairs = kept_pairs(connection, "kept_facts")
                 told = {
                     unit: connection.execute(f"SELECT * FROM kept_facts.values_{unit}").fetchall() for unit in UNITS
                 }
             finally:
                 connection.execute("DETACH kept_facts")
             if asked.items() <= days.items() and self._values.agree(connection, told):
-                made = Made(asked, days, own, _without(days, units))
+                made = Made(asked, days, own, _without(days, units), pairs)
         finally:
             if made is None:
                 self._days.release_file(own)
@@ -120,6 +123,7 @@ class FactMaker:
         asked = {day.day: reading_of(day) for day in days}
         held: dict[date, str] = {}
         units: list[tuple[date, str]] = []
+        pairs: list[int] = []
 
         def fill(made: Path) -> None:
             made.unlink()
@@ -131,6 +135,8 @@ class FactMaker:
                         units.extend((day.day, unit) for unit in self._write(connection, day, rows))
                         held[day.day] = asked[day.day]
                 self._describe(connection, held, units)
+                write_pairs(connection, "new_facts")
+                pairs.extend(kept_pairs(connection, "new_facts"))
             finally:
                 connection.execute("DROP TABLE IF EXISTS fact_rows")
                 connection.execute("DETACH new_facts")
@@ -146,7 +152,7 @@ class FactMaker:
             if other != path:  # it holds fewer days, or its numbers mean others
                 remove(other)
         own = self._days.hold_file(path)
-        return Made(asked, held, own, _without(held, units)) if own else None
+        return Made(asked, held, own, _without(held, units), frozenset(pairs)) if own else None
 
     def _create(self, connection: duckdb.DuckDBPyConnection) -> None:
         ids = "".join(f", {unit}_id USMALLINT" for unit in UNITS)

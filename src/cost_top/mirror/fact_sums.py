@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -39,13 +39,28 @@ class Question:
         self._keys = [*(f"{unit}_id" for unit in self._units), *(["bar"] if "provider" in self._units else [])]
 
     @property
+    def units(self) -> tuple[str, ...]:
+        """The units whose numbers are the lenses' groups."""
+        return self._units
+
+    def only(self, units: Collection[str]) -> Question:
+        """The same of lenses of some units."""
+        return Question([lens for lens in self.lenses if unit_of_lens(lens) in units], self._cuts)
+
+    def told_by_days(self, parts: Iterable[Slice]) -> tuple[str, ...]:
+        """The units that sums of days tell of slices of whole days: providers only where they are cut as days are."""
+        if all(map(self._cuts.are_midnights, parts)):
+            return self._units
+        return tuple(unit for unit in self._units if unit != "provider")
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns of integer rows that are read besides those of the filter."""
         return ("time", *(f"{unit}_id" for unit in self._units), *(f"sum_{name}" for name in ADDITIVE_NAMES))
 
     def bar(self, part: Slice) -> str:
-        """SQL of the quarter of an hour that the stretch of a row of `part` begins with, before other columns."""
-        return f"{self._cuts.bar_sql(part)} AS bar, " if "provider" in self._units else ""
+        """SQL of the quarter of an hour that the stretch of a row of `part` begins with."""
+        return self._cuts.bar_sql(part) if "provider" in self._units else "NULL::INTEGER"
 
     def select(self, rows: str, condition: str) -> str:
         """The statement over rows with their `slice`, for `fetch_sums`."""
@@ -66,11 +81,27 @@ class Question:
             sum((key not in self._set(unit)) << place for place, key in enumerate(reversed(self._keys))): unit
             for unit in self._units
         }
+        places = {unit: self._keys.index(f"{unit}_id") for unit in self._units}
         width, by_slice = len(self._keys), dict[tuple[int, str], list[tuple[Any, ...]]]()
         for number, mask, *told in groups:
             unit = masks[mask]
             bar = told[width - 1] if unit == "provider" else None
-            by_slice.setdefault((number, unit), []).append((told[self._keys.index(f"{unit}_id")], bar, *told[width:]))
+            by_slice.setdefault((number, unit), []).append((told[places[unit]], bar, *told[width:]))
+        self._put(by_slice, values, found)
+
+    def read_pairs(
+        self, groups: Iterable[tuple[Any, ...]], units: Mapping[int, str], values: FactValues, found: dict[int, Found]
+    ) -> None:
+        """As `read`, of `(slice, pair, id, bar, newest, count, *sums)`; `units` are what pairs tell."""
+        by_slice = dict[tuple[int, str], list[tuple[Any, ...]]]()
+        for number, pair, *told in groups:
+            by_slice.setdefault((number, units[pair]), []).append(tuple(told))
+        self._put(by_slice, values, found)
+
+    def _put(
+        self, by_slice: Mapping[tuple[int, str], Sequence[tuple[Any, ...]]], values: FactValues, found: dict[int, Found]
+    ) -> None:
+        """Of each slice and unit, groups `(id, bar, newest, count, *sums)`."""
         for (number, unit), told_of in by_slice.items():
             one = found[number]
             if unit == self._units[0]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -71,6 +71,15 @@ def _units(term: Term) -> frozenset[str] | None:
     return frozenset((unit,)) if unit is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A filter as SQL over integer rows, its parameters, and the columns it is about."""
+
+    sql: str
+    parameters: list[object]
+    columns: frozenset[str]
+
+
 class FactValues:
     """Values by number and numbers by value, in Python and as tables of the mirror's database.
 
@@ -132,21 +141,24 @@ class FactValues:
         self._ids[unit].update((value, number) for number, value in added.items())
         self.of[unit].update(added)  # in one step: the other thread may be looking
 
-    def condition(self, where: Filter) -> tuple[str, list[object]] | None:
-        """`where` as (SQL, parameters) over integer rows; None where nothing can match."""
+    def condition(self, where: Filter) -> Condition | None:
+        """`where` over integer rows; None where nothing can match."""
         parts: list[str] = []
         parameters: list[object] = []
+        columns: set[str] = set()
         for term in where.terms:
             if term.field in NUMBERS:
                 parts.append(f"{'NOT ' if term.negated else ''}({self._compared(term)})")
                 parameters += condition(Filter((term,)))[1]
+                columns |= {NUMBERS[term.field], "kind_id"}
                 continue
-            sql = self._matching(replace(term, negated=False))
+            sql, units = self._matching(replace(term, negated=False))
             if (sql == "FALSE") != term.negated and sql in ("FALSE", "TRUE"):
                 return None
             if sql not in ("FALSE", "TRUE"):
                 parts.append(f"NOT ({sql})" if term.negated else f"({sql})")
-        return " AND ".join(parts) or "TRUE", parameters
+                columns |= {f"{unit}_id" for unit in units}
+        return Condition(" AND ".join(parts) or "TRUE", parameters, frozenset(columns))
 
     def _compared(self, term: Term) -> str:
         """The rows a term about a number matches as SQL; an unknown one matches none, and a sum knows no unknown."""
@@ -159,10 +171,10 @@ class FactValues:
         unknown = [number for number, values in kinds if values[place] is None]
         return f"({test}) AND kind_id NOT IN ({_list(unknown)})" if unknown else test
 
-    def _matching(self, term: Term) -> str:
-        """The numbers a term matches as SQL; `TRUE` of all, `FALSE` of none."""
+    def _matching(self, term: Term) -> tuple[str, list[str]]:
+        """The numbers a term matches as SQL, and of which units; `TRUE` of all, `FALSE` of none."""
         sql, values = condition(Filter((term,)))
-        tests: list[str] = []
+        tests: dict[str, str] = {}
         for unit in sorted(_units(term) or ()):
             padded = ", ".join(f'NULL::{_TYPES[name]} AS "{name}"' for name in _WORD_COLUMNS if name not in UNITS[unit])
             relation = f"(SELECT *, {padded} FROM {self.table(unit)})" if term.field is None else self.table(unit)
@@ -170,12 +182,12 @@ class FactValues:
             found = self._connection.execute(f"SELECT id FROM {relation} WHERE {sql}", values).fetchall()
             ids = known.intersection(number for (number,) in found)
             if ids and ids == known:
-                return "TRUE"
+                return "TRUE", []
             if len(ids) * 2 > len(known):
-                tests.append(f"{unit}_id NOT IN ({_list(known - ids)})")
+                tests[unit] = f"{unit}_id NOT IN ({_list(known - ids)})"
             elif ids:
-                tests.append(f"{unit}_id IN ({_list(ids)})")
-        return " OR ".join(tests) or "FALSE"
+                tests[unit] = f"{unit}_id IN ({_list(ids)})"
+        return " OR ".join(tests.values()) or "FALSE", list(tests)
 
 
 def _hashable(values: Iterable[Any]) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import queue
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -17,13 +17,14 @@ import duckdb
 
 from cost_top.mirror.days import ClosedDay, Days
 from cost_top.mirror.fact_maker import FactMaker, Made, reading_of
+from cost_top.mirror.fact_pairs import Paired
 from cost_top.mirror.fact_sums import Found, Question
-from cost_top.mirror.fact_values import NUMBERS, FactValues, units_of
+from cost_top.mirror.fact_values import Condition, FactValues
 from cost_top.mirror.kept import first_of_run
 from cost_top.mirror.measures import fetch_sums
 from cost_top.mirror.names import Names
 from cost_top.mirror.schema import quoted
-from cost_top.mirror.slices import Slice, in_a_row, number_sql
+from cost_top.mirror.slices import Slice, in_a_row
 from cost_top.model.filter import Filter
 
 _DAY = timedelta(days=1)
@@ -51,7 +52,7 @@ class Facts:
         self._refused: dict[date, str] = {}  # readings of which no integers could be made
         self.reader: duckdb.DuckDBPyConnection | None = None
         self._attached: dict[Path, str] = {}
-        self._conditions: dict[Filter, tuple[tuple[int, ...], tuple[str, list[object]] | None]] = {}
+        self._conditions: dict[Filter, tuple[tuple[int, ...], Condition | None]] = {}
         self._numbers = itertools.count(1)
         self._used = 0.0
         self.version = 0  # rises when other days are held
@@ -175,23 +176,67 @@ class Facts:
         matching = self._condition(where)
         if matching is None:
             return found
-        columns = quoted(tuple(dict.fromkeys((*question.columns, *self._compared(where)))))
-        sql, parameters = matching
+        days = tuple(closed)
+        whole = {part: number for part, number in parts.items() if part.is_of_days}
         try:
-            selects = [
-                f"SELECT {number} AS slice, {question.bar(cut)}{columns} FROM {self._open(path)}.facts{_within(cut)}"
-                for path, stretch in self._stretches(closed)
-                for number, cut in _cuts(stretch, parts)
-            ]
-            if not selects:
+            paired = self._paired(matching, question, whole, days)
+            if paired is None:
+                self._ask_rows(matching, question, parts, days, found)
                 return found
-            assert self.reader is not None
-            groups = fetch_sums(self.reader, question.select(" UNION ALL ".join(selects), sql), parameters)
+            shown = paired.units.values()
+            self._ask_pairs(matching, question.only(shown), paired, whole, days, found)
+            others = [unit for unit in question.units if unit not in shown]
+            self._ask_rows(matching, question.only(others), whole if others else {}, days, found)
+            cut = {part: number for part, number in parts.items() if part not in whole}
+            self._ask_rows(matching, question, cut, days, found)
         except duckdb.Error as error:
             self.give_up()
             raise FactsLost(str(error)) from error
-        question.read(groups, self.values, found)
         return found
+
+    def _paired(
+        self, matching: Condition, question: Question, parts: Iterable[Slice], days: Iterable[ClosedDay]
+    ) -> Paired | None:
+        """How a filter is asked of sums of pairs; None where it is about several units, or they tell little of it.
+
+        What is cut inside days, as providers are in other zones, they do not tell.
+        """
+        asked = [column.removesuffix("_id") for column in matching.columns] or question.units[:1]
+        within = [day for day in days if any(part.start <= day.start < part.end for part in parts)]
+        if len(asked) > 1 or not within:
+            return None
+        kept = frozenset.intersection(*(self.held[day.day].pairs for day in within))
+        paired = Paired(asked[0], question.told_by_days(parts), kept)
+        return paired if len(paired.units) * 2 >= len(question.units) else None
+
+    def _ask_pairs(
+        self, matching: Condition, question: Question, paired: Paired, parts: Mapping[Slice, int],
+        days: Iterable[ClosedDay], found: dict[int, Found],
+    ) -> None:  # fmt: skip
+        selects = [
+            paired.rows(self._open(path), matching.sql, _within(cut), number, question.bar(cut))
+            for path, stretch in self._stretches(days)
+            for number, cut in _cuts(stretch, parts)
+        ]
+        assert self.reader is not None
+        sums = fetch_sums(self.reader, paired.select(" UNION ALL ".join(selects)), matching.parameters)
+        question.read_pairs(sums, paired.units, self.values, found)
+
+    def _ask_rows(
+        self, matching: Condition, question: Question, parts: Mapping[Slice, int], days: Iterable[ClosedDay],
+        found: dict[int, Found],
+    ) -> None:  # fmt: skip
+        columns = quoted(tuple(dict.fromkeys((*question.columns, *sorted(matching.columns)))))
+        selects = [
+            f"SELECT {number} AS slice, {question.bar(cut)} AS bar, {columns} "
+            f"FROM {self._open(path)}.facts{_within(cut)}"
+            for path, stretch in self._stretches(days)
+            for number, cut in _cuts(stretch, parts)
+        ]
+        if selects:
+            assert self.reader is not None
+            sql = question.select(" UNION ALL ".join(selects), matching.sql)
+            question.read(fetch_sums(self.reader, sql, matching.parameters), self.values, found)
 
     def _stretches(self, days: Iterable[ClosedDay]) -> Iterator[tuple[Path, Slice]]:
         """The files of days, and which days that follow one another are read of each."""
@@ -208,7 +253,7 @@ class Facts:
         if last is not None:
             yield last
 
-    def _condition(self, where: Filter) -> tuple[str, list[object]] | None:
+    def _condition(self, where: Filter) -> Condition | None:
         """As the values have it, which are asked once for all slices: again when there are more, or other names."""
         known = (self._names.version, *map(len, self.values.of.values()))
         if self._conditions.get(where, ((), None))[0] != known:
@@ -217,25 +262,25 @@ class Facts:
             self._conditions[where] = known, self.values.condition(where)
         return self._conditions[where][1]
 
-    def _compared(self, where: Filter) -> Iterable[str]:
-        """The columns that a filter is about."""
-        units = (f"{unit}_id" for unit in sorted(units_of(where) or ()))
-        return (*units, *(NUMBERS[term.field] for term in where.terms if term.field in NUMBERS))
-
 
 def _cuts(stretch: Slice, parts: Mapping[Slice, int]) -> Iterator[tuple[str, Slice]]:
     """SQL of the number of a slice's rows in a stretch of days, and from when until when they are.
 
-    Parts of days that have one length and follow one another are taken together.
+    Slices that follow one another are taken together: each more that is read of a file costs planning.
     """
-    by_length: dict[timedelta, dict[Slice, int]] = {}
-    for part, number in parts.items():
-        if part.start < stretch.end and part.end > stretch.start:
-            by_length.setdefault(part.end - part.start, {})[part] = number
-    for length, alike in by_length.items():
-        for group in in_a_row(alike) if length < _DAY else [[part] for part in alike]:
-            start, end = max(group[0].start, stretch.start), min(group[-1].end, stretch.end)
-            yield number_sql({part: alike[part] for part in group}), Slice(start, end)
+    there = (part for part in parts if part.start < stretch.end and part.end > stretch.start)
+    for row in in_a_row(there):
+        cut = Slice(max(row[0].start, stretch.start), min(row[-1].end, stretch.end))
+        yield _number_sql(row, parts), cut
+
+
+def _number_sql(row: Sequence[Slice], numbers: Mapping[Slice, int]) -> str:
+    """SQL of the number of a row's slice, of slices that follow one another."""
+    if len(row) == 1:
+        return str(numbers[row[0]])
+    middle = len(row) // 2
+    before, after = _number_sql(row[:middle], numbers), _number_sql(row[middle:], numbers)
+    return f"CASE WHEN time < TIMESTAMP '{row[middle].start}' THEN {before} ELSE {after} END"
 
 
 def _within(cut: Slice) -> str:

@@ -250,6 +250,7 @@ def _by_change(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice], list[
     lately = max((part.end for part in slices), default=datetime.max) - timedelta(hours=3)
     for part in slices:
         length = part.end - part.start
-        place = 0 if length >= timedelta(days=1) else 1 if part.is_whole and part.end <= lately else 2
+        settled = length >= timedelta(hours=1) and part.end <= lately
+        place = 0 if length >= timedelta(days=1) else 1 if settled else 2
         parts[place].append(part)
     return parts

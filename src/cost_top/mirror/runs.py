@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cost_top.mirror.days import ClosedDay
     from cost_top.mirror.store import Mirror
 
-_DAY = timedelta(days=1)
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _QUARTER = timedelta(minutes=15)
 # Where days come or change, no more of them are summed again.
 _MOST_DAYS = 8
@@ -110,6 +110,8 @@ class Runs:
                 and self.days(before, needed) and self.days(part, needed)
             ):  # fmt: skip
                 found[-1] = Slice(before.start, part.end)
+            elif before is not None and _are_hours(before, part) and self.days(part, needed):
+                found[-1] = Slice(before.start, part.end)
             elif not part.is_whole and self._moves(where, part) and self.days(part, needed):
                 found += finely(part)
             else:
@@ -195,6 +197,14 @@ class Runs:
             days.append(day)
             start += _DAY
         return days
+
+
+def _are_hours(before: Slice, part: Slice) -> bool:
+    """Whether stretches are whole hours of one day, one after the other: of a day that is cut, once an hour others."""
+    hours = (before.end - before.start) % _HOUR or (part.end - part.start) % _HOUR
+    return not hours and before.end == part.start and before.start.date() == part.start.date() and (
+        before.start.minute == before.start.second == before.start.microsecond == 0
+    )  # fmt: skip
 
 
 def _is_cut(piece: Slice) -> bool:

@@ -26,6 +26,12 @@ class Slice(NamedTuple):
         aligned = self.start.minute == self.start.second == self.start.microsecond == 0
         return aligned and length in (timedelta(hours=1), timedelta(days=1))
 
+    @property
+    def is_of_days(self) -> bool:
+        """Whether it is one or more whole days."""
+        midnight = self.start.hour == self.start.minute == self.start.second == self.start.microsecond == 0
+        return midnight and not (self.end - self.start) % timedelta(days=1)
+
 
 def quarter_of(time: datetime) -> int:
     """The quarter of an hour of an instant, counted from 1970."""
@@ -60,12 +66,19 @@ class Cuts:
         """Those before an instant."""
         return Cuts(self._sorted[: bisect_left(self._sorted, quarter_of(end))], self.every)
 
+    def are_midnights(self, part: Slice) -> bool:
+        """Whether all inside a stretch are where days of UTC begin."""
+        return not self.every and not any(cut % 96 for cut in self._inside(part))
+
+    def _inside(self, part: Slice) -> list[int]:
+        first, last = quarter_of(part.start), quarter_of(part.end - _INSTANT)
+        return self._sorted[bisect_right(self._sorted, first) : bisect_right(self._sorted, last)]
+
     def bar_sql(self, part: Slice) -> str:
         """SQL of the quarter that the stretch of a row of `part` begins with, or of one since the cut before it."""
         if self.every:
             return "quarter"
-        first, last = quarter_of(part.start), quarter_of(part.end - _INSTANT)
-        inside = self._sorted[bisect_right(self._sorted, first) : bisect_right(self._sorted, last)]
+        first, inside = quarter_of(part.start), self._inside(part)
         steps = {after - before for before, after in itertools.pairwise(inside)}
         if len(steps) != 1:
             return _stretch_sql(first, inside)
@@ -119,13 +132,14 @@ def quarter_start(part: Slice) -> datetime:
 
 
 def in_a_row(parts: Iterable[Slice]) -> list[list[Slice]]:
-    """Stretches of one length in groups of which each begins where the one before it ends."""
+    """Stretches in groups of which each begins where the one before it ends."""
     groups: list[list[Slice]] = []
     for part in sorted(parts):
-        if groups and groups[-1][-1].end == part.start:
-            groups[-1].append(part)
-        else:
+        before = next((group for group in groups if group[-1].end == part.start), None)
+        if before is None:
             groups.append([part])
+        else:
+            before.append(part)
     return groups
 
 

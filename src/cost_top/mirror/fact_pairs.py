@@ -1,0 +1,98 @@
+"""Sums of each two values that came together on a day, beside integer rows: they answer a filter about one dimension.
+
+A day's requests fall into few of them, however many there are. Where they do not, the rows themselves are as quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import duckdb
+
+from cost_top.mirror.measures import ADDITIVE_NAMES, SUMMED
+from cost_top.mirror.schema import first_row
+
+# What a screen shows to begin with, with the trust line; and what it is asked about.
+_SHOWN = ("provider", "model", "endpoint", "token", "kind")
+_ASKED = (*_SHOWN, "owner", "team", "tag")
+PAIRS: tuple[tuple[str, str], ...] = tuple(
+    dict.fromkeys((min(one, other), max(one, other)) for one in _SHOWN for other in _ASKED)
+) + tuple((unit, unit) for unit in _ASKED if unit not in _SHOWN)
+_FEWEST_ROWS = 4  # that a sum has to stand for, of all of a pair's
+_TABLE = "pairs"
+_DAY = 86_400_000_000  # microseconds
+
+
+def write_pairs(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    """Add to the `facts` of a database what pairs of them sum up to, of those pairs that are few."""
+    rows = f"{database}.facts"
+    distinct = ", ".join(
+        f"approx_count_distinct((epoch_us(time) // {_DAY} * 65536 + {one}_id) * 65536 + {other}_id)"
+        for one, other in PAIRS
+    )
+    count, *found = first_row(connection, f"SELECT count(*), {distinct} FROM {rows}")
+    kept = [number for number, groups in enumerate(found) if groups * _FEWEST_ROWS <= count]
+    try:
+        _write(connection, database, kept, "BIGINT")
+    except duckdb.ConversionException:
+        _write(connection, database, kept, "HUGEINT")
+
+
+def _write(connection: duckdb.DuckDBPyConnection, database: str, kept: Iterable[int], kind: str) -> None:
+    columns = ", ".join(f"sum_{name} {kind}" for name in ADDITIVE_NAMES)
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {database}.{_TABLE} (pair UTINYINT, time TIMESTAMP, quarter INTEGER, "
+        f"a USMALLINT, b USMALLINT, newest TIMESTAMP, n INTEGER, {columns})"
+    )
+    sums = ", ".join(f"sum(sum_{name})::{kind}" for name in ADDITIVE_NAMES)
+    for number in kept:
+        one, other = PAIRS[number]
+        connection.execute(
+            f"INSERT INTO {database}.{_TABLE} "
+            f"SELECT {number}, date_trunc('day', time) AS day, min(quarter) // 96 * 96, {one}_id AS one, "
+            f"{other}_id AS other, max(time), count(*), {sums} FROM {database}.facts "
+            "WHERE one IS NOT NULL AND other IS NOT NULL GROUP BY day, one, other ORDER BY one, other"
+        )
+
+
+def kept_pairs(connection: duckdb.DuckDBPyConnection, database: str) -> frozenset[int]:
+    """Numbers in `PAIRS` of those that a database has."""
+    return frozenset(
+        pair for (pair,) in connection.execute(f"SELECT DISTINCT pair FROM {database}.{_TABLE}").fetchall()
+    )
+
+
+class Paired:
+    """A filter about one unit, asked of the sums of its pairs with the units that are shown."""
+
+    def __init__(self, asked: str, shown: Iterable[str], kept: Collection[int]) -> None:
+        """`kept` are the numbers of the pairs that every file has."""
+        self._asked = asked
+        pairs = {(min(asked, unit), max(asked, unit)): unit for unit in shown}
+        self.units: Mapping[int, str] = {
+            number: pairs[pair] for number, pair in enumerate(PAIRS) if number in kept and pair in pairs
+        }
+
+    def rows(self, database: str, condition: str, within: str, slice_sql: str, bar_sql: str) -> str:
+        """SQL of the sums of a file that match, each with its `slice` and, of providers, its `bar`."""
+        first = [number for number in self.units if PAIRS[number][0] == self._asked]
+        asked = f"CASE WHEN pair IN ({_list(first)}) THEN a ELSE b END" if first else "b"
+        shown = f"CASE WHEN pair IN ({_list(first)}) THEN b ELSE a END" if first else "a"
+        bars = [number for number, unit in self.units.items() if unit == "provider"]
+        bar = f"CASE WHEN pair IN ({_list(bars)}) THEN {bar_sql} END" if bars else "NULL::INTEGER"
+        sums = ", ".join(f"sum_{name}" for name in ADDITIVE_NAMES)
+        return (
+            f"SELECT {slice_sql} AS slice, pair, {shown} AS id, {bar} AS bar, newest, n, {sums} "
+            f"FROM (SELECT *, {asked} AS {self._asked}_id FROM {database}.{_TABLE}{within} "
+            f"AND pair IN ({_list(self.units)})) WHERE {condition}"
+        )
+
+    @staticmethod
+    def select(rows: str) -> str:
+        """The statement over such sums, for `fetch_sums`: slice, pair, id, bar, newest, count, sums."""
+        sums = ", ".join(f"sum(sum_{name})::{SUMMED}" for name in ADDITIVE_NAMES)
+        return f"SELECT slice, pair, id, bar, max(newest), sum(n)::BIGINT, {sums} FROM ({rows}) GROUP BY ALL"
+
+
+def _list(numbers: Collection[int]) -> str:
+    return ", ".join(map(str, sorted(numbers)))
