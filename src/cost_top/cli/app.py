@@ -168,7 +168,7 @@ def print_watched(settings: Resolved, view: View) -> None:
 def print_overview(settings: Resolved, view: View, label: str | None) -> None:
     """The overview of a view's time as text, once."""
     from cost_top.cli.overview import overview_text
-    from cost_top.monitor.log.once import once_snapshot
+    from cost_top.monitor.log.overview_once import once_snapshot
 
     log = settings.open_source()
     try:

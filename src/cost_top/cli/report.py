@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import click
@@ -11,7 +12,6 @@ from cost_top.cli import completion
 from cost_top.cli.options import resolve, source_options
 from cost_top.cli.question_options import filter_option, period_options
 from cost_top.cli.report_faces import check_limit, parse_limit, print_kept_line, print_line, print_report, print_view
-from cost_top.cli.report_views import parse_per
 from cost_top.model.errors import SourceError, UserError, named, one_line
 from cost_top.model.filter import parse_filter
 from cost_top.model.nearest import choices
@@ -71,7 +71,7 @@ def command(
     period = asked_period(since, until, now, settings.zone, timedelta(days=30))
     dimensions = parse_group_by(group_by) if group_by.strip() else ()
     limit_usd = parse_limit(fail_over)
-    numbers = parse_per(per)
+    numbers = _numbers(per)
     is_shaped = dimensions != ("provider",) or bool(grain or limit) or sort != "total_cost"
     _check_view(view, form, bool(numbers), is_shaped)
     if form == "line" and (is_shaped or since is not None or until != "now"):
@@ -109,6 +109,14 @@ def command(
     finally:
         answers.close()
     return check_limit(limit_usd, total)
+
+
+def _numbers(per: tuple[str, ...]) -> dict[str, Fraction]:
+    if not per:
+        return {}
+    from cost_top.cli.report_views import parse_per
+
+    return parse_per(per)
 
 
 def _check_view(view: str, form: str, has_numbers: bool, is_shaped: bool) -> None:

@@ -17,9 +17,6 @@ import click
 
 from cost_top.cli.output import title_of, write_report
 from cost_top.cli.process import write_data
-from cost_top.cli.report_views import lower_bound, units_view, view_csv, view_json, view_text
-from cost_top.insight.savings import savings_view
-from cost_top.insight.waste import waste_view
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.format import counted
 from cost_top.model.money import PICO_PER_USD, display_usd, pico
@@ -69,6 +66,7 @@ def print_report(answers: Answers, query: ReportQuery, form: str) -> Measures:
     if form != "chart":
         write_report(report, query, report.notes, answers.label, form)
         return report.totals
+    from cost_top.cli.report_views import lower_bound
     from cost_top.model.chart import chart_text
 
     terminal = sys.stdout.isatty()
@@ -87,6 +85,10 @@ def print_view(
     answers: Answers, settings: Resolved, query: ReportQuery, view: str, per: dict[str, Fraction], form: str
 ) -> Measures:  # fmt: skip
     """Savings, waste or unit economics; gives the totals of the period."""
+    from cost_top.cli.report_views import units_view, view_csv, view_json, view_text
+    from cost_top.insight.savings import savings_view
+    from cost_top.insight.waste import waste_view
+
     held = getattr(answers, "held", None)
     with held(Period(query.start, query.end)) if held is not None else nullcontext():
         if view == "savings":

@@ -85,6 +85,13 @@ def row_parts() -> str:
     )
 
 
+def sums_of_parts(latency: bool = False) -> str:
+    """As `row_sums`, over rows with `row_parts` and their `latency_ms`: one list is made for both quantiles."""
+    quantiles = ", quantile_disc(latency_ms, [0.5, 0.95])[{}] AS {}"
+    told = "".join(quantiles.format(place, name) for place, name in enumerate(LATENCY, 1)) if latency else ""
+    return ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in ADDITIVE_NAMES) + told
+
+
 def part_sums(kind: str = "HUGEINT") -> str:
     """The additive measures over parts that hold them as columns."""
     return ", ".join(f"sum({name})::{kind} AS {name}" for name in ADDITIVE_NAMES)

@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 import duckdb
 
 from cost_top.mirror.local_time import LocalTime
-from cost_top.mirror.measures import ADDITIVE_NAMES, LATENCY, measures_of, order_sql, part_sums, row_sums
+from cost_top.mirror.measures import (
+    ADDITIVE_NAMES,
+    LATENCY,
+    measures_of,
+    order_sql,
+    part_sums,
+    row_parts,
+    sums_of_parts,
+)
 from cost_top.mirror.schema import first_row, quoted
 from cost_top.mirror.where import condition
 from cost_top.model.engine import Position
@@ -38,16 +46,17 @@ def answer(
 ) -> Report:
     """Group the rows of `relation` as asked. Ties are in the order of their keys.
 
-    One pass over the rows; a second one for all of them where groups do not add up to it: tags overlap, and so do
-    quantiles.
+    One pass over the rows; a second one for all of them where tags overlap.
     """
     sql, parameters = condition(query.where)
     values = [naive(query.start), naive(query.end), *parameters]
+    latency, tagged = query.latency, "tag" in query.group_by
     rows = f"(SELECT * FROM {relation} WHERE time >= ? AND time < ? AND {sql})"
-    latency = query.latency
+    sums = sums_of_parts(latency)
     totals: Measures | None = None
-    if not query.group_by or latency or "tag" in query.group_by:
-        totals = measures_of(first_row(connection, f"SELECT {row_sums(latency)} FROM {rows}", values), latency)
+    if not query.group_by or tagged:
+        told = first_row(connection, f"SELECT {sums} FROM {_with_parts(rows, (), latency)}", values)
+        totals = measures_of(told, latency)
     if not query.group_by:
         assert totals is not None
         return Report((), (ReportRow((), totals),), totals, 1, as_of, notes)
@@ -56,10 +65,28 @@ def answer(
         span = f"SELECT min(quarter), max(quarter) FROM {relation} WHERE time >= ? AND time < ?"
         first, last = first_row(connection, span, values[:2])
         local = LocalTime(first or 0, (last or 0) + 1, query.zone)
-    if "tag" in query.group_by:
+    if tagged:
         rows = f"(SELECT *, unnest(CASE WHEN len(tags) > 0 THEN tags ELSE [NULL] END) AS tag FROM {rows})"
-    grouped = f"SELECT {{}}, {row_sums(latency)} FROM {rows} GROUP BY {{}}".format(*keys_of(query.group_by, local))
+    (keys, groups), parts = keys_of(query.group_by, local), _with_parts(rows, query.group_by, latency)
+    if latency and not tagged:
+        # Quantiles of groups do not add up to those of all rows, which are the group that has no part.
+        grouped = f"SELECT {keys}, {sums}, part FROM {parts} GROUP BY GROUPING SETS ((part, {groups}), ())"
+    else:
+        grouped = f"SELECT {keys}, {sums} FROM {parts} GROUP BY {groups}"
     return ordered(connection, grouped, values, query, as_of, notes, totals)
+
+
+def _with_parts(rows: str, group_by: tuple[str, ...], latency: bool) -> str:
+    """Rows with what each adds to the measures beside what they are grouped by."""
+    keys = [name for name in key_columns(group_by) if name not in TIME_DIMENSIONS]
+    if len(keys) < len(key_columns(group_by)):
+        keys += ["quarter", "time"]
+    if "token_name" in keys:
+        keys.append("time")
+    if latency:
+        keys.append("latency_ms")
+    beside = "".join(f'"{name}", ' for name in dict.fromkeys(keys))
+    return f"(SELECT 0 AS part, {beside}{row_parts()} FROM {rows})"
 
 
 def ordered(
@@ -68,16 +95,22 @@ def ordered(
 ) -> Report:  # fmt: skip
     """The report of a statement that gives the key columns and the measures of each group.
 
-    `totals` are the sum of the groups where they are not given.
+    `totals` are the sum of the groups where they are not given; with latencies those of the row that has no `part`.
     """
     columns, latency = key_columns(query.group_by), query.latency
     names = [f"k{index}" for index in range(len(columns))]
     measures = [*ADDITIVE_NAMES, *(LATENCY if latency else ())]
-    groups = f"(FROM ({grouped}) AS g({', '.join([*names, *measures])}))"
+    with_whole = totals is None and latency
+    groups = f"(FROM ({grouped}) AS g({', '.join([*names, *measures, *(['part'] if with_whole else [])])}))"
     if totals is None:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE report_groups AS {groups}", values)
         groups, values = "report_groups", []
-        totals = measures_of(first_row(connection, f"SELECT {part_sums()} FROM {groups}"))
+        whole = (
+            f"{', '.join(measures)} FROM {groups} WHERE part IS NULL" if with_whole else f"{part_sums()} FROM {groups}"
+        )
+        totals = measures_of(first_row(connection, f"SELECT {whole}"), latency)
+    if with_whole:
+        groups = "(SELECT * EXCLUDE (part) FROM report_groups WHERE part IS NOT NULL)"
     sort, descending = query.order
     place = names[columns.index(sort)] if sort in columns else sort
     order = order_sql("input_tokens + output_tokens" if sort == TOKENS else place, descending, names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from cost_top.mirror.backfill import Backfill, Failed, Work
@@ -15,13 +15,8 @@ from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Tail
 from cost_top.model.errors import SourceDenied, SourceError
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import Live, Snapshot
-from cost_top.model.view import View
-from cost_top.model.windows import Period, previous_period, window_period
-from cost_top.monitor.log.engine import LogEngine
+from cost_top.model.windows import Period
 from cost_top.monitor.log.narrow import days_of, read_narrow
-from cost_top.overview.compose import Facts, compose
-from cost_top.overview.needs import needs_of
 from cost_top.pricing.book import RateBook
 from cost_top.sources.base import Evidence, LogSource
 
@@ -46,29 +41,6 @@ def read_period(
         mirror.close()
         raise
     return mirror
-
-
-def once_snapshot(source: LogSource, book: RateBook, cache: Path | None, view: View, zone: tzinfo) -> Snapshot:
-    """The snapshot of a view, all of it read. Raises `SourceError`."""
-    now = datetime.now(UTC)
-    end = view.end or now
-    shown = window_period(view.window_at(end), end, zone)
-    before = previous_period(view.window_at(end), shown, zone)
-    whole = Period(before.start.replace(second=0, microsecond=0) - timedelta(minutes=1), now)
-    mirror = read_period(source, book, cache, whole)
-    try:
-        mirror.take_over_sums()
-        engine = LogEngine(mirror)
-        needs = needs_of(view, now, zone, engine.knows)
-        replies = engine.answers(needs.all, float("inf"))
-        while mirror.keep_sums():
-            pass
-        facts = Facts(
-            source.label, Live(now), newest=engine.newest(), log_rows=engine.row_count(), rates_date=book.date
-        )
-        return compose(needs, replies, engine.knows, facts)
-    finally:
-        mirror.close()
 
 
 def _read(source: LogSource, mirror: Mirror, period: Period, verify: bool, query: ReportQuery | None) -> None:

@@ -13,7 +13,7 @@ from cost_top.sources.base import LogSource, Statistics
 from cost_top.sources.sql.databases import database_at
 from cost_top.sources.sql.kept_log import KeptLog, kept_logs
 from cost_top.sources.sql.reader import FoundLog, SqlLog, SqlLogReader
-from cost_top.sources.sql.session import Database, Session
+from cost_top.sources.sql.session import Database, Scratch, Session
 
 if TYPE_CHECKING:
     from cost_top.gateways.preset import Preset
@@ -49,7 +49,7 @@ def recognised_log(
     What is kept in `cache` goes by `said`, whatever a user said of the presets.
     """
     kept = kept_logs(cache, database, said) if cache is not None and beside is None else None
-    session = Session(database, Statistics())
+    session = Session(database, Statistics(), scratch := Scratch())
 
     def compiled(given: Session | None = None) -> Recognised:
         from cost_top.sources.sql.recognition import recognised
@@ -65,25 +65,27 @@ def recognised_log(
         session.open()
         log = kept.find(session) if kept is not None else None
         if log is not None:
-            return _opened(database, session, log, compiled)
+            return _opened(database, session, log, compiled, scratch)
         found = compiled(session)
         if kept is not None:
             kept.keep(session, found)
-        return _opened(database, session, KeptLog.of(found, database), lambda: found)
+        return _opened(database, session, KeptLog.of(found, database), lambda: found, scratch)
     except SourceError as error:
         raise UserError(f"{error}; check that the log can be reached and read") from None
     finally:
         session.close()
 
 
-def _opened(database: Database, session: Session, log: KeptLog, compiled: Callable[[], Recognised]) -> SqlLog:
+def _opened(
+    database: Database, session: Session, log: KeptLog, compiled: Callable[[], Recognised], scratch: Scratch
+) -> SqlLog:  # fmt: skip
     facts = log.facts
     if not database.read_only(session):
         raise UserError(f"{database.place}: the session is not read-only; connect to the database itself, not a pooler")
     evidence, shape = database.evidence(session, facts.schema, facts.table)
     newest = log.texts.fingerprints(datetime.now(UTC) - facts.overlap, None)
     found = FoundLog(evidence.place, shape, database.plan(session, newest)[0], log.notes)
-    return SqlLog(database, log, found, compiled)
+    return SqlLog(database, log, found, compiled, scratch)
 
 
 def _presets(mapping: Path | str | None) -> tuple[Preset, ...]:

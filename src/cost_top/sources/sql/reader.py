@@ -49,7 +49,8 @@ class SqlLog:
     """`LogSource` over an SQL database."""
 
     def __init__(
-        self, database: Database, kept: KeptLog, found: FoundLog, compiled: Callable[[], Recognised]
+        self, database: Database, kept: KeptLog, found: FoundLog, compiled: Callable[[], Recognised],
+        scratch: Scratch | None = None,
     ) -> None:  # fmt: skip
         """`compiled` is asked where more than what is kept is needed."""
         self.found = found
@@ -58,7 +59,7 @@ class SqlLog:
         self.facts = kept.facts
         self._compiled = compiled
         self._recognised: Recognised | None = None
-        self.scratch = Scratch()
+        self.scratch = scratch or Scratch()
         self.last_names: tuple[Lookup, ...] = ()  # from a database of their own
         self.row_width: float | None = None  # bytes of a row's texts, once a reader has looked at some
 
