@@ -79,6 +79,25 @@ def test_days_are_the_same_whether_their_texts_came_packed(log: Path, tmp_path: 
     assert read(log, None, packed=True) == alone
 
 
+RARE = {"session": "s", "prompt": "p", "cache_creation_1h_tokens": 4, "audio_input_tokens": 5,
+        "audio_output_tokens": 6, "image_output_tokens": 7, "web_search_count": 8}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", [(), ("",), *((name,) for name in RARE), tuple(RARE)])
+def test_what_few_rows_have_comes_packed_or_not(log: Path, tmp_path: Path, given: tuple[str, ...]) -> None:
+    with closing(sqlite3.connect(log)) as connection:
+        for name in given:
+            column, value = (name, RARE[name]) if name else ("session", "")
+            connection.execute(f"UPDATE cost_top_requests SET {column} = ? WHERE model = 'gpt-4o'", [value])
+        connection.commit()
+    alone = read(log, tmp_path / "alone")
+    assert read(log, tmp_path / "packed", packed=True) == alone
+    source = open_log(str(log))
+    together = {"session", "prompt", "web_search_count"}
+    with source.connect() as reader:
+        assert [pack for pack in reader.packed.packs if together & {*pack}] == [tuple(RARE)]
+
+
 def test_a_disk_that_fills_under_one_reader_stops_no_other(log: Path, tmp_path: Path, monkeypatch) -> None:
     source, database = open_log(str(log)), Database(RateBook.load(None))
     days = Days(tmp_path, source, database)

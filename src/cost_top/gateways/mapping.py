@@ -230,10 +230,10 @@ class LogStatements(LogTexts):
         packed = self._dialect.packed(parts[1:])
         cells = [self.columns.cells(name, details) for name in names]
         plain = all(len(given) == 1 and isinstance(given[0].value, ColumnClause) for given in cells)
-        if not plain or any(field_kind(name) == "text" for name in names):
+        if not plain or all(field_kind(name) == "text" for name in names):
             return packed
-        # Figures that few rows have: to see that none is there costs less than to spell them.
-        nothing = SEPARATOR.join([self.columns.blank("integer")] * len(names))
+        # What few rows have: to see that none is there costs less than to spell it.
+        nothing = SEPARATOR.join("" if field_kind(name) == "text" else self.columns.blank("integer") for name in names)
         unknown = and_(*(given[0].value.is_(null()) for given in cells))
         return case((unknown, self._dialect.packed([self._dialect.literal(nothing)])), else_=packed)
 

@@ -77,9 +77,8 @@ _TOGETHER = (
     ("token", "token_name", "owner", "team", "team_name", "owner_name"),
     ("user", "user_name"),
     ("client_ip", "user_agent"),
-    ("session", "prompt"),
-    ("cache_creation_1h_tokens", "audio_input_tokens", "audio_output_tokens", "image_output_tokens",
-     "web_search_count"),
+    ("session", "prompt", "cache_creation_1h_tokens", "audio_input_tokens", "audio_output_tokens",
+     "image_output_tokens", "web_search_count"),
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ _SLOWDOWN = 10
 _SETTLING = 0.3
 # While the window is read, whoever sees some of it is shown more only after so many times as long as composing took:
 # days that came together are summed together, and the readers have the processor meanwhile.
-_FILLING_REST = 3.0
+_FILLING_REST = 6.0
 # So many looks in a row may find that the log was written under them before that is told as a failure.
 _MOST_CHANGES = 3
 # Closed days that were not compared for so long are told of.
