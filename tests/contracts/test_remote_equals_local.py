@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cost_top.insight.waste import waste_page, waste_view
 from cost_top.model.engine import Position
 from cost_top.model.errors import UserError
 from cost_top.model.feed import Feed
@@ -238,6 +239,24 @@ def test_requests_are_the_same_page_by_page(here: LogAnswers, there: CostTopClie
                 break
     assert pages[0]
     assert pages[1] == pages[0]
+
+
+def test_waste_and_the_requests_behind_it_are_the_same(here: LogAnswers, there: CostTopClient) -> None:
+    query = ReportQuery(NOW - timedelta(days=9), CLOSED, limit=4)
+    local, remote = waste_view(here, query), waste_view(there, query)
+    assert (remote.rows, remote.totals) == (local.rows, local.totals)
+    for line in ("failed_but_paid", "total"):
+        pages: list[list[RequestRow]] = [[], []]
+        for answers, rows in zip((here, there), pages, strict=True):
+            after: Position | None = None
+            for _ in range(3):
+                page = waste_page(answers, query, line, after)
+                rows.extend(page.rows)
+                after = page.following
+                if after is None:
+                    break
+        assert len(pages[0]) > 4, line
+        assert pages[1] == pages[0]
 
 
 def test_the_command_prints_the_same_of_either(log: Path, url: str) -> None:

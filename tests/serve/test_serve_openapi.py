@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cost_top.model.query import Measures, Report, ReportRow, key_columns
+from cost_top.model.waste import LINES
 from cost_top.serve.parameters import GROUPINGS, ReportParameters, RequestsParameters
 from cost_top.serve.shapes import ErrorAnswer, ReportAnswer
 from cost_top.serve.tokens import Token, digest_of
@@ -23,7 +24,7 @@ from support.served_double import HubDouble, app_of
 PATHS = {
     "/v1/report": {"get"}, "/v1/credits": {"get"}, "/v1/keys/{id}/usage": {"get"}, "/v1/requests": {"get"},
     "/v1/live": {"get", "post"}, "/v1/find": {"post"}, "/v1/unpriced": {"post"}, "/v1/refresh": {"post"},
-    "/v1/why": {"get"}, "/v1/savings": {"get"}, "/v1/ledger": {"get"},
+    "/v1/why": {"get"}, "/v1/savings": {"get"}, "/v1/waste": {"get"}, "/v1/ledger": {"get"},
     "/v1/budgets": {"get"}, "/v1/incidents": {"get"}, "/v1/guard": {"post"}, "/v1/guard/{reservation}": {"delete"},
     "/metrics": {"get"}, "/healthz": {"get"},
 }  # fmt: skip
@@ -65,6 +66,7 @@ def test_it_describes_every_path_its_parameters_and_its_errors():
         assert set(told) == set(model.model_fields)
         assert all(parameter.get("description") for parameter in told.values())
         assert not any(parameter["required"] or "anyOf" in parameter["schema"] for parameter in told.values())
+    assert told["waste"]["schema"]["enum"] == [*LINES, "total"]
     assert references(document) <= set(document["components"]["schemas"])
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from cost_top.cli.report import command as report_command
 from cost_top.cli.why import command as why_command
 from cost_top.model.errors import UserError
-from cost_top.serve.insight_shapes import SavingsAnswer, WhyAnswer
+from cost_top.serve.insight_shapes import SavingsAnswer, WasteAnswer, WhyAnswer
 from cost_top.serve.tokens import digest_of
 from support.native_log import NativeLog
 from support.served import Served, served
@@ -105,7 +105,7 @@ def test_without_a_period_it_is_about_the_last_24_hours(server):
 
 
 def test_a_scoped_token_is_told_of_its_scope_alone(server):
-    for path in ("/v1/why", "/v1/savings"):
+    for path in ("/v1/why", "/v1/savings", "/v1/waste"):
         for more in ({}, {"where": "token:agent"}, {"token": "agent"}):
             answer = server.get(path, SECRET["part"], **PERIOD, **more)
             assert answer.status_code == 200
@@ -114,6 +114,18 @@ def test_a_scoped_token_is_told_of_its_scope_alone(server):
     assert get(server, "/v1/why", "part", **PERIOD)["change_usd"] == "0"
     assert get(server, "/v1/savings", "part", **PERIOD)["totals"]["paid"] == 1
     assert get(server, "/v1/savings", "part", where="token:agent", **PERIOD)["totals"]["paid"] == 0
+
+
+def test_waste_is_that_of_the_command(server, folder):
+    answer, expected = get(server, "/v1/waste", **PERIOD), said(folder, report_command, "--view", "waste")
+    for ours, theirs in zip(
+        [*answer["results"], answer["totals"]], [*expected["results"], expected["totals"]], strict=True
+    ):
+        known = {name: value for name, value in theirs.items() if value is not None}
+        assert set(ours) == set(known)
+        exact = ("cost", "cost_percent_of_total_cost")
+        assert all(ours[name] == (Decimal(known[name]) if name in exact else known[name]) for name in known)
+    WasteAnswer.model_validate(answer)
 
 
 def test_savings_are_those_of_the_command(server, folder):
@@ -147,6 +159,8 @@ def test_savings_are_those_of_the_command(server, folder):
         ("/v1/why", {"group_by": "model"}, "group_by", "unknown parameter"),
         ("/v1/savings", {"since": "1d", "group_by": "colour"}, "group_by", "unknown dimension"),
         ("/v1/savings", {}, "start_date", "is missing"),
+        ("/v1/waste", {"since": "1d", "group_by": "model"}, "group_by", "unknown parameter"),
+        ("/v1/requests", {"since": "1d", "waste": "much"}, "waste", "should be 'failed_but_paid'"),
         ("/v1/savings", {"since": "1d", "view": "waste"}, "view", "unknown parameter"),
     ],
 )

@@ -38,9 +38,12 @@ def waste_view(answers: object, query: ReportQuery) -> ViewTable:
 
     Raises `CannotAnswer` where the source has no single requests.
     """
-    source = _looking(answers)
-    every = source.report(query)
-    waste = source.waste(query)
+    source = looking(answers)
+    return waste_table(source.waste(query), source.report(query))
+
+
+def waste_table(waste: Waste, every: Report) -> ViewTable:
+    """The lines as a view; `every` is the report of all requests."""
     spent = every.totals.total_cost
     counted = [line for line in waste.lines if line.name not in APART]
     total = WasteLine(
@@ -58,10 +61,11 @@ def waste_page(answers: object, query: ReportQuery, line: str, after: Position |
     Raises `CannotAnswer` where the source has no single requests.
     """
     lines = [name for name in LINES if name not in APART] if line == "total" else [line]
-    return _looking(answers).waste_requests(query, lines, after)
+    return looking(answers).waste_requests(query, lines, after)
 
 
-def _looking(answers: object) -> HasWaste:
+def looking(answers: object) -> HasWaste:
+    """A source that looks at single requests; `CannotAnswer` where it does not."""
     if not hasattr(answers, "waste"):
         raise CannotAnswer("waste is found in single requests: the source must be a request log")
     return answers  # type: ignore[return-value]

@@ -18,7 +18,20 @@ from cost_top.serve.admission import OPEN_PATHS, Admission
 from cost_top.serve.asking import Asking
 from cost_top.serve.budget_shapes import BODIES as GUARD_BODIES
 from cost_top.serve.door import Door
-from cost_top.serve.routes import budgets, docs, health, keys, live, metrics, pickers, report, requests, savings, why
+from cost_top.serve.routes import (
+    budgets,
+    docs,
+    health,
+    keys,
+    live,
+    metrics,
+    pickers,
+    report,
+    requests,
+    savings,
+    waste,
+    why,
+)
 from cost_top.serve.routes import guard as guard_routes
 from cost_top.serve.routes import incidents as incidents_routes
 from cost_top.serve.routes import ledger as ledger_routes
@@ -31,7 +44,7 @@ _ABOUT = (
     "otherwise. A parameter that is not known is refused."
 )
 _ROUTERS = (
-    report, savings, why, ledger_routes, keys, requests, budgets, incidents_routes, live, pickers, guard_routes,
+    report, savings, waste, why, ledger_routes, keys, requests, budgets, incidents_routes, live, pickers, guard_routes,
     metrics, health, docs,
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from cost_top.model.waste import LINES
 from cost_top.serve.shapes import DIMENSION_FIELDS, GroupedAnswer, Money
 
 _EXACT = ConfigDict(extra="forbid")
@@ -80,6 +81,32 @@ class SavingsAnswer(GroupedAnswer):
 
     results: list[SavingsRow]  # type: ignore[valid-type]
     totals: SavingsFigures  # type: ignore[valid-type]
+
+
+class WasteFigures(BaseModel):
+    """What is behind a line of waste, or all of them."""
+
+    model_config = _EXACT
+    cost: Money
+    cost_percent_of_total_cost: float | None = Field(default=None, description=_PERCENT)
+    request_count: int
+    unpriced_count: int = Field(description="Of these, those whose cost is not known.")
+
+
+class WasteRow(WasteFigures):
+    """A line of waste."""
+
+    waste: str = Field(description=f"One of {', '.join(LINES)}.")
+    kind: str = Field(description="spent, could be (an estimate by token counts), or apart (in no total).")
+    where: str | None = Field(default=None, description="The filter that lists them; left out where none can.")
+
+
+class WasteAnswer(GroupedAnswer):
+    """Lines that do not overlap; the total is without those that are apart."""
+
+    results: list[WasteRow]
+    totals: WasteFigures
+    cut_off_known: bool = Field(description="False where no request of the log has output tokens.")
 
 
 class LedgerSumItem(BaseModel):

@@ -126,6 +126,10 @@ class RequestsParameters(FilterParameters, PeriodParameters):
     limit: Annotated[int, Field(ge=1, le=MOST_REQUESTS, description="At most so many requests.")] = 100
     cursor: Annotated[Text | None, described("`next_cursor` of the page before.")] = None
     sort: Annotated[Literal["time", "cost"], Field(description="Newest first, or dearest first.")] = "time"
+    waste: Annotated[
+        Literal["failed_but_paid", "cut_off", "retried", "repeated", "logged_twice", "cacheable", "total"] | None,
+        described("Only those behind a line of `/v1/waste`, or behind its total.", "retried"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from cost_top.insight.waste import waste_page
 from cost_top.model.engine import Position
 from cost_top.model.request_fields import MONEY_FIELDS, PARTS, part_values, request_values
 from cost_top.model.snapshot import RequestRow
@@ -40,7 +41,10 @@ async def requests(serving: TheServing, asker: TheAsker, asked: Annotated[Reques
     """
     query = requests_question(asked, asker.scope, serving.now())
     after = None if asked.cursor is None else read_cursor(asked.cursor)
-    page = await serving.asking.ask(lambda: serving.hub.requests(query, after))
+    line = asked.waste
+    page = await serving.asking.ask(
+        lambda: serving.hub.requests(query, after) if line is None else waste_page(serving.hub, query, line, after)
+    )
     cursor = None if page.following is None else write_cursor(page.following)
     return ExactResponse({"data": [request_fields(row) for row in page.rows], "next_cursor": cursor})
 

@@ -7,7 +7,7 @@ snapshots come as server-sent events that hold the fields that changed.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -20,6 +20,7 @@ from cost_top.model.feed import Found, UnpricedModel, unpriced_model
 from cost_top.model.query import Report, ReportQuery, unpriced_query
 from cost_top.model.snapshot import RequestRow
 from cost_top.model.view import View
+from cost_top.model.waste import Waste
 from cost_top.model.watched import BudgetRow, IncidentRow, budget_rows, incident_rows
 from cost_top.model.wire import found_from_json, unpriced_from_json, view_to_json
 from cost_top.model.wire_codec import decode, decode_list
@@ -30,6 +31,7 @@ from cost_top.sources.cost_top.rows import (
     in_server_order,
     period_parameters,
     read_report,
+    read_waste,
     report_parameters,
     request_row,
     written_amount,
@@ -93,20 +95,35 @@ class CostTopClient:
 
     def requests(self, query: ReportQuery, after: Position | None = None) -> RequestPage:
         """A page of single requests, newest or dearest first."""
+        return self._page(query, after)
+
+    def waste(self, query: ReportQuery) -> Waste:
+        """What a period's spend was wasted on."""
+        value = self._object(self._get("/v1/waste", period_parameters(query)), "waste")
+        try:
+            return read_waste(value)
+        except ValueError as error:
+            raise self._malformed("waste", error) from None
+
+    def waste_requests(self, query: ReportQuery, lines: Collection[str], after: Position | None = None) -> RequestPage:
+        """A page of the requests behind one line of `waste`, or behind all that are in its total."""
+        return self._page(query, after, next(iter(lines)) if len(lines) == 1 else "total")
+
+    def _page(self, query: ReportQuery, after: Position | None, waste: str | None = None) -> RequestPage:
         wanted = query.limit or _PAGE
         rows: list[RequestRow] = []
         cursor = self._cursors.get(after) if after is not None else None
         dearest = query.sort == "cost"
         told: Told | None = None
-        if after is not None and cursor is None and not dearest:
+        if after is not None and cursor is None and not dearest and waste is None:
             # A place that the server has not told is found again by its time.
             query, told = replace(query, end=min(query.end, after.time + _MICROSECOND)), Told(after)
         elif after is not None and cursor is None:
-            raise CannotAnswer(f"{self.place}: the list of the dearest requests has gone; begin at its first page")
+            raise CannotAnswer(f"{self.place}: the list of these requests has gone; begin at its first page")
         while True:
             asked = {**period_parameters(query), "limit": str(min(wanted - len(rows), _MOST_REQUESTS))}
-            if dearest:
-                asked["sort"] = "cost"
+            asked |= {"sort": "cost"} if dearest else {}
+            asked |= {"waste": waste} if waste is not None else {}
             if cursor:
                 asked["cursor"] = cursor
             value = self._object(self._get("/v1/requests", asked), "list of requests")

@@ -26,6 +26,7 @@ from cost_top.model.query import (
 )
 from cost_top.model.request_fields import MONEY_FIELDS
 from cost_top.model.snapshot import RequestRow
+from cost_top.model.waste import LINES, Waste, WasteLine
 from cost_top.model.wire_codec import decode, decode_list
 
 MOST_ROWS = 10_000
@@ -82,6 +83,19 @@ def read_report(value: Mapping[str, Any], query: ReportQuery) -> Report:
     rows = [ReportRow(tuple(_key(row, name) for name in columns), measures) for row, measures in measured]
     ordered = order_rows(rows, columns, query.sort, query.descending)
     return Report(columns, ordered, totals, decode(int, value.get("row_count"), "row_count"), as_of, notes)
+
+
+def read_waste(value: Mapping[str, Any]) -> Waste:
+    """The answer to `GET /v1/waste`; `ValueError` says what is malformed."""
+    told = {}
+    for row in decode_list(value.get("results")):
+        if not isinstance(row, dict):
+            raise ValueError("a line of waste is no object")
+        name, counts = row.get("waste"), (row.get("request_count"), row.get("unpriced_count"))
+        told[name] = WasteLine(str(name), _amount(row.get("cost"), "cost"), *(decode(int, n, "count") for n in counts))
+    if missing := [name for name in LINES if name not in told]:
+        raise ValueError(f"results: {missing[0]} is missing")
+    return Waste(tuple(told[name] for name in LINES), decode(bool, value.get("cut_off_known"), "cut_off_known"))
 
 
 def cut(report: Report, limit: int | None) -> Report:
