@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -58,6 +59,7 @@ class LogColumns:
             schema=_quoted(self.schema) if self.schema else None,
         )  # fmt: skip
         self.key = _key(preset, keys, columns)
+        self._paths = self._paths_of(preset.fields)
         self._json = self._json_sources()
         self.time = self._time()
         self.time_kind = self._fitting_time()
@@ -154,6 +156,12 @@ class LogColumns:
         also = {"input_tokens"} if parts else set()
         also |= {"output_tokens"} & set(self.mapped) if "reasoning_tokens" in self._costly else set()
         return tuple(name for name in self.mapped if name in also or name in self._costly)
+
+    def only(self, fields: Collection[str]) -> LogColumns:
+        """The same for a statement that reads these fields alone."""
+        found = copy(self)
+        found._paths = self._paths_of(fields)
+        return found
 
     def alternatives(self, name: str) -> tuple[Expression, ...]:
         """Where a field comes from in this table, the first known one first."""
@@ -306,7 +314,8 @@ class LogColumns:
     def _at_path(self, name: str, path: Sequence[str]) -> ColumnElement[Any] | None:
         source = self._json.get(name)
         if source is None:
-            return self.dialect.json(Cell(self.column(name), self.columns.get(name, "")), path)
+            cell = Cell(self.column(name), self.columns.get(name, ""))
+            return self.dialect.json(cell, path, self._paths.get(name, ()))
         return self.dialect.json(Cell(source.c[f"{name}.{path[0]}"], "jsonb"), path[1:])
 
     def _with_paths(self, sql: str) -> str:
@@ -333,16 +342,21 @@ class LogColumns:
         cast = {"int": self.dialect.integer, "bool": self.dialect.boolean, "decimal": self.dialect.decimal}[kind]
         return cast(cell)
 
-    def _json_sources(self) -> dict[str, FromClause]:
-        """One relation for each JSON column that is read at paths, where the database wants one."""
-        keys: dict[str, list[str]] = {}
+    def _paths_of(self, fields: Collection[str]) -> dict[str, list[tuple[str, ...]]]:
+        """By the name of a JSON column the paths at which some fields, and what any row is asked for, read it."""
         preset = self.preset
-        items = [item for items in preset.fields.values() for item in items]
+        items = [item for name, items in preset.fields.items() if name in fields for item in items]
         more = (preset.row_filter, preset.input_includes_cache, preset.time_sql)
+        found: dict[str, list[tuple[str, ...]]] = {}
         for item in (*items, *(item for item in more if isinstance(item, Expression))):
             for name, path in json_paths(item):
-                if name in self.columns and path[0] not in keys.setdefault(name, []):
-                    keys[name].append(path[0])
+                if name in self.columns and path not in found.setdefault(name, []):
+                    found[name].append(path)
+        return found
+
+    def _json_sources(self) -> dict[str, FromClause]:
+        """One relation for each JSON column that is read at paths, where the database wants one."""
+        keys = {name: list(dict.fromkeys(path[0] for path in paths)) for name, paths in self._paths.items()}
         cells = {name: Cell(self.column(name), self.columns[name]) for name in keys}
         found = {name: self.dialect.json_source(cells[name], keys[name], name) for name in keys}
         return {name: source for name, source in found.items() if source is not None}

@@ -83,7 +83,9 @@ class LogStatements(LogTexts):
         wanted = tuple(name for name in self.columns.mapped if name in fields)
         head = self._narrow.get(wanted)
         if head is None:
-            head = self._render(self._select([*self._fields(wanted, True), *self._inclusive()], True, wanted))
+            read = self.columns.only(wanted)
+            figures = [read.raw(name, details=True).label(name) for name in wanted]
+            head = self._render(self._select([*figures, *self._inclusive()], True, wanted))
             self._narrow[wanted] = head
         within = or_(*(and_(*self._times(start, end)) for start, end in periods))
         return self._joined(head, [self._dialect.spell(within), *self.conditions()])

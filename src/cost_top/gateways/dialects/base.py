@@ -92,8 +92,13 @@ class Dialect(Protocol):
     def readable_money(self, cell: Cell) -> ColumnElement[Any]:
         """As `money_text`, but NULL where it is no amount."""
 
-    def json(self, cell: Cell, path: Sequence[str]) -> ColumnElement[Any] | None:
-        """The value at a path as the database's own type or text; None where this database cannot."""
+    def json(
+        self, cell: Cell, path: Sequence[str], beside: Sequence[Sequence[str]] = (),
+    ) -> ColumnElement[Any] | None:  # fmt: skip
+        """The value at a path as the database's own type or text; None where this database cannot.
+
+        `beside` are all paths that are read of the column in one statement.
+        """
 
     def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:
         """A relation to join with a column `name.key` for each key of a JSON column, read only once a row.

@@ -6,8 +6,10 @@ Sessions have `cast_keep_nullable`, `join_use_nulls` and `prefer_column_name_to_
 # ruff: noqa: D102 - the methods are documented where the protocol is
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -36,6 +38,7 @@ _WHOLE = tuple(f"{sign}Int{size}" for sign in ("", "U") for size in (8, 16, 32, 
 _DIGITS = "^[0-9]{1,15}([.][0-9]*)?$"
 _NEGATIVE = "^-[0-9.]+$"
 _DECIMAL = "^-?[0-9]{1,30}([.][0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
+_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _ISO_SHAPE = (
     "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
     "([.][0-9]+)?(Z|[+]00:00)?$"
@@ -108,7 +111,7 @@ class ClickhouseSpelling:
     def readable_money(self, cell: Cell) -> Element:
         return case((func.abs(self.decimal(cell)) < number(INTEGER_LIMIT), self.money_text(cell)))
 
-    def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
+    def json(self, cell: Cell, path: Sequence[str], beside: Sequence[Sequence[str]] = ()) -> Element | None:
         kind = plain_kind(cell.declared)
         if kind.startswith("Map("):
             if len(path) != 1:
@@ -116,9 +119,20 @@ class ClickhouseSpelling:
             key = self.literal(path[0])
             return case((func.mapContains(cell.value, key), self.as_text(func.arrayElement(cell.value, key))))
         text = func.toJSONString(cell.value) if kind.startswith("JSON") else cell.value
-        keys = [self.literal(key) for key in path]
-        # A text as it is, of other values their JSON, NULL where it is null or not there.
-        return func.JSONExtract(text, *keys, self.literal("Nullable(String)"))
+        together = _together(beside)
+        if tuple(path) not in together or len(together) < 2:
+            return self._at(text, path)
+        # All paths in one reading: each by itself takes the whole text apart. A list would be told for an object.
+        text, nothing = func.ifNull(self.as_text(text), self.literal("")), self.literal("")
+        listed = func.position(text, self.literal("[")) > number(0)
+        told = func.JSONExtract(func.if_(listed, nothing, text), self.literal(_tuple_of(together)))
+        for part in path:
+            told = func.tupleElement(told, self.literal(part))
+        return func.coalesce(told, self._at(func.if_(listed, text, nothing), path))
+
+    def _at(self, text: Element, path: Sequence[str]) -> Element:
+        """A text as it is, of other values their JSON, NULL where it is null or not there."""
+        return func.JSONExtract(text, *map(self.literal, path), self.literal("Nullable(String)"))
 
     def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:  # noqa: ARG002
         return None
@@ -257,6 +271,26 @@ def plain_kind(declared: str) -> str:
         if kind.startswith(outer) and kind.endswith(")"):
             kind = kind[len(outer) : -1]
     return kind
+
+
+def _together(paths: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """The paths that a tuple has room for: keys that are words, each the end of one path or the way to others."""
+    found = {tuple(path) for path in paths if all(map(_WORD.fullmatch, path))}
+    ways = {path[:size] for path in found for size in range(1, len(path))}
+    return sorted(found - ways)
+
+
+def _tuple_of(paths: Sequence[tuple[str, ...]]) -> str:
+    """The type that holds a text for each path; paths in order.
+
+    >>> _tuple_of([("a", "b"), ("a", "c"), ("d",)])
+    'Tuple(a Tuple(b Nullable(String), c Nullable(String)), d Nullable(String))'
+    """
+    parts = []
+    for key, group in groupby(paths, key=lambda path: path[0]):
+        deeper = [path[1:] for path in group if len(path) > 1]
+        parts.append(f"{key} {_tuple_of(deeper) if deeper else 'Nullable(String)'}")
+    return f"Tuple({', '.join(parts)})"
 
 
 def _is_decimal(kind: str) -> bool:

@@ -115,7 +115,9 @@ class MysqlSpelling(InstantsAsText):
     def readable_money(self, cell: Cell) -> Element:
         return case((func.abs(self.decimal(cell)) < number(INTEGER_LIMIT), self.money_text(cell)))
 
-    def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
+    def json(
+        self, cell: Cell, path: Sequence[str], beside: Sequence[Sequence[str]] = (),  # noqa: ARG002
+    ) -> Element | None:  # fmt: skip
         place = self.literal("$" + "".join(f'."{key}"' for key in path))
         # As text, so that JSON's null is told from the text "null", which keeps its quotes here.
         found = func.nullif(self.as_text(func.json_extract(cell.value, place)), self.literal("null"))

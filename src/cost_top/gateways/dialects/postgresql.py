@@ -119,7 +119,9 @@ class PostgresSpelling(StandardSpelling):
     def readable_money(self, cell: Cell) -> Element:
         return case((func.abs(self.decimal(cell)) < number(INTEGER_LIMIT), self.money_text(cell)))
 
-    def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
+    def json(
+        self, cell: Cell, path: Sequence[str], beside: Sequence[Sequence[str]] = (),  # noqa: ARG002
+    ) -> Element | None:  # fmt: skip
         if cell.declared not in ("json", "jsonb"):
             return self._scalar_in_text(cell.value, path) if path and self.version < 160000 else None
         value = cell.value

@@ -144,7 +144,9 @@ class SqliteSpelling(StandardSpelling):
     def readable_money(self, cell: Cell) -> Element:
         return case((func.abs(self.decimal(cell)) < number(INTEGER_LIMIT), self.money_text(cell)))
 
-    def json(self, cell: Cell, path: Sequence[str]) -> Element | None:
+    def json(
+        self, cell: Cell, path: Sequence[str], beside: Sequence[Sequence[str]] = (),  # noqa: ARG002
+    ) -> Element | None:  # fmt: skip
         keys = "".join(f'."{key}"' for key in path)
         return case((func.json_valid(cell.value) == number(1), func.json_extract(cell.value, constant(f"${keys}"))))
 
