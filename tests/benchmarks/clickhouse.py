@@ -15,20 +15,31 @@ _FIRST, _TICK, _BESIDE = 2.0, 100.0, 1.5
 _LENSES = ("provider", "model", "endpoint", "token", "user", "team", "tag", "credential_type")
 _FILL = """
 INSERT INTO logs (id, timestamp, object_type, provider, model, virtual_key_id, virtual_key_name, user_id, user_name,
-  team_id, team_name, latency, cost, status, metadata, stream, prompt_tokens, completion_tokens, cached_read_tokens)
+  team_id, team_name, latency, cost, status, metadata, stream, prompt_tokens, completion_tokens, cached_read_tokens,
+  token_usage)
 SELECT concat('r', toString(number)), now64(9) - toIntervalMillisecond(intDiv(number * 2592000000, {rows})),
   'chat.completion', ['openai', 'anthropic', 'gemini'][1 + number % 3],
   ['gpt-4o', 'claude-sonnet-4-5', 'gemini-2.5-pro'][1 + number % 3], concat('vk', toString(cityHash64(number) % 500)),
   concat('key ', toString(cityHash64(number) % 500)), concat('u', toString(cityHash64(number, 1) % 5000)),
   concat('user ', toString(cityHash64(number, 1) % 5000)), concat('t', toString(number % 20)),
   concat('team ', toString(number % 20)), number % 9000, (number % 1000) / 37777, 'success',
-  concat('{{"env": "e', toString(number % 10), '"}}'), number % 2, 1000 + number % 5000, number % 700, number % 900
+  concat('{{"env": "e', toString(number % 10), '"}}'), number % 2, 1000 + number % 5000, number % 700, number % 900,
+  toJSONString(CAST((1000 + number % 5000, (0, 0, number % 900, number % 100), number % 700, (number % 50, 0)),
+    '{usage}'))
 FROM numbers({rows})
 """
-# What the panels need, written by hand: no prices, no savings, no trust.
+_USAGE = (
+    "Tuple(prompt_tokens UInt32, prompt_tokens_details Tuple(audio_tokens UInt32, image_tokens UInt32, "
+    "cached_read_tokens UInt32, cached_write_tokens UInt32), completion_tokens UInt32, "
+    "completion_tokens_details Tuple(reasoning_tokens UInt32, audio_tokens UInt32))"
+)
+# The same columns of the same lenses, written by hand: no prices, no savings, no trust.
 _BY_HAND = """
 SELECT provider, model, object_type, virtual_key_id, user_id, team_id, metadata, toStartOfHour(timestamp) AS hour,
-  sum(cost), count(), sum(prompt_tokens), sum(completion_tokens), countIf(status = 'error')
+  max(timestamp), sum(cost), count(), sum(prompt_tokens), sum(completion_tokens), sum(cached_read_tokens),
+  sum(JSONExtractInt(token_usage, 'prompt_tokens_details', 'cached_write_tokens')),
+  sum(JSONExtractInt(token_usage, 'completion_tokens_details', 'reasoning_tokens')),
+  countIf(JSONExtractBool(cache_debug, 'cache_hit')), countIf(status = 'error')
 FROM logs FINAL WHERE timestamp >= now64(9) - INTERVAL 30 DAY AND status <> 'processing' AND {where}
 GROUP BY GROUPING SETS ((provider, hour), (model), (object_type), (virtual_key_id), (user_id), (team_id), (metadata))
 FORMAT Null
@@ -46,7 +57,7 @@ def compare(rows: int) -> None:
     try:
         with clickhouse_writer(server) as writer:
             writer.write(BIFROST, [])
-            writer.run(_FILL.format(rows=rows))
+            writer.run(_FILL.format(rows=rows, usage=_USAGE))
             writer.run("OPTIMIZE TABLE logs FINAL")
             head(f"ClickHouse, {rows / 1e6:g} M rows over 30 days")
             measured("clickhouse", lambda: _figures(writer.location, writer.run))
