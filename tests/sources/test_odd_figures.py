@@ -105,6 +105,21 @@ def test_a_number_with_a_fraction_in_a_text_is_that_number(writer, tmp_path):
     assert [row["input_tokens"] for row in records(source)] == [100, 100, None]
 
 
+@pytest.mark.parametrize("kind", ["real", "float4", "num"])
+def test_a_count_in_a_column_of_fractions_is_its_whole_part_however_large(writer, tmp_path, kind):
+    counts = [100.0, 2_097_152, 50.75, -3, None]
+    source = mapped(writer, tmp_path, [{"tokens": count, "answer": 0} for count in counts], tokens=kind)
+    assert [row["input_tokens"] for row in records(source)] == [100, 2_097_152, 50, None, None]
+    assert totals(source, "mode").totals.input_tokens == 100 + 2_097_152 + 50
+
+
+@pytest.mark.parametrize(("kind", "odd"), [("real", ("NaN", "Infinity", 1e15)), ("num", ("NaN",))])
+def test_a_fraction_that_is_no_number_is_no_count(postgres, tmp_path, kind, odd):
+    rows = [{"tokens": 100, "cached": count, "answer": 0} for count in odd]
+    found = totals(mapped(postgres, tmp_path, rows, cached=kind), "mode")
+    assert found.totals.unpriced_count == len(odd)
+
+
 def test_of_several_costs_the_first_that_is_an_amount_counts(writer, tmp_path):
     costs = [
         ("0.5", "9"),

@@ -49,6 +49,7 @@ from cost_top.gateways.shape import INTEGER_LIMIT
 Element = ColumnElement[Any]
 _DIGITS = "^[0-9]{1,15}([.][0-9]*)?$"
 _NEGATIVE = "^-[0-9.]+$"
+_FRACTIONS = ("double", "float", "decimal")
 _DECIMAL = "^-?[0-9]{1,30}([.][0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
 # As wide as a sum of any log's figures, and exact.
 _WIDE = Numeric(65, 18)
@@ -76,6 +77,10 @@ class MysqlSpelling(InstantsAsText):
     def integer(self, cell: Cell) -> Element:
         if cell.typed or mysql_kind(cell.declared) in MYSQL_INTEGERS:
             return cast(cell.value, BigInteger)
+        if mysql_kind(cell.declared) in _FRACTIONS:
+            # As a text a large one has an exponent.
+            within = and_(cell.value >= number(0), cell.value < number(INTEGER_LIMIT))
+            return case((within, cast(func.truncate(cell.value, number(0)), BigInteger)))
         text = self.as_text(cell.value)
         whole = func.truncate(cast(text, Numeric(40, 10)), number(0))
         return case((text.op("REGEXP")(self.literal(_DIGITS)), cast(whole, BigInteger)))
@@ -83,6 +88,8 @@ class MysqlSpelling(InstantsAsText):
     def no_integer(self, cell: Cell) -> Element | None:
         if cell.typed or mysql_kind(cell.declared) in MYSQL_INTEGERS:
             return None
+        if mysql_kind(cell.declared) in _FRACTIONS:
+            return cell.value >= number(INTEGER_LIMIT)
         text = self.as_text(cell.value)
         return and_(
             text.not_in([self.literal(""), self.literal("null")]), text.op("NOT REGEXP")(self.literal(_DIGITS)),
@@ -132,7 +139,7 @@ class MysqlSpelling(InstantsAsText):
     def time_kind(self, time: TimeColumn) -> str | None:
         kind = mysql_kind(time.declared)
         if time.unit in MICROS_PER_UNIT:
-            return "micros" if kind in (*MYSQL_INTEGERS, "double", "float", "decimal") else None
+            return "micros" if kind in (*MYSQL_INTEGERS, *_FRACTIONS) else None
         if kind in MYSQL_DATES:
             return "micros"
         return "iso" if "char" in kind or "text" in kind else None
@@ -162,7 +169,7 @@ class MysqlSpelling(InstantsAsText):
 
     def total(self, cell: Cell) -> Element:
         kind = mysql_kind(cell.declared)
-        number_like = kind in (*MYSQL_INTEGERS, "double", "float", "decimal")
+        number_like = kind in (*MYSQL_INTEGERS, *_FRACTIONS)
         summed = cast(cell.value, _WIDE) if number_like else func.length(self.as_text(cell.value))
         return self.as_text(func.sum(summed))
 

@@ -80,12 +80,18 @@ class PostgresSpelling(StandardSpelling):
     def integer(self, cell: Cell) -> Element:
         if cell.typed or cell.declared in POSTGRESQL_INTEGERS:
             return cast(cell.value, BigInteger)
+        if _is_number(cell.declared):
+            # As a text a large one has an exponent.
+            within = and_(cell.value >= number(0), cell.value < number(INTEGER_LIMIT))
+            return case((within, cast(func.trunc(cell.value), BigInteger)))
         text = cast(cell.value, Text)
         return case((text.op("~")(constant(_DIGITS)), cast(func.trunc(cast(text, Numeric)), BigInteger)))
 
     def no_integer(self, cell: Cell) -> Element | None:
         if cell.typed or cell.declared in POSTGRESQL_INTEGERS:
             return None
+        if _is_number(cell.declared):
+            return cell.value >= number(INTEGER_LIMIT)  # as NaN is
         text = cast(cell.value, Text)
         return and_(
             text.not_in([constant(""), constant("null")]), text.op("!~")(constant(_DIGITS)),
@@ -177,9 +183,7 @@ class PostgresSpelling(StandardSpelling):
         )
 
     def time_kind(self, time: TimeColumn) -> str | None:
-        numeric = time.declared in (*POSTGRESQL_INTEGERS, "double precision", "real") or time.declared.startswith(
-            "numeric"
-        )
+        numeric = time.declared in POSTGRESQL_INTEGERS or _is_number(time.declared)
         if time.unit in MICROS_PER_UNIT:
             return "micros" if numeric else None
         if time.declared.startswith("timestamp"):
@@ -214,9 +218,7 @@ class PostgresSpelling(StandardSpelling):
 
     def total(self, cell: Cell) -> Element:
         # Numeric sums are exact whatever the order of the rows.
-        number_like = cell.declared in (*POSTGRESQL_INTEGERS, "double precision", "real") or cell.declared.startswith(
-            "numeric"
-        )
+        number_like = cell.declared in POSTGRESQL_INTEGERS or _is_number(cell.declared)
         summed = cast(cell.value, Numeric) if number_like else func.length(cast(cell.value, Text))
         return cast(func.sum(summed), Text)
 
@@ -226,3 +228,8 @@ class PostgresSpelling(StandardSpelling):
 
 def _zoned(declared: str) -> bool:
     return declared.endswith("with time zone")
+
+
+def _is_number(declared: str) -> bool:
+    """Whether a type is one of numbers that may have a fraction."""
+    return declared in ("double precision", "real") or declared.startswith("numeric")

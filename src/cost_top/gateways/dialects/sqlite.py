@@ -85,12 +85,13 @@ class SqliteSpelling(StandardSpelling):
             cell.value.op("GLOB")(constant("[0-9]*")), cell.value.op("NOT GLOB")(constant("*[^0-9.]*")),
             cell.value.op("NOT GLOB")(constant("*.*.*")),
         )  # fmt: skip
-        kind, small = func.typeof(cell.value), cell.value < number(INTEGER_LIMIT)
-        whole = cast(cell.value, Integer)
+        kind, whole = func.typeof(cell.value), cast(cell.value, Integer)
+        # Where it is asked whether this is a number; elsewhere what is too large is found to be none later.
+        small = [whole < number(INTEGER_LIMIT)] if cell.is_column else []
         return case(
-            (and_(kind == constant("integer"), small), cell.value),
-            (and_(kind == constant("real"), small), whole),
-            (and_(kind == constant("text"), digits, whole < number(INTEGER_LIMIT)), whole),
+            (and_(kind == constant("integer"), *small), cell.value),
+            (and_(kind == constant("real"), *small), whole),
+            (and_(kind == constant("text"), digits, *small), whole),
         )
 
     def no_integer(self, cell: Cell) -> Element | None:
