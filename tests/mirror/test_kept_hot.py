@@ -54,7 +54,7 @@ class Asked:
     def report(self, cache: bool = True) -> Report:
         answers = LogAnswers(
             lambda: open_log(str(self.log.path)), lambda: RateBook.load(self.overrides),
-            self.folder / "cache" if cache else None, verify=True,
+            self.folder / "cache" if cache else None,
         )  # fmt: skip
         query = ReportQuery(NOW - timedelta(days=3), NOW + timedelta(minutes=1), ("model",), measures=MEASURES)
         found = answers.report(query)

@@ -59,7 +59,7 @@ class Asked:
             source.connect = connect  # type: ignore[method-assign]
             return source
 
-        found = LogAnswers(opened, lambda: RateBook.load(self.overrides), cache, verify).report(query)
+        found = LogAnswers(opened, lambda: RateBook.load(self.overrides), cache, verify, asks_once=True).report(query)
         return found, sum(reader.statistics.rows_read for reader in readers)
 
     def rows_read(self, dimension: str = "model", days: int = 9) -> int:
@@ -106,6 +106,13 @@ def test_who_asks_again_of_a_log_that_was_written_to_has_days_kept_whole(asked: 
     assert asked.kept(".narrow") == [], "what the log no longer says is on no disk"
     assert len(asked.kept(".parquet")) > 3
     assert asked.rows_read("user") == 0
+
+
+def test_who_asks_several_questions_reads_whole_rows(asked: Asked) -> None:
+    query = ReportQuery(NOW - timedelta(days=9), NOW, ("model",))
+    answers = LogAnswers(lambda: open_log(str(asked.log.path)), lambda: RateBook.load(None), asked.cache)
+    answers.report(query)
+    assert (asked.kept(".narrow"), len(asked.kept(".parquet")) > 3) == ([], True)
 
 
 def test_other_days_are_read_as_if_for_the_first_time(asked: Asked) -> None:

@@ -177,8 +177,11 @@ class Resolved:
         )
         return Monitor(self.open_hub(interval), self.zone, watched)
 
-    def open_answers(self, verify: bool = False) -> Answers:
-        """The source, to be asked now and then; `verify` compares what is kept of a log in all its columns first."""
+    def open_answers(self, verify: bool = False, asks_once: bool = False) -> Answers:
+        """The source, to be asked now and then, or for one report; see `LogAnswers`.
+
+        `verify` compares what is kept of a log in all its columns first.
+        """
         place = self.known_place()
         if place.kind == "cost-top":
             return place.cost_top()
@@ -196,7 +199,7 @@ class Resolved:
             return ClusterAnswers(self.open_source, self.load_book)
         from cost_top.monitor.log.answers import LogAnswers
 
-        return LogAnswers(self.open_source, self.load_book, self.cache, verify)
+        return LogAnswers(self.open_source, self.load_book, self.cache, verify, asks_once)
 
     @property
     def is_log(self) -> bool:

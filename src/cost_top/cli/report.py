@@ -96,7 +96,7 @@ def command(
         kept = print_kept_line(settings, query.where, config_file, now)
         if kept is not None:
             return check_limit(limit_usd, kept)
-    answers = settings.open_answers(verify)
+    answers = settings.open_answers(verify, asks_once=True)
     try:
         if form == "line":
             total = print_line(answers, settings, query, config_file, now)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from cost_top.gateways.preset import Preset
 from cost_top.model.secret import BEARER_RE2, KEY_RE2, KIND_RE2, public_re2
+
+if TYPE_CHECKING:
+    from cost_top.gateways.preset import Preset
 
 
 def key_fields(preset: Preset, fields: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -17,10 +17,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from cost_top.model.budgets import KeptBudgets
-from cost_top.model.ledger import Ledger, LedgerQuery
+if TYPE_CHECKING:
+    from cost_top.model.budgets import KeptBudgets
+    from cost_top.model.ledger import Ledger, LedgerQuery
+
 
 # The share of a log's time that may go into comparing its costly columns.
 COSTLY_SHARE = 0.005

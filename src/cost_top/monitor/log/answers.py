@@ -38,13 +38,15 @@ class LogAnswers:
 
     def __init__(
         self, open_source: Callable[[], LogSource], load_book: Callable[[], RateBook], cache: Path | None,
-        verify: bool = False,
+        verify: bool = False, asks_once: bool = False,
     ) -> None:  # fmt: skip
         """Both callables are called at the first question, the first again when another log takes the name.
 
         `cache` None keeps nothing on disk; `verify` compares kept days in all their columns, however long it takes.
+        Who `asks_once` for a report of a log of which nothing is kept does not pay for what others would ask.
         """
         self._verify = verify
+        self._asks_once = asks_once
         self._open_source = open_source
         self._load_book = load_book
         self._cache = cache
@@ -63,7 +65,7 @@ class LogAnswers:
         with self._lock:
             now = datetime.now(UTC)
             period = reading(query, now) if self._held is None else Period(query.start, query.end)
-            with self._read(period, query) as mirror:
+            with self._read(period, query if self._asks_once else None) as mirror:
                 # What an earlier run summed is not summed again, and what this one sums is kept.
                 if mirror.told is None:
                     mirror.take_over_sums_of(query)

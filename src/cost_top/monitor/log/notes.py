@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from cost_top.mirror.days import UNKNOWN
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.model.doubts import words
-from cost_top.model.ledger import Ledger, LedgerQuery
 from cost_top.model.money import usd_text
 from cost_top.model.query import Report, ReportQuery, TrustSums
 from cost_top.sources.base import KeepsLedger, LogSource
+
+if TYPE_CHECKING:
+    from cost_top.model.ledger import Ledger, LedgerQuery
 
 _NAMED = 3
 

@@ -16,9 +16,7 @@ from cost_top.gateways.plain_rows import PlainRows
 from cost_top.gateways.raw_columns import time_select
 from cost_top.gateways.shape import RawShape
 from cost_top.gateways.texts import narrow_head
-from cost_top.model.budgets import KeptBudgets
 from cost_top.model.errors import SourceError, SourceReplaced
-from cost_top.model.ledger import Ledger, LedgerQuery
 from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, PresetId, ReadsRows, Statistics
 from cost_top.sources.shaped import ShapedReader
 from cost_top.sources.sql.kept_log import KeptLog
@@ -28,6 +26,8 @@ from cost_top.sources.sql.session import Database, Scratch, Session
 if TYPE_CHECKING:
     from cost_top.gateways.columns import LogColumns
     from cost_top.gateways.mapping import LogStatements
+    from cost_top.model.budgets import KeptBudgets
+    from cost_top.model.ledger import Ledger, LedgerQuery
     from cost_top.sources.sql.names import NameTables
     from cost_top.sources.sql.recognition import Recognised
 
