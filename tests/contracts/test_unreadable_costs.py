@@ -40,7 +40,7 @@ BY_RATES, HALF_A_DOLLAR = 100 * 1_250_000, 500_000_000_000
 INFINITE = float("inf")
 # Type, unit, half a dollar, what is absent, what is no amount.
 SQLITE = [
-    ("TEXT", "usd", "0.5", ["", None, "null"], ["abc", "NaN", "1e30", "1,20", "99999999"]),
+    ("TEXT", "usd", "0.5", ["", None, "null"], ["abc", "NaN", "1e30", "1,20", "99999999", b"\xff", b"0.5", "bytes"]),
     ("REAL", "usd", 0.5, ["", None, "null"], ["abc", 1e30, 9e99, INFINITE, -INFINITE, b"x"]),
     ("INTEGER", "pico_usd", HALF_A_DOLLAR, ["", None], ["abc", 2**63 - 1, 1e30, -1e30, "1,20"]),
     ("INTEGER", "nano_usd", 500_000_000, [None], [2**62, -(2**62)]),
@@ -107,6 +107,8 @@ def test_in_sqlite(tmp_path, declared, unit, half, absent, odd):
     with sqlite3.connect(path) as connection:
         connection.execute(f"CREATE TABLE calls (id TEXT PRIMARY KEY, at INTEGER, tokens INTEGER, cost {declared})")
         connection.executemany("INSERT INTO calls VALUES (?, ?, ?, ?)", rows_of(half, absent, odd))
+        # It takes a text that is no UTF-8 as well.
+        connection.execute("UPDATE calls SET cost = CAST(x'302e35ff' AS TEXT) WHERE cost = 'bytes'")
     mirrored(mapped(tmp_path, str(path), unit), absent, odd)
     before = fingerprints(mapped(tmp_path, str(path), unit))
     with sqlite3.connect(path) as connection:

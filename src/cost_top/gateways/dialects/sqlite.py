@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     not_,
     null,
+    or_,
 )  # fmt: skip
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
@@ -55,6 +56,7 @@ from cost_top.gateways.shape import (
 
 Element = ColumnElement[Any]
 _NUMERIC = ("integer", "real", "numeric")
+_NO_AMOUNT = "?"
 
 
 class SqliteSpelling(StandardSpelling):
@@ -136,11 +138,18 @@ class SqliteSpelling(StandardSpelling):
         return case((cell.value < unreadable, amount), (given, unreadable), else_=unknown), "double"
 
     def money_text(self, cell: Cell) -> Element:
-        # A plain cast gives 15 digits; '!' lets printf give the 17 that hold a double exactly.
+        # A plain cast gives 15 digits; '!' lets printf give the 17 that hold a double exactly. Bytes, and texts with
+        # other characters than a number's, which may be no UTF-8, are told as what is no amount.
+        kind = func.typeof(cell.value)
         exact = func.printf(constant("%!.17g"), cell.value)
-        return func.nullif(
-            case((func.typeof(cell.value) == constant("real"), exact), else_=cast(cell.value, Text)), constant("")
-        )
+        other = cell.value.op("GLOB")(constant("*[^0-9eE.+ -]*"))
+        text = case(
+            (kind == constant("real"), exact), (kind == constant("integer"), cast(cell.value, Text)),
+            (cell.value.in_([constant(""), constant("null")]), null()),
+            (or_(kind == constant("blob"), other), constant(_NO_AMOUNT)),
+            else_=cell.value,
+        )  # fmt: skip
+        return cast(text, Text)
 
     def readable_money(self, cell: Cell) -> Element:
         return case((func.abs(self.decimal(cell)) < number(INTEGER_LIMIT), self.money_text(cell)))
