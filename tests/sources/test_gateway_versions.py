@@ -93,8 +93,30 @@ def test_new_api_input_holds_what_openai_counts_as_read_and_as_written(sqlite):
 def test_open_webui_costs_that_are_no_amounts_are_none_and_bills_are_added_up(database, request):
     costs = [0.25, "0.25", {"total_cost": 0.25, "currency": "x"}, "abc", {"input": 1}, None]
     rows = [{"usage": json.dumps({"input_tokens": 10, "output_tokens": 5, "cost": cost})} for cost in costs]
+    bill = {"input_tokens": 10, "prompt_tokens": 4, "output_tokens": 5, "cost": {"total_cost": 0.25}}
+    rows.append({"usage": json.dumps(bill)})
     found = told(request.getfixturevalue(database), shapes.OPEN_WEBUI, rows, "reported_cost", "mode")
-    assert found == [*[(25 * 10**10, None)] * 3, *[(None, "unreadable_cost")] * 2, (None, None)]
+    odd = (None, "unreadable_cost")
+    assert found == [*[(25 * 10**10, None)] * 3, odd, odd, (None, None), odd]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_open_webui_cached_and_written_input_is_read_however_providers_spell_it(database, request):
+    usages = [
+        {"input_tokens_details": {"cached_tokens": 300, "cache_write_tokens": 200}},
+        {"prompt_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 300, "cache_write_tokens": 200}},
+        {"prompt_tokens": 1000, "cache_creation_input_tokens": 40, "cache_read_input_tokens": 30,
+         "prompt_tokens_details": {"cached_tokens": 300, "cache_creation_tokens": 200,
+                                   "cache_creation_token_details": {"ephemeral_1h_input_tokens": 50}}},
+        {"cached_tokens": 300}, {"prompt_cache_hit_tokens": 300, "prompt_cache_miss_tokens": 700},
+        {"prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "cache_creation_input_tokens": 9},
+    ]  # fmt: skip
+    rows = [{"usage": json.dumps({"input_tokens": 1000, "output_tokens": 5, **usage})} for usage in usages]
+    names = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens")
+    assert told(request.getfixturevalue(database), shapes.OPEN_WEBUI, rows, *names) == [
+        (1000, 300, 200, None), (1000, 300, 200, None), (1000, 300, 200, 50), (1000, 300, None, None),
+        (1000, 300, None, None), (1000, 0, 9, None),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
