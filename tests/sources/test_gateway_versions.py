@@ -242,3 +242,15 @@ def test_times_in_sqlite_are_those_of_their_offset_however_it_is_spelled(sqlite,
     assert len(records(source, hour, hour + timedelta(hours=1))) == len(written)
     with source.connect() as reader:
         assert reader.untimed() == 0
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_bifrost_before_it_had_a_column_for_them_knows_cached_tokens_from_the_usage(database, request):
+    columns = {name: kind for name, kind in shapes.BIFROST.columns.items() if name != "cached_read_tokens"}
+    older = replace(
+        shapes.BIFROST, columns=columns,
+        write=lambda one, kind: ({k: v for k, v in shapes.BIFROST.write(one, kind)[0].items() if k in columns}, None),
+    )  # fmt: skip
+    details = [{"cached_read_tokens": 300}, {"cached_tokens": 200}, {}]
+    rows = [{"token_usage": json.dumps({"prompt_tokens_details": each})} for each in details]
+    assert told(request.getfixturevalue(database), older, rows, "cached_input_tokens") == [(300,), (200,), (None,)]
