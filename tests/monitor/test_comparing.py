@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -33,6 +34,39 @@ def test_each_day_of_the_window_is_looked_at_once_in_the_time_that_is_promised(r
     window = [counted[_LAST - timedelta(days=number)] for number in range(31)]
     assert min(window) >= 1
     assert max(window) <= 2
+
+
+def found_after(changed: set[date], rows: int, every_round: bool = False) -> list[float]:
+    """Seconds until each of some days that changed at once was looked at; they change again in `every_round`."""
+    days = [_LAST - timedelta(days=number) for number in range(62)]
+    closed = {day: ClosedDay(day, "", rows, True, "") for day in days}
+    comparing, clock, spent = Comparing(costly=False, reads_whole=False), 1000.0, 0.0
+    found: list[float] = []
+    left = set(changed)
+    while clock < 4600.0:
+        looked, _ = comparing.next(closed, days[30], clock, spent)
+        for day in looked:
+            if day.day in left:
+                comparing.changed(day.day, closed)
+                found.append(clock - 1000.0)
+        left = left if every_round else left - {day.day for day in looked}
+        spent += 40.0 * len(looked)
+        clock += 2.0
+    return found
+
+
+def test_where_a_day_has_changed_the_others_are_looked_at_soon() -> None:
+    days = {_LAST - timedelta(days=number) for number in range(31)}
+    found = found_after(days, 16_667)
+    assert len(found) == 31
+    assert found[0] <= 30
+    assert found[-1] <= 150  # of a round that takes four hundred seconds
+
+
+def test_a_day_that_changes_all_the_while_hurries_nobody() -> None:
+    rounds = found_after({_LAST}, 16_667, every_round=True)
+    apart = [later - earlier for earlier, later in pairwise(rounds)]
+    assert min(apart[2:]) >= 300
 
 
 def test_days_before_the_window_are_a_sixth_of_all_looks() -> None:

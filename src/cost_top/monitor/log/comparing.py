@@ -35,6 +35,8 @@ class Comparing:
         self._all: list[date] = []
         self._count = 0
         self._first: set[date] = set()
+        self._changed: set[date] = set()  # in the round under way
+        self._changed_before: set[date] = set()  # in the round before
         self._due = 0.0
         self._costly_due = 0.0
         self._round = ROUND_SECONDS[0]
@@ -50,6 +52,14 @@ class Comparing:
         self._first = set(days)
         self._window = sorted(self._first)
         self._due = 0.0
+
+    def changed(self, day: date, closed: Collection[date]) -> None:
+        """A day was found to be another than was held. Where it was not so in the round before, others may have changed
+        with it: all come soon. A day that changes in every round hurries nobody."""
+        if not self._first and day not in self._changed_before:
+            rest = [one for one in closed if one not in self._changed and one != day]
+            self._first, self._window, self._due = set(rest), sorted(rest), 0.0
+        self._changed.add(day)
 
     def next(
         self, closed: Mapping[date, ClosedDay], window: date, clock: float, spent_ms: float
@@ -91,6 +101,7 @@ class Comparing:
         self._window = [day for day in self._window if day in closed]
         if not self._window:
             self._first.clear()
+            self._changed_before, self._changed = self._changed, set()
             self._window = sorted(day for day in closed if day >= window)
         self._older = [day for day in self._older if day in closed and day < window]
         if not self._older:

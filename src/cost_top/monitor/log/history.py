@@ -328,6 +328,8 @@ class History:
                 self.mirror.adopt(result.day)
                 self._asked.pop(result.day.day, None)
                 self._move_hot_end()
+                if result.work is Work.VERIFY:
+                    self.comparing.changed(result.day.day, self.mirror.closed)
                 if result.work is Work.VERIFY and self.source.costly and not result.day.details:
                     self.backfill.ask(Work.DETAILS, [result.day.day])
                 self.changed = True
