@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -42,7 +43,7 @@ def describe(incident: Incident, standing: Standing, features: Features) -> Told
     now = _Side(features, standing, incident.part, start, end)
     # From the beginning of a day: older days may be told whole.
     baseline = (start - _BASELINE) // DAY * DAY
-    before = _Side(features, standing, incident.part, baseline, start)
+    before = _before(features, standing, incident.part, baseline, start)
     spent = now.cost
     is_spend = first.kind not in ("silence", "errors")
     excess = spent - _usual(incident, standing, features, now, start, end) if is_spend else 0
@@ -55,6 +56,17 @@ def describe(incident: Incident, standing: Standing, features: Features) -> Told
     return Told(spent, excess, factors, drivers, _sentence(incident, features, excess, factors, drivers, cached))
 
 
+def _before(features: Features, standing: Standing, part: Slice, start: int, end: int) -> _Side:
+    """Four weeks of cells are gone through once, as far as nothing in them changes any more."""
+    cut = max(start, min(end, standing.sure // DAY * DAY))
+    key = (part, start, cut)
+    if key not in standing.remembered:
+        standing.remembered[key] = _Side(features, standing, part, start, cut)
+    side: _Side = deepcopy(standing.remembered[key])
+    side.add(features, standing, part, cut, end)
+    return side
+
+
 class _Side:
     """What the cells of a slice sum up to in `[start, end)`; there may be more of them than memory is for."""
 
@@ -65,9 +77,13 @@ class _Side:
             name: defaultdict(int) for name in standing.watched if name != part[0]
         }
         self._sums: dict[tuple[str | None, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
+        self.add(features, standing, part, start, end)
+
+    def add(self, features: Features, standing: Standing, part: Slice, start: int, end: int) -> None:
+        """What follows."""
         model, endpoint = features.dimensions.index("model"), features.dimensions.index("endpoint")
         costs = [(features.dimensions.index(name), values) for name, values in self.costs.items()]
-        for cell in features.between(start, end):
+        for cell in features.between(start, end, standing.holding(part)):
             names = cell.names
             if not standing.holds(part, names, cell.tags):
                 continue

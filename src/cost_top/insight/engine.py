@@ -19,7 +19,7 @@ from cost_top.insight.price import Prices
 from cost_top.insight.repeated import Repeated
 from cost_top.insight.spike import spike
 from cost_top.insight.standing import Standing
-from cost_top.insight.traits import Errors, LoggedTwice, loops, silence
+from cost_top.insight.traits import Errors, LoggedTwice, is_quiet, loops, silence
 from cost_top.model.features import BUCKET_SECONDS, Cell, Doubled, Features, LoopStep
 
 
@@ -130,15 +130,14 @@ class Engine:
         found: list[Candidate | None] = []
         if rules.on("spike"):
             enough = max(least, min(self._gate.floors) * standing.mean_hour)
-            for key in sorted(self._changed, key=lambda key: (key[0], key[1] or "")):
-                series = standing.series[key]
-                if series.spent(end - WINDOWS[-1], end) > enough:
-                    found.append(spike(series, end, standing, self._gate, least))
+            dear = [key for key in self._changed if standing.series[key].spent(end - WINDOWS[-1], end) > enough]
+            for key in sorted(dear, key=lambda key: (key[0], key[1] or "")):
+                found.append(spike(standing.series[key], end, standing, self._gate, least))
         if rules.on("price"):
             found += [
                 dearer(paid, value, end, standing.day, standing.mean_hour, least)
-                for dimension, value in sorted(self._changed, key=str)
-                if dimension == "endpoint" and value is not None and (paid := self._prices.history(value)) is not None
+                for value in sorted(value for name, value in self._changed if name == "endpoint" and value is not None)
+                if (paid := self._prices.history(value)) is not None
             ]
         twice = self._twice.check(self._judged, end, standing.total, least)
         if rules.on("double"):
@@ -156,11 +155,11 @@ class Engine:
     def _silences(self) -> list[Candidate]:
         """Of the whole log, else of keys: where nothing comes at all, no key is news; nor is one that was replaced."""
         standing = self.standing
-        if standing.total.at and standing.end - 1 - standing.total.at[-1] >= 6:
+        if is_quiet(standing.total, standing.end):
             whole = silence(standing.total, standing.end, standing.first, standing.calendar)
             return [whole] if whole is not None else []
-        keys = sorted(key for key in standing.series if key[0] == "token")
-        found = (silence(standing.series[key], standing.end, standing.first, standing.calendar) for key in keys)
+        tokens = sorted(value for value, series in standing.tokens.items() if is_quiet(series, standing.end))
+        found = (silence(standing.tokens[value], standing.end, standing.first, standing.calendar) for value in tokens)
         return [
             candidate
             for candidate in found

@@ -112,7 +112,7 @@ class LiveRules:
         self._doubled += [one for one in news.doubled if self._settled <= one.bucket < settles]
         self._doubled = [one for one in self._doubled if one.bucket >= fine_from]
         self._names |= features.token_names
-        self._settled = settles
+        self._settled = engine.standing.sure = settles
         self._mark = engine.mark()
 
 

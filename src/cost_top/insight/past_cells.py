@@ -9,9 +9,10 @@ from typing import Any
 
 from cost_top.insight.calendar import DAY
 from cost_top.model.cells import Block, Choice, PackedCells, pack
-from cost_top.model.features import Cell
+from cost_top.model.features import Cell, Holding
 
 _KEPT = 41  # days: five weeks and a day before what began up to a few days ago
+_EVER = 10**9  # buckets
 Bucket = tuple[int, Sequence[Cell]]
 
 
@@ -58,30 +59,34 @@ class PastCells:
         days, fine, opened = mark
         self._days, self._fine, self._open = deque(days), deque(fine), list(opened)  # type: ignore[call-overload]
 
-    def of_days(self, first: int, last: int) -> Iterator[Cell]:
-        """Cells of `[first, last]`, summed where the day is over."""
+    def of_days(self, first: int, last: int, holding: Holding | None = None) -> Iterator[Cell]:
+        """Cells of `[first, last]`, summed where the day is over; others than those holding a value may be left out."""
         for day, blocks in self._days:
             if first <= day <= last:
-                yield from PackedCells([(0, block) for block in blocks], self._choice)
+                yield from self._packed(blocks).between(-_EVER, _EVER, holding)
         if self._open and first <= self._open[-1][0] // DAY <= last:
             for _, cells in self._open:
                 yield from cells
 
-    def between(self, start: int, end: int) -> Iterator[Cell]:
-        """Cells of buckets in `[start, end)`; of older days their sums, where their beginning lies in it."""
+    def between(self, start: int, end: int, holding: Holding | None = None) -> Iterator[Cell]:
+        """Cells of buckets in `[start, end)`; of older days their sums, where their beginning lies in it.
+
+        Others than those holding a value may be left out.
+        """
         fine = {day for day, _ in self._fine}
-        older = [(0, block) for day, blocks in self._days if day not in fine for block in blocks]
-        yield from PackedCells(older, self._choice).between(start, end)
-        yield from PackedCells([(0, block) for _, blocks in self._fine for block in blocks], self._choice).between(
-            start, end
-        )
+        older = [block for day, blocks in self._days if day not in fine for block in blocks]
+        yield from self._packed(older).between(start, end, holding)
+        yield from self._packed([block for _, blocks in self._fine for block in blocks]).between(start, end, holding)
         low, high = (bisect_left(self._open, bound, key=lambda one: one[0]) for bound in (start, end))
         for _, cells in self._open[low:high]:
             yield from cells
 
     def __iter__(self) -> Iterator[Cell]:
         """All, the last days as they came."""
-        return self.between(-(10**9), 10**9)
+        return self.between(-_EVER, _EVER)
+
+    def _packed(self, blocks: Iterable[Block]) -> PackedCells:
+        return PackedCells([(0, block) for block in blocks], self._choice)
 
     def _close(self, fine_from: int) -> None:
         day = self._open[-1][0] // DAY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from operator import sub
 from statistics import median
 from typing import NamedTuple
 
@@ -102,8 +103,7 @@ class History:
 
     def since(self, bucket: int) -> Sums:
         """Sums from a bucket of the last day on."""
-        before = self.sums[bisect_left(self.at, bucket)]
-        return Sums(*(after - early for after, early in zip(self.sums[-1], before, strict=True)))
+        return Sums(*map(sub, self.sums[-1], self.sums[bisect_left(self.at, bucket)]))
 
     def baseline(self, day: int) -> Baseline | None:
         """Of the fourteen days before `day`; None without three that had enough requests."""

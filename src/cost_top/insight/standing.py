@@ -15,7 +15,7 @@ from cost_top.insight.series import Series
 from cost_top.insight.sessions import Sessions
 from cost_top.insight.usual import Usual, mean_hour, usual
 from cost_top.model.expected import Expected
-from cost_top.model.features import BUCKET_SECONDS, Cell
+from cost_top.model.features import BUCKET_SECONDS, Cell, Holding
 
 Slice = tuple[str, str | None]
 _TOTAL: Slice = ("total", None)
@@ -40,6 +40,9 @@ class Standing:
         self.expected = tuple(expected)
         self.total = Series(*_TOTAL)
         self.series: dict[Slice, Series] = {_TOTAL: self.total}
+        self.tokens: dict[str, Series] = {}  # of these, those of keys
+        self.sure = 0  # what is in buckets before it changes no more
+        self.remembered: dict[object, Any] = {}  # what was told of them, until days are forgotten
         self.sessions = Sessions()
         self.first = -1  # bucket of the log's oldest request
         self.end = 0
@@ -120,23 +123,33 @@ class Standing:
                 else:
                     places[value] = [place]
         for value, own in places.items():
-            series = self.series.get((dimension, value))
-            if series is None:
-                series = self.series[dimension, value] = Series(dimension, value)
+            series = self.series.get((dimension, value)) or self._new(dimension, value)
             if len(own) == 1:
                 buckets, costs, requests, largest, squares = (column[own[0]] for column in columns)
                 series.add(buckets, day, costs, requests, largest, squares)
             else:
                 series.extend(day, *map(itemgetter(*own), columns))
 
+    def _new(self, dimension: str, value: str) -> Series:
+        series = self.series[dimension, value] = Series(dimension, value)
+        if dimension == "token":
+            self.tokens[value] = series
+        return series
+
+    def _drop(self, key: Slice) -> None:
+        del self.series[key]
+        if key[0] == "token" and key[1] is not None:
+            del self.tokens[key[1]]
+
     def forget(self, before: int) -> None:
         """Drop what was before a bucket, and slices that had nothing since."""
         for key, series in list(self.series.items()):
             series.forget(before)
             if not series.at and series is not self.total:
-                del self.series[key]
+                self._drop(key)
         self.calendar.forget()
         self._shares.clear()
+        self.remembered.clear()
 
     def learned(self) -> tuple[object, ...]:
         """All it knows, for `know`."""
@@ -146,6 +159,8 @@ class Standing:
         """As one that was fed what another had learned, from bucket `origin` on."""
         self.end, self.day, self.series, self.sessions, self.past, self._recent = learned
         self.total = self.series[_TOTAL]
+        self.tokens = {series.value: series for series in self.series.values()
+                       if series.dimension == "token" and series.value is not None}  # fmt: skip
         self.forget(origin)
         self.past.forget(origin)
         for series in self.series.values():
@@ -172,7 +187,7 @@ class Standing:
             if series.at and series.at[-1] >= self.end:
                 series.cut(self.end)
                 if series.first < 0 and series is not self.total:
-                    del self.series[key]
+                    self._drop(key)
 
     def _take(self, bucket: int, cells: Sequence[Cell]) -> None:
         token, endpoint, user = (self.places[name] for name in ("token", "endpoint", "user"))
@@ -197,9 +212,7 @@ class Standing:
         self._add(bucket, self.total, cells)
         for name, values in (*((name, values) for name, _, values in watched), ("tag", tags)):
             for value, own in values.items():
-                series = self.series.get((name, value))
-                if series is None:
-                    series = self.series[name, value] = Series(name, value)
+                series = self.series.get((name, value)) or self._new(name, value)
                 self._add(bucket, series, own)
         self.past.add(bucket, cells, self.fine_from)
         self._recent.append((bucket, cells))
@@ -227,6 +240,10 @@ class Standing:
             return True
         return value in tags if dimension == "tag" else names[self.places[dimension]] == value
 
+    def holding(self, part: Slice) -> Holding | None:
+        """What the cells of a slice hold; None where that is no single name."""
+        return (self.places[part[0]], part[1]) if part[0] in self.places else None
+
     def common(self, one: Slice, other: Slice, window: int) -> tuple[int, float]:
         """What two slices have in common: cost in the last `window` buckets, and its share of `one` in four weeks."""
         if other in (one, _TOTAL):
@@ -246,7 +263,7 @@ class Standing:
         known = self._shares.get((one, other, last))
         if known is None:
             both = whole = 0
-            for cell in self.past.of_days(self.past.newest - _SHARE_DAYS, last):
+            for cell in self.past.of_days(self.past.newest - _SHARE_DAYS, last, self.holding(one)):
                 if cell.cost and self.holds(one, cell.names, cell.tags):
                     whole += cell.cost
                     both += cell.cost if self.holds(other, cell.names, cell.tags) else 0

@@ -81,10 +81,15 @@ def loops(steps: Iterable[LoopStep], standing: Standing, least: int) -> list[Can
     ]
 
 
+def is_quiet(series: Series, end: int) -> bool:
+    """Whether a slice that had requests has none for so long that it may be worth a word."""
+    return bool(series.at) and end - 1 - series.at[-1] >= _SILENCE_WINDOWS[0]
+
+
 def silence(series: Series, end: int, first: int, calendar: Calendar) -> Candidate | None:
     """Rule E: no request in a window that had thirty and more in each of four weeks and on the week's like days, one
     spared, and that is twice as long as pauses at this hour were."""
-    if end - first < _SILENCE_AGE or not series.at or end - 1 - series.at[-1] < _SILENCE_WINDOWS[0]:
+    if end - first < _SILENCE_AGE or not is_quiet(series, end):
         return None
     quiet = end - 1 - series.at[-1]
     last = calendar.back(end, 7)

@@ -7,11 +7,11 @@ import zlib
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, islice, repeat
+from itertools import chain, compress, islice, repeat
 from operator import sub
 from typing import Any, NamedTuple
 
-from cost_top.model.features import Cell
+from cost_top.model.features import Cell, Holding
 
 _BLOCK = 8_192  # cells that are unpacked at a time
 
@@ -44,10 +44,10 @@ class PackedCells:
         """All of them."""
         return _merged(self._blocks, self._choice)
 
-    def between(self, start: int, end: int) -> Iterator[Cell]:
-        """Those of buckets in `[start, end)`."""
+    def between(self, start: int, end: int, holding: Holding | None = None) -> Iterator[Cell]:
+        """Those of buckets in `[start, end)`, of a value alone where one is told: of those, alike ones may be one."""
         blocks = [(shift, one) for shift, one in self._blocks if one.last + shift >= start and one.first + shift < end]
-        return (cell for cell in _merged(blocks, self._choice) if start <= cell.bucket < end)
+        return (cell for cell in _merged(blocks, self._choice, holding) if start <= cell.bucket < end)
 
 
 def pack(cells: Iterable[Cell]) -> list[Block]:
@@ -93,7 +93,7 @@ def _body(column: Sequence[int] | array[int] | array[float]) -> tuple[str, bytes
         return "j", json.dumps(list(column)).encode()
 
 
-def _unpacked(block: Block, shift: int, choice: Choice) -> Iterator[Cell]:
+def _unpacked(block: Block, shift: int, choice: Choice, holding: Holding | None) -> Iterator[Cell]:
     data = zlib.decompress(block.data)
     at = 4 + int.from_bytes(data[:4], "little")
     head = json.loads(data[4:at])
@@ -104,12 +104,18 @@ def _unpacked(block: Block, shift: int, choice: Choice) -> Iterator[Cell]:
         at += length
     texts: list[str | None] = head["names"]
     tags = [tuple(one) for one in head["tags"]]
+    called = [_called(texts, choice.labels[number] if choice.labels else {}) for number in range(len(choice.places))]
+    if holding is not None:
+        place, value = holding
+        numbers = {number for number, text in enumerate(called[place]) if text == value}
+        if not numbers:
+            return iter(())
+        wanted = [number in numbers for number in columns[choice.places[place]]]
+        columns = [list(compress(column, wanted)) for column in columns]
     sets, bucket, requests, cost, rest, squares, *counts = columns[-13:]
-    names: list[Iterable[str | None]] = []
-    for number, place in enumerate(choice.places):
-        labels = choice.labels[number] if choice.labels else {}
-        called = [labels.get(text, text) if text is not None else None for text in texts] if labels else texts
-        names.append(map(called.__getitem__, columns[place]))
+    names: list[Iterable[str | None]] = [
+        map(values.__getitem__, columns[place]) for values, place in zip(called, choice.places, strict=True)
+    ]
     errors, paid, unpaid, tokens, put, cached, again = counts
     made = zip(
         map(shift.__add__, bucket) if shift else bucket,
@@ -131,11 +137,17 @@ def _unpacked(block: Block, shift: int, choice: Choice) -> Iterator[Cell]:
     return map(partial(tuple.__new__, Cell), made)
 
 
-def _merged(blocks: Iterable[tuple[int, Block]], choice: Choice) -> Iterator[Cell]:
+def _called(texts: Sequence[str | None], labels: Mapping[str, str]) -> Sequence[str | None]:
+    return [labels.get(text, text) if text is not None else None for text in texts] if labels else texts
+
+
+def _merged(
+    blocks: Iterable[tuple[int, Block]], choice: Choice, holding: Holding | None = None
+) -> Iterator[Cell]:  # fmt: skip
     """Cells of one bucket that are alike in the chosen names follow each other: they are one."""
     before: Cell | None = None
     for shift, block in blocks:
-        for cell in _unpacked(block, shift, choice):
+        for cell in _unpacked(block, shift, choice, holding):
             if before is None:
                 before = cell
             elif cell.names == before.names and cell.bucket == before.bucket and cell.tags == before.tags:

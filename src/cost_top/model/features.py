@@ -59,13 +59,17 @@ class Doubled(NamedTuple):
     doubled_cost: int
 
 
+# A place among a cell's names, and the value that stands there.
+Holding = tuple[int, str | None]
+
+
 class ManyCells(Protocol):
     """More cells than are held as objects; `model.cells.PackedCells` is one."""
 
     def __iter__(self) -> Iterator[Cell]: ...
 
-    def between(self, start: int, end: int) -> Iterable[Cell]:
-        """The cells of buckets in `[start, end)`."""
+    def between(self, start: int, end: int, holding: Holding | None = None) -> Iterable[Cell]:
+        """The cells of buckets in `[start, end)`; others than those holding a value may be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +91,10 @@ class Features:
     token_names: Mapping[str, str] = field(default_factory=dict)
     readings: Mapping[int, str] = field(default_factory=dict)
 
-    def between(self, start: int, end: int) -> Iterable[Cell]:
-        """The cells of buckets in `[start, end)`."""
+    def between(self, start: int, end: int, holding: Holding | None = None) -> Iterable[Cell]:
+        """The cells of buckets in `[start, end)`; others than those holding a value may be left out."""
         if not isinstance(self.cells, Sequence):
-            return self.cells.between(start, end)
+            return self.cells.between(start, end, holding)
         low, high = (bisect_left(self.cells, place, key=lambda cell: cell.bucket) for place in (start, end))
         return self.cells[low:high]
 
