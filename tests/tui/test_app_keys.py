@@ -547,6 +547,22 @@ async def test_keys_typed_on_after_a_tab_s_key_are_meant_for_that_tab():
         feed.look = held
 
 
+@pytest.mark.parametrize(("typed", "where", "sort"), [
+    ("greater_than_sign", "", (("user", "change", True),)), ("i", "", (("user", "total_cost", False),)),
+    ("enter", "user:acme-corp", ()), ("exclamation_mark", "", ()), ("y", "", ()),
+])  # fmt: skip
+async def test_keys_in_one_breath_with_a_tab_s_key_never_act_on_the_tab_before(typed, where, sort):
+    async with running() as (app, feed, pilot):
+        held, feed.look = feed.look, lambda view: None  # no figures of the tab yet
+        await pilot.press("5", typed)
+        feed.look = held
+        feed.look(app.view)
+        await pilot.pause()
+        await pilot.pause()
+        assert (app.view.tab, str(app.view.where), app.view.sort) == ("user", where, sort)
+        assert not app.clipboard
+
+
 async def test_escape_restores_the_filter_from_before():
     async with running() as (_, feed, pilot):
         await pilot.press("slash", *"model:gpt*")

@@ -42,6 +42,19 @@ class LensTable(KeyedTable):
         self._tab_ends: list[tuple[int, str]] = []
         self.empty = empty_text(None, dimension)
 
+    @property
+    def asked(self) -> str:
+        """The dimension that was asked for: that of a tab that may still be on its way to the screen."""
+        tab = host_of(self).view.tab
+        return tab if tab in self.tabs else self.dimension
+
+    def action_activate(self) -> None:
+        """Enter on the row with the cursor, or on the first one of the tab that was asked for."""
+        if self.asked == self.dimension:
+            super().action_activate()
+        else:
+            self.enter_first()
+
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Draw the rows that changed; without this lens in the snapshot, say that it is being read."""
         self._snapshot = snapshot
@@ -50,6 +63,7 @@ class LensTable(KeyedTable):
         self.lens = lens = snapshot.lens(self.dimension)
         self.empty = empty_text(snapshot, self.dimension, self.row_width)
         self._show_title(snapshot)
+        self.is_waiting = lens is None
         if lens is None:
             self.show_rows((), (), lambda _: ())
             return
@@ -106,8 +120,7 @@ class LensTable(KeyedTable):
     def action_tab(self, step: int) -> None:
         """Show the tab beside, round the corner at the ends."""
         if self.tabs:
-            asked = host_of(self).view.tab  # which may still be on its way to the screen
-            at = self.tabs.index(asked if asked in self.tabs else self.dimension)
+            at = self.tabs.index(self.asked)
             self.post_message(TabRequested(self.tabs[(at + step) % len(self.tabs)]))
 
     def on_click(self, event: events.Click) -> None:
@@ -140,7 +153,7 @@ class LensTable(KeyedTable):
 
     def subject(self) -> Subject | None:
         """What `w` asks about: the row with the cursor."""
-        if self.lens is None or not self.keys:
+        if self.lens is None or not self.keys or self.asked != self.dimension:
             return None
         value, label = self.row(self.index)
         return Subject(self.lens.period, self.dimension, value, label)
@@ -151,13 +164,13 @@ class LensTable(KeyedTable):
         if self._snapshot is None or not measures:
             return None
         if self.is_maximized:  # those without a place get one when they are sorted by
-            every = [each for each in EVERY_SORT if each != CHANGE or dimension_named(self.dimension).summed]
+            every = [each for each in EVERY_SORT if each != CHANGE or dimension_named(self.asked).summed]
             measures = (*dict.fromkeys((*(each for each in measures if each not in EVERY_SORT), *every)),)
-        return next_measure(measures, self._snapshot.view.sort_of(self.dimension)[0], step)
+        return next_measure(measures, self._snapshot.view.sort_of(self.asked)[0], step)
 
     def copied(self) -> tuple[str, str] | None:
         """What `y` takes of the row with the cursor: its whole id and name, and its cost to the last digit in USD."""
-        if self.lens is None or self._snapshot is None or not self.keys:
+        if self.lens is None or self._snapshot is None or not self.keys or self.asked != self.dimension:
             return None
         row, none = self.lens.report.rows[self.index], dimension_named(self.dimension).none
         settled = self._snapshot.is_settled(f"panel:{self.dimension}")
@@ -169,7 +182,7 @@ class LensTable(KeyedTable):
 
     def exported(self) -> Export | None:
         """What `e` writes."""
-        if self._snapshot is None or self.lens is None:
+        if self._snapshot is None or self.lens is None or self.asked != self.dimension:
             return None
         return lens_export(self._snapshot, self.lens, self._zone)
 

@@ -174,7 +174,7 @@ class OverviewScreen(Screen[None]):
         if isinstance(self.focused, LensTable):
             measure = self.focused.sort_beside(step)
             if measure is not None:
-                host_of(self).sort(self.focused.dimension, measure, keep_order=True)
+                host_of(self).sort(self.focused.asked, measure, keep_order=True)
 
     def action_exclude(self) -> None:
         """Leave the focused row's requests out of everything."""
@@ -186,7 +186,7 @@ class OverviewScreen(Screen[None]):
     def action_invert(self) -> None:
         """Turn the order of the focused table round."""
         if isinstance(self.focused, LensTable):
-            lens = self.focused.dimension
+            lens = self.focused.asked
             self.post_message(SortRequested(lens, host_of(self).view.sort_of(lens)[0]))
 
     def on_spend_chart_zoomed(self, event: SpendChart.Zoomed) -> None:

@@ -237,6 +237,10 @@ class KeyedTable(ScrollView, can_focus=True):
         else:
             self._entered = self.is_waiting
 
+    def enter_first(self) -> None:
+        """Act on the first row once other rows are there."""
+        self._entered = True
+
     def on_focus(self) -> None:
         """Remember the row the cursor is on, from now on by its key."""
         if self.keys and self._key is None:
