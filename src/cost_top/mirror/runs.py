@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cost_top.mirror.fact_sums import Question
 from cost_top.mirror.fact_values import unit_of_lens, units_of
+from cost_top.mirror.kept import first_of_run
 from cost_top.mirror.report import naive
 from cost_top.mirror.slices import Cuts, Slice, finely, is_minute, quarter_of, until_quarter
 from cost_top.model.engine import Need
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _QUARTER = timedelta(minutes=15)
-# Where days come or change, no more of them are summed again.
-_MOST_DAYS = 8
 _ROWS_AT_ONCE = 3_000_000
 _MOST_EDGES = 24  # of one filter
 _MOST_CUTS = 2000  # of one filter
@@ -89,7 +88,7 @@ class Runs:
         return units | of_filter
 
     def join(self, where: Filter, slices: list[Slice], needed: frozenset[str]) -> list[Slice]:
-        """Slices with days that are held as integers put together, and hours that are cut every minute cut finely."""
+        """Slices with days of one file, and hours of a day, put together, and an hour whose cut moves cut finely."""
         self._follow_days()
         key = id(slices), where, needed
         if key not in self._joined:
@@ -106,7 +105,7 @@ class Runs:
             if (
                 before is not None and part.end - part.start == _DAY and before.end == part.start
                 and before.end - before.start >= _DAY and part.start not in edges
-                and part.start.toordinal() % _MOST_DAYS
+                and first_of_run(part.start.date()) != part.start.date()
                 and self.days(before, needed) and self.days(part, needed)
             ):  # fmt: skip
                 found[-1] = Slice(before.start, part.end)
