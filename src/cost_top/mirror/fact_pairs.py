@@ -6,6 +6,7 @@ A day's requests fall into few of them, however many there are. Where they do no
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 
 import duckdb
 
@@ -73,13 +74,20 @@ class Paired:
             number: pairs[pair] for number, pair in enumerate(PAIRS) if number in kept and pair in pairs
         }
 
-    def rows(self, database: str, condition: str, within: str, slice_sql: str, bar_sql: str) -> str:
-        """SQL of the sums of a file that match, each with its `slice` and, of providers, its `bar`."""
+    def rows(
+        self, database: str, condition: str, within: str, slice_sql: str, bar_sql: str, cut: Iterable[datetime]
+    ) -> str:  # fmt: skip
+        """SQL of the sums of a file that match, each with its `slice` and, of providers, its `bar`.
+
+        Providers are left out on the days that are `cut`.
+        """
         first = [number for number in self.units if PAIRS[number][0] == self._asked]
         asked = f"CASE WHEN pair IN ({_list(first)}) THEN a ELSE b END" if first else "b"
         shown = f"CASE WHEN pair IN ({_list(first)}) THEN b ELSE a END" if first else "a"
         bars = [number for number, unit in self.units.items() if unit == "provider"]
         bar = f"CASE WHEN pair IN ({_list(bars)}) THEN {bar_sql} END" if bars else "NULL::INTEGER"
+        if bars and (days := ", ".join(f"TIMESTAMP '{day}'" for day in cut)):
+            within += f" AND NOT (pair IN ({_list(bars)}) AND time IN ({days}))"
         sums = ", ".join(f"sum_{name}" for name in ADDITIVE_NAMES)
         return (
             f"SELECT {slice_sql} AS slice, pair, {shown} AS id, {bar} AS bar, newest, n, {sums} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -28,6 +29,10 @@ class Found:
     groups: dict[str, list[Group]] = field(default_factory=dict)  # by lens
 
 
+# Groups `(id, bar, newest, count, *sums)` by the number of a slice and the unit; an id may come several times.
+Told = dict[tuple[int, str], list[tuple[Any, ...]]]
+
+
 class Question:
     """Slices of integer rows by lenses; those of providers also by the stretch of time between two cuts."""
 
@@ -47,11 +52,9 @@ class Question:
         """The same of lenses of some units."""
         return Question([lens for lens in self.lenses if unit_of_lens(lens) in units], self._cuts)
 
-    def told_by_days(self, parts: Iterable[Slice]) -> tuple[str, ...]:
-        """The units that sums of days tell of slices of whole days: providers only where they are cut as days are."""
-        if all(map(self._cuts.are_midnights, parts)):
-            return self._units
-        return tuple(unit for unit in self._units if unit != "provider")
+    def cuts_inside(self, day: datetime) -> bool:
+        """Whether sums of providers are cut inside a day."""
+        return self._cuts.are_inside(Slice(day, day + timedelta(days=1)))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -75,34 +78,28 @@ class Question:
     def _set(self, unit: str) -> tuple[str, ...]:
         return (f"{unit}_id", "bar") if unit == "provider" else (f"{unit}_id",)
 
-    def read(self, groups: Iterable[tuple[Any, ...]], values: FactValues, found: dict[int, Found]) -> None:
-        """Put what the statement gave into the slices it is of."""
+    def read(self, groups: Iterable[tuple[Any, ...]], told: Told) -> None:
+        """Add what the statement gave to what is told of each slice and unit."""
         masks = {
             sum((key not in self._set(unit)) << place for place, key in enumerate(reversed(self._keys))): unit
             for unit in self._units
         }
         places = {unit: self._keys.index(f"{unit}_id") for unit in self._units}
-        width, by_slice = len(self._keys), dict[tuple[int, str], list[tuple[Any, ...]]]()
-        for number, mask, *told in groups:
+        width = len(self._keys)
+        for number, mask, *values in groups:
             unit = masks[mask]
-            bar = told[width - 1] if unit == "provider" else None
-            by_slice.setdefault((number, unit), []).append((told[places[unit]], bar, *told[width:]))
-        self._put(by_slice, values, found)
+            bar = values[width - 1] if unit == "provider" else None
+            told.setdefault((number, unit), []).append((values[places[unit]], bar, *values[width:]))
 
-    def read_pairs(
-        self, groups: Iterable[tuple[Any, ...]], units: Mapping[int, str], values: FactValues, found: dict[int, Found]
-    ) -> None:
+    @staticmethod
+    def read_pairs(groups: Iterable[tuple[Any, ...]], units: Mapping[int, str], told: Told) -> None:
         """As `read`, of `(slice, pair, id, bar, newest, count, *sums)`; `units` are what pairs tell."""
-        by_slice = dict[tuple[int, str], list[tuple[Any, ...]]]()
-        for number, pair, *told in groups:
-            by_slice.setdefault((number, units[pair]), []).append(tuple(told))
-        self._put(by_slice, values, found)
+        for number, pair, *values in groups:
+            told.setdefault((number, units[pair]), []).append(tuple(values))
 
-    def _put(
-        self, by_slice: Mapping[tuple[int, str], Sequence[tuple[Any, ...]]], values: FactValues, found: dict[int, Found]
-    ) -> None:
-        """Of each slice and unit, groups `(id, bar, newest, count, *sums)`."""
-        for (number, unit), told_of in by_slice.items():
+    def put(self, told: Told, values: FactValues, found: dict[int, Found]) -> None:
+        """Put what is told into the slices it is of."""
+        for (number, unit), told_of in told.items():
             one = found[number]
             if unit == self._units[0]:
                 one.totals = tuple(map(sum, zip(*(group[4:] for group in told_of), strict=True)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import queue
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import duckdb
 from cost_top.mirror.days import ClosedDay, Days
 from cost_top.mirror.fact_maker import FactMaker, Made, reading_of
 from cost_top.mirror.fact_pairs import Paired
-from cost_top.mirror.fact_sums import Found, Question
+from cost_top.mirror.fact_sums import Found, Question, Told
 from cost_top.mirror.fact_values import Condition, FactValues
 from cost_top.mirror.kept import first_of_run
 from cost_top.mirror.measures import fetch_sums
@@ -177,55 +177,56 @@ class Facts:
         if matching is None:
             return found
         days = tuple(closed)
-        whole = {part: number for part, number in parts.items() if part.is_of_days}
+        told: Told = {}
         try:
-            paired = self._paired(matching, question, whole, days)
-            if paired is None:
-                self._ask_rows(matching, question, parts, days, found)
-                return found
-            shown = paired.units.values()
-            self._ask_pairs(matching, question.only(shown), paired, whole, days, found)
-            others = [unit for unit in question.units if unit not in shown]
-            self._ask_rows(matching, question.only(others), whole if others else {}, days, found)
-            cut = {part: number for part, number in parts.items() if part not in whole}
-            self._ask_rows(matching, question, cut, days, found)
+            whole = self._ask_pairs(matching, question, parts, days, told)
+            rest = {part: number for part, number in parts.items() if part not in whole}
+            self._ask_rows(matching, question, rest, days, told)
         except duckdb.Error as error:
             self.give_up()
             raise FactsLost(str(error)) from error
+        question.put(told, self.values, found)
         return found
 
-    def _paired(
-        self, matching: Condition, question: Question, parts: Iterable[Slice], days: Iterable[ClosedDay]
-    ) -> Paired | None:
-        """How a filter is asked of sums of pairs; None where it is about several units, or they tell little of it.
-
-        What is cut inside days, as providers are in other zones, they do not tell.
-        """
-        asked = [column.removesuffix("_id") for column in matching.columns] or question.units[:1]
-        within = [day for day in days if any(part.start <= day.start < part.end for part in parts)]
-        if len(asked) > 1 or not within:
-            return None
-        kept = frozenset.intersection(*(self.held[day.day].pairs for day in within))
-        paired = Paired(asked[0], question.told_by_days(parts), kept)
-        return paired if len(paired.units) * 2 >= len(question.units) else None
-
     def _ask_pairs(
-        self, matching: Condition, question: Question, paired: Paired, parts: Mapping[Slice, int],
-        days: Iterable[ClosedDay], found: dict[int, Found],
-    ) -> None:  # fmt: skip
+        self, matching: Condition, question: Question, parts: Mapping[Slice, int], days: Sequence[ClosedDay], told: Told
+    ) -> Collection[Slice]:
+        """Ask sums of pairs of the slices of whole days, and rows of what they do not tell; the slices.
+
+        Of no slices where a filter is about several units, or where they tell little of it.
+        """
+        whole = {part: number for part, number in parts.items() if part.is_of_days}
+        asked = [column.removesuffix("_id") for column in matching.columns] or question.units[:1]
+        within = [day for day in days if any(part.start <= day.start < part.end for part in whole)]
+        if len(asked) > 1 or not within:
+            return ()
+        kept = frozenset.intersection(*(self.held[day.day].pairs for day in within))
+        paired = Paired(asked[0], question.units, kept)
+        shown = tuple(paired.units.values())
+        if len(shown) * 2 < len(question.units):
+            return ()
+        # Days that providers' sums are cut inside of: those of other zones, and of the hours that are told apart.
+        cut = [day for day in within if "provider" in shown and question.cuts_inside(day.start)]
         selects = [
-            paired.rows(self._open(path), matching.sql, _within(cut), number, question.bar(cut))
-            for path, stretch in self._stretches(days)
-            for number, cut in _cuts(stretch, parts)
+            paired.rows(
+                self._open(path), matching.sql, _within(part), number, question.bar(part), [day.start for day in cut]
+            )
+            for path, stretch in self._stretches(within)
+            for number, part in _cuts(stretch, whole)
         ]
         assert self.reader is not None
         sums = fetch_sums(self.reader, paired.select(" UNION ALL ".join(selects)), matching.parameters)
-        question.read_pairs(sums, paired.units, self.values, found)
+        question.read_pairs(sums, paired.units, told)
+        self._ask_rows(matching, question.only({*question.units}.difference(shown)), whole, within, told)
+        self._ask_rows(matching, question.only(("provider",)), whole, cut, told)
+        return whole
 
     def _ask_rows(
         self, matching: Condition, question: Question, parts: Mapping[Slice, int], days: Iterable[ClosedDay],
-        found: dict[int, Found],
+        told: Told,
     ) -> None:  # fmt: skip
+        if not question.lenses:
+            return
         columns = quoted(tuple(dict.fromkeys((*question.columns, *sorted(matching.columns)))))
         selects = [
             f"SELECT {number} AS slice, {question.bar(cut)} AS bar, {columns} "
@@ -236,7 +237,7 @@ class Facts:
         if selects:
             assert self.reader is not None
             sql = question.select(" UNION ALL ".join(selects), matching.sql)
-            question.read(fetch_sums(self.reader, sql, matching.parameters), self.values, found)
+            question.read(fetch_sums(self.reader, sql, matching.parameters), told)
 
     def _stretches(self, days: Iterable[ClosedDay]) -> Iterator[tuple[Path, Slice]]:
         """The files of days, and which days that follow one another are read of each."""

@@ -66,9 +66,9 @@ class Cuts:
         """Those before an instant."""
         return Cuts(self._sorted[: bisect_left(self._sorted, quarter_of(end))], self.every)
 
-    def are_midnights(self, part: Slice) -> bool:
-        """Whether all inside a stretch are where days of UTC begin."""
-        return not self.every and not any(cut % 96 for cut in self._inside(part))
+    def are_inside(self, part: Slice) -> bool:
+        """Whether a stretch is cut in two."""
+        return self.every or bool(self._inside(part))
 
     def _inside(self, part: Slice) -> list[int]:
         first, last = quarter_of(part.start), quarter_of(part.end - _INSTANT)
