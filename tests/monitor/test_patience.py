@@ -46,6 +46,30 @@ def clock(monkeypatch):
 # A hub
 
 
+class Failing(HubThread):
+    """Fails at once, or while it is closed."""
+
+    def __init__(self, at_once: bool) -> None:
+        super().__init__(1.0)
+        self.at_once, self.failures = at_once, []
+        self.on_failure = self.failures.append
+
+    def run(self) -> None:
+        if not self.at_once:
+            self.stopping.wait()
+        raise RuntimeError("the connection is closed")
+
+
+def test_what_fails_because_it_is_closed_is_told_to_nobody():
+    for at_once, told in ((True, ["cost-top failed: RuntimeError: the connection is closed"]), (False, [])):
+        hub = Failing(at_once)
+        hub.start()
+        if at_once:
+            hub._thread.join()
+        hub.close()
+        assert [str(error) for error in hub.failures] == told
+
+
 def waits(hub: HubThread, errors: list[Exception]) -> list[float]:
     found = []
     for number, error in enumerate(errors):

@@ -236,11 +236,11 @@ class HubThread:
     def _run(self) -> None:
         try:
             self.run()
-        except (UserError, SourceError) as error:
-            self.on_failure(error if isinstance(error, UserError) else UserError(one_line(error)))
         except Exception as error:
-            # A thread that dies silently would leave a screen that looks alive.
-            self.on_failure(UserError(f"cost-top failed: {type(error).__name__}: {one_line(error)}"))
+            # A thread that dies silently would leave a screen that looks alive; while all is being closed, what it
+            # works with may be taken from under it.
+            if not self.stopping.is_set():
+                self.on_failure(_told(error))
         finally:
             self.stopping.set()
             self._fail_questions()
@@ -248,6 +248,14 @@ class HubThread:
     def _fail_questions(self) -> None:
         for future in list(self._futures):
             future.cancel()
+
+
+def _told(error: Exception) -> UserError:
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, SourceError):
+        return UserError(one_line(error))
+    return UserError(f"cost-top failed: {type(error).__name__}: {one_line(error)}")
 
 
 def _raise(error: Exception) -> None:
