@@ -8,7 +8,7 @@ from typing import Any
 
 from cost_top.model.errors import SourceError
 from cost_top.model.windows import Period
-from cost_top.monitor.log.drift import DRIFT_SECONDS, Drift
+from cost_top.monitor.drift import DRIFT_SECONDS, Drift
 from cost_top.sources.base import Statistics
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -67,11 +67,19 @@ def _final(shape: RawShape, wanted: Collection[str], known: Collection[str]) -> 
             value = f"coalesce({column}, {_agent(shape.user_agent_tag)})"
         else:
             value = column
-        value = mode_sql(value, shape) if name == "mode" else value
+        if name == "mode":
+            value = mode_sql(value, shape) if column == "NULL" else _mode(value, shape)
         if kind != "VARCHAR" or column == "NULL":
             value = f"CAST({value} AS Nullable({_TYPES[kind]}))"
         columns.append(f'{value} AS "{name}"')
     return columns
+
+
+def _mode(told: str, shape: RawShape) -> str:
+    """The mode, looked at whichever branch tells it: what stands in a branch alone is put off, and then all that it is
+    made of is worked out anew wherever it stands, JSON too.
+    """
+    return f'CASE WHEN "mode" IS NULL THEN {mode_sql("NULL", shape)} ELSE {mode_sql(told, shape)} END'
 
 
 def _named(field: str, by: str, known: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from cost_top.model.windows import Period
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.pieces import DAY, Piece
 from cost_top.monitor.cluster.statements import instant_of, micros_of
-from cost_top.monitor.log.drift import differing, within
+from cost_top.monitor.drift import differing, within
 from cost_top.sources.sql.rollups import RolledUp, has_rollups, rolled
 
 ROLLUP = Note("rollup", "rollup")
@@ -61,7 +61,7 @@ class Rollups:
         }  # fmt: skip
 
     def drift(self, reported: Callable[[Piece], int | None], period: Period, oldest: datetime) -> tuple[int, int]:
-        """See `monitor.log.drift.within`; `reported` is what the log says was spent in a piece, None unknown."""
+        """See `monitor.drift.within`; `reported` is what the log says was spent in a piece, None unknown."""
         told = {day: sum(bar["total_cost"] or 0 for bar in bars.values()) for day, bars in self._days.items()}
         logged = {day: cost for day in told if (cost := reported(_piece(day))) is not None}
         return within(differing(told, logged, oldest.date()), period)

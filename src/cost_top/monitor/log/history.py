@@ -16,8 +16,8 @@ from cost_top.mirror.tail import Tail
 from cost_top.model.errors import one_line
 from cost_top.model.snapshot import Filling, Load
 from cost_top.model.windows import Period
+from cost_top.monitor.drift import Drift
 from cost_top.monitor.log.comparing import Comparing
-from cost_top.monitor.log.drift import Drift
 from cost_top.monitor.log.hours import Hours
 from cost_top.pricing.book import RateBook
 from cost_top.sources.base import Evidence, LogReader, LogSource
