@@ -12,10 +12,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cost_top.gateways.dialects.postgresql import PostgresSpelling
+from cost_top.mirror import narrow_days
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import Days
 from cost_top.model.engine import Need
-from cost_top.model.query import ReportQuery
+from cost_top.model.filter import parse_filter
+from cost_top.model.query import DIMENSIONS, MEASURES, ReportQuery
 from cost_top.model.windows import Period
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.engine import ClusterEngine
@@ -78,6 +80,7 @@ def test_every_lens_of_every_gateway(shape, database, writer_of, book):
         for lens in LENSES:
             report = mirror.report(ReportQuery(start, END, group_by=(lens,)), datetime.now(UTC))
             _compare(told(report), expected(written, lens), lens)
+        _narrow_reports_are_the_same(source, book, start, mirror)
     finally:
         mirror.close()
     if database in ("clickhouse", "postgresql"):
@@ -87,6 +90,26 @@ def test_every_lens_of_every_gateway(shape, database, writer_of, book):
     _plain_rows_are_the_same(source, start)
     _packed_rows_are_the_same(source, book, start)
     _kept_statements_are_the_same(source.statements)
+
+
+def _narrow_reports_are_the_same(source, book, start, whole):
+    """A report that reads only what it is made of is that of whole rows, by any dimension; row by row and packed."""
+    period, now = Period(start, END), datetime.now(UTC)
+    alone = tuple(name for name in DIMENSIONS if name not in ("tag", "minute"))
+    questions = [
+        ReportQuery(start, END, alone, measures=MEASURES), ReportQuery(start, END, ("tag",)),
+        ReportQuery(start, END, ("team",), parse_filter("tag:* -model:x a")),
+    ]  # fmt: skip
+    for packed, question in [(10**9, questions[0]), *((0, each) for each in questions)]:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(narrow_days, "_PACKED", packed)
+            narrow = read_period(source, book, None, period, query=question)
+        try:
+            assert narrow.told is not None
+            found, right = narrow.report(question, now), whole.report(question, now)
+            assert (found.rows, found.totals) == (right.rows, right.totals), question.group_by
+        finally:
+            narrow.close()
 
 
 def _packed_rows_are_the_same(source, book, start):
