@@ -107,7 +107,11 @@ class RateJoin:
         )  # fmt: skip
 
     def select_rated(self, relation: str) -> str:
-        """As `select`, of rows that bring their rates; see `pack_rates`."""
+        """As `select`, of rows that bring their rates; see `pack_rates`.
+
+        Its rows are to be written before they are summed: DuckDB plans a sum right over it for seconds, as it spells
+        out every price in terms of all it is made of.
+        """
         return rated_statement(relation, [*self.rate_columns], self.book.discounts)
 
     @property
