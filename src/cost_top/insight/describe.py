@@ -41,12 +41,13 @@ def describe(incident: Incident, standing: Standing, features: Features) -> Told
     first = incident.first
     start, end = first.started, max(first.started + 1, incident.last_fire)
     now = _Side(features, standing, incident.part, start, end)
-    # From the beginning of a day: older days may be told whole.
-    baseline = (start - _BASELINE) // DAY * DAY
-    before = _before(features, standing, incident.part, baseline, start)
     spent = now.cost
     is_spend = first.kind not in ("silence", "errors")
     excess = spent - _usual(incident, standing, features, now, start, end) if is_spend else 0
+    # From the beginning of a day: older days may be told whole. Where nothing is usual, nothing was before.
+    is_asked = spent != excess or first.kind == "price"
+    baseline = (start - _BASELINE) // DAY * DAY if is_asked else start
+    before = _before(features, standing, incident.part, baseline, start)
     scale = _scale(before, spent - excess)
     factors = whole(split(before.amounts(scale), now.amounts(Fraction(1))))
     difference = excess - sum(factors.values())
