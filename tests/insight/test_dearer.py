@@ -63,6 +63,20 @@ def test_one_long_session_has_not_made_the_requests_of_an_endpoint_grow() -> Non
     assert opened(features([*cells, *long], 14)) == []
 
 
+def test_requests_that_name_no_user_have_grown_where_nearly_all_of_them_have() -> None:
+    def of_nobody(start: int, end: int, every: int, cost: int) -> list[Cell]:
+        return [
+            cell(bucket, cost * CENT, requests=2, tokens=cost * 10_000, user=None)
+            for bucket in range(start, end, every)
+        ]
+
+    ordinary = of_nobody(0, BREAK, 1, 10)
+    grown = opened(features([*ordinary, *of_nobody(BREAK, 14 * DAY, 1, 22)], 14))
+    assert [(one.part, one.first.per) for one in grown] == [(("endpoint", "/a"), "request")]
+    few = [*of_nobody(BREAK, 14 * DAY, 1, 10), *of_nobody(BREAK + 20, BREAK + 60, 8, 600)]
+    assert opened(features([*ordinary, *few], 14)) == []
+
+
 def test_what_is_over_is_not_told_while_a_longer_window_still_holds_it() -> None:
     cells = [one for one in changed(30 * CENT, 100_000, 0.8) if one.bucket < BREAK + 30]
     found = opened(features([*cells, *users(14, 10 * CENT, 100_000, 0.8, BREAK + 30)], 14))

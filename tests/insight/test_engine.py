@@ -107,6 +107,32 @@ def test_one_key_for_three_is_news_only_where_their_route_costs_more() -> None:
         assert [one.part for one in opened(features([*before, *after, *rest], 10), rules, start=8 * DAY)] == parts
 
 
+def test_a_new_key_is_news_only_where_what_its_routes_cost_more_would_be_news_itself() -> None:
+    rules = Rules(dimensions=("token",))
+    before = [one for number in range(3) for one in even(20, token=f"old-{number}", cost=6 * CENT // 10)]
+    rest = even(21, token="key-2", endpoint="/b", user="v")
+    for cost, parts in ((4, []), (6, [("token", "new")])):
+        after = [cell(bucket, cost * CENT, token="new") for bucket in range(20 * DAY, 21 * DAY)]
+        assert [one.part for one in opened(features([*before, *after, *rest], 21), replace(
+            rules, dimensions=("token", "endpoint")), start=20 * DAY) if one.part[0] == "token"] == parts  # fmt: skip
+
+
+def test_what_an_incident_cost_is_not_told_again_while_a_longer_window_holds_it() -> None:
+    start = 18 * DAY
+    after = [one._replace(names=("key-2", "/b", "m", "v", "p")) for one in leak(start + 204, 3, cost=22 * CENT)]
+    again = leak(start + 204, 3)
+    rules = Rules(dimensions=("token",))
+    assert len(opened(features([*shop(), *leak(start, 5), *after], 21), rules)) == 1
+    assert len(opened(features([*shop(), *leak(start, 5), *again], 21), rules)) == 2
+
+
+def test_a_leak_does_not_hide_the_next_smaller_one() -> None:
+    large = leak(10 * DAY, 10, cost=4000 * CENT)
+    small = [cell(bucket, 80 * CENT, user="guest") for bucket in range(18 * DAY, 20 * DAY)]
+    found = opened(features([*shop(), *large, *small], 21), Rules(dimensions=("user",)))
+    assert [one.part for one in found] == [("user", "stranger"), ("user", "guest")]
+
+
 def test_an_incident_stays_open_while_a_good_part_of_it_goes_on() -> None:
     start = 18 * DAY
     less = [one._replace(cost=one.cost // 2) for one in leak(start + 60, 10)]

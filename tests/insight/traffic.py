@@ -17,7 +17,7 @@ def cell(
     token: str | None = "key-1",
     endpoint: str | None = "/a",
     model: str = "m",
-    user: str = "u",
+    user: str | None = "u",
     requests: int = 5,
     tokens: int | None = None,
     errors: int = 0,

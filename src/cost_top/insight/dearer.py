@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import sqrt
 
 from cost_top.insight.calendar import DAY, HOUR
@@ -28,6 +28,10 @@ _CACHED_FEWEST = 12
 _REQUEST_DAYS = 5
 _REQUEST_DEVIATIONS = 5.0
 _REQUEST_SESSIONS = 5
+_NAMELESS_EVENNESS = 3.0
+
+
+Part = tuple[int, Session, int, int, int]  # bucket, session, paid requests, cost, tokens
 
 
 def dearer(history: History, endpoint: str, end: int, day: int, mean_hour: float, least: int) -> Candidate | None:
@@ -88,24 +92,35 @@ def _is_uncached(history: History, one: Sums, known: Baseline, end: int, index: 
 def _is_larger(history: History, one: Sums, known: Baseline, end: int, index: int, mean_hour: float) -> bool:
     """Far dearer by the request, in several sessions: a prompt has grown. One long session is no change."""
     usual, floor = known.request * one.paid, _FLOORS[index] * mean_hour
-    if known.days < _REQUEST_DAYS or one.paid < _FEWEST or one.sessions < _REQUEST_SESSIONS:
+    if known.days < _REQUEST_DAYS or one.paid < _FEWEST or one.cost <= _RATIO * usual:
         return False
-    excess = one.cost - usual
-    if excess <= floor or one.cost <= _RATIO * usual:
-        return False
-    if excess <= _REQUEST_DEVIATIONS * known.request_spread * one.paid:
+    if one.cost - usual <= max(floor, _REQUEST_DEVIATIONS * known.request_spread * one.paid):
         return False
     recent = history.since(end - _STILL[index])
     if 2 * recent.cost <= (1 + _RATIO) * known.request * recent.paid or recent.paid < _FEWEST // 4:
         return False
+    parts = list(_parts(history, end, index))
+    if all(session[1] is None for _, session, *_ in parts):
+        return _is_even(parts, known.request)
+    if one.sessions < _REQUEST_SESSIONS:
+        return False
     sums: dict[Session, list[int]] = {}
-    for _, session, paid, cost, _ in _parts(history, end, index):
+    for _, session, paid, cost, _ in parts:
         found = sums.setdefault(session, [0, 0])
         found[0] += paid
         found[1] += cost
     others = sorted(sums.values(), key=lambda two: two[1] - known.request * two[0])[:-2]
     paid, cost = sum(two[0] for two in others), sum(two[1] for two in others)
     return len(others) >= 2 and paid >= _FEWEST // 2 and cost > _RATIO * known.request * paid
+
+
+def _is_even(parts: Iterable[Part], request: float) -> bool:
+    """Whether nearly each five minutes of requests that name no user are dearer, not few of them by much: the sum of
+    what is too much against the root of its squares, which for n even parts is the root of n."""
+    sums: dict[int, float] = {}
+    for bucket, _, paid, cost, _ in parts:
+        sums[bucket] = sums.get(bucket, 0.0) + cost - request * paid
+    return sum(sums.values()) > _NAMELESS_EVENNESS * sqrt(sum(more * more for more in sums.values()))
 
 
 def _without_dearest(history: History, end: int, index: int, price: float) -> tuple[int, float]:
@@ -123,7 +138,7 @@ def _without_dearest(history: History, end: int, index: int, price: float) -> tu
     )
 
 
-def _parts(history: History, end: int, index: int) -> Iterator[tuple[int, Session, int, int, int]]:
+def _parts(history: History, end: int, index: int) -> Iterator[Part]:
     """Of a window: bucket, session, paid requests, cost and tokens."""
     place = bisect_left(history.at, end - _WINDOWS[index])
     for bucket, parts in zip(history.at[place:], history.parts[place:], strict=True):

@@ -13,6 +13,7 @@ from cost_top.insight.standing import Slice, Standing
 from cost_top.insight.usual import usual
 
 MERGED_KINDS = ("spike", "price")
+_UNPAID = ("silence", "errors")  # which say nothing of what was spent
 _NEWS_AFTER = 2 * HOUR
 _STAYS = 0.4  # of the excess at which it opened
 _ENOUGH = 20  # requests that would show it
@@ -64,6 +65,8 @@ class Incidents:
                     known.also.append(part)
                 known.last_fire = end
                 continue
+            if self._is_told(candidate, standing):
+                continue
             incident = Incident(candidate, self._beginning(candidate, standing), end, end)
             self.all.append(incident)
             self.open.append(incident)
@@ -105,6 +108,23 @@ class Incidents:
             if 2 * (spent - _usual(candidate, share, incident.part, standing)) >= candidate.excess:
                 return incident
         return None
+
+    def _is_told(self, candidate: Candidate, standing: Standing) -> bool:
+        """Whether half or more of this excess was spent in an incident that is over: a long window still holds it."""
+        if candidate.kind not in MERGED_KINDS:
+            return False
+        part, start = (candidate.dimension, candidate.value), standing.end - candidate.window
+        for incident in reversed(self.all):
+            until = incident.last_fire
+            if incident.closed is None or until <= start or incident.first.kind in _UNPAID:
+                continue
+            if incident.part not in standing.series:
+                continue
+            spent, share = standing.common(part, incident.part, candidate.window, until)
+            usual_cost = _usual(candidate, share, incident.part, standing) * (until - start) / candidate.window
+            if 2 * (spent - usual_cost) >= candidate.excess:
+                return True
+        return False
 
 
 def _goes_on(incident: Incident, standing: Standing) -> bool:

@@ -14,14 +14,19 @@ _FORGOTTEN = 35 * DAY  # when a new value has a history of its own
 _ACROSS = {"token": "endpoint", "endpoint": "token"}
 
 
-def is_renamed(series: Series, index: int, spent: int, expected: float, standing: Standing) -> bool:
-    """Whether what a new value spends in a window, which is too much for it (pico-dollars), was spent before too."""
+def is_renamed(
+    series: Series, index: int, spent: int, expected: float, floor: float, standing: Standing
+) -> bool:  # fmt: skip
+    """Whether what a new value spends in a window, which is too much for it (pico-dollars), was spent before too.
+
+    `floor` is the least excess of the window.
+    """
     if series.dimension in ("total", "user") or series.first - standing.first <= DAY:
         return False
     if standing.end - series.first > _FORGOTTEN:
         return False
     return _takes_over(series, index, spent, expected, standing) or not _is_more(
-        series, WINDOWS[index], spent - expected, standing
+        series, WINDOWS[index], max(floor, (spent - expected) / 2), standing
     )
 
 
@@ -34,8 +39,8 @@ def _takes_over(series: Series, index: int, spent: int, expected: float, standin
     return False
 
 
-def _is_more(series: Series, window: int, excess: float, standing: Standing) -> bool:
-    """Whether the endpoints of a new key, or the keys of a new endpoint, cost more than usual by half of the excess."""
+def _is_more(series: Series, window: int, least: float, standing: Standing) -> bool:
+    """Whether the endpoints of a new key, or the keys of a new endpoint, cost more than usual by so much."""
     across, end = _ACROSS.get(series.dimension), standing.end
     if across is None or across not in standing.watched:
         return True
@@ -48,4 +53,4 @@ def _is_more(series: Series, window: int, excess: float, standing: Standing) -> 
         whole = standing.series[across, value]
         before = usual(whole, window, end, standing.first, standing.calendar).cost
         more += min(cost, max(0.0, whole.spent(end - window, end) - before))
-    return 2 * more >= excess
+    return more >= least

@@ -14,7 +14,10 @@ _ENOUGH = 30
 
 
 class Size(NamedTuple):
-    """Of the sessions of four weeks, in pico-dollars: the mean weighted by cost, and the 95th percentile."""
+    """Of the sessions of four weeks, in pico-dollars: the mean weighted by cost, and the 95th percentile.
+
+    The mean is no more than the percentile: a leak or a loop is hours of one huge session, and would hide the next.
+    """
 
     weighted: float
     large: float
@@ -105,4 +108,5 @@ def _size(costs: list[int]) -> Size:
     costs.sort()
     total = sum(costs)
     squares = float(sum(cost * cost for cost in costs))
-    return Size(squares / total if total > 0 else 0.0, float(costs[max(0, -(-len(costs) * 95 // 100) - 1)]))
+    large = float(costs[max(0, -(-len(costs) * 95 // 100) - 1)])
+    return Size(min(squares / total, large) if total > 0 else 0.0, large)

@@ -57,7 +57,7 @@ def spike(series: Series, end: int, standing: Standing, gate: Gate, least: int) 
             and series.count(end - window, end) >= _FEWEST
             # Not one session that is over soon: agents at work are dear for minutes.
             and is_much(spent - standing.short_session((series.dimension, series.value), window, _LONG_SESSION))
-            and not is_renamed(series, index, spent, expected.cost, standing)
+            and not is_renamed(series, index, spent, expected.cost, floor, standing)
         ):
             started = series.first_in(end - window, end)
             return Candidate("spike", series.dimension, series.value, window, started, spent, round(expected.cost))

@@ -244,14 +244,16 @@ class Standing:
         """What the cells of a slice hold; None where that is no single name."""
         return (self.places[part[0]], part[1]) if part[0] in self.places else None
 
-    def common(self, one: Slice, other: Slice, window: int) -> tuple[int, float]:
-        """What two slices have in common: cost in the last `window` buckets, and its share of `one` in four weeks."""
+    def common(self, one: Slice, other: Slice, window: int, until: int | None = None) -> tuple[int, float]:
+        """What two slices have in common: cost in the last `window` buckets (in those of them before `until`), and its
+        share of `one` in four weeks."""
+        until = self.end if until is None else until
         if other in (one, _TOTAL):
-            return self.series[one].spent(self.end - window, self.end), 1.0
+            return self.series[one].spent(self.end - window, until), 1.0
         spent = sum(
             cell.cost
             for bucket, cells in self._recent
-            if bucket >= self.end - window
+            if self.end - window <= bucket < until
             for cell in cells
             if self.holds(one, cell.names, cell.tags) and self.holds(other, cell.names, cell.tags)
         )
