@@ -185,6 +185,19 @@ def test_sums_of_pairs_say_what_rows_say(
     assert any("provider" in units for units in asked) == ("user" not in text)
 
 
+def test_sums_of_pairs_are_fewer_than_the_rows(log: NativeLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cost_top.mirror.fact_pairs._FEWEST_ROWS", 2)
+    for mirror in opened(log, tmp_path):
+        hold(mirror)
+        for made in mirror.facts.held.values():
+            assert made.path is not None
+            with duckdb.connect(made.path, read_only=True) as file:
+                rows, sums = file.execute(
+                    "SELECT (SELECT count(*) FROM facts), (SELECT count(*) FROM pairs)"
+                ).fetchall()[0]
+            assert sums < rows
+
+
 def test_an_edge_that_goes_on_with_the_clock_is_summed_once_for_many_minutes(integers: Mirror, rows: Mirror) -> None:
     where, asked = parse_filter("tag:prod -user:u3"), []
     first = (NOW - timedelta(days=2)).replace(hour=10, minute=7)

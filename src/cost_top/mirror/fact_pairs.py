@@ -5,6 +5,7 @@ A day's requests fall into few of them, however many there are. Where they do no
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
@@ -19,20 +20,22 @@ _ASKED = (*_SHOWN, "owner", "team", "tag")
 PAIRS: tuple[tuple[str, str], ...] = tuple(
     dict.fromkeys((min(one, other), max(one, other)) for one in _SHOWN for other in _ASKED)
 ) + tuple((unit, unit) for unit in _ASKED if unit not in _SHOWN)
-_FEWEST_ROWS = 4  # that a sum has to stand for, of all of a pair's
+_FEWEST_ROWS = 2  # that a sum of those of all pairs has to stand for
 _TABLE = "pairs"
 _DAY = 86_400_000_000  # microseconds
 
 
 def write_pairs(connection: duckdb.DuckDBPyConnection, database: str) -> None:
-    """Add to the `facts` of a database what pairs of them sum up to, of those pairs that are few."""
+    """Add to the `facts` of a database what pairs of them sum up to: of the pairs with the fewest sums, so many."""
     rows = f"{database}.facts"
     distinct = ", ".join(
         f"approx_count_distinct((epoch_us(time) // {_DAY} * 65536 + {one}_id) * 65536 + {other}_id)"
         for one, other in PAIRS
     )
     count, *found = first_row(connection, f"SELECT count(*), {distinct} FROM {rows}")
-    kept = [number for number, groups in enumerate(found) if groups * _FEWEST_ROWS <= count]
+    totals = itertools.accumulate(sorted(found))
+    by_size = sorted(range(len(PAIRS)), key=found.__getitem__)
+    kept = [number for number, total in zip(by_size, totals, strict=True) if total * _FEWEST_ROWS <= count]
     try:
         _write(connection, database, kept, "BIGINT")
     except duckdb.ConversionException:
