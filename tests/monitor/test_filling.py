@@ -46,13 +46,13 @@ def test_while_the_window_is_read_nobody_is_answered_again_at_once(monkeypatch: 
         return hub._show("log")
 
     assert days_came() is None
-    assert days_came() == pytest.approx(0.3)
+    assert days_came() == pytest.approx(0.6)
     assert watch.due
     assert len(composed) == 1
     watch.view = View(window="7d")  # another view waits for nothing
     days_came()
     assert len(composed) == 2
-    clock.now += 0.31
+    clock.now += 0.61
     days_came()
     assert len(composed) == 3
     is_read.now = True
