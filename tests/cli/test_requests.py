@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -88,6 +90,28 @@ def test_what_is_no_file_is_written_to_as_it_is(log, tmp_path: Path):
     run(str(log.path), "--format", "csv", "--limit", "2", "--output", str(tmp_path / "pipe"))
     assert len(os.read(reader, 100_000).splitlines()) == 3
     os.close(reader)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_followed_into_a_file_is_there_however_it_ends(log, tmp_path: Path, number):
+    path = tmp_path / "out" / "followed.csv"
+    path.parent.mkdir()
+    words = [sys.executable, "-m", "cost_top", "requests", str(log.path), "--follow", "--format", "csv", "--no-cache",
+             "--since", "2026-11-01", "--output", str(path)]  # fmt: skip
+    process = subprocess.Popen(words)
+    try:
+        deadline = time.monotonic() + 60
+        while not path.exists() or not path.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+    finally:
+        process.kill()
+        process.wait()
+    assert path.read_text().startswith("id,time,")
+    assert [each.name for each in path.parent.iterdir()] == ["followed.csv"]
+    assert path.stat().st_mode & 0o077 == 0
 
 
 def test_standard_output_by_its_name_stays_the_file_that_the_shell_opened(log, tmp_path: Path):

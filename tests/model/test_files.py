@@ -6,6 +6,8 @@ import itertools
 import tempfile
 import threading
 
+import pytest
+
 from cost_top.model import files
 
 
@@ -31,3 +33,18 @@ def test_a_thread_that_goes_on_making_files_keeps_no_temporary_folder(monkeypatc
     writer.join(10)
     assert not writer.is_alive()
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_file_that_was_not_finished_goes_with_the_process(tmp_path):
+    partial, whole = tmp_path / ".partial", tmp_path / "whole"
+    partial.write_text("x")
+    with files.unfinished(partial):
+        files.remove_temporary()
+        assert not partial.exists()
+        partial.write_text("y")
+        partial.replace(whole)
+    assert whole.read_text() == "y"
+    partial.write_text("z")
+    with pytest.raises(RuntimeError), files.unfinished(partial):
+        raise RuntimeError
+    assert not partial.exists()

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
 from cost_top.model.errors import UserError, one_line
+from cost_top.model.files import unfinished
 
 
-@contextlib.contextmanager
-def opened_output(path: Path, source: str | None) -> Iterator[TextIO]:
+@contextmanager
+def opened_output(path: Path, source: str | None, endless: bool = False) -> Iterator[TextIO]:
     """A file that is there, or anew, when the block ends well; a device or a pipe is written to as it is.
 
+    What is `endless` is there from the first line on.
     `UserError` where it cannot be written, or is a file of the `source`.
     """
     shown = f"--output {one_line(path, 200)}"
@@ -27,23 +29,23 @@ def opened_output(path: Path, source: str | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     try:
+        target, partial = path, None
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            handle, partial, target = os.open(path, os.O_WRONLY), None, path
+            handle = os.open(path, os.O_WRONLY)
+        elif endless:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.fchmod(handle, 0o600)
         else:
             target = path.resolve()  # the file behind a link, not the link
             handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}-", dir=target.parent)  # mode 0600
             partial = Path(name)
     except OSError as error:
         raise UserError(f"{shown}: {error.strerror}; give a file in a folder you may write to") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+    with nullcontext() if partial is None else unfinished(partial):
+        with os.fdopen(handle, "w", 1 if endless else -1, encoding="utf-8", newline="") as file:
             yield file
         if partial is not None:
             partial.replace(target)
-    except BaseException:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
-        raise
 
 
 def _is_standard_output(path: Path) -> bool:

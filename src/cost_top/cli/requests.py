@@ -85,7 +85,7 @@ def command(
     chosen = _columns(columns, form)
     query = ReportQuery(period.start, period.end, (), parse_filter(where), settings.zone, sort, True)
     place = settings.known_place()
-    with nullcontext(sys.stdout) if output is None else opened_output(output, place.url) as out:
+    with nullcontext(sys.stdout) if output is None else opened_output(output, place.url, follow) as out:
         if follow:
             from cost_top.cli.follow import follow_requests
 

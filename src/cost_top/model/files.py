@@ -23,6 +23,7 @@ _PREFIX = "cost-top-files-"
 _BEGINNING = 60.0  # seconds: a folder that was made and is not locked yet is nobody's only when it is older
 _ASKED_AGAIN = 0.005  # seconds
 _TEMPORARY: list[Path] = []  # at most one
+_UNFINISHED: set[Path] = set()
 # Where sealed answers are below the cache folder, of report APIs and of `report --format line`.
 ANSWERS = ("api-*/[!.]*.json", "line-*.json")
 _ELSEWHERE = "name another with COST_TOP_CACHE, or use --no-cache"
@@ -136,9 +137,22 @@ def temporary_file(suffix: str) -> Path:
     return Path(name)
 
 
+@contextmanager
+def unfinished(path: Path) -> Iterator[None]:
+    """A file that is gone after the block unless it was renamed, also where the process ends within it."""
+    _UNFINISHED.add(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        _UNFINISHED.discard(path)
+
+
 @atexit.register
 def remove_temporary() -> None:
-    """Remove the files of `temporary_file` now."""
+    """Remove the files of `temporary_file` and `unfinished` now."""
+    for path in list(_UNFINISHED):
+        remove(path)
     while _TEMPORARY:
         folder = _TEMPORARY.pop()
         with suppress(OSError):  # other threads put nothing into it any more
