@@ -102,7 +102,7 @@ def _read(file: BinaryIO, needed: Mapping[int, str]) -> Learned | None:
         if any(readings.get(start) != reading for start, reading in needed.items()):
             return None
         return Learned(origin, end, readings, _Reader(file).load())
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, pickle.UnpicklingError):
+    except (OSError, EOFError, ImportError, LookupError, ValueError, TypeError, AttributeError, pickle.UnpicklingError):
         return None
 
 
