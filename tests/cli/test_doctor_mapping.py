@@ -102,6 +102,7 @@ def test_what_fell_out_of_a_mapping_is_said(unknown, tmp_path):
         'name = "own"\ntable = "our_calls"\nid = "call_id"\nfilter = "call_id <> \'c4\'"\n'
         '[time]\ncolumn = "called_at"\nunit = "epoch_ms"\n'
         '[fields]\nmodel = "llm_model"\ninput_tokens = "customer"\noutput_tokens = "tokens_out"\n'
+        'reported_cost = "vendor"\n'
     )
     done = run("doctor", unknown.location, "--mapping", mapping, "--check-mapping")
     assert done.exit_code == 1, done.output
@@ -111,6 +112,7 @@ def test_what_fell_out_of_a_mapping_is_said(unknown, tmp_path):
     assert "known in 4" in lines["model"]
     assert "problem" not in lines["output_tokens"]
     assert "known in 0; problem: 4 hold what is none, such as 'ann'" in lines["input_tokens"]
+    assert "known in 0; problem: 4 hold what is none, such as 'openai'" in lines["reported_cost"]
 
 
 def test_secrets_and_payloads_are_left_alone_whatever_they_hold():

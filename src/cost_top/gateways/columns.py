@@ -25,6 +25,8 @@ from cost_top.gateways.shape import (
     UNKNOWN_DOUBLE,
     UNKNOWN_MONEY,
     UNREADABLE_COUNT,
+    UNREADABLE_DOUBLE,
+    UNREADABLE_MONEY,
     RawShape,
     field_kind,
 )  # fmt: skip
@@ -37,6 +39,7 @@ from cost_top.model.secret import RULES
 _IDENTITY_FIELDS = ("input_tokens", "output_tokens", "reported_cost", "status", "cache_hit")
 # Amounts that no row has, by the kind of the cost column.
 _NO_MONEY = {"integer": str(UNKNOWN_MONEY), "double": UNKNOWN_DOUBLE, "text": "''"}
+_ODD_MONEY = {"integer": str(UNREADABLE_MONEY), "double": UNREADABLE_DOUBLE}
 
 
 class LogColumns:
@@ -227,6 +230,12 @@ class LogColumns:
         if kind == "amount":
             return "''"
         return "-1" if kind in ("integer", "boolean") else self.dialect.spell(self.dialect.finish_text(None))
+
+    def unknown(self, kind: str) -> list[str]:
+        """As `blank`, and what stands for a figure that is there and none; an amount as text stands for itself."""
+        odd = _ODD_MONEY.get(self.cost_kind) if kind == "money" else None
+        odd = str(UNREADABLE_COUNT) if kind == "integer" else odd
+        return [self.blank(kind), *([odd] if odd else [])]
 
     def source(self, details: bool, names: Collection[str] | None = None) -> Any:
         """What to select from: the table, with its JSON unpacked and others joined where they are read.

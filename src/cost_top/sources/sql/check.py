@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select
 
-from cost_top.gateways.dialects.base import number
+from cost_top.gateways.dialects.base import Cell, number
 from cost_top.gateways.instants import USABLE_FROM, USABLE_UNTIL
 from cost_top.gateways.shape import field_kind
 from cost_top.model.text import clean
@@ -60,8 +60,12 @@ def _flag(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 def _known(source: SqlLog, name: str) -> ColumnElement[int]:
-    value, kind = source.columns.raw(name, details=True), field_kind(name)
-    return _flag(value != literal_column(source.columns.blank(kind)))
+    columns, kind = source.columns, field_kind(name)
+    value = columns.raw(name, details=True)
+    known: ColumnElement[bool] = value.not_in([literal_column(text) for text in columns.unknown(kind)])
+    if kind == "money" and columns.cost_kind == "text":
+        known = and_(known, columns.dialect.readable_money(Cell(value)).is_not(None))
+    return _flag(known)
 
 
 def _unread(source: SqlLog, name: str, known: ColumnElement[int]) -> ColumnElement[int]:
