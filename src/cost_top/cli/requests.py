@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cost_top.model.engine import Position, RequestPage
 
 _PAGE = 1000
-_WASTE_PAGE = 20_000  # each looks at all of the period
+_WASTE_PAGE = 20_000  # each goes through all that was wasted
 _SHOWN = 100  # as a table, without --limit
 _DAYS = 2  # that are held at first
 _HELD = 25_000  # rows that are held at a time, where a day has no more

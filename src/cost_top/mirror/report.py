@@ -33,7 +33,7 @@ from cost_top.model.query import (
 from cost_top.model.request_fields import REQUEST_FIELDS
 from cost_top.model.snapshot import RequestRow
 
-_MOST_ROWS = 2**62  # what LIMIT takes
+MOST_ROWS = 2**62  # what LIMIT takes
 
 
 def naive(instant: datetime) -> datetime:
@@ -114,7 +114,7 @@ def ordered(
     sort, descending = query.order
     place = names[columns.index(sort)] if sort in columns else sort
     order = order_sql("input_tokens + output_tokens" if sort == TOKENS else place, descending, names)
-    limit = "" if query.limit is None else f" LIMIT {min(query.limit, _MOST_ROWS)}"
+    limit = "" if query.limit is None else f" LIMIT {min(query.limit, MOST_ROWS)}"
     found = connection.execute(f"SELECT *, count(*) OVER () FROM {groups} ORDER BY {order}{limit}", values).fetchall()
     width = len(columns)
     rows = tuple(ReportRow(tuple(row[:width]), measures_of(row[width:-1], latency)) for row in found)
@@ -174,6 +174,22 @@ _REQUEST_COLUMNS = tuple(name for name in REQUEST_FIELDS if name != "matched_mod
 TIES = quoted(("id", *(name for name in _REQUEST_COLUMNS if name not in ("id", "time"))))
 
 
+def from_place(after: Position, dearest_first: bool) -> tuple[str, list[object]]:
+    """The condition, with parameters, that a request stands at a place in a list or comes after it."""
+    time = naive(after.time)
+    older, place = "(time < ? OR time = ? AND id >= ?)", [time, time, after.id]
+    if not dearest_first:
+        return older, [*place]
+    if after.cost is None:
+        return f"(cost IS NULL AND {older})", [*place]
+    return f"(cost < ? OR cost IS NULL OR cost = ? AND {older})", [after.cost, after.cost, *place]
+
+
+def order_of_requests(dearest_first: bool, ties: str = TIES) -> str:
+    """How a list of requests is ordered."""
+    return f"{'cost DESC NULLS LAST, ' if dearest_first else ''}time DESC, {ties}"
+
+
 def requests(
     connection: duckdb.DuckDBPyConnection,
     relation: str,
@@ -188,21 +204,16 @@ def requests(
     sql, parameters = condition(query.where)
     skipped, of_place = "0", list[object]()
     if after is not None:
-        older, place = "(time < ? OR time = ? AND id >= ?)", [naive(after.time), naive(after.time), after.id]
         # Of those that stand at the place: a row that is gone meanwhile is none to be skipped.
         same = "time = ? AND id = ?" + (" AND cost IS NOT DISTINCT FROM ?" if dearest_first else "")
         skipped = f"(SELECT least(?, count(*)) FROM {relation} WHERE {sql} AND {same} AND time >= ? AND time < ?)"
         of_place = [after.told, *parameters, naive(after.time), after.id, *([after.cost] if dearest_first else []),
                     naive(query.start), naive(query.end)]  # fmt: skip
-        if dearest_first and after.cost is None:
-            older = f"(cost IS NULL AND {older})"
-        elif dearest_first:
-            older, place = f"(cost < ? OR cost IS NULL OR cost = ? AND {older})", [after.cost, after.cost, *place]
+        older, place = from_place(after, dearest_first)
         sql, parameters = f"{sql} AND {older}", [*parameters, *place]
-    order = f"{'cost DESC NULLS LAST, ' if dearest_first else ''}time DESC, {TIES}"
     found = connection.execute(
         f"SELECT {quoted(_REQUEST_COLUMNS)} FROM {relation} WHERE time >= ? AND time < ? AND {sql} "
-        f"ORDER BY {order} LIMIT {min(query.limit or 200, _MOST_ROWS)} OFFSET {skipped}",
+        f"ORDER BY {order_of_requests(dearest_first)} LIMIT {min(query.limit or 200, MOST_ROWS)} OFFSET {skipped}",
         [naive(query.start), naive(query.end), *parameters, *of_place],
     ).fetchall()
     rows = []

@@ -22,7 +22,7 @@ from cost_top.mirror.rollups import Rollups
 from cost_top.mirror.rows import Rows
 from cost_top.mirror.schema import first_row, quoted
 from cost_top.mirror.slices import Slice, hours_of
-from cost_top.mirror.waste import waste, waste_requests
+from cost_top.mirror.wasted import Wasted
 from cost_top.model.engine import Need, Position, Replies, RequestPage, page_of
 from cost_top.model.features import Features
 from cost_top.model.filter import Filter
@@ -70,6 +70,7 @@ class Mirror:
         self.changed_from: datetime | None = None  # the first hour of the hot end with a change; for the owner to reset
         self.rows = Rows(self)
         self.minutes = Minutes(self.rows.minutes, self.matching.of)
+        self._wasted = Wasted(self)
         self._slices: dict[tuple[datetime, datetime | None, datetime, datetime], list[Slice]] = {}
         self._changes = 0  # rises when other days are held, or rows changed otherwise than one by one
 
@@ -118,6 +119,7 @@ class Mirror:
         if learn and day.path is not None:
             self.database.names.learn(self.database.connection, day.relation)
         start, end = day.start, day.start + _DAY
+        self._wasted.changed(start, end)
         self.rollups.forget(lambda part: part.start < end and part.end > start)
         if old is not None and old.relation != day.relation:
             if old.path is None:
@@ -130,7 +132,9 @@ class Mirror:
         """Hold those days before the hot end that an earlier run kept and that are not held, as they were then."""
         wanted = [day for day in days if day < self.hot_start.date() and day not in self.closed]
         kept = self.days.known(self.database.connection, wanted)
-        self.closed.update((day.day, day) for day in kept)
+        for day in kept:
+            self.closed[day.day] = day
+            self._wasted.changed(day.start, day.start + _DAY)
         self._forget_slices()
 
     def take_over_sums(self, lenses: Collection[str] = tuple(LENSES)) -> None:
@@ -180,6 +184,7 @@ class Mirror:
         self._forget_slices()
         self.minutes.forget()
         start, end = lost.start, lost.start + _DAY
+        self._wasted.changed(start, end)
         self.rollups.forget(lambda part: part.start < end and part.end > start)
 
     def newest(self) -> datetime | None:
@@ -198,6 +203,7 @@ class Mirror:
         changed = tuple(hours)
         self._note_changes(changed)
         if changed:
+            self._wasted.changed(min(changed), max(changed) + _HOUR)
             self.minutes.forget()
             self.rollups.forget(lambda part: any(part.start < hour + _HOUR and part.end > hour for hour in changed))
 
@@ -207,6 +213,8 @@ class Mirror:
             self.touched(result.hours)
             return
         self._note_changes(result.hours)
+        if times := [row.time for row in (*result.gone, *result.come)]:
+            self._wasted.changed(min(times), max(times))
         self.minutes.change(result.gone, result.come)
         self.rollups.change(result.gone, result.come)
         newest = self.hot.newest()
@@ -335,15 +343,12 @@ class Mirror:
 
     def waste(self, query: ReportQuery) -> Waste:
         """What was wasted on what, from the rows themselves."""
-        relation = self.relation(naive(query.start), naive(query.end))
-        return waste(self.database.connection, relation, query, self.database.book)
+        return self._wasted.waste(query)
 
     def waste_requests(self, query: ReportQuery, lines: Collection[str], after: Position | None = None) -> RequestPage:
         """A page of the requests behind some lines of `waste`, newest or, sorted by "cost", dearest first."""
-        relation = self.relation(naive(query.start), naive(query.end))
         limit = query.limit or _PAGE
-        asked = replace(query, limit=limit + 1)
-        rows = waste_requests(self.database.connection, relation, asked, self.database.book, lines, after)
+        rows = self._wasted.requests(replace(query, limit=limit + 1), lines, after)
         return page_of(self.rows.told(rows), limit, dearest=query.sort == "cost", after=after)
 
     def holds(self, instant: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from typing import Any
@@ -10,17 +10,16 @@ from typing import Any
 import duckdb
 
 from cost_top.mirror.measures import UNPRICED
-from cost_top.mirror.report import TIES, naive, requests
+from cost_top.mirror.report import naive
 from cost_top.mirror.schema import first_row
 from cost_top.mirror.where import condition
-from cost_top.model.engine import Position
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import RequestRow
 from cost_top.model.waste import LINES, Waste, WasteLine
 from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import price
 
+BEHIND = "waste_behind"
 _MINUTE = 60_000_000  # µs
 _RETRY = 10 * _MINUTE
 _CACHED = 5 * _MINUTE
@@ -34,7 +33,8 @@ _LOOP_SHARE = 0.25  # of a mean hour's spend, within an hour
 def waste(connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQuery, book: RateBook) -> Waste:
     """The lines of the requests of `[query.start, query.end)` that match.
 
-    Whether one is a retry or a repeat is told by all requests of the period, those that do not match included.
+    Whether one is a retry or a repeat is told by all requests of the period, those that do not match included. The
+    temporary table `BEHIND` then holds what stands in a line: how many requests have an id, a time and a cost.
     """
     with _rows(connection, relation, query, book) as (knows, cacheable):
         found = connection.execute(
@@ -42,35 +42,13 @@ def waste(connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQue
             "count(*) FILTER (unpriced OR cost IS NULL OR cost = 0 AND no_tokens) "
             "FROM waste_rows WHERE wanted AND line IS NOT NULL GROUP BY line"
         ).fetchall()
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {BEHIND} AS SELECT line, id, time, cost, counted, count(*) AS many "
+            "FROM waste_rows WHERE wanted AND line IS NOT NULL GROUP BY ALL"
+        )
         lines = {line: WasteLine(line, int(cost), requests, unpriced) for line, cost, requests, unpriced in found}
         lines["cacheable"] = cacheable
         return Waste(tuple(lines.get(name, WasteLine(name)) for name in LINES), knows)
-
-
-def waste_requests(
-    connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQuery, book: RateBook, lines: Collection[str],
-    after: Position | None = None,
-) -> list[RequestRow]:  # fmt: skip
-    """The requests behind some of `LINES`, as `report.requests` tells requests; the dearest first where `query.sort`
-    is "cost"."""
-    matches, parameters = condition(query.where)
-    alike = "id, time, cost, counted IS NOT FALSE"
-    with _rows(connection, relation, query, book):
-        # Where nothing is unique, of rows that are alike as many are listed as stand in the line.
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE waste_behind AS "
-            f"WITH rows AS (SELECT * FROM {relation} WHERE time >= ? AND time < ? AND {matches}), "
-            "behind AS (SELECT id AS its_id, time AS its_time, cost AS its_cost, counted AS is_counted, "
-            "count(*) AS many FROM waste_rows WHERE wanted AND list_contains(?, line) GROUP BY ALL) "
-            "SELECT rows.* FROM rows JOIN behind ON id = its_id AND time = its_time "
-            "AND cost IS NOT DISTINCT FROM its_cost AND (counted IS NOT FALSE) = is_counted "
-            f"QUALIFY row_number() OVER (PARTITION BY {alike} ORDER BY {TIES}) <= many",
-            [naive(query.start), naive(query.end), *parameters, list(lines)],
-        )
-    try:
-        return requests(connection, "waste_behind", query, query.sort == "cost", after)
-    finally:
-        connection.execute("DROP TABLE IF EXISTS waste_behind")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from cost_top.tui.screens.requests import RequestsScreen, RequestTable
 
 
 class WasteRequestsScreen(RequestsScreen):
-    """They are of the time that the line is of, and stay as they were read: each page looks at all of that time."""
+    """They are of the time that the line is of, and stay as they were read."""
 
     def __init__(self, row: WasteRow, query: ReportQuery, zone: tzinfo) -> None:
         """A line that `waste_view` told of a query."""
