@@ -171,8 +171,7 @@ class Sums:
     def _slices(self, need: Need) -> list[Slice]:
         query = need.query
         slices = self._mirror.slices(naive(query.start), None if need.open_end else naive(query.end))
-        needed = self._runs.needed(query.where, _lenses_of(need))
-        return slices if needed is None else self._runs.join(query.where, slices, needed)
+        return self._runs.join(query.where, slices, self._runs.needed(query.where, _lenses_of(need)))
 
     # Building
 
@@ -195,7 +194,7 @@ class Sums:
                     for part in slices:
                         wanted.setdefault(need.query.where, {}).setdefault(part, {}).update(lenses)
             for each, pieces in wanted.items():
-                if not self._build_slices(each, pieces, until):
+                if not self._build_slices(each, self._runs.with_next(each, pieces), until):
                     return
         self._summed[where] = self._mirror.rollups.dropped, asked
         while len(self._summed) > self.kept_filters:

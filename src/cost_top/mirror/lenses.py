@@ -25,7 +25,7 @@ Key = tuple[str | None, ...]
 _MEMO_SIZE = 80
 _GROUPS_SIZE = 24
 _ROWS_SIZE = 4000
-_LARGE = {"groups", "merged", "top", "known", "costs"}
+_LARGE = {"groups", "merged", "top", "known", "costs", "still"}
 _ALL = 1_000_000_000
 _FEW_GROUPS = 1000  # more are merged and ordered by the database
 _STEP = 256  # groups more are asked for at a time
@@ -96,7 +96,7 @@ class Lenses:
         tabled, frozen = rollups.tabled(numbers), rollups.frozen(numbers)
         limit_read = _ALL if frozen else _FEW_GROUPS + 1
         summed = self._remember(("merged", lens, tabled, frozen), lambda: self._summed(where, lens, slices, limit_read))
-        added = merge_groups(rollups.added(lens, numbers))
+        added = self._added(lens, numbers, tabled)
         if frozen or len(summed) <= _FEW_GROUPS:
             groups = merge_groups(summed, added)
             return order_groups(groups, measure, descending)[:limit], len(groups)
@@ -116,6 +116,16 @@ class Lenses:
         moved = [row for group in added if group[0] not in there and (row := known[group[0]]) is not None]
         came = sum(1 for group in added if group[0] not in there and known[group[0]] is None)
         return order_groups(merge_groups(first, moved, added), measure, descending)[:limit], count + came
+
+    def _added(self, lens: str, numbers: Sequence[int], tabled: tuple[int, ...]) -> list[tuple[Any, ...]]:
+        """The groups beside the tables, merged; those of slices that no row came to once."""
+        rollups, still = self._rollups, self._rollups.still(numbers)
+        # Of one window the last ones alone are kept: as its edge moves, there are others every minute.
+        known: dict[tuple[int, ...], list[tuple[Any, ...]]] = self._remember(("still", lens, tabled), dict)
+        if still not in known:
+            known.clear()
+            known[still] = merge_groups(rollups.added(lens, still))
+        return merge_groups(known[still], rollups.added(lens, set(numbers).difference(still)))
 
     def _summed(self, where: Filter, lens: str, slices: Sequence[Slice], limit: int) -> list[tuple[Any, ...]]:
         """The groups of a lens, merged; `limit` of them where there are too many to hold."""

@@ -173,6 +173,10 @@ class Rollups:
         """Those of the numbers whose groups are held beside the tables for good."""
         return tuple(number for number in numbers if number in self._frozen) if self._frozen else ()
 
+    def still(self, numbers: Iterable[int]) -> tuple[int, ...]:
+        """Those of the numbers whose groups stand beside the tables as they were summed: no row came to them."""
+        return tuple(number for number in numbers if (one := self._added.get(number)) and not one.version)
+
     def groups(self, lens: str, numbers: Iterable[int], limit: int) -> list[Group]:
         """Groups of a lens over slices without what was added to them; at most so many of those in the tables."""
         numbers = tuple(numbers)

@@ -39,7 +39,7 @@ class Runs:
         self._mirror = mirror
         self._edges: dict[Filter, set[datetime]] = {}  # days that a filter's periods begin or end with
         self._cuts: dict[Filter, Cuts] = {}  # at which its sums by provider are
-        self._joined: dict[tuple[int, Filter, frozenset[str]], tuple[list[Slice], list[Slice]]] = {}
+        self._joined: dict[tuple[int, Filter, frozenset[str] | None], tuple[list[Slice], list[Slice]]] = {}
         self._version = -1
         self._held: dict[frozenset[str], dict[date, ClosedDay]] = {}  # days held as integers of these units
         self._cut: dict[Filter, dict[datetime, Slice]] = {}  # how an hour was cut first
@@ -87,8 +87,10 @@ class Runs:
             return None
         return units | of_filter
 
-    def join(self, where: Filter, slices: list[Slice], needed: frozenset[str]) -> list[Slice]:
-        """Slices with days of one file, and hours of a day, put together, and an hour whose cut moves cut finely."""
+    def join(self, where: Filter, slices: list[Slice], needed: frozenset[str] | None) -> list[Slice]:
+        """Slices, an hour whose cut moves cut finely; of integer rows those of one file, or day, are put together."""
+        if where and where not in self._edges:
+            return slices  # nothing of it is kept
         self._follow_days()
         key = id(slices), where, needed
         if key not in self._joined:
@@ -97,10 +99,17 @@ class Runs:
             self._joined[key] = slices, self._join(where, slices, needed)
         return self._joined[key][1]
 
-    def _join(self, where: Filter, slices: list[Slice], needed: frozenset[str]) -> list[Slice]:
+    def _join(self, where: Filter, slices: list[Slice], needed: frozenset[str] | None) -> list[Slice]:
+        parts = [
+            piece for part in sorted(slices)
+            for piece in (finely(part) if not part.is_whole and self._moves(where, part) else (part,))
+        ]  # fmt: skip
+        return parts if needed is None else self._together(where, parts, needed)
+
+    def _together(self, where: Filter, parts: Iterable[Slice], needed: frozenset[str]) -> list[Slice]:
         edges = self._edges[where]
         found: list[Slice] = []
-        for part in sorted(slices):
+        for part in parts:
             before = found[-1] if found else None
             if (
                 before is not None and part.end - part.start == _DAY and before.end == part.start
@@ -111,8 +120,6 @@ class Runs:
                 found[-1] = Slice(before.start, part.end)
             elif before is not None and _are_hours(before, part) and self.days(part, needed):
                 found[-1] = Slice(before.start, part.end)
-            elif not part.is_whole and self._moves(where, part) and self.days(part, needed):
-                found += finely(part)
             else:
                 found.append(part)
         return found
@@ -147,7 +154,6 @@ class Runs:
         rollups, facts = self._mirror.rollups, self._mirror.facts
         if not where:
             return True
-        wanted = self._with_next(where, wanted)
         together: dict[tuple[str, ...], dict[Slice, list[ClosedDay]]] = {}
         # Cut days are summed in one go, for every lens that one of them is wanted for: planning costs more than they.
         of_cut = dict.fromkeys(lens for piece, named in wanted.items() if _is_cut(piece) for lens in named)
@@ -172,7 +178,7 @@ class Runs:
                     return False
         return True
 
-    def _with_next(
+    def with_next(
         self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]]
     ) -> dict[Slice, Mapping[str, None]]:  # fmt: skip
         """With the minutes that an edge which goes on with the clock comes to next, where one is to be summed."""

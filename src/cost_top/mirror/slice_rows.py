@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cost_top.mirror.slices import Slice, are_contiguous, number_sql
+from cost_top.mirror.slices import Slice, are_contiguous, in_a_row, number_sql
 from cost_top.mirror.where import condition
 from cost_top.model.filter import Filter
 
@@ -29,12 +29,20 @@ class SliceRows:
         return source, given
 
     def cut(self, where: Filter, numbered: dict[Slice, int]) -> Source:
-        """As `whole`, of cut edges of windows, which last for a minute."""
+        """As `whole`, of parts of hours, at cut edges of windows: those that follow one another are read at once."""
         sql, parameters = condition(where)
         parts = [
-            (f"SELECT *, {number} AS slice FROM {self._relation_of((part,))} WHERE time >= ? AND time < ? AND {sql}",
-             [part.start, part.end, *parameters])
-            for part, number in numbered.items()
+            (f"SELECT *, {_number_by_end_sql([(part, numbered[part]) for part in run])} AS slice "
+             f"FROM {self._relation_of(run)} WHERE time >= ? AND time < ? AND {sql}",
+             [run[0].start, run[-1].end, *parameters])
+            for run in in_a_row(numbered)
         ]  # fmt: skip
         source = " UNION ALL BY NAME ".join(select for select, _ in parts)
         return source, [value for _, values in parts for value in values]
+
+
+def _number_by_end_sql(run: Sequence[tuple[Slice, int]]) -> str:
+    """The number of a row's slice, of slices that follow one another."""
+    before = " ".join(f"WHEN time < TIMESTAMP '{part.end}' THEN {number}" for part, number in run[:-1])
+    last = run[-1][1]
+    return f"CASE {before} ELSE {last} END" if before else str(last)
