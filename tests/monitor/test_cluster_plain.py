@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from cost_top.model.filter import Filter
+from cost_top.model.filter import Filter, parse_filter
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
 from cost_top.monitor.cluster.sheet import MOST_TOKENS, sheet_of
@@ -126,3 +126,16 @@ def test_a_zero_is_what_the_log_says_it_is(said, status, tokens):
     found, wanted = VERDICTS[SECOND[number]], price(RateBook.load(None), request)
     assert (found.status, found.doubt) == (wanted.status, wanted.doubt)
     assert found.list_by_rates * 7 * 2_500_000 == (wanted.market_cost or 0) or not tokens
+
+
+@pytest.mark.parametrize(
+    ("where", "matches"),
+    [("user:u", lambda user: user), ("user:nobody", lambda _: False), ("-user:nobody -team:nobody", lambda _: True),
+     ("user:u,nobody -owner:x", lambda user: user), ("-nowhere", lambda _: True)],
+)  # fmt: skip
+def test_nothing_is_looked_for_in_an_empty_list(cluster, where, matches):
+    source, condition, parameters = cluster.source([(NOW - timedelta(days=9), NOW)], parse_filter(where))
+    assert [] not in parameters.values()
+    assert " IN " not in condition
+    counted = cluster.ask(f"SELECT count() FROM {source} WHERE {condition}", parameters)[0][0]
+    assert counted == sum(bool(matches(row.get("user_id"))) for row in rows())
