@@ -36,10 +36,11 @@ def test_a_shell_that_is_not_known_is_asked_for() -> None:
 
 
 def test_a_model_is_priced_by_its_name_alone() -> None:
-    by_name = run("price", "gpt-4o", "--input", "1000")
+    rest = ("--input", "1000", "--at", "2026-11-01T00:00:00Z")
+    by_name = run("price", "gpt-4o", *rest)
     assert by_name.exception is None
     assert "0.0025" in by_name.output
-    assert run("price", "--model", "gpt-4o", "--input", "1000").output.splitlines()[0] == by_name.output.splitlines()[0]
+    assert run("price", "--model", "gpt-4o", *rest).output == by_name.output
 
 
 @pytest.mark.parametrize(
