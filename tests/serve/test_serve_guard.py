@@ -147,6 +147,18 @@ def test_a_name_in_a_header_is_utf_8_or_else_latin_1(tmp_path, log):
             assert check.status_code == 422, spelled
 
 
+def test_an_address_and_an_id_in_a_header_are_utf_8_too(tmp_path, log):
+    (tmp_path / "config.toml").write_text(
+        '[[budgets]]\nname = "agent"\nwhere = "endpoint:/café"\nlimit = "0.50"\nperiod = "day"\nmode = "hard"\n'
+    )
+    spend(log, "ann", 0.6, endpoint="/café")
+    with guarded(tmp_path, log) as server:
+        address = {"X-Original-URI": "/café?q=1".encode()}
+        wait_until(lambda: server.client.get("/v1/guard/check/chat", headers=address).status_code == 422)
+        named = server.client.get("/v1/guard/check/chat", headers={"X-Cost-Top-Id": "ré-1".encode()})
+        assert named.json()["reservation"] == "ré-1"
+
+
 def test_a_page_of_another_site_sets_nothing_aside(shared):
     def check(**headers: str) -> int:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

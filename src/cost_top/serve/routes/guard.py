@@ -134,25 +134,26 @@ def _question_in(headers: Headers, rest: str) -> Question:
     values: dict[str, str | None] = {}
     for name, header in _HEADERS.items():
         if header in headers:
-            values[name] = _text(name, _decoded(headers[header]))
+            values[name] = _text(name, _decoded(headers, header))
     if "endpoint" not in values:
-        spelled = headers.get("x-original-uri") or (f"/{rest}" if rest else "")
+        spelled = _decoded(headers, "x-original-uri") or (f"/{rest}" if rest else "")
         if spelled:
             values["endpoint"] = _text("endpoint", spelled[: 4 * _LONGEST].partition("?")[0][:_LONGEST])
-    tags = headers.get("x-cost-top-tags")
+    tags = _decoded(headers, "x-cost-top-tags")
     cost = headers.get("x-cost-top-estimated-cost")
     return Question(
         _path_of(values),
-        None if tags is None else _tags(_decoded(tags)),
+        None if tags is None else _tags(tags),
         None if not cost else _money(cost),
-        _text("id", headers.get("x-cost-top-id")),
+        _text("id", _decoded(headers, "x-cost-top-id")),
     )
 
 
-def _decoded(header: str) -> str:
+def _decoded(headers: Headers, name: str) -> str | None:
     """A header's text: UTF-8, as proxies pass names on, where it is that; else Latin-1, as it comes."""
+    header = headers.get(name)
     try:
-        return header.encode("latin-1").decode("utf-8")
+        return None if header is None else header.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return header
 
