@@ -99,6 +99,33 @@ def test_a_number_column_of_sqlite_that_holds_words_says_so(sqlite, tmp_path):
     assert found.totals.total_cost == 4 * SENT
 
 
+@pytest.mark.parametrize(
+    ("database", "kind", "greatest"),
+    [
+        ("sqlite", "integer", 2**63 - 1), ("postgres", "bigint", 2**63 - 1), ("mysql", "bigint", 2**63 - 1),
+        ("mysql", "bigint unsigned", 2**64 - 1), ("clickhouse", "Nullable(Int64)", 2**63 - 1),
+        ("clickhouse", "Nullable(UInt64)", 2**64 - 1), ("clickhouse", "Nullable(Int128)", 2**127 - 1),
+        ("clickhouse", "Nullable(UInt256)", 2**256 - 1),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["cached", "answer"])
+def test_a_whole_number_too_large_for_a_count_is_made_up_by_no_rate(request, tmp_path, database, kind, greatest, name):
+    odd = [10**15, 10**15 + 1, greatest]
+    readable = [0, None, *([] if "unsigned" in kind or "UInt" in kind else [-3])]
+    rows = [{"tokens": 100, "answer": 0, name: count} for count in (*odd, *readable)]
+    found = totals(mapped(request.getfixturevalue(database), tmp_path, rows, **{name: kind}), "mode")
+    by_mode = {row.key[0]: row.measures for row in found.rows}
+    assert by_mode["unreadable_count"].request_count == by_mode["unreadable_count"].unpriced_count == len(odd)
+    assert found.totals.total_cost == len(readable) * SENT
+
+
+def test_the_largest_count_is_one(writer, tmp_path):
+    kind = {"clickhouse": "Nullable(UInt64)", "sqlite": "integer"}.get(writer.database, "bigint")
+    source = mapped(writer, tmp_path, [{"tokens": 100, "cached": 10**15 - 1, "answer": 0}], cached=kind)
+    assert [row["cached_input_tokens"] for row in records(source)] == [10**15 - 1]
+    assert [row.key for row in totals(source, "mode").rows] == [(None,)]
+
+
 def test_a_number_with_a_fraction_in_a_text_is_that_number(writer, tmp_path):
     rows = [{"tokens": "100.0", "answer": 0}, {"tokens": "100.", "answer": 0}, {"tokens": "1.2.3", "answer": 0}]
     source = mapped(writer, tmp_path, rows, tokens=TEXT.get(writer.database, "text"))

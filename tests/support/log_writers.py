@@ -32,7 +32,7 @@ class LogWriter:
     def create(self, table: str, columns: Mapping[str, str], primary: str = "", index: str = "") -> None:
         types = TYPES[self.database]
         defined = [
-            f"{self.quoted(name)} {types[kind]}{' PRIMARY KEY' if name == primary else ''}"
+            f"{self.quoted(name)} {types.get(kind, kind)}{' PRIMARY KEY' if name == primary else ''}"
             for name, kind in columns.items()
         ]
         self.run(f"CREATE TABLE {self.quoted(table)} ({', '.join(defined)})")

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, FromClause, Select, Text, cast, literal_column
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, Text, case, cast, literal_column
 from sqlalchemy.engine import Dialect as SqlDialect
 
 from cost_top.gateways.instants import TimeText, at_times, period_within, text_literal
+from cost_top.gateways.shape import INTEGER_LIMIT
 
 TRUE_WORDS = ("true", "t", "yes", "y", "1")
 FALSE_WORDS = ("false", "f", "no", "n", "0")
+# Types of whole numbers that hold some from `INTEGER_LIMIT` on, in any database.
+_WIDE_INTEGERS = ("bigint", "Int64", "UInt64")
 
 
 def number(value: int) -> ColumnElement[int]:
@@ -44,6 +47,18 @@ class Cell:
     declared: str = ""
     typed: bool = False  # an expression that always has the type of its field
     is_column: bool = False  # a column as it is
+
+
+def whole_number(cell: Cell, kind: str) -> ColumnElement[Any]:
+    """A cell of whole numbers of a type as one. Of a column one that is too large is NULL; others are found later."""
+    whole = cast(cell.value, BigInteger)
+    too_large = no_whole_number(cell, kind)
+    return whole if too_large is None else case((cell.value < number(INTEGER_LIMIT), whole))
+
+
+def no_whole_number(cell: Cell, kind: str) -> ColumnElement[bool] | None:
+    """Whether such a cell is too large; None where that is not asked, or its type has no such numbers."""
+    return cell.value >= number(INTEGER_LIMIT) if cell.is_column and kind in _WIDE_INTEGERS else None
 
 
 @dataclass(frozen=True, slots=True)

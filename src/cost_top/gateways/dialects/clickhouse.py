@@ -29,7 +29,16 @@ from sqlalchemy import (
 )  # fmt: skip
 from sqlalchemy.engine.default import DefaultDialect
 
-from cost_top.gateways.dialects.base import FALSE_WORDS, TRUE_WORDS, Cell, TimeColumn, number, render
+from cost_top.gateways.dialects.base import (
+    FALSE_WORDS,
+    TRUE_WORDS,
+    Cell,
+    TimeColumn,
+    no_whole_number,
+    number,
+    render,
+    whole_number,
+)
 from cost_top.gateways.instants import MICROS_PER_UNIT, USABLE_FROM, USABLE_UNTIL, iso, micros
 from cost_top.gateways.shape import INTEGER_LIMIT
 
@@ -69,7 +78,7 @@ class ClickhouseSpelling:
 
     def integer(self, cell: Cell) -> Element:
         if cell.typed or plain_kind(cell.declared) in _WHOLE:
-            return cast(cell.value, BigInteger)
+            return whole_number(cell, plain_kind(cell.declared))
         text = self.as_text(cell.value)
         # What does not match is worked out as well at times, and a cast of NaN is an error.
         whole = func.accurateCastOrNull(func.trunc(func.toFloat64OrNull(text)), self.literal("Int64"))
@@ -77,7 +86,7 @@ class ClickhouseSpelling:
 
     def no_integer(self, cell: Cell) -> Element | None:
         if cell.typed or plain_kind(cell.declared) in _WHOLE:
-            return None
+            return no_whole_number(cell, plain_kind(cell.declared))
         text = self.as_text(cell.value)
         return and_(
             text.not_in([self.literal(""), self.literal("null")]), not_(func.match(text, self.literal(_DIGITS))),

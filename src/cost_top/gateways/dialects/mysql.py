@@ -29,9 +29,11 @@ from cost_top.gateways.dialects.base import (
     Cell,
     InstantsAsText,
     TimeColumn,
+    no_whole_number,
     number,
     render,
     spelled,
+    whole_number,
 )
 from cost_top.gateways.instants import (
     MICROS_PER_UNIT,
@@ -76,7 +78,7 @@ class MysqlSpelling(InstantsAsText):
 
     def integer(self, cell: Cell) -> Element:
         if cell.typed or mysql_kind(cell.declared) in MYSQL_INTEGERS:
-            return cast(cell.value, BigInteger)
+            return whole_number(cell, mysql_kind(cell.declared))
         if mysql_kind(cell.declared) in _FRACTIONS:
             # As a text a large one has an exponent.
             within = and_(cell.value >= number(0), cell.value < number(INTEGER_LIMIT))
@@ -87,7 +89,7 @@ class MysqlSpelling(InstantsAsText):
 
     def no_integer(self, cell: Cell) -> Element | None:
         if cell.typed or mysql_kind(cell.declared) in MYSQL_INTEGERS:
-            return None
+            return no_whole_number(cell, mysql_kind(cell.declared))
         if mysql_kind(cell.declared) in _FRACTIONS:
             return cell.value >= number(INTEGER_LIMIT)
         text = self.as_text(cell.value)

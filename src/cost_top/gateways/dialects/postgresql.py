@@ -36,8 +36,10 @@ from cost_top.gateways.dialects.base import (
     StandardSpelling,
     TimeColumn,
     constant,
+    no_whole_number,
     number,
     spelled,
+    whole_number,
 )
 from cost_top.gateways.instants import (
     MICROS_PER_UNIT,
@@ -79,7 +81,7 @@ class PostgresSpelling(StandardSpelling):
 
     def integer(self, cell: Cell) -> Element:
         if cell.typed or cell.declared in POSTGRESQL_INTEGERS:
-            return cast(cell.value, BigInteger)
+            return whole_number(cell, cell.declared)
         if _is_number(cell.declared):
             # As a text a large one has an exponent.
             within = and_(cell.value >= number(0), cell.value < number(INTEGER_LIMIT))
@@ -89,7 +91,7 @@ class PostgresSpelling(StandardSpelling):
 
     def no_integer(self, cell: Cell) -> Element | None:
         if cell.typed or cell.declared in POSTGRESQL_INTEGERS:
-            return None
+            return no_whole_number(cell, cell.declared)
         if _is_number(cell.declared):
             return cell.value >= number(INTEGER_LIMIT)  # as NaN is
         text = cast(cell.value, Text)
