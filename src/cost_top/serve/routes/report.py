@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from cost_top.model.money import usd_text
-from cost_top.model.notes import origin_of
 from cost_top.model.query import Report
 from cost_top.serve import shapes
-from cost_top.serve.errors import Problem, harmless
+from cost_top.serve.errors import Problem
 from cost_top.serve.exact import ExactResponse, measure_fields, moment
+from cost_top.serve.grouped import said_of
 from cost_top.serve.parameters import ReportParameters, SpelledQuery, only, report_question
 from cost_top.serve.serving import TheAsker, TheServing
 
@@ -44,12 +44,7 @@ def report_body(report: Report, question: SpelledQuery, source: str) -> dict[str
     return {
         "results": report_rows(report, question),
         "totals": measure_fields(report.totals, query.told),
-        "since": moment(query.start.astimezone(query.zone)),
-        "until": moment(query.end.astimezone(query.zone)),
-        "as_of": moment(report.as_of),
-        "source": harmless(source),
-        "notes": [harmless(note) if origin_of(note) == "source" else note for note in report.notes],
-        "row_count": report.row_count,
+        **said_of(query, moment(report.as_of), source, report.notes, report.row_count),
     }
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import simplejson  # type: ignore[import-untyped]
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from cost_top.insight.savings import savings_view
-from cost_top.insight.view_table import Figures, ViewTable
-from cost_top.model.notes import origin_of
+from cost_top.insight.view_table import ViewTable
 from cost_top.serve import shapes
-from cost_top.serve.errors import harmless
-from cost_top.serve.exact import ExactResponse, moment
+from cost_top.serve.exact import ExactResponse
+from cost_top.serve.grouped import figure_fields, said_of
 from cost_top.serve.insight_shapes import SavingsAnswer
 from cost_top.serve.parameters import ReportParameters, SpelledQuery, only, report_question
 from cost_top.serve.routes.report import key_fields
@@ -40,24 +38,9 @@ async def savings(serving: TheServing, asker: TheAsker, asked: Annotated[ReportP
 
 def savings_body(table: ViewTable, question: SpelledQuery, source: str) -> dict[str, object]:
     """The answer as documented."""
-    query = question.query
     keys = key_fields(table.columns, [key for key, _ in table.rows], question)
     return {
-        "results": [fields | _figures(figures) for fields, (_, figures) in zip(keys, table.rows, strict=True)],
-        "totals": _figures(table.totals),
-        "since": moment(query.start.astimezone(query.zone)),
-        "until": moment(query.end.astimezone(query.zone)),
-        "as_of": table.as_of,
-        "source": harmless(source),
-        "notes": [harmless(note) if origin_of(note) == "source" else note for note in table.notes],
-        "row_count": table.row_count,
-    }
-
-
-def _figures(figures: Figures) -> dict[str, object]:
-    """Exact numbers; what is not known is left out."""
-    return {
-        name: simplejson.RawJSON(value) if isinstance(value, str) else value
-        for name, value in figures.items()
-        if value is not None
+        "results": [fields | figure_fields(figures) for fields, (_, figures) in zip(keys, table.rows, strict=True)],
+        "totals": figure_fields(table.totals),
+        **said_of(question.query, table.as_of, source, table.notes, table.row_count),
     }
