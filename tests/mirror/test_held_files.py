@@ -22,11 +22,6 @@ PERIOD = Period(NOW - timedelta(days=20), NOW)
 DAYS = range(3, 7)
 
 
-@pytest.fixture(scope="module")
-def book() -> RateBook:
-    return RateBook.load(None)
-
-
 @pytest.fixture
 def log(sqlite_log) -> NativeLog:
     log = sqlite_log()

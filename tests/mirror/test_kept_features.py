@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,17 +37,6 @@ MIDNIGHT = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) 
 PERIOD = Period(MIDNIGHT + timedelta(hours=9, minutes=25), MIDNIGHT + timedelta(days=DAYS, hours=14, minutes=35))
 ALL = ("team", "tag")
 CENT = 10**10
-
-
-@pytest.fixture(scope="module")
-def book() -> RateBook:
-    return RateBook.load(None)
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[NativeLog]:
-    with closing(NativeLog(tmp_path / "gateway.db")) as made:
-        yield made
 
 
 def fill(log: NativeLog, seed: int, count: int = 500) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import random
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -34,17 +33,6 @@ NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(h
 BEGIN = NOW.replace(hour=0) - timedelta(days=DAYS)
 ZONE = ZoneInfo("America/New_York")
 CENT = 10**10
-
-
-@pytest.fixture(scope="module")
-def book() -> RateBook:
-    return RateBook.load(None)
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[NativeLog]:
-    with closing(NativeLog(tmp_path / "gateway.db")) as made:
-        yield made
 
 
 def fill(log: NativeLog, seed: int) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,18 +22,6 @@ from cost_top.sources.sql.log import open_log
 
 END = START + timedelta(hours=8)
 PICO = 10**12
-
-
-@pytest.fixture(scope="module")
-def book() -> RateBook:
-    return RateBook.load(None)
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[NativeLog]:
-    made = NativeLog(tmp_path / "gateway.db")
-    yield made
-    made.close()
 
 
 def read(log: NativeLog, book: RateBook, where: str = "", dimensions: tuple[str, ...] = ()) -> Features:
