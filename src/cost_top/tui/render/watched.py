@@ -107,9 +107,12 @@ def budget_cells(row: BudgetRow, width: int, zone: tzinfo, now: datetime) -> tup
     if row.spent is not None and row.spent * 100 >= row.limit * _NEAR:
         style = BAD if row.spent >= row.limit else CAUTION
     room = columns[3].width - 1
-    over = left is not None and left < 0
-    shown = f"{money_within(-left, room - 5)} over" if left is not None and over else money_within(left, room)
-    shown = "not known" if left is None else shown
+    if left is None:
+        shown = "not known"
+    elif left < 0:
+        shown = f"{money_within(-left, room - len(' over'))} over"
+    else:
+        shown = money_within(left, room)
     resets = moment_text(row.resets_at, zone, now) if row.resets_at is not None else "rolling"
     if row.resets_at is None and row.is_kept:
         resets = "–"

@@ -11,6 +11,7 @@ from cost_top.tui.host import host_of
 from cost_top.tui.keys import DIALOG_BINDINGS
 
 Result = TypeVar("Result")
+COPIED_WIDTH = 400  # cells of a line that is copied
 
 
 class Dialog(ModalScreen[Result]):

@@ -14,14 +14,13 @@ from textual.content import Content
 from cost_top.tui.keys import LISTED_BINDINGS
 from cost_top.tui.messages import ListArrived, Refused
 from cost_top.tui.render.style import BAD, MUTED, content
-from cost_top.tui.screens.dialog import Dialog
+from cost_top.tui.screens.dialog import COPIED_WIDTH, Dialog
 from cost_top.tui.widgets.column import Column
 from cost_top.tui.widgets.keyed_table import KeyedTable
 from cost_top.tui.widgets.lines import Lines, shown_as
 
 Row = TypeVar("Row")
 _WIDTH = 104  # as the style sheet has it
-_COPIED = 400  # cells of a line that is copied
 NOTE_LINES = 4  # at the least, so that the table rarely changes its height
 
 
@@ -144,9 +143,9 @@ class ListedDialog(Dialog[Row], Generic[Row]):
         row = self.row
         if row is None:
             return None
-        cells = (cell.plain.strip() for cell in self.cells(row, _COPIED))
+        cells = (cell.plain.strip() for cell in self.cells(row, COPIED_WIDTH))
         told = "\t".join(cell for cell in cells if cell.strip("█▏▎▍▌▋▊▉ "))
-        return "row", "\n".join((told, *(line.plain.rstrip() for line in self.note(row, _COPIED))))
+        return "row", "\n".join((told, *(line.plain.rstrip() for line in self.note(row, COPIED_WIDTH))))
 
     @property
     def row(self) -> Row | None:

@@ -23,11 +23,9 @@ from cost_top.tui.messages import Refused, WhyArrived
 from cost_top.tui.navigation import Subject
 from cost_top.tui.render.style import BAD, MUTED, content
 from cost_top.tui.render.why import driver_cells, driver_columns, told_drivers, why_lines
-from cost_top.tui.screens.dialog import Dialog
+from cost_top.tui.screens.dialog import COPIED_WIDTH, Dialog
 from cost_top.tui.widgets.keyed_table import KeyedTable
 from cost_top.tui.widgets.lines import Lines, shown_as
-
-_COPIED = 400  # cells of a line that is copied
 
 
 class WhyScreen(Dialog[tuple[Driver, ...]]):
@@ -97,7 +95,7 @@ class WhyScreen(Dialog[tuple[Driver, ...]]):
         answer = self._why
         if answer is None:
             return None
-        lines = why_lines(answer, self._where, self._zone, _COPIED, until_now=self._subject.until_now)
+        lines = why_lines(answer, self._where, self._zone, COPIED_WIDTH, until_now=self._subject.until_now)
         drivers = [driver_cells(driver, parent, answer, 120) for driver, parent in told_drivers(answer)]
         told = [*(line.plain for line in lines), *("".join(cell.plain for cell in cells) for cells in drivers)]
         return "why", "\n".join(line.replace("█", "").rstrip() for line in told if line.strip())
