@@ -138,8 +138,8 @@ def _run() -> tuple[int, str]:
 def _told(error: Exception) -> str:
     if isinstance(error, UserError):
         line = one_line(error, 2000).removeprefix("cost-top: ")  # which stands before every line
-    elif isinstance(error, click.UsageError) and _called() == "cost-top" and misspelt(*sys.argv[1:2]):
-        line = str(misspelt(*sys.argv[1:2]))
+    elif isinstance(error, click.UsageError) and _called() == "cost-top" and (meant := misspelt(*sys.argv[1:2])):
+        line = meant
     elif isinstance(error, click.UsageError):
         where = error.ctx.command_path.removesuffix(f" {_DEFAULT}") if error.ctx else _called()
         said = one_line(error.format_message(), 500).replace("a valid integer range", "a whole number")

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from cost_top.insight.calendar import DAY, HOUR
 from cost_top.insight.drivers import Share, explain, simplest
-from cost_top.insight.incidents import Incident
+from cost_top.insight.incidents import UNPAID_KINDS, Incident
 from cost_top.insight.shapley import Amount, split, whole
 from cost_top.insight.standing import Slice, Standing
 from cost_top.insight.usual import usual
@@ -42,7 +42,7 @@ def describe(incident: Incident, standing: Standing, features: Features) -> Told
     start, end = first.started, max(first.started + 1, incident.last_fire)
     now = _Side(features, standing, incident.part, start, end)
     spent = now.cost
-    is_spend = first.kind not in ("silence", "errors")
+    is_spend = first.kind not in UNPAID_KINDS
     excess = spent - _usual(incident, standing, features, now, start, end) if is_spend else 0
     # From the beginning of a day: older days may be told whole. Where nothing is usual, nothing was before.
     is_asked = spent != excess or first.kind == "price"

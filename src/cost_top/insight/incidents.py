@@ -13,7 +13,7 @@ from cost_top.insight.standing import Slice, Standing
 from cost_top.insight.usual import usual
 
 MERGED_KINDS = ("spike", "price")
-_UNPAID = ("silence", "errors")  # which say nothing of what was spent
+UNPAID_KINDS = ("silence", "errors")  # which say nothing of what was spent
 _NEWS_AFTER = 2 * HOUR
 _STAYS = 0.4  # of the excess at which it opened
 _ENOUGH = 20  # requests that would show it
@@ -116,7 +116,7 @@ class Incidents:
         part, start = (candidate.dimension, candidate.value), standing.end - candidate.window
         for incident in reversed(self.all):
             until = incident.last_fire
-            if incident.closed is None or until <= start or incident.first.kind in _UNPAID:
+            if incident.closed is None or until <= start or incident.first.kind in UNPAID_KINDS:
                 continue
             if incident.part not in standing.series:
                 continue

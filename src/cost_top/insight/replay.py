@@ -9,7 +9,7 @@ from typing import Any
 
 from cost_top.insight.describe import describe
 from cost_top.insight.engine import Engine
-from cost_top.insight.incidents import Incident
+from cost_top.insight.incidents import UNPAID_KINDS, Incident
 from cost_top.model.features import BUCKET_SECONDS, Features
 from cost_top.model.money import usd_text
 
@@ -37,7 +37,7 @@ def incident_json(incident: Incident, engine: Engine, features: Features) -> dic
         "window_seconds": first.window * BUCKET_SECONDS,
         "spent_usd": usd_text(first.spent),
         "usual_usd": usd_text(first.usual),
-        "excess_usd_at_open": usd_text(first.excess if first.kind not in ("silence", "errors") else 0),
+        "excess_usd_at_open": usd_text(first.excess if first.kind not in UNPAID_KINDS else 0),
         "excess_usd": usd_text(told.excess),
         "peak_usd_per_hour": usd_text(incident.peak),
         "also": [list(part) for part in incident.also],
