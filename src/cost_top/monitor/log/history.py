@@ -18,25 +18,20 @@ from cost_top.model.snapshot import Filling, Load
 from cost_top.model.windows import Period
 from cost_top.monitor.drift import Drift
 from cost_top.monitor.log.comparing import Comparing
+from cost_top.monitor.log.hot_end import HotEnd
 from cost_top.monitor.log.hours import Hours
+from cost_top.monitor.log.inquiry import Inquiry
 from cost_top.pricing.book import RateBook
-from cost_top.sources.base import Evidence, LogReader, LogSource
+from cost_top.sources.base import LogReader, LogSource
 
 _DAY = timedelta(days=1)
-_HOUR = timedelta(hours=1)
 WINDOW_DAYS = 31
 # The longest window and the equal period before it.
 HISTORY_DAYS = 62
 _TIDY_SECONDS = 300.0
 _LATELY_DAYS = 7
-# How often the log is asked what it says of itself, and for its first row: for so small a share of its time.
-_ASKING_SHARE = 0.005
-_OLDEST_SECONDS = 20.0
 _DAMAGE_SECONDS = 5.0  # between looks at whether kept files were touched
 _FORGET_SECONDS = 60.0  # between the removals of hot ends that a report kept of a log that goes on
-# The hot end is read in pieces of about so many rows, newest first, so that the screen fills while it is read.
-_PIECE_ROWS = 50_000
-_LEAST_PIECE, _GROWTH = timedelta(hours=3), 8
 
 
 class Phase(Enum):
@@ -56,6 +51,8 @@ class History:
         self.mirror = Mirror(source, book, cache)
         self.tail = Tail(self.mirror, reader, source.overlap, source.overlap_share)
         self._hours = Hours(self.mirror, self.tail)
+        self._hot_end = HotEnd(self.mirror, self.tail, self._hours)
+        self._inquiry = Inquiry(reader, self.tail)
         self.backfill = Backfill(source, self.mirror.database, self.mirror.days)
         self.error = ""  # of the history's readers
         self.last_poll_seconds = 0.0  # of the log's time
@@ -66,17 +63,11 @@ class History:
         self._oldest: datetime | None = None
         self._asked: dict[date, Work] = {}
         self._phase = Phase.UNKNOWN
-        self._piece = _LEAST_PIECE
         self._kept: list[ClosedDay] = []  # days taken over from an earlier run, until they are to be compared
         self._has_begun_older = False
-        self._hot_goal: datetime | None = None  # where the hot end begins; None before the log was looked at
         self._tidy_due = time.monotonic() + _TIDY_SECONDS
         self.comparing = Comparing(bool(source.costly), source.reads_whole)
         self.drift = Drift(reader)
-        self._evidence_due = 0.0
-        self._evidence: Evidence | None = None  # what the log said of itself last
-        self._oldest_due = 0.0
-        self._oldest_said: Evidence | None = None  # and when its first row was looked for
         self._damage_due = 0.0
         self._forget_due = 0.0
         self._written = False  # since kept hot ends were removed
@@ -91,22 +82,16 @@ class History:
 
         `SourceReplaced` among them: everything held is void then.
         """
-        if clock >= self._evidence_due:
-            asked, worked = time.perf_counter(), time.thread_time()
-            self._evidence = evidence = self._reader.evidence()
-            self.tail.note(evidence)
-            # What follows a write at once is told by this machine: there only work counts, not how busy it is.
-            spent = time.thread_time() - worked if evidence.at_once else time.perf_counter() - asked
-            self._evidence_due = clock + min(spent / _ASKING_SHARE, 30.0)
+        self._inquiry.look(clock)
         if self._phase is Phase.UNKNOWN:
             self._begin(now)
             self.changed = True
             return True
-        assert self._hot_goal is not None
         self._open_days(now)
-        if self.mirror.hot_start > self._hot_goal:
-            self._fill_next()
-            if self.mirror.hot_start > self._hot_goal:
+        if not self._hot_end.is_read:
+            self._hot_end.read_more()
+            self.changed = True
+            if not self._hot_end.is_read:
                 return True
         if self._phase is Phase.HOT_END:
             # Also where the first piece, between one and two o'clock, was the whole hot end.
@@ -152,32 +137,9 @@ class History:
         self._oldest = naive(oldest) if oldest else None
         self.mirror.begin(self._oldest)
         self.mirror.log_newest = newest
-        first = self.mirror.first_hot_day(now, newest)
-        self._hot_goal = datetime(first.year, first.month, first.day)
-        start = max(self._hot_goal, naive(now).replace(minute=0, second=0, microsecond=0) - _HOUR)
-        if newest is not None and naive(newest) < start:
-            start = max(self._hot_goal, min(start, naive(newest) - _HOUR))
-        self._fill(start, None, naive(now) - start)
+        self._hot_end.begin(now, newest)
         self._forget_kept_hot()
-        self._hours.find(self._hot_goal)
         self._phase = Phase.HOT_END
-
-    def _fill_next(self) -> None:
-        """Take over what is kept of the hot end before what is read of it, or read the next piece."""
-        assert self._hot_goal is not None
-        if self._hours.take():
-            self.changed = True
-            return
-        end = self.mirror.hot_start
-        start = max(self._hot_goal, end - self._piece, self._hours.until())
-        self._fill(start, end, end - start)
-
-    def _fill(self, start: datetime, end: datetime | None, length: timedelta) -> None:
-        """Read a piece of the hot end; the next is as long as it takes for `_PIECE_ROWS`."""
-        rows = self.tail.fill(start, end)
-        # How much traffic there was before is not known: no piece is very much longer than the one after it.
-        self._piece = max(_LEAST_PIECE, length * min(_GROWTH, _PIECE_ROWS / max(1, rows)))
-        self.changed = True
 
     def _take_over(self, days: list[date]) -> None:
         """Take over what an earlier run kept of these days."""
@@ -237,41 +199,37 @@ class History:
         for day in [day for day in self.mirror.closed if day >= first]:
             self.mirror.lose(day)
             self._asked.pop(day, None)
-        self._hot_goal = midnight
+        self._hot_end.goal = midnight
         self.changed = True
 
     def _ask_for_oldest(self, clock: float) -> None:
         """Rows may be put before the first one that was known."""
-        said = self._evidence
-        if clock < self._oldest_due or (said == self._oldest_said and said and said.at_once and said.text is not None):
-            return  # too early, or nothing was written since
-        before = self._reader.statistics.database_ms
-        oldest = self._reader.oldest()
-        self._oldest_said = said
-        spent = (self._reader.statistics.database_ms - before) / 1000
-        self._oldest_due = clock + max(_OLDEST_SECONDS, spent / _ASKING_SHARE)
+        if not self._inquiry.may_have_older(clock):
+            return
+        oldest = self._inquiry.oldest(clock)
         if oldest is None:
             self.mirror.log_newest = None
         if oldest is None or (self._oldest is not None and naive(oldest) >= self._oldest):
             return
         self._oldest = naive(oldest)
         self.changed = True
-        self._ask(Work.READ, [day for day in self._history_days() if day >= self._days_back(WINDOW_DAYS)])
+        self._ask(Work.READ, [day for day in self._history_days() if day >= self._hot_end.day_before(WINDOW_DAYS)])
         self._ask(Work.READ_OLDER, self._history_days())
         if self.source.costly:
             missing = [day for day in self._history_days() if day not in self.mirror.closed and self._exists(day)]
             self.backfill.ask(Work.DETAILS, missing)
 
     def _history_days(self) -> list[date]:
-        assert self._hot_goal is not None
-        return [self._hot_goal.date() - _DAY * number for number in range(1, HISTORY_DAYS + 1)]
+        return [self._hot_end.day_before(number) for number in range(1, HISTORY_DAYS + 1)]
 
     def _compare(self, clock: float) -> None:
         """Hold the next closed day against the log when it is due."""
         if self.backfill.pending:
             return
         spent = sum(one.database_ms for one in self.backfill.statistics)
-        self.backfill.verify(*self.comparing.next(self.mirror.closed, self._days_back(WINDOW_DAYS), clock, spent))
+        self.backfill.verify(
+            *self.comparing.next(self.mirror.closed, self._hot_end.day_before(WINDOW_DAYS), clock, spent)
+        )
 
     def recovered(self) -> None:
         """The log answers again: it may be another one than it was."""
@@ -281,7 +239,7 @@ class History:
     def want(self, period: Period, gently: bool = False) -> None:
         """Ask for older days when somebody looks at them; `gently` reads those older than usual with rests."""
         if self._hot_end_is_read and self._has_begun_older:
-            usual = self._days_back(HISTORY_DAYS) if gently else date.min
+            usual = self._hot_end.day_before(HISTORY_DAYS) if gently else date.min
             days = self._days_of(period)
             self._ask(Work.READ, [day for day in days if day >= usual])
             self._ask(Work.READ_OLDER, [day for day in days if day < usual])
@@ -289,11 +247,7 @@ class History:
     def window_is_read(self) -> bool:
         """Whether the days of the longest window are held, whatever else is being read."""
         waiting = (day for day, work in self._asked.items() if work is Work.READ)
-        return self._hot_end_is_read and all(day < self._days_back(WINDOW_DAYS) for day in waiting)
-
-    def _days_back(self, count: int) -> date:
-        assert self._hot_goal is not None
-        return self._hot_goal.date() - _DAY * count
+        return self._hot_end_is_read and all(day < self._hot_end.day_before(WINDOW_DAYS) for day in waiting)
 
     def covers(self, period: Period) -> bool:
         """Whether the mirror holds a period whole, with all columns."""
@@ -304,7 +258,7 @@ class History:
 
     @property
     def _hot_end_is_read(self) -> bool:
-        return self._phase is Phase.FOLLOWED and self._hot_goal is not None and self.mirror.hot_start <= self._hot_goal
+        return self._phase is Phase.FOLLOWED and self._hot_end.is_read
 
     def _days_of(self, period: Period) -> list[date]:
         """The days of a period that the log has and that are not of the hot end."""
@@ -340,7 +294,7 @@ class History:
         start = self.mirror.hot_start
         if start.date() in self.mirror.closed and start == datetime(start.year, start.month, start.day):
             self.mirror.hot_start = start + _DAY
-            self._hot_goal = self.mirror.hot_start
+            self._hot_end.goal = self.mirror.hot_start
             self.mirror.hot.drop_before(self.mirror.hot_start)
 
     def forget_lost_days(self, thorough: bool = False) -> bool:
