@@ -62,9 +62,9 @@ class Asked:
         found = LogAnswers(opened, lambda: RateBook.load(self.overrides), cache, verify, asks_once=True).report(query)
         return found, sum(reader.statistics.rows_read for reader in readers)
 
-    def rows_read(self, dimension: str = "model", days: int = 9) -> int:
+    def rows_read(self, dimension: str = "model", days: int = 9, until: datetime = NOW + timedelta(minutes=1)) -> int:
         """Rows of the log that a report reads, whose figures are those of whole rows."""
-        query = ReportQuery(NOW - timedelta(days=days), NOW + timedelta(minutes=1), (dimension,), measures=MEASURES)
+        query = ReportQuery(NOW - timedelta(days=days), until, (dimension,), measures=MEASURES)
         report, rows = self._asked(self.cache, query)
         whole, _ = self._asked(None, query, verify=True)
         assert (report.rows, report.totals) == (whole.rows, whole.totals)
@@ -86,6 +86,18 @@ def test_nothing_is_read_again_while_nothing_is_written(asked: Asked) -> None:
     assert asked.rows_read(days=4) == 0
     assert {path.stat().st_mode & 0o777 for path in asked.kept(".narrow")} == {0o600}
     assert asked.kept(".parquet") == [], "nobody pays for whole days who asks once"
+
+
+@pytest.mark.parametrize("lengths", [(9, 4), (4, 9)])
+def test_files_of_more_and_of_fewer_days_are_told_apart(asked: Asked, lengths: tuple[int, int]) -> None:
+    for length in lengths:
+        for note in asked.cache.glob("*/narrow.json"):
+            note.unlink()  # as by a report that was broken off before it, or beside another
+        asked.rows_read(until=NOW - timedelta(days=9 - length) + timedelta(minutes=1))
+    names = [path.name.rsplit(".", 2)[0] for path in asked.kept(".narrow")]
+    assert len(names) > 1
+    assert len({*names}) == len(names)
+    asked.rows_read()
 
 
 def test_other_columns_are_read_by_themselves(asked: Asked) -> None:

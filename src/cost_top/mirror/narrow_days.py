@@ -69,12 +69,12 @@ class NarrowDays:
             return []
         found: list[ClosedDay] = []
         for first, count in self._noted.get("made", {}).get(self._kind, {}).items():
-            name = self._name(date.fromisoformat(first))
+            days = [date.fromisoformat(first) + number * _DAY for number in range(count)]
+            name = self._name(days)
             path = self._files.find(name, NARROW) if name is not None else None
             held = self._days.hold_file(path) if path is not None else None
             if held is not None:
                 self._made[first] = count
-                days = [date.fromisoformat(first) + number * _DAY for number in range(count)]
                 found += self._closed(days, scan(held))
             else:
                 for damaged in self._files.folder.glob(f"{name}.*{NARROW}"):
@@ -122,8 +122,8 @@ class NarrowDays:
     def _keep(
         self, connection: duckdb.DuckDBPyConnection, days: Sequence[date], found: Incoming
     ) -> list[ClosedDay]:  # fmt: skip
-        name, files = self._name(days[0]), self._files
-        if files is not None and name is not None and self._name(days[-1]) is not None:
+        name, files = self._name(days), self._files
+        if files is not None and name is not None:
             with suppress(OSError, duckdb.IOException):
                 select = self._database.priced(found.rows, found.enumerated, self.held, found.rated)
                 made = files.write(connection, select, name, NARROW)
@@ -141,11 +141,11 @@ class NarrowDays:
         now = datetime.now(UTC)
         return (ClosedDay(day, relation, 0, True, "", compared=now, evidence=self._evidence) for day in days)
 
-    def _name(self, day: date) -> str | None:
-        """The file's name without its hash; None of a day that is not kept."""
-        if self._files is None or self._reading is None or day >= self._until:
+    def _name(self, days: Sequence[date]) -> str | None:
+        """The name, without its hash, of the file of days in a row; None where one of them is not kept."""
+        if self._files is None or self._reading is None or days[-1] >= self._until:
             return None
-        return f"{day}.{self._kind}.{self._files.rates}.{self._reading}"
+        return f"{days[0]}.{self._kind}-{len(days)}.{self._files.rates}.{self._reading}"
 
 
 def _hash(*said: object) -> str:
