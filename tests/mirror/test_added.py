@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from cost_top.mirror.added import COLUMNS_SQL, additive, rows_of, trust
+from cost_top.mirror.added import COLUMNS, COLUMNS_SQL, Added, SummedRow, additive, rows_of, trust
+from cost_top.mirror.groups import merge_groups
 from cost_top.mirror.measures import ADDITIVE, TRUST
 from cost_top.mirror.schema import create_table
 from support.scratch import scratch
@@ -44,3 +46,20 @@ def test_what_a_row_adds_is_what_sql_sums_of_it() -> None:
             expressions = ", ".join(f"coalesce({sql}, 0)" for sql in sums.values())
             told = duck.execute(f"SELECT {expressions} FROM given GROUP BY id ORDER BY id").fetchall()
             assert [of_row(row) for row in found] == [tuple(map(int, each)) for each in told]
+
+
+def test_the_newest_name_is_told_in_whatever_order_it_comes() -> None:
+    start = datetime(2026, 1, 1)
+    said = [("two", 1), ("plain", 2), (None, 3)]
+    for told in itertools.permutations(said):
+        groups = [("k", name, start + timedelta(hours=hour), 1) for name, hour in told]
+        assert merge_groups(groups) == [("k", "plain", start + timedelta(hours=3), 3)]
+
+
+def test_a_row_that_comes_late_names_what_nothing_named_before() -> None:
+    start, added = datetime(2026, 1, 1), Added()
+    for name, minute in ((None, 3), ("plain", 2), ("two", 1)):
+        row = SummedRow(**dict.fromkeys(COLUMNS) | {
+            "token": "k", "token_name": name, "time": start + timedelta(minutes=minute)})  # fmt: skip
+        added.add(row, "token", additive(row))
+    assert [group[:3] for group in added.of("token")] == [("k", "plain", start + timedelta(minutes=3))]

@@ -138,6 +138,8 @@ class Added:
                 continue
             if row.time >= known[1]:
                 known[:2] = (second if second is not None else known[0]), row.time
+            elif known[0] is None:
+                known[0] = second
             for position, value in enumerate(values, 2):
                 if value:
                     known[position] += value

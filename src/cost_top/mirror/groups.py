@@ -15,13 +15,16 @@ _TOKEN_PLACES = tuple(3 + ADDITIVE_NAMES.index(name) for name in ("input_tokens"
 
 
 def merge_groups(*parts: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Groups `(key, second, newest, *sums)` of several stretches as one; the newest `second` is kept."""
+    """Groups `(key, second, newest, *sums)` of several stretches as one.
+
+    The `second` is that of the newest group which has one; of groups that were merged before, only when their newest
+    row came is known.
+    """
     merged: dict[str | None, tuple[Any, ...]] = {}
-    for group in itertools.chain(*parts):
+    for group in sorted(itertools.chain(*parts), key=itemgetter(2)):
         known = merged.setdefault(group[0], group)
         if known is not group:
-            later, earlier = (group, known) if group[2] >= known[2] else (known, group)
-            merged[group[0]] = (group[0], later[1] or earlier[1], later[2], *map(add, known[3:], group[3:]))
+            merged[group[0]] = (group[0], group[1] or known[1], group[2], *map(add, known[3:], group[3:]))
     return list(merged.values())
 
 
