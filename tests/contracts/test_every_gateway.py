@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cost_top.gateways.dialects.postgresql import PostgresSpelling
-from cost_top.mirror import narrow_days
+from cost_top.mirror import database as mirror_database
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import Days
 from cost_top.model.engine import Need
@@ -102,7 +102,7 @@ def _narrow_reports_are_the_same(source, book, start, whole):
     ]  # fmt: skip
     for packed, question in [(10**9, questions[0]), *((0, each) for each in questions)]:
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(narrow_days, "_PACKED", packed)
+            patched.setattr(mirror_database, "_PACKED", packed)
             narrow = read_period(source, book, None, period, query=question)
         try:
             assert narrow.told is not None

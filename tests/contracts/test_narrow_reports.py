@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cost_top.mirror import narrow_days
+from cost_top.mirror import database as mirror_database
 from cost_top.mirror.needed import NOTED, needed
 from cost_top.model.filter import parse_filter
 from cost_top.model.native import COLUMNS, DDL, TABLE
@@ -117,7 +117,7 @@ def query(**given: Any) -> ReportQuery:
 @pytest.mark.parametrize("packed", [0, 10**9], ids=["packed", "row by row"])
 @pytest.mark.parametrize("dimension", [None, *DIMENSIONS])
 def test_every_dimension(asked: Asked, dimension: str | None, packed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(narrow_days, "_PACKED", packed)
+    monkeypatch.setattr(mirror_database, "_PACKED", packed)
     group_by = (dimension,) if dimension else ()
     for measures in (MEASURES, SUMMED_MEASURES):
         narrow, whole = asked.both(query(group_by=group_by, measures=measures))

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from cost_top.mirror import backfill
 from cost_top.mirror.kept import damaged
 from cost_top.model.query import MEASURES, Report, ReportQuery
+from cost_top.monitor.log import narrow
 from cost_top.monitor.log.answers import LogAnswers
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import SqlLog, SqlLogReader, open_log
@@ -98,6 +100,17 @@ def test_files_of_more_and_of_fewer_days_are_told_apart(asked: Asked, lengths: t
     assert len(names) > 1
     assert len({*names}) == len(names)
     asked.rows_read()
+
+
+def test_how_much_is_read_at_once_is_told_by_a_day_that_is_over(asked: Asked, monkeypatch) -> None:
+    monkeypatch.setattr(narrow, "_TOGETHER", (40, 1000))
+    monkeypatch.setattr(backfill, "READERS", 1)
+    for number in range(24):  # the newest day has few rows whenever it began
+        for day in range(1, 9):
+            asked.log.add(id=f"d{day}-{number}", time_ms=int((NOW - timedelta(days=day)).timestamp() * 1000))
+    asked.settle()
+    asked.rows_read()
+    assert len(asked.kept(".narrow")) >= 6
 
 
 def test_other_columns_are_read_by_themselves(asked: Asked) -> None:

@@ -89,7 +89,7 @@ class Backfill:
         self._stopping = threading.Event()
         self._readers: set[LogReader] = set()
         self._closed = Statistics()  # what readers have cost that are closed again
-        self._rows_a_day: int | None = None  # of the last day that was read
+        self.rows_a_day: int | None = None  # of the last day that was read, or as its owner knows
         self._threads: list[threading.Thread] = []
         self.costly = bool(source.costly)
         # From this monotonic second on, days are compared by their sums only, except for the first few rows.
@@ -216,12 +216,12 @@ class Backfill:
         items = [first]
         if first[0] is Work.VERIFY or self._source.reads_whole:
             return items
-        if self._rows_a_day is None:
-            self._rows_a_day = next((one.row_count for one in reader.day_counts(first[3], first[3] + _DAY)), None)
-        if self._rows_a_day is None:
+        if self.rows_a_day is None:
+            self.rows_a_day = next((one.row_count for one in reader.day_counts(first[3], first[3] + _DAY)), None)
+        if self.rows_a_day is None:
             return items
         rows, most = self._most_together
-        while len(items) < most and (len(items) + 1) * self._rows_a_day <= rows:
+        while len(items) < most and (len(items) + 1) * self.rows_a_day <= rows:
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
@@ -241,7 +241,7 @@ class Backfill:
             return [Done(work, *self._days.compare(connection, reader, kept, rung, doubting=self.doubting))]
         details = work is Work.DETAILS or not self.costly
         read = self._days.read(connection, reader, [item[3] for item in items], details)
-        self._rows_a_day = max((day.row_count for day in read), default=0) or self._rows_a_day
+        self.rows_a_day = max((day.row_count for day in read), default=0) or self.rows_a_day
         return [Done(work, day) for day in read]
 
     @contextmanager

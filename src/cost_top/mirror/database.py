@@ -19,6 +19,8 @@ from cost_top.pricing.rate_join import RateJoin
 from cost_top.sources.base import Lookup, PackedForm, ReadsPackedRows, ReadsRows
 
 THREADS = 2
+# From so many rows on it pays to read them packed.
+_PACKED = 8_000
 
 
 class Database:
@@ -107,6 +109,14 @@ class Database:
         finally:
             connection.execute("DROP TABLE IF EXISTS incoming")
 
+    def period_incoming(
+        self, connection: duckdb.DuckDBPyConnection, reader: ReadsRows, start: datetime, end: datetime, details: bool,
+        count: int, told: Collection[str] | None = None,
+    ) -> AbstractContextManager[Incoming]:  # fmt: skip
+        """As `incoming`, of a period with about so many rows: few are read at once, many packed."""
+        incoming = self.many_incoming if count >= _PACKED else self._few_incoming
+        return incoming(connection, reader, start, end, details, told)
+
     @contextmanager
     def many_incoming(
         self, connection: duckdb.DuckDBPyConnection, reader: ReadsRows, start: datetime, end: datetime, details: bool,
@@ -123,15 +133,15 @@ class Database:
                             self.prepare(connection, named.pairs)
                         yield named
                     return
-        with self.few_incoming(connection, reader, start, end, details, told) as incoming:
+        with self._few_incoming(connection, reader, start, end, details, told) as incoming:
             yield incoming
 
     @contextmanager
-    def few_incoming(
+    def _few_incoming(
         self, connection: duckdb.DuckDBPyConnection, reader: ReadsRows, start: datetime, end: datetime, details: bool,
         told: Collection[str] | None = None,
     ) -> Iterator[Incoming]:  # fmt: skip
-        """As `incoming`, of a period."""
+        """As `many_incoming`, not packed."""
         with self.incoming(connection, reader, reader.rows(start, end, details), told) as rows:
             yield Incoming(rows, rows, rows)
 

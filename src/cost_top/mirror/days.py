@@ -30,8 +30,6 @@ from cost_top.sources.base import Evidence, LogReader, LogSource
 _DAY = timedelta(days=1)
 # Days of so many rows are priced where they are written: planning that costs less than a table of all their rows.
 _PRICED_BY_THEMSELVES = 25_000
-# From so many rows on it pays to read them packed.
-_PACKED = 8_000
 _NOTE_SECONDS = 60.0  # a proof is noted on disk when it is so much newer
 UNKNOWN = datetime(2000, 1, 1, tzinfo=UTC)  # when a day was compared that a clock ahead of this one noted
 
@@ -152,7 +150,8 @@ class Days:
         if not self.rows_a_day and not checks:
             self.rows_a_day = int(_check(reader, max(days)).partition(" ")[0] or 0)
         told = sum(int(check.partition(" ")[0]) for check in checks.values() if check)
-        with self._incoming(connection, reader, start, end, details, told) as incoming:
+        count = max(told, self.rows_a_day * len(days))  # as the log says, or as the last days were
+        with self._database.period_incoming(connection, reader, start, end, details, count) as incoming:
             sums = connection.execute(
                 "SELECT CAST(time AS DATE), count(*), sum(fingerprint), sum(content) "
                 f"FROM {incoming.witnesses} GROUP BY 1"
@@ -169,19 +168,6 @@ class Days:
                     )  # fmt: skip
                     found.append(self._keep(connection, closed, select(closed)))
             return found
-
-    @contextmanager
-    def _incoming(
-        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, start: datetime, end: datetime, details: bool,
-        told: int,
-    ) -> Iterator[Incoming]:  # fmt: skip
-        """The rows of whole days: few are read at once, many packed, as the log has `told` or as the last ones were."""
-        if max(told, self.rows_a_day * (end - start).days) >= _PACKED:
-            with self._database.many_incoming(connection, reader, start, end, details) as incoming:
-                yield incoming
-        else:
-            with self._database.incoming(connection, reader, reader.rows(start, end, details)) as rows:
-                yield Incoming(rows, rows, rows)
 
     @contextmanager
     def _rows_of_days(

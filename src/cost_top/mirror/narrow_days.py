@@ -25,8 +25,6 @@ from cost_top.sources.base import Evidence, LogReader, Lookup, ReadsNarrowRows
 
 _DAY = timedelta(days=1)
 _NOTE = "narrow.json"
-# From so many rows on it pays to read them packed.
-_PACKED = 8_000
 
 
 class NarrowDays:
@@ -51,7 +49,7 @@ class NarrowDays:
         note = read_sealed(days.files.folder / _NOTE) if days.files is not None else None
         self._noted: dict[str, Any] = note if isinstance(note, dict) else {}
         self._made: dict[str, int] = {}
-        self._rows_a_day: int | None = None
+        self.rows_a_day = 0  # about so many
 
     @property
     def _files(self) -> KeptFiles | None:
@@ -86,15 +84,12 @@ class NarrowDays:
     ) -> list[ClosedDay]:  # fmt: skip
         """Read days that follow each other and keep them."""
         assert isinstance(reader, ReadsNarrowRows)
-        told, database = self.needed.read, self._database
+        told = self.needed.read
         rows = reader.narrowed(told)
         start = datetime(min(days).year, min(days).month, min(days).day, tzinfo=UTC)
         end = start + len(days) * _DAY
-        if self._rows_a_day is None:
-            self._rows_a_day = sum(one.row_count for one in reader.day_counts(days[0], days[0] + _DAY))
-        is_many = self._rows_a_day * len(days) >= _PACKED
-        incoming = database.many_incoming if is_many else database.few_incoming
-        with incoming(connection, rows, start, end, details, told) as found:
+        count = self.rows_a_day * len(days)
+        with self._database.period_incoming(connection, rows, start, end, details, count, told) as found:
             return self._keep(connection, sorted(days), found)
 
     def note(self, days: Iterable[date]) -> None:

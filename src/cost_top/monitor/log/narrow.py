@@ -42,7 +42,10 @@ def read_narrow(
         narrow.forget()
         return False
     kept = {day.day: day for day in narrow.known()}
-    read = _read(source, mirror, narrow, [day for day in days if day not in kept])
+    missing = [day for day in days if day not in kept]
+    if missing:
+        narrow.rows_a_day = _rows_a_day(reader, missing, first_hot)
+    read = _read(source, mirror, narrow, missing)
     narrow.note(days)
     until = max([naive(period.end), *(datetime(day.year, day.month, day.day) + _DAY for day in days)])
     mirror.hold_narrow(narrow.held, [*kept.values(), *read], until)
@@ -59,10 +62,17 @@ def days_of(start: datetime, end: datetime) -> list[date]:
     return days
 
 
+def _rows_a_day(reader: LogReader, days: list[date], first_hot: date) -> int:
+    """Of the newest day that is over: the last one may have begun a moment ago."""
+    day = max((day for day in days if day < first_hot), default=days[-1])
+    return sum(one.row_count for one in reader.day_counts(day, day + _DAY))
+
+
 def _read(source: LogSource, mirror: Mirror, narrow: NarrowDays, days: list[date]) -> list[ClosedDay]:
     if not days:
         return []
     backfill = Backfill(source, mirror.database, narrow, patient=False, together=_TOGETHER)
+    backfill.rows_a_day = narrow.rows_a_day or None
     backfill.ask(Work.DETAILS, days)
     backfill.start()
     try:
