@@ -26,7 +26,6 @@ _DECIMAL = r"^\s*[-+]?([0-9]{1,30}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})?\s*
 _PICO = 10**12
 # Larger amounts than the mirror's decimals hold are none.
 _MOST_DOLLARS = 10**8
-# Raw text, its tags, and the user agent among them.
 
 
 def literal(text: str) -> str:
