@@ -6,9 +6,10 @@ that and its bytes. A damaged file, one of another day or one made by somebody e
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from cost_top.mirror.held import is_in_use
 from cost_top.mirror.schema import schema_version
 from cost_top.model.files import ANSWERS, read_sealed, remove, replace_sealed
 from cost_top.model.hashed_file import STATEMENTS, is_whole, put
+from cost_top.sources.base import Lookup
 
 _STALE = 7 * 86400  # seconds: files of other rates are kept this long for an instance that still uses them
 _UNCOMPARED = 35 * 86400  # days that nobody holds against the log any more are not kept
@@ -217,6 +219,16 @@ def _stamps(note: dict[str, Any]) -> dict[str, tuple[int, ...]]:
         return {name: tuple(map(int, found)) for name, found in note.items()}
     except (TypeError, ValueError):
         return {}
+
+
+def beside(lookups: Iterable[Lookup]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """The names beside a log that rows were read with, in one order, for `hash_of`."""
+    return [(each.field, each.by, sorted(each.names.items())) for each in lookups]
+
+
+def hash_of(*said: object) -> str:
+    """A part of a file's name that is another where something else is said."""
+    return hashlib.sha256(repr(said).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def scan(path: Path) -> str:

@@ -6,7 +6,6 @@ beginning of a day on, priced with the rates in its name.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from cost_top.mirror.kept import HOT, scan
+from cost_top.mirror.kept import HOT, beside, hash_of, scan
 from cost_top.mirror.schema import WITNESSED
 
 if TYPE_CHECKING:
@@ -57,7 +56,5 @@ def _name(mirror: Mirror, start: datetime, evidence: Evidence, lookups: Sequence
         return None
     if start != datetime(start.year, start.month, start.day):
         return None
-    beside = [(each.field, each.by, sorted(each.names.items())) for each in lookups]
-    said = repr((_VERSION, WITNESSED, evidence.place, evidence.text, beside))
-    reading = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    reading = hash_of(_VERSION, WITNESSED, evidence.place, evidence.text, beside(lookups))
     return f"{start.date()}.hot.{mirror.days.files.rates}.{reading}"

@@ -6,7 +6,6 @@ the log's digest of the same period says that it still holds those rows, and no 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from cost_top.mirror.hot import span
-from cost_top.mirror.kept import HOURS, scan
+from cost_top.mirror.kept import HOURS, beside, hash_of, scan
 from cost_top.mirror.schema import WITNESSED, first_row
 from cost_top.model.files import remove
 from cost_top.model.hashed_file import is_whole
@@ -98,7 +97,5 @@ def forget_hours(mirror: Mirror, but: Path | None = None) -> None:
 def _reading(mirror: Mirror) -> str:
     """With which rates, as `KeptFiles` looks for them, and with which names beside the log rows were read."""
     files = mirror.days.files
-    beside = [(each.field, each.by, sorted(each.names.items())) for each in mirror.database.lookups]
-    said = repr((_VERSION, WITNESSED, beside))
-    reading = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    reading = hash_of(_VERSION, WITNESSED, beside(mirror.database.lookups))
     return f"{files.rates if files is not None else ''}.{reading}"

@@ -6,7 +6,6 @@ was written since. A file holds the days that were read together.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +15,7 @@ import duckdb
 
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days
-from cost_top.mirror.kept import NARROW, KeptFiles, scan
+from cost_top.mirror.kept import NARROW, KeptFiles, beside, hash_of, scan
 from cost_top.mirror.needed import Needed
 from cost_top.mirror.packed import Incoming
 from cost_top.mirror.schema import COLUMNS
@@ -42,9 +41,9 @@ class NarrowDays:
         self.needed = needed
         self.held = tuple(name for name, _ in COLUMNS if name in needed.held)
         self._evidence = evidence
-        beside = [(each.field, each.by, sorted(each.names.items())) for each in lookups]
-        self._reading = _hash(evidence.place, evidence.text, beside) if evidence.text is not None else None
-        self._kind = f"rows-{_hash(self.held)}"
+        said = evidence.place, evidence.text, beside(lookups)
+        self._reading = hash_of(*said) if evidence.text is not None else None
+        self._kind = f"rows-{hash_of(self.held)}"
         self._until = date.max if evidence.at_once else first_hot
         note = read_sealed(days.files.folder / _NOTE) if days.files is not None else None
         self._noted: dict[str, Any] = note if isinstance(note, dict) else {}
@@ -141,7 +140,3 @@ class NarrowDays:
         if self._files is None or self._reading is None or days[-1] >= self._until:
             return None
         return f"{days[0]}.{self._kind}-{len(days)}.{self._files.rates}.{self._reading}"
-
-
-def _hash(*said: object) -> str:
-    return hashlib.sha256(repr(said).encode("utf-8", "surrogateescape")).hexdigest()[:12]
