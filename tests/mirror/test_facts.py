@@ -437,3 +437,12 @@ def test_a_thread_that_has_ended_by_itself_is_ended_like_any(log: NativeLog, tmp
         assert maker._connection is not None
         with pytest.raises(duckdb.ConnectionException):
             maker._connection.execute("SELECT 1")
+
+
+def test_sums_of_a_filter_are_dropped_where_it_is_forgotten_how_they_are_cut(rows: Mirror) -> None:
+    one, other = (Need("", ReportQuery(START, NOW, where=parse_filter(text))) for text in ("model:a", "model:b"))
+    cut = runs.Runs(rows)
+    cut.filters = 0
+    assert cut.follow([one]) == []
+    assert cut.follow([other]) == [one.query.where]
+    assert cut.follow([other]) == []

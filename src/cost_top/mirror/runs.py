@@ -62,7 +62,10 @@ class Runs:
             if where in self._edges:
                 changed.append(where)
             if len(self._edges) > _REMEMBERED * self.filters:
-                del self._edges[next(iter(self._edges))]
+                longest_ago = next(iter(self._edges))
+                del self._edges[longest_ago]
+                self._cuts.pop(longest_ago, None)
+                changed.append(longest_ago)  # how its sums are cut is not known any more
             self._edges[where] = known | edges if len(known | edges) <= _MOST_EDGES else edges
             self._cuts[where] = cuts | asked if len(cuts | asked) <= _MOST_CUTS else asked
             self._joined.clear()
