@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from cost_top.mirror.names import NAMED, Names
 from cost_top.mirror.where import condition
 from cost_top.model.filter import parse_filter
+from cost_top.model.query import ReportQuery
+from cost_top.model.windows import Period
+from cost_top.monitor.log.once import read_period
+from cost_top.pricing.book import RateBook
+from cost_top.sources.sql.log import open_log
 from support.commands import printed
 from support.litellm_log import spend_row, write_spend
+from support.scratch import scratch
 
 TEAMS = {"t-1": "Platform", "t-2": "Platform", "t-3": "t-1", "t-4": "Search"}
 ROWS = {"m-1": ("t-1", 1), "m-2": ("t-2", 2), "m-3": ("t-3", 4), "m-4": ("t-gone", 8), "m-5": ("t-4", 16)}
@@ -76,3 +85,57 @@ def test_the_names_of_all_values_of_a_term_are_looked_up_once(text: str, looks: 
     assert sql.count("SELECT") == looks
     assert sql.count("?") == len(values)
     assert ("%" in values) is ("%" in text)
+
+
+def test_the_newest_name_holds_in_whatever_order_days_are_read() -> None:
+    with scratch() as duck:
+        names = Names(duck)
+        for day, name in ((3, "Search"), (1, "Found"), (2, "Find")):
+            rows = {"time": f"TIMESTAMP '2026-11-0{day}'", "team": "'t-1'", "team_name": f"'{name}'"}
+            every = [column for pair in NAMED.items() for column in pair]
+            columns = ", ".join(f"{rows.get(column, 'NULL')} AS {column}" for column in ("time", *every))
+            names.learn(duck, f"(SELECT {columns})")
+        assert names.label("team", "t-1") == "Search"
+
+
+_MAPPING = """
+name = "renamed"
+table = "cost_top_requests"
+recognised_by = ["id", "time_ms"]
+id = "id"
+overlap_seconds = 600
+input_includes_cache = true
+[time]
+column = "time_ms"
+unit = "epoch_ms"
+[cost]
+unit = "pico_usd"
+[fields]
+team = "team"
+team_name = "owner"
+reported_cost = "cost_pico_usd"
+"""
+
+
+def test_names_that_rows_tell_are_kept_with_the_sums_of_their_day(sqlite_log, tmp_path: Path, monkeypatch) -> None:
+    log, now = sqlite_log(), datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    for days, name in ((5, "Found"), (4, "Search")):
+        moment = midnight - timedelta(days=days)
+        log.add(time_ms=int(moment.timestamp() * 1000), team="t-1", owner=name, cost_pico_usd=1)
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(_MAPPING)
+    period = Period(midnight - timedelta(days=5), midnight - timedelta(days=2))
+    found = []
+    for _ in range(2):
+        mirror = read_period(open_log(str(log.path), mapping), RateBook.load(), tmp_path / "cache", period)
+        try:
+            asked = (ReportQuery(period.start, period.end, (name,)) for name in ("team", "provider"))
+            by_team, _ = (mirror.report(query, now) for query in asked)
+            found.append([row.key[0] for row in by_team.rows])
+            while mirror.keep_sums():
+                pass
+        finally:
+            mirror.close()
+        monkeypatch.setattr(Names, "learn", None)  # from the second time on no row is asked
+    assert found == [["Search"], ["Search"]]

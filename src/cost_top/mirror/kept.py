@@ -61,6 +61,7 @@ class KeptFiles:
                     remove(path)
             replace_sealed(folder / _PLACE, {"place": place})
         self._whole = _stamps(self._note(folder / _WHOLE))  # by file name
+        self._seen: dict[str, tuple[int, ...]] = {}  # the same, of what this process has read through
         self._prune()
 
     def find(self, name: str, suffix: str) -> Path | None:
@@ -69,13 +70,14 @@ class KeptFiles:
         One that was whole before and was not touched since is not read through, where damage shows later.
         """
         for path in self._of_name(name, suffix):
-            found = stamp(path) if suffix in _SHOWS_LATER else None
-            if found is not None and self._whole.get(path.name) == found:
+            known = self._whole if suffix in _SHOWS_LATER else self._seen
+            found = stamp(path)
+            if found is not None and known.get(path.name) == found:
                 return path
             if is_whole(path):
                 if found is not None and found == stamp(path):
-                    self._whole[path.name] = found
-                    self._is_noted = False
+                    known[path.name] = found
+                    self._is_noted &= known is self._seen
                 return path
         return None
 

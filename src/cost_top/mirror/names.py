@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -30,7 +31,8 @@ class Names:
         connection.execute(f"CREATE TABLE {TABLE} (field VARCHAR, id VARCHAR, name VARCHAR, label VARCHAR)")
         self._lock = threading.Lock()
         self._kept: dict[str, dict[str, str]] = {field: {} for field in NAMED}
-        self._told: dict[str, dict[str, str]] = {field: {} for field in NAMED}
+        # What rows tell, each with the time (naive UTC) of the newest row that says so.
+        self._told: dict[str, dict[str, tuple[datetime, str]]] = {field: {} for field in NAMED}
         self._labels: dict[str, dict[str, str]] = {field: {} for field in NAMED}
         self._tokens: dict[str, str] = {}
         self.version = 0  # rises when the table says something else
@@ -59,27 +61,32 @@ class Names:
 
         `told` are the columns that the rows have; None: all of them.
         """
-        named = [each for each in NAMED.items() if told is None or {*each} <= {*told}]
+        named = [field for field, column in NAMED.items() if told is None or {field, column} <= {*told}]
         if not named:
             return
         found = connection.execute(
             " UNION ALL ".join(
-                f'SELECT \'{field}\', "{field}", arg_max("{column}", time) FROM {relation} '
-                f'WHERE "{field}" IS NOT NULL AND "{column}" IS NOT NULL GROUP BY "{field}"'
-                for field, column in named
+                f"SELECT '{field}', id, name, time FROM ({said_names(field, relation)})" for field in named
             )
         ).fetchall()
+        self.hear(connection, found)
+
+    def hear(self, connection: duckdb.DuckDBPyConnection, said: Iterable[tuple[str, str, str, datetime]]) -> None:
+        """As `learn`, of what rows said: field, id, name and the time (naive UTC) of the newest row that says so."""
         with self._lock:
-            news = [(field, key, name) for field, key, name in found if self._told[field].get(key) != name]
-            for field, key, name in news:
-                self._told[field][key] = name
-            if news:
+            is_new = False
+            for field, key, name, moment in said:
+                before = self._told[field].get(key)
+                if before is None or moment >= before[0]:
+                    self._told[field][key] = moment, name
+                    is_new |= before is None or name != before[1]
+            if is_new:
                 self._write(connection)
 
     def knows(self, row: Mapping[str, Any]) -> bool:
         """Whether the names that a row tells itself are those that are held."""
         return all(
-            column is None or row[field] is None or row[column] in (None, self._told[field].get(row[field]))
+            row[field] is None or row[column] in (None, self._told[field].get(row[field], (None, None))[1])
             for field, column in NAMED.items()
         )
 
@@ -150,7 +157,7 @@ class Names:
         columns: tuple[list[str], list[str], list[str]] = ([], [], [])
         labels: dict[str, dict[str, str]] = {}
         for field in NAMED:
-            names = self._told[field] | self._kept[field]
+            names = {key: name for key, (_, name) in self._told[field].items()} | self._kept[field]
             labels[field] = _labels(names)
             for key, name in names.items():
                 fields.append(field)
@@ -170,6 +177,15 @@ class Names:
         connection.execute("COMMIT")
         self._labels = labels
         self.version += 1
+
+
+def said_names(field: str, relation: str) -> str:
+    """SQL of `id`, `name` and `time`: what rows call the values of a dimension, as the newest of them says."""
+    column = NAMED[field]
+    return (
+        f'SELECT "{field}" AS id, arg_max("{column}", time) AS name, max(time) AS time FROM {relation} '
+        f'WHERE "{field}" IS NOT NULL AND "{column}" IS NOT NULL GROUP BY ALL'
+    )
 
 
 def is_naming(lookup: Lookup) -> bool:

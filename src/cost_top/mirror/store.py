@@ -13,7 +13,7 @@ from cost_top.mirror.engine import Sums
 from cost_top.mirror.facts import Facts
 from cost_top.mirror.features import features, keep_features
 from cost_top.mirror.hot import Hot, Upserted
-from cost_top.mirror.kept_sums import keep, take_over
+from cost_top.mirror.kept_sums import keep, take_names, take_over
 from cost_top.mirror.matching import Matching
 from cost_top.mirror.minutes import Minutes
 from cost_top.mirror.report import answer, naive
@@ -104,8 +104,7 @@ class Mirror:
         """Take over the days that an earlier run kept."""
         for day in days:
             self.adopt(day, learn=False)
-        if days:
-            self.database.names.learn(self.database.connection, union(day.relation for day in days))
+        take_names(self.database.connection, self.database.names, self.days, days)
 
     def adopt(self, day: ClosedDay, learn: bool = True) -> None:
         """Take over a closed day that was read; sums over an earlier reading of it are dropped."""
