@@ -140,14 +140,21 @@ def _plain_rows_are_the_same(source, start):
             return
         with reader.rows(start, None, True) as stream:
             duck.execute("CREATE TABLE raw AS SELECT * FROM stream")
+        with reader.packed_rows(start, None, True) as stream:
+            duck.execute("CREATE TABLE packed AS SELECT * FROM stream")
         assert stream is not None
         found = duck.execute(f"SELECT * FROM ({reader.taken_sql('raw')})")
         names = [column[0] for column in found.description]
         right = {row[names.index("key")]: dict(zip(names, row, strict=True)) for row in found.fetchall()}
-        read = [reader.plain.read(values) for values in duck.execute(reader.plain.select("raw")).fetchall()]
-        assert len(read) == len(right)
-        for row in read:
-            assert row is None or row == right[row["key"]]
+        for packed, select in enumerate((reader.plain.select("raw"), reader.plain.packed_select("packed"))):
+            read = [reader.plain.read([values], bool(packed)) for values in duck.execute(select).fetchall()]
+            assert len(read) == len(right)
+            for row in (row for rows in read for row in rows or ()):
+                assert row == right[row["key"]]
+        if (fingerprints := reader.plain.packed_fingerprints("packed")) is not None:
+            with reader.fingerprints(start, None) as stream:
+                bare = duck.execute(reader.plain.fingerprints("stream")).fetchall()
+            assert sorted(duck.execute(fingerprints).fetchall()) == sorted(bare)
 
 
 def _kept_statements_are_the_same(compiled):

@@ -58,7 +58,7 @@ def rows_of(log: NativeLog, book: Any) -> list[Row]:
         for values in connection.execute(f"SELECT {', '.join(COLUMNS)} FROM {TABLE}"):
             told = dict(zip(COLUMNS, values, strict=True))
             time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=told["time_ms"])
-            names = [name for name in Request.__dataclass_fields__ if name in told]
+            names = [name for name in Request._fields if name in told]
             request = Request(**{**{name: told[name] for name in names}, "time": time,
                                  "reported_cost": told["cost_pico_usd"]})  # fmt: skip
             found.append(Row(time, told, price(book, request), TAGS[told["tags"]]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,38 +25,38 @@ UNKNOWN = Request("openai", "gpt-9-ultra", NOON, 1000, output_tokens=100)
 
 CASES = [
     ("tokens", GPT, ("priced", MARKET, MARKET, 0, 0)),
-    ("no tokens cost nothing", replace(GPT, input_tokens=0, output_tokens=0), ("priced", 0, 0, 0, 0)),
+    ("no tokens cost nothing", GPT._replace(input_tokens=0, output_tokens=0), ("priced", 0, 0, 0, 0)),
     ("an unknown model", UNKNOWN, ("unpriced", None, None, None, None)),
     ("no usage", Request("openai", "gpt-4o", NOON), ("no_usage", None, None, None, None)),
-    ("an unknown time", replace(GPT, time=None), ("unpriced", None, None, None, None)),
+    ("an unknown time", GPT._replace(time=None), ("unpriced", None, None, None, None)),
     ("a model of one's own machine", OLLAMA, ("free", 0, 0, 0, 0)),
-    ("reported stays as paid", replace(GPT, reported_cost=5), ("reported", 5, MARKET, 0, 0)),
-    ("reported without a rate", replace(UNKNOWN, reported_cost=5), ("reported", 5, 5, 0, None)),
+    ("reported stays as paid", GPT._replace(reported_cost=5), ("reported", 5, MARKET, 0, 0)),
+    ("reported without a rate", UNKNOWN._replace(reported_cost=5), ("reported", 5, 5, 0, None)),
     (
         "reported without tokens",
-        replace(GPT, input_tokens=None, cached_input_tokens=None, cache_creation_input_tokens=None,
+        GPT._replace(input_tokens=None, cached_input_tokens=None, cache_creation_input_tokens=None,
                 cache_creation_1h_tokens=None, output_tokens=None, reported_cost=5),
         ("reported", 5, 5, 0, None),
     ),
-    ("reported for something else than tokens", replace(GPT, input_tokens=0, output_tokens=0, reported_cost=5),
+    ("reported for something else than tokens", GPT._replace(input_tokens=0, output_tokens=0, reported_cost=5),
      ("reported", 5, 5, 0, 0)),
-    ("a refund", replace(GPT, reported_cost=-5), ("reported", -5, -5, 0, 0)),
-    ("a hit", replace(GPT, cache_hit=True), ("cache_hit", 0, MARKET, MARKET, 0)),
-    ("a hit that was charged", replace(GPT, cache_hit=True, reported_cost=500_000_000),
+    ("a refund", GPT._replace(reported_cost=-5), ("reported", -5, -5, 0, 0)),
+    ("a hit", GPT._replace(cache_hit=True), ("cache_hit", 0, MARKET, MARKET, 0)),
+    ("a hit that was charged", GPT._replace(cache_hit=True, reported_cost=500_000_000),
      ("cache_hit", 500_000_000, MARKET, 3_000_000_000, 0)),
-    ("a hit on an unknown model", replace(UNKNOWN, cache_hit=True), ("unpriced", 0, None, None, None)),
+    ("a hit on an unknown model", UNKNOWN._replace(cache_hit=True), ("unpriced", 0, None, None, None)),
     ("a hit without usage", Request("openai", "gpt-4o", NOON, cache_hit=True), ("cache_hit", 0, None, None, None)),
-    ("a hit on a free model", replace(OLLAMA, cache_hit=True), ("cache_hit", 0, 0, 0, 0)),
-    ("a zero nobody explains", replace(GPT, reported_cost=0), ("unpriced", 0, MARKET, 0, 0)),
-    ("a zero for an unknown model", replace(UNKNOWN, reported_cost=0), ("unpriced", 0, None, 0, None)),
-    ("a zero for an own key", replace(GPT, reported_cost=0, credential_type="BYOK"), ("reported", 0, MARKET, 0, 0)),
-    ("a zero for an error", replace(GPT, reported_cost=0, status=429), ("reported", 0, 0, 0, 0)),
-    ("a zero for a free model", replace(OLLAMA, reported_cost=0), ("free", 0, 0, 0, 0)),
-    ("a zero for no tokens", replace(GPT, input_tokens=0, output_tokens=0, reported_cost=0), ("reported", 0, 0, 0, 0)),
-    ("negative tokens", replace(GPT, input_tokens=-5), ("priced", 1_000_000_000, 1_000_000_000, 0, 0)),
-    ("an amount beyond 64 bits", replace(GPT, input_tokens=10**15), ("unpriced", None, None, None, None)),
+    ("a hit on a free model", OLLAMA._replace(cache_hit=True), ("cache_hit", 0, 0, 0, 0)),
+    ("a zero nobody explains", GPT._replace(reported_cost=0), ("unpriced", 0, MARKET, 0, 0)),
+    ("a zero for an unknown model", UNKNOWN._replace(reported_cost=0), ("unpriced", 0, None, 0, None)),
+    ("a zero for an own key", GPT._replace(reported_cost=0, credential_type="BYOK"), ("reported", 0, MARKET, 0, 0)),
+    ("a zero for an error", GPT._replace(reported_cost=0, status=429), ("reported", 0, 0, 0, 0)),
+    ("a zero for a free model", OLLAMA._replace(reported_cost=0), ("free", 0, 0, 0, 0)),
+    ("a zero for no tokens", GPT._replace(input_tokens=0, output_tokens=0, reported_cost=0), ("reported", 0, 0, 0, 0)),
+    ("negative tokens", GPT._replace(input_tokens=-5), ("priced", 1_000_000_000, 1_000_000_000, 0, 0)),
+    ("an amount beyond 64 bits", GPT._replace(input_tokens=10**15), ("unpriced", None, None, None, None)),
     # 400 read at 1.25 instead of 2.5, in an input that is taken to be exclusive: 100 + 400.
-    ("parts beyond the whole", replace(GPT, input_tokens=100, cached_input_tokens=400, output_tokens=0),
+    ("parts beyond the whole", GPT._replace(input_tokens=100, cached_input_tokens=400, output_tokens=0),
      ("priced", 750_000_000, 750_000_000, 0, 500_000_000)),
 ]  # fmt: skip
 
@@ -78,23 +77,23 @@ def test_a_zero_with_an_override_is_priced(tmp_path: Path) -> None:
         '[[free]]\nprovider = "openai"\nmodels = ["o3*"]\n'
     )
     book = RateBook.load(own)
-    assert amounts(price(book, replace(GPT, reported_cost=0))) == ("priced", MARKET, MARKET, 0, 0)
-    assert amounts(price(book, replace(UNKNOWN, reported_cost=0))) == ("priced", 10**9, 10**9, 0, 0)
-    assert amounts(price(book, replace(GPT, model="o3-pro", reported_cost=0))) == ("free", 0, 0, 0, 0)
+    assert amounts(price(book, GPT._replace(reported_cost=0))) == ("priced", MARKET, MARKET, 0, 0)
+    assert amounts(price(book, UNKNOWN._replace(reported_cost=0))) == ("priced", 10**9, 10**9, 0, 0)
+    assert amounts(price(book, GPT._replace(model="o3-pro", reported_cost=0))) == ("free", 0, 0, 0, 0)
 
 
 def test_a_zero_at_ones_own_price_is_a_lower_bound_without_a_count_of_the_input(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('[[price]]\nmodel = "gpt-9-*"\ninput = "1"\noutput = "2"\n')
-    uncounted = replace(UNKNOWN, input_tokens=None, reported_cost=0)
+    uncounted = UNKNOWN._replace(input_tokens=None, reported_cost=0)
     answer = price(RateBook.load(own), uncounted)
     assert (answer.status, answer.cost, answer.doubt) == ("unpriced", 100 * 2_000_000, "input")
-    counted = price(RateBook.load(own), replace(uncounted, input_tokens=0))
+    counted = price(RateBook.load(own), uncounted._replace(input_tokens=0))
     assert (counted.status, counted.cost, counted.doubt) == ("priced", 100 * 2_000_000, None)
 
 
 UNCOUNTED = Request("openai", "gpt-4o", NOON, output_tokens=100)
-UNRATED = replace(GPT, audio_output_tokens=50)
+UNRATED = GPT._replace(audio_output_tokens=50)
 
 
 @pytest.mark.parametrize("lacking", [UNCOUNTED, UNRATED])
@@ -120,16 +119,16 @@ UNRATED = replace(GPT, audio_output_tokens=50)
 def test_list_price_and_savings_without_a_part_say_so(
     lacking: Request, said: dict[str, Any], doubt: str | None
 ) -> None:
-    assert price(BOOK, replace(lacking, **said)).doubt == doubt
-    whole = price(BOOK, replace(GPT, **said)).doubt
+    assert price(BOOK, lacking._replace(**said)).doubt == doubt
+    whole = price(BOOK, GPT._replace(**said)).doubt
     assert whole == (doubt if doubt == "zero" else None)
 
 
 def test_what_does_not_fit_is_unknown_not_an_error() -> None:
     huge = Request("openai", "o1-pro", NOON, 2**63 - 1, 2**63 - 1, 2**63 - 1, 2**63 - 1, 2**63 - 1, 2**63 - 1)
     assert price(BOOK, huge).status == "unpriced"
-    assert price(BOOK, replace(huge, reported_cost=0)).cost == 0
-    assert price(BOOK, replace(huge, cache_hit=True)).saved_by_cache is None
+    assert price(BOOK, huge._replace(reported_cost=0)).cost == 0
+    assert price(BOOK, huge._replace(cache_hit=True)).saved_by_cache is None
 
 
 def test_audio_tokens_have_their_own_rate() -> None:
@@ -269,7 +268,7 @@ def test_history_of_cached_input(model: str, at: str, expected: float) -> None:
 def test_an_inclusive_threshold() -> None:
     below = Request("xai", "grok-4.3", datetime(2026, 6, 1, tzinfo=UTC), 199_999)
     assert price(BOOK, below).cost == 199_999 * 1_250_000
-    assert price(BOOK, replace(below, input_tokens=200_000)).cost == 200_000 * 2_500_000
+    assert price(BOOK, below._replace(input_tokens=200_000)).cost == 200_000 * 2_500_000
 
 
 def test_a_schedule_in_a_zone_follows_its_clock() -> None:
@@ -302,5 +301,5 @@ def test_additive_and_monotone_within_a_tier(first: int, second: int, cached: in
 @given(tokens, tokens, tokens, st.sampled_from([("openai", "gpt-4o"), ("ollama", "x"), ("deepseek", "deepseek-chat")]))
 def test_a_hit_pays_nothing_and_saves_the_market_cost(a: int, b: int, c: int, pair: tuple[str, str]) -> None:
     request = Request(*pair, NOON, a + b, a, 0, 0, c)
-    hit = price(BOOK, replace(request, cache_hit=True))
+    hit = price(BOOK, request._replace(cache_hit=True))
     assert (hit.cost, hit.saved_by_cache) == (0, price(BOOK, request).cost)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,20 +21,20 @@ MILLION = 10**6
 @pytest.mark.parametrize(
     ("request_", "usd"),
     [
-        (replace(OPUS, mode="fast"), "1.05"),
-        (replace(OPUS, model="claude-opus-5", mode="fast"), "1.05"),
-        (replace(OPUS, model="claude-opus-5"), "0.525"),
-        (replace(OPUS, model="claude-opus-4-6", mode="fast", time=datetime(2026, 3, 10, tzinfo=UTC)), "3.15"),
-        (replace(OPUS, model="claude-opus-4-7", mode="fast"), "3.15"),
-        (replace(OPUS, model="claude-sonnet-4-6", region="us"), "0.3465"),
-        (replace(OPUS, model="claude-sonnet-4-6", region="US "), "0.3465"),
-        (replace(OPUS, model="claude-sonnet-4-6", region="global"), "0.315"),
-        (replace(OPUS, model="claude-sonnet-4-6", region="not_available"), "0.315"),
-        (replace(OPUS, mode="fast", region="us"), "1.155"),
-        (replace(OPUS, model="claude-sonnet-4-6", web_search_count=5), "0.365"),
-        (replace(OPUS, model="claude-sonnet-4-6", mode="batch", region="us", web_search_count=5), "0.22325"),
-        (replace(OPUS, model="claude-opus-4-8[1m]"), "0.525"),
-        (replace(OPUS, model="claude-opus-5[1m]"), "0.525"),
+        (OPUS._replace(mode="fast"), "1.05"),
+        (OPUS._replace(model="claude-opus-5", mode="fast"), "1.05"),
+        (OPUS._replace(model="claude-opus-5"), "0.525"),
+        (OPUS._replace(model="claude-opus-4-6", mode="fast", time=datetime(2026, 3, 10, tzinfo=UTC)), "3.15"),
+        (OPUS._replace(model="claude-opus-4-7", mode="fast"), "3.15"),
+        (OPUS._replace(model="claude-sonnet-4-6", region="us"), "0.3465"),
+        (OPUS._replace(model="claude-sonnet-4-6", region="US "), "0.3465"),
+        (OPUS._replace(model="claude-sonnet-4-6", region="global"), "0.315"),
+        (OPUS._replace(model="claude-sonnet-4-6", region="not_available"), "0.315"),
+        (OPUS._replace(mode="fast", region="us"), "1.155"),
+        (OPUS._replace(model="claude-sonnet-4-6", web_search_count=5), "0.365"),
+        (OPUS._replace(model="claude-sonnet-4-6", mode="batch", region="us", web_search_count=5), "0.22325"),
+        (OPUS._replace(model="claude-opus-4-8[1m]"), "0.525"),
+        (OPUS._replace(model="claude-opus-5[1m]"), "0.525"),
         (Request("google", "gemini-2.5-flash-image", NOON, 1_000, output_tokens=1_290, image_output_tokens=1_290),
          "0.039"),
         (Request("openai", "gpt-realtime-mini", NOON, 1_000, output_tokens=1_000, audio_input_tokens=600,
@@ -55,22 +54,22 @@ def test_modes_regions_and_kinds_of_tokens_have_their_rates(request_: Request, u
 @pytest.mark.parametrize(
     ("request_", "doubt"),
     [
-        (replace(OPUS, mode="scale"), "mode"),
-        (replace(OPUS, mode="priority"), "mode"),
+        (OPUS._replace(mode="scale"), "mode"),
+        (OPUS._replace(mode="priority"), "mode"),
         (Request("openai", "gpt-3.5-turbo", NOON, 1_000, output_tokens=1, mode="flex"), "mode"),
-        (replace(OPUS, region="eu"), "region"),
-        (replace(OPUS, model="claude-sonnet-4-5", region="us"), "region"),
-        (replace(OPUS, model="claude-opus-4-7-fast"), "name"),
+        (OPUS._replace(region="eu"), "region"),
+        (OPUS._replace(model="claude-sonnet-4-5", region="us"), "region"),
+        (OPUS._replace(model="claude-opus-4-7-fast"), "name"),
         (Request("openai", "gpt-5-nano-batch", NOON, 1_000, output_tokens=1), "name"),
         (Request("google", "gemini-3.6-flash-image", NOON, 1_000, output_tokens=1), "name"),
-        (replace(OPUS, model="no-such-model"), "model"),
-        (replace(OPUS, time=None), "time"),
+        (OPUS._replace(model="no-such-model"), "model"),
+        (OPUS._replace(time=None), "time"),
     ],
 )
 def test_without_a_rate_a_request_is_unpriced_and_says_why(request_: Request, doubt: str) -> None:
     answer = price(BOOK, request_)
     assert (answer.status, answer.cost, answer.market_cost, answer.doubt) == ("unpriced", None, None, doubt)
-    told = price(BOOK, replace(request_, reported_cost=7 * MILLION))
+    told = price(BOOK, request_._replace(reported_cost=7 * MILLION))
     assert (told.status, told.cost, told.market_cost, told.doubt) == ("reported", 7 * MILLION, 7 * MILLION, None)
 
 
@@ -85,17 +84,17 @@ def test_without_a_rate_a_request_is_unpriced_and_says_why(request_: Request, do
 def test_a_kind_of_tokens_without_a_rate_is_left_out_and_said(extra: dict[str, int], doubt: str, left: str) -> None:
     text = Request("openai", "gpt-4o", NOON, 1_996, output_tokens=0)
     if doubt != "audio_input":
-        text = replace(text, input_tokens=1_600, output_tokens=100)
-    answer = price(BOOK, replace(text, **extra))
+        text = text._replace(input_tokens=1_600, output_tokens=100)
+    answer = price(BOOK, text._replace(**extra))
     assert (answer.status, answer.doubt, answer.cost) == ("unpriced", doubt, round(float(left) * 10**12))
     assert [part.rate for part in answer.parts if part.name == doubt.replace("_", " ")] == [None]
 
 
 def test_searches_without_a_rate_are_a_lower_bound_of_the_tokens() -> None:
     plain = Request("groq", "llama-3.3-70b-versatile", NOON, 1_000, output_tokens=1_000)
-    answer = price(BOOK, replace(plain, web_search_count=3))
+    answer = price(BOOK, plain._replace(web_search_count=3))
     assert (answer.status, answer.doubt, answer.cost) == ("unpriced", "web_search", price(BOOK, plain).cost)
-    assert price(BOOK, replace(plain, web_search_count=0)).status == "priced"
+    assert price(BOOK, plain._replace(web_search_count=0)).status == "priced"
 
 
 def test_the_users_word_gives_a_price_to_every_mode_region_and_tail(tmp_path: Path) -> None:
@@ -105,11 +104,11 @@ def test_the_users_word_gives_a_price_to_every_mode_region_and_tail(tmp_path: Pa
         '[[price]]\nmodel = "gpt-5-nano-batch"\ninput = "1"\noutput = "2"\n'
     )
     book = RateBook.load(own)
-    assert price(book, replace(OPUS, model="claude-opus-4-7-fast")).cost == 525 * 10**9
+    assert price(book, OPUS._replace(model="claude-opus-4-7-fast")).cost == 525 * 10**9
     mine = Request("openai", "gpt-5-nano-batch", NOON, MILLION, output_tokens=MILLION, mode="scale", region="mars")
-    assert price(book, replace(mine, audio_output_tokens=5, web_search_count=2)).cost == 3 * 10**12
+    assert price(book, mine._replace(audio_output_tokens=5, web_search_count=2)).cost == 3 * 10**12
     # An alias names a model, not a price: a mode without a rate stays without one.
-    assert price(book, replace(OPUS, model="claude-opus-4-7-fast", mode="scale")).doubt == "mode"
+    assert price(book, OPUS._replace(model="claude-opus-4-7-fast", mode="scale")).doubt == "mode"
 
 
 def test_an_unknown_tail_is_offered_as_an_alias() -> None:
@@ -124,7 +123,7 @@ def test_an_unknown_tail_is_offered_as_an_alias() -> None:
     [(36_500 * 10**12, "cost"), (10**12, None), (101 * 525 * 10**9, "cost"), (100 * 525 * 10**9, None)],
 )
 def test_a_cost_beyond_belief_stays_and_is_said(reported: int, doubt: str | None) -> None:
-    answer = price(BOOK, replace(OPUS, reported_cost=reported))
+    answer = price(BOOK, OPUS._replace(reported_cost=reported))
     assert (answer.status, answer.cost, answer.doubt) == ("reported", reported, doubt)
 
 
@@ -137,9 +136,9 @@ def test_cents_are_never_beyond_belief() -> None:
     ("reported", "market"), [(None, 525 * 10**9), (0, 525 * 10**9), (10**12, 10**12), (-5, 525 * 10**9)]
 )
 def test_what_the_owner_of_a_key_pays_is_never_spend(reported: int | None, market: int) -> None:
-    answer = price(BOOK, replace(OPUS, credential_type="byok", reported_cost=reported))
+    answer = price(BOOK, OPUS._replace(credential_type="byok", reported_cost=reported))
     assert (answer.status, answer.cost, answer.market_cost) == ("reported", 0, market)
-    unknown = price(BOOK, replace(OPUS, model="no-such", credential_type="byok", reported_cost=7))
+    unknown = price(BOOK, OPUS._replace(model="no-such", credential_type="byok", reported_cost=7))
     assert (unknown.status, unknown.cost, unknown.market_cost) == ("reported", 0, 7)
 
 
@@ -159,10 +158,10 @@ def test_rounds_that_only_together_pass_a_size_are_not_priced_by_their_sum() -> 
     answer = price(BOOK, ROUNDS)
     assert (answer.status, answer.cost, answer.doubt) == ("unpriced", None, "rounds")
     # 200,000 x 3 + 1,000 x 15: none of them can be over.
-    assert price(BOOK, replace(ROUNDS, input_tokens=200_000)).cost == 615 * 10**9
+    assert price(BOOK, ROUNDS._replace(input_tokens=200_000)).cost == 615 * 10**9
     # A model without sizes has one price.
-    assert price(BOOK, replace(ROUNDS, model="claude-opus-4-8")).cost == (210_000 * 5 + 1_000 * 25) * MILLION
-    assert price(BOOK, replace(ROUNDS, mode="flex+rounds")).doubt == "mode"
+    assert price(BOOK, ROUNDS._replace(model="claude-opus-4-8")).cost == (210_000 * 5 + 1_000 * 25) * MILLION
+    assert price(BOOK, ROUNDS._replace(mode="flex+rounds")).doubt == "mode"
 
 
 @pytest.mark.parametrize(
@@ -177,17 +176,17 @@ def test_rounds_that_only_together_pass_a_size_are_not_priced_by_their_sum() -> 
     ],
 )
 def test_rounds_and_what_was_cut_off_are_bounded_in_every_mode(mode, size, status, cost, doubt) -> None:
-    answer = price(BOOK, replace(ROUNDS, mode=mode, input_tokens=size))
+    answer = price(BOOK, ROUNDS._replace(mode=mode, input_tokens=size))
     assert (answer.status, answer.cost, answer.doubt) == (status, cost, doubt)
 
 
 def test_output_that_was_not_counted_to_its_end_is_a_lower_bound() -> None:
-    cut = replace(OPUS, mode="interrupted")
+    cut = OPUS._replace(mode="interrupted")
     answer = price(BOOK, cut)
     assert (answer.status, answer.cost, answer.doubt) == ("unpriced", 525 * 10**9, "output")
     embedding = Request("openai", "text-embedding-3-small", NOON, 1_000, mode="interrupted")
     assert price(BOOK, embedding).status == "priced"
-    told = price(BOOK, replace(cut, reported_cost=7 * MILLION))
+    told = price(BOOK, cut._replace(reported_cost=7 * MILLION))
     assert (told.status, told.cost, told.market_cost, told.doubt) == ("reported", 7 * MILLION, 7 * MILLION, None)
 
 
@@ -197,7 +196,7 @@ def test_reasoning_that_cannot_be_inside_the_output_stands_beside_it() -> None:
 
 
 def test_a_refund_takes_the_list_price_back_as_well() -> None:
-    answer = price(BOOK, replace(OPUS, reported_cost=-2 * 10**12))
+    answer = price(BOOK, OPUS._replace(reported_cost=-2 * 10**12))
     assert (answer.cost, answer.market_cost, answer.prompt_cache_savings) == (-2 * 10**12, -2 * 10**12, 0)
 
 
@@ -224,14 +223,14 @@ def test_a_zero_is_a_price_or_unknown_as_the_log_says(
     tokens: int, zero_is_price: bool | None, status: int | None, answer: tuple[str, int | None, str | None]
 ) -> None:
     request = Request("openai", "gpt-4o", NOON, tokens, output_tokens=0, reported_cost=0, status=status)
-    found = price(BOOK, replace(request, zero_is_price=zero_is_price))
+    found = price(BOOK, request._replace(zero_is_price=zero_is_price))
     assert (found.status, found.cost, found.doubt) == answer
 
 
 def test_a_zero_for_searches_alone_is_no_price_either() -> None:
-    searched = replace(OPUS, input_tokens=0, output_tokens=0, web_search_count=2, reported_cost=0)
+    searched = OPUS._replace(input_tokens=0, output_tokens=0, web_search_count=2, reported_cost=0)
     assert (price(BOOK, searched).status, price(BOOK, searched).doubt) == ("unpriced", "zero")
-    timeout = replace(searched, status=504)
+    timeout = searched._replace(status=504)
     assert price(BOOK, timeout).doubt == "timeout"
-    free = replace(timeout, provider="ollama", model="llama3")
+    free = timeout._replace(provider="ollama", model="llama3")
     assert (price(BOOK, free).status, price(BOOK, free).doubt) == ("free", None)

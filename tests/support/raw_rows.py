@@ -8,7 +8,8 @@ from typing import Any
 
 import duckdb
 
-from cost_top.gateways.shape import UNREADABLE_COUNT, RawShape, field_kind
+from cost_top.gateways.shape import UNREADABLE_COUNT, RawShape, field_kind, pack_name
+from cost_top.gateways.witnesses import SEPARATOR
 from cost_top.model.record import FIELD_NAMES
 
 PRICED_HERE = tuple(name for name in FIELD_NAMES[2:] if name != "reported_market_cost")
@@ -98,3 +99,16 @@ def raw_table(duck: duckdb.DuckDBPyConnection, shape: RawShape, draw: random.Ran
     )  # fmt: skip
     duck.execute(f"CREATE TABLE raw AS SELECT {unnested}", [list(column) for column in zip(*rows, strict=True)])
     return len(rows)
+
+
+def pack_table(duck: duckdb.DuckDBPyConnection, shape: RawShape) -> None:
+    """The table `packed` of the rows of `raw`, of which a count that is unknown is spelled as a stream spells it."""
+    kind = "BLOB" if shape.text_is_blob else "VARCHAR"
+    packs, between = "", f" || '{SEPARATOR}'::{kind} || "
+    for place, pack in enumerate(shape.packs):
+        counts = [name for name in pack if field_kind(name) != "text"]
+        for name in counts:
+            duck.execute(f'UPDATE raw SET "{name}" = -1 WHERE "{name}" IS NULL')
+        parts = (f'"{name}"::VARCHAR::{kind}' if name in counts else f'"{name}"' for name in pack)
+        packs += f', {between.join(parts)} AS "{pack_name(place)}"'
+    duck.execute(f"CREATE TABLE packed AS SELECT *{packs} FROM raw")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import repeat
 from math import isfinite
 from typing import Any
 
@@ -22,8 +23,9 @@ from cost_top.gateways.shape import (
     UNREADABLE_COUNT,
     RawShape,
     field_kind,
+    pack_name,
 )  # fmt: skip
-from cost_top.gateways.witnesses import bare_fingerprint_select, witnessed_select
+from cost_top.gateways.witnesses import SEPARATOR, bare_fingerprint_select, has_one_witness, witnessed_select
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_CLASS
@@ -56,7 +58,11 @@ class PlainRows:
         self._texts: dict[Any, Any] = {}
         self._public = {name: (re.compile(public), re.compile(public, re.ASCII)) for name, public in shape.keys}
         self._extra = ("input_includes_cache",) if shape.input_includes_cache is None else ()
-        self._readers: list[tuple[str, Callable[[Any], Any]]] = [(name, self._reader(name)) for name in shape.fields]
+        self._readers: dict[str, Callable[[Any], Any]] = {name: self._reader(name) for name in shape.fields}
+        self._packs: list[dict[Any, tuple[Any, ...]]] = [{} for _ in shape.packs]
+        packed = {name for pack in shape.packs for name in pack}
+        self._alone = tuple(name for name in shape.fields if name not in packed)
+        self._witnesses_alike = has_one_witness(shape)
 
     @classmethod
     def of(cls, shape: RawShape) -> PlainRows | None:
@@ -68,12 +74,26 @@ class PlainRows:
         return cls(shape) if plain else None
 
     def select(self, relation: str) -> str:
-        """The SELECT of a raw stream: id, time, fields, then fingerprint and content."""
+        """The SELECT of a raw stream: id, time, fields, then fingerprint and, where it is another, content."""
         return witnessed_select(self._shape, relation, ("id", "time", *self._shape.fields, *self._extra))
+
+    def packed_select(self, relation: str) -> str:
+        """The same of a packed stream: id, time, packs, the other fields."""
+        packs = map(pack_name, range(len(self._packs)))
+        return witnessed_select(self._shape, relation, ("id", "time", *packs, *self._alone, *self._extra), True)
 
     def fingerprints(self, relation: str) -> str:
         """The SELECT of a stream of fingerprints: raw id and time, and `fingerprint`."""
         return bare_fingerprint_select(self._shape, relation)
+
+    def packed_fingerprints(self, relation: str) -> str | None:
+        """The same of a packed stream of rows; None where that holds more than fingerprints are made of."""
+        return bare_fingerprint_select(self._shape, relation, True) if self._witnesses_alike else None
+
+    def fingerprint(self, values: Sequence[Any]) -> int:
+        """That of a row of `select` or `packed_select`."""
+        found: int = values[-1 if self._witnesses_alike else -2]
+        return found
 
     def time(self, raw: Any) -> datetime:
         """The time of a raw row, naive UTC."""
@@ -86,33 +106,61 @@ class PlainRows:
         except _Odd:
             return None
 
-    def read(self, values: Sequence[Any]) -> dict[str, Any] | None:
-        """A row of `select` by name; None of an odd one."""
+    def read(self, rows: Sequence[Sequence[Any]], packed: bool = False) -> list[dict[str, Any]] | None:
+        """Rows of `select`, or of `packed_select`, by name; None where one of them is odd."""
         try:
-            return self._read(values)
+            return self._read([*zip(*rows, strict=True)], packed) if rows else []
         except _Odd:
             return None
 
-    def _read(self, values: Sequence[Any]) -> dict[str, Any]:
-        row: dict[str, Any] = dict.fromkeys(FIELD_NAMES)
-        row["id"] = row["key"] = _plain(values[0])
-        if row["id"] is None:
+    def _read(self, columns: Sequence[Sequence[Any]], packed: bool) -> list[dict[str, Any]]:
+        """Column by column: most values are among those of rows before, and are looked up."""
+        ids, times, *rest = columns
+        told: dict[str, Iterable[Any]] = {name: repeat(None, len(ids)) for name in FIELD_NAMES}
+        told["id"] = told["key"] = [*map(_plain, ids)]
+        if None in told["id"]:
             raise _Odd
-        row["time"] = self.time(values[1])
-        for (name, read), value in zip(self._readers, values[2:], strict=False):
-            if value is not None:
-                row[name] = read(value)
-        row["fingerprint"], row["content"] = values[-2:]
-        status = row["status"]
-        if status is not None and status >= 1000:
+        told["time"] = [*map(self.time, times)]
+        told["content"], told["fingerprint"] = rest[-1], rest[-1 if self._witnesses_alike else -2]
+        given = iter(rest)
+        if packed:
+            for pack, known in zip(self._shape.packs, self._packs, strict=True):
+                read = [known.get(value) or self._unpacked(pack, known, value) for value in next(given)]
+                told.update(zip(pack, zip(*read, strict=True), strict=True))
+        for name in self._alone if packed else self._shape.fields:
+            reader = self._readers[name]
+            told[name] = [None if value is None else reader(value) for value in next(given)]
+        includes = next(given) if self._extra else repeat(None)
+        names = tuple(told)
+        rows = [dict(zip(names, values, strict=True)) for values in zip(*told.values(), strict=False)]
+        for row, inclusive in zip(rows, includes, strict=False):
+            self._finish(row, inclusive)
+        return rows
+
+    def _finish(self, row: dict[str, Any], inclusive: Any) -> None:
+        """What of a row's fields follows from others."""
+        if (row["status"] or 0) >= 1000:
             row["status"] = None
-        row["input_tokens"] = self._input(row, values[-3])
+        row["input_tokens"] = self._input(row, inclusive)
         if (row["reasoning_tokens"] or 0) > (row["output_tokens"] or 0) and row["output_tokens"] is not None:
             row["output_tokens"] += row["reasoning_tokens"]
         if row["counted"] is None:
             cost, latency = row["reported_cost"], row["latency_ms"]
             row["counted"] = not (cost is not None and cost < 0 and not latency)
-        return row
+
+    def _unpacked(self, pack: Sequence[str], known: dict[Any, tuple[Any, ...]], value: Any) -> tuple[Any, ...]:
+        """The fields of a pack; odd is one that does not come apart as it was put together."""
+        parts = _decoded(value).split(SEPARATOR)
+        if len(parts) != len(pack):
+            raise _Odd
+        read = tuple(
+            self._readers[name](part) if field_kind(name) == "text" else self._readers[name](_counted(part))
+            for name, part in zip(pack, parts, strict=True)
+        )
+        if len(known) >= _MEMO_SIZE:
+            known.clear()
+        known[value] = read
+        return read
 
     def _input(self, row: dict[str, Any], includes: Any) -> int | None:
         """See `made_counts.input_tokens_sql`; what was written is made right as well."""
@@ -236,6 +284,14 @@ def _plain(value: Any) -> str | None:
         except UnicodeEncodeError:
             raise _Odd from None
     return text
+
+
+def _counted(part: str) -> int:
+    """A count in a pack, as the log's statement spells it."""
+    try:
+        return int(part)
+    except ValueError:
+        raise _Odd from None
 
 
 def _integer(value: Any) -> int | None:

@@ -10,15 +10,25 @@ from cost_top.gateways.shape import ROW_HASH, RawShape, field_kind, pack_name
 SEPARATOR = "\x1f"  # between the texts of a pack
 
 
-def witnessed_select(shape: RawShape, relation: str, names: Sequence[str]) -> str:
-    """Raw columns of a stream as they are, then `fingerprint` and `content` as `normalise_select` gives them."""
+def witnessed_select(shape: RawShape, relation: str, names: Sequence[str], packed: bool = False) -> str:
+    """Raw columns of a stream as they are, then `fingerprint` and `content` as `normalise_select` gives them.
+
+    The fingerprint alone where both are the same: what a statement of few rows takes is the planning of it.
+    """
     columns = ", ".join(map(quoted, names))
-    return f"SELECT {columns}, {hashes(shape)} FROM {relation} WHERE {real_rows(shape)}"
+    witnesses = f"{fingerprint_sql(shape, packed)} AS fingerprint" if has_one_witness(shape) else hashes(shape, packed)
+    return f"SELECT {columns}, {witnesses} FROM {relation} WHERE {real_rows(shape)}"
 
 
-def bare_fingerprint_select(shape: RawShape, relation: str) -> str:
-    """Raw id and time of a stream of fingerprints, and `fingerprint`."""
-    return f"SELECT id, time, {fingerprint_sql(shape)} AS fingerprint FROM {relation} WHERE {real_rows(shape)}"
+def has_one_witness(shape: RawShape) -> bool:
+    """Whether `fingerprint` and `content` are the same: no column is costly."""
+    return fingerprint_sql(shape) == _content(shape)
+
+
+def bare_fingerprint_select(shape: RawShape, relation: str, packed: bool = False) -> str:
+    """Raw id and time of a stream of fingerprints, or of a packed one of rows, and `fingerprint`."""
+    fingerprint = fingerprint_sql(shape, packed)
+    return f"SELECT id, time, {fingerprint} AS fingerprint FROM {relation} WHERE {real_rows(shape)}"
 
 
 def content_select(shape: RawShape, relation: str) -> str:

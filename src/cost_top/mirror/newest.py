@@ -14,7 +14,7 @@ from cost_top.mirror.database import Database
 from cost_top.mirror.hot import Hot, Upserted, hour_of
 from cost_top.pricing.amount import Request
 from cost_top.pricing.cost import price
-from cost_top.sources.base import LogReader, ReadsPlainRows
+from cost_top.sources.base import LogReader, ReadsPackedRows, ReadsPlainRows
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,7 +24,7 @@ _QUARTER = timedelta(minutes=15)
 MANY = 300  # rows: more are taken over in one go by the database
 _AGAIN = 100  # rows that a look sees again, so that those that came a little late are among it
 _summed: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*COLUMNS)
-_ASKED: tuple[str, ...] = tuple(name for name in Request.__dataclass_fields__ if name != "time")
+_asked: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*Request._fields)
 
 
 class Newest:
@@ -39,6 +39,8 @@ class Newest:
         self._hot = hot
         self._reader = reader
         self._plain = reader.plain if isinstance(reader, ReadsPlainRows) else None
+        # Packed rows have few columns, and it is those that a statement of a few rows takes.
+        self._packing = reader if isinstance(reader, ReadsPackedRows) and reader.packed is not None else None
         self._seen: dict[Any, int] = {}  # raw ids and fingerprints of the rows of the last look
         self._left: dict[Any, int] = {}  # the same, of one that was left to the database
         self._again: list[datetime] = []  # times of its newest rows
@@ -52,9 +54,19 @@ class Newest:
         return self._plain.select("log_stream")
 
     @cached_property
+    def _newest_select(self) -> str:
+        assert self._plain is not None
+        select = self._plain.packed_select("log_stream") if self._packing is not None else self._select
+        return f"{select} LIMIT {MANY + _AGAIN + 1}"
+
+    @cached_property
     def _fingerprint_select(self) -> str:
         assert self._plain is not None
-        return self._plain.fingerprints("log_stream")
+        return self._packed_fingerprints or self._plain.fingerprints("log_stream")
+
+    @cached_property
+    def _packed_fingerprints(self) -> str | None:
+        return self._plain.packed_fingerprints("log_stream") if self._packing is not None and self._plain else None
 
     @property
     def is_plain(self) -> bool:
@@ -80,15 +92,15 @@ class Newest:
         """
         assert self._plain is not None
         seen, self._seen, self._left = self._seen, {}, {}
-        select = f"{self._select} LIMIT {MANY + _AGAIN + 1}"
-        found = self._fetch(self._reader.rows(start.replace(tzinfo=UTC), None, True), select)
+        rows = self._packing.packed_rows if self._packing is not None else self._reader.rows
+        found = self._fetch(rows(start.replace(tzinfo=UTC), None, True), self._newest_select)
         self._reader.took(len(found))
         if len(found) > MANY + _AGAIN or len({values[0] for values in found}) < len(found):
             self._again = []
             return None
-        came = [values for values in found if seen.get(values[0]) != values[-2]]
-        result = self._taken(came, late)
-        self._left = {values[0]: values[-2] for values in found}
+        self._left = {values[0]: self._plain.fingerprint(values) for values in found}
+        came = [values for values in found if seen.get(values[0]) != self._left[values[0]]]
+        result = self._taken(came, late, self._packing is not None)
         if result is not None:
             self.taken()
         self._again = sorted(self._plain.time(values[1]) for values in found)[-_AGAIN:]
@@ -121,11 +133,13 @@ class Newest:
         times = sorted(set(differ.values()))
         rows = self._fetch(self._reader.rows_at(times), self._select)
         self._reader.took(len(rows))
-        return self._taken([values for values in rows if values[0] in differ], late)
+        return self._taken([values for values in rows if values[0] in differ], late, False)
 
     def _fingerprints(self, start: datetime, end: datetime | None) -> AbstractContextManager[Any]:
-        upper = end.replace(tzinfo=UTC) if end is not None else None
-        return self._reader.fingerprints(start.replace(tzinfo=UTC), upper)
+        lower, upper = start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end is not None else None
+        if self._packing is not None and self._packed_fingerprints is not None:
+            return self._packing.packed_rows(lower, upper, True)
+        return self._reader.fingerprints(lower, upper)
 
     def _fetch(self, answer: AbstractContextManager[Any], select: str) -> list[tuple[Any, ...]]:
         """A statement over the log's answer, `log_stream`.
@@ -140,12 +154,12 @@ class Newest:
         with answer as log_stream:  # noqa: F841 - DuckDB reads the variable by its name
             return self._duck.execute(self._parsed[select]).fetchall()
 
-    def _taken(self, came: Sequence[Sequence[Any]], late: datetime | None) -> Upserted | None:
+    def _taken(self, came: Sequence[Sequence[Any]], late: datetime | None, packed: bool) -> Upserted | None:
         assert self._plain is not None
-        rows = [row for values in came if (row := self._plain.read(values)) is not None]
-        for row in rows:
+        rows = self._plain.read(came, packed)
+        for row in rows or ():
             self._database.fill(row)
-        if len(rows) < len(came) or not all(self._database.names.knows(row) for row in rows):
+        if rows is None or not all(self._database.names.knows(row) for row in rows):
             return None
         held = self._hot.witnesses([row["key"] for row in rows]) if rows else {}
         rows = [row for row in rows if held.get(row["key"]) != (row["time"], row["fingerprint"])]
@@ -157,8 +171,7 @@ class Newest:
     ) -> Upserted:
         came_late = 0
         for row in rows:
-            asked: dict[str, Any] = {each: row[each] for each in _ASKED}
-            priced = price(self._database.book, Request(time=row["time"].replace(tzinfo=UTC), **asked))
+            priced = price(self._database.book, Request._make(_asked(row)))
             if row["key"] in gone:
                 is_late = gone[row["key"]][0]
             else:

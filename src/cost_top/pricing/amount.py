@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from cost_top.model.modes import mode_word, region_word
 from cost_top.pricing.book import Entry
@@ -13,8 +13,7 @@ from cost_top.pricing.rates import Quote, Rates
 MOST = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a log says about one request. Tokens are nested (parts inside wholes), None is unknown.
 
     Audio tokens are parts of input and output, image tokens of output. Audio input counts as cached as far as it
@@ -45,8 +44,7 @@ class Request:
     reported_market_cost: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One line of a price: tokens (or requests, searches), pico-dollars for each, and their product.
 
     A `rate` of None is unknown; such a part is not in the amount.
@@ -58,8 +56,7 @@ class Part:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Usage made consistent: nothing negative, parts inside their wholes, total input inclusive."""
 
     known: bool
@@ -81,8 +78,7 @@ class Tokens:
         return self.input > MOST or self.output > MOST
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
+class Market(NamedTuple):
     """The list price of a request's tokens and the provider's cache discount in it."""
 
     quote: Quote
@@ -187,6 +183,8 @@ def _parts(rates: Rates, request: Request, tokens: Tokens) -> tuple[Part, ...]:
 
 def prompt_savings(rates: Rates, tokens: Tokens, spoken: int) -> int | None:
     """The cache discount, of `spoken` tokens that of audio, less the write premium; negative for writes nobody read."""
+    if not (tokens.cached or tokens.write or spoken):
+        return 0
     audio_input = rates.input if rates.audio_input is None else rates.audio_input
     audio_cached = rates.cached if rates.audio_cached is None else rates.audio_cached
     total = 0

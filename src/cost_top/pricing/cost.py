@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cost_top.model.modes import mode_word, region_word
 from cost_top.pricing.amount import MOST, Market, Part, Request, Tokens, market_of, tokens_of
@@ -15,8 +15,7 @@ TIMEOUTS = (408, 499, 504, 524, 598, 599)
 BELIEVABLE_TIMES, BELIEVABLE_MARGIN = 100, 10**11
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(NamedTuple):
     """The answer. Amounts in pico-dollars; None is unknown.
 
     `cost` is what is paid. `market_cost` is the list price of the tokens; for a response-cache hit that of the tokens

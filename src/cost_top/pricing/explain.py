@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from cost_top.model.snapshot import PricePart, RequestRow
 from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import price
 
-_SHARED = tuple(each.name for each in fields(Request) if each.name in RequestRow.__dataclass_fields__)
+_SHARED = tuple(name for name in Request._fields if name in RequestRow.__dataclass_fields__)
 
 
 def request_of(row: RequestRow) -> Request:

@@ -128,8 +128,17 @@ class PlainForm(Protocol):
     def select(self, relation: str) -> str:
         """The DuckDB SELECT over a stream of `rows` whose rows `read` takes."""
 
+    def packed_select(self, relation: str) -> str:
+        """The same over a stream of `packed_rows`."""
+
     def fingerprints(self, relation: str) -> str:
         """The DuckDB SELECT over a stream of `fingerprints`: raw id, raw time, and `fingerprint`."""
+
+    def packed_fingerprints(self, relation: str) -> str | None:
+        """The same over a stream of `packed_rows`; None where fingerprints are to be had for less."""
+
+    def fingerprint(self, values: Sequence[Any]) -> int:
+        """The fingerprint of a row of `select` or `packed_select`, whose first values are raw id and raw time."""
 
     def time(self, raw: Any) -> datetime:
         """A raw time, naive UTC."""
@@ -137,8 +146,11 @@ class PlainForm(Protocol):
     def key(self, raw: Any) -> str | None:
         """The key of a raw id; None of one that is not plain."""
 
-    def read(self, values: Sequence[Any]) -> dict[str, Any] | None:
-        """A row as `LogReader.taken_sql` gives it, by name; None of one that has to go there."""
+    def read(self, rows: Sequence[Sequence[Any]], packed: bool = False) -> list[dict[str, Any]] | None:
+        """Rows of `select` or `packed_select` as `LogReader.taken_sql` gives them, by name.
+
+        None where one of them has to go there.
+        """
 
 
 @runtime_checkable
