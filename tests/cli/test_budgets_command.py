@@ -9,6 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from cost_top.cli import group
+from cost_top.cli.budgets import lines
+from cost_top.model.budgets import Budget, Standing, parse_period
+from cost_top.model.format import cells
 from support.native_log import NativeLog
 
 USD = 10**12
@@ -72,6 +75,16 @@ def test_a_table_for_people_and_the_exit_code_for_programs(tmp_path, log):
     assert done.return_value in (0, None)
     assert run(tmp_path, "--fail-over", "80").return_value == 3
     assert run(tmp_path, "--name", "all-month", "--fail-over", "80").return_value in (0, None)
+
+
+def test_names_that_take_two_cells_a_letter_leave_the_figures_below_each_other():
+    period = parse_period("month")
+    standings = [
+        Standing(Budget(name, USD, period, each="user"), AT, AT, AT, 0, value=value)
+        for name, value in (("a", "日本太郎"), ("a", "ann"))
+    ]
+    places = {cells(line.partition("$")[0]) for line in lines(tuple(standings), AT).splitlines()}
+    assert places == {len("a · ") + 8 + 2}
 
 
 def test_bad_input_is_one_line(tmp_path, log):

@@ -146,6 +146,8 @@ def test_the_money_condition_has_an_exit_code_of_its_own(log):
 
 
 def test_a_limit_says_how_many_requests_it_does_not_know_the_cost_of(capsys):
+    assert check_limit(10**12, Measures(total_cost=2 * 10**12, unpriced_count=1)) == 3
+    assert capsys.readouterr().err == "cost-top: ≥ $2.00 is above --fail-over $1.00\n"
     assert check_limit(10**12, Measures(total_cost=0, unpriced_count=1)) == 0
     assert capsys.readouterr().err == "note: 1 unpriced request: the cost may be above --fail-over\n"
 

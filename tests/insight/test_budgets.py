@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -125,6 +126,7 @@ def test_the_line_says_what_is_used_left_when_it_resets_and_when_it_will_be_used
     unpriced = standing(170 * USD, unpriced_count=12)
     assert "≥ 85 % used, 12 requests unpriced" in budget_line(unpriced, NOW)
     assert "≤ $30.00 left" in budget_line(unpriced, NOW)
+    assert "(≥ 0 % used, 12 requests unpriced)" in budget_line(replace(unpriced, spent=USD // 1000), NOW)
     assert "$20.00 over" in budget_line(standing(220 * USD), NOW)
     assert "rolling 7d, now" in budget_line(standing(USD, budget(period="rolling 7d")), NOW)
 

@@ -172,13 +172,13 @@ def test_days_are_kept_one_by_one_until_none_is_left(log: NativeLog, tmp_path: P
     query = ReportQuery(PERIOD.start, PERIOD.end)
     with closing(mirror_of(log, tmp_path / "cache", book)) as mirror:
         for kept in range(1, DAYS):
-            assert mirror.keep_features(query) is True
+            assert mirror.keep_features(query) == DAYS - kept, "that one included"
             assert len(list(tmp_path.glob(f"cache/*/*{FEATURES}"))) == kept
-        assert mirror.keep_features(query) is False
-        assert mirror.keep_features(ReportQuery(PERIOD.start, PERIOD.end, where=parse_filter("token:k1"))) is False
+        assert mirror.keep_features(query) == 0
+        assert mirror.keep_features(ReportQuery(PERIOD.start, PERIOD.end, where=parse_filter("token:k1"))) == 0
         check(mirror)
     with closing(mirror_of(log, None, book)) as mirror:
-        assert mirror.keep_features(query) is False
+        assert mirror.keep_features(query) == 0
 
 
 def test_new_rates_price_what_is_kept_anew(log: NativeLog, tmp_path: Path, book: RateBook) -> None:
@@ -233,7 +233,7 @@ def test_a_full_disk_costs_time_and_no_figure(
             raise OSError("no space")
 
         monkeypatch.setattr(mirror.days.files, "write_bytes", full)
-        assert mirror.keep_features(ReportQuery(PERIOD.start, PERIOD.end)) is False
+        assert mirror.keep_features(ReportQuery(PERIOD.start, PERIOD.end)) == 0
         check(mirror)
         day = next(iter(mirror.closed.values()))
         keep_part(mirror.days, day, Part([]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Live
 from cost_top.model.view import View
 from cost_top.monitor.log import hub as hub_module
@@ -83,3 +85,18 @@ def test_kept_days_of_the_window_are_shown_before_older_ones_are_taken_over(sqli
             assert steps(1) == [3, 40]
         finally:
             history.close()
+
+
+def test_how_many_days_incidents_are_looked_for_in_is_told_while_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = LogHub(lambda: pytest.fail("is not opened"), lambda: pytest.fail("is not loaded"), interval=2.0, cache=None)
+    answers: Iterator[Any] = iter((3, 2, 1, 0, "features"))
+    told = []
+
+    def held(*_: object) -> Any:
+        told.append(hub.reading(incidents=True))
+        return next(answers)
+
+    monkeypatch.setattr(hub, "_when_held", held)
+    assert hub.features(ReportQuery(NOW, NOW), ()) == "features"
+    assert [one and (one.done, one.total) for one in told] == [None, (1, 3), (2, 3), (3, 3), (3, 3)]
+    assert hub.reading(incidents=True) is None, "all is looked through"

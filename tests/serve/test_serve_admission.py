@@ -241,9 +241,12 @@ async def test_pages_of_other_sites_may_not_post():
     async with client_of(app_of(HubDouble())) as client:
         for origin, status in (("http://testserver", 202), ("https://evil.example", 403), ("null", 403)):
             assert (await client.post("/v1/refresh", headers={"Origin": origin})).status_code == status
-        plain = await client.post("/v1/find", content=b"{}", headers={"Content-Type": "text/plain"})
-        assert plain.status_code == 415
-        assert "access-control-allow-origin" not in plain.headers
+        body, plain = b'{"dimension": "user", "text": ""}', {"Content-Type": "text/plain"}
+        for of_a_page, status in (({"Sec-Fetch-Site": "cross-site"}, 415), ({"Origin": "http://testserver"}, 415),
+                                  ({}, 200)):  # fmt: skip
+            answer = await client.post("/v1/find", content=body, headers=plain | of_a_page)
+            assert answer.status_code == status, "only a browser's page needs a type that asks before it is sent"
+        assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_urls_headers_and_bodies_are_bounded():

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cost_top.cli.doctor import command as doctor
-from cost_top.insight.ledger import ledger_problems
+from cost_top.insight.ledger import Reconciliation, ledger_problems, reconciliation_line
 from cost_top.model.filter import Filter, parse_filter, value_term
 from cost_top.model.ledger import LedgerQuery
 from cost_top.model.native import DDL, LEDGER_DDL
@@ -76,6 +76,13 @@ LINES: tuple[Entry, ...] = (
 
 def read(log: NativeLog) -> Any:
     return read_ledger(open_log(str(log.path), None), LedgerQuery(100))
+
+
+def test_against_a_cost_that_is_a_lower_bound_the_difference_is_an_upper_one():
+    found = Reconciliation(BEGIN, BEGIN, debits=3 * 10**12, logged=10**12, unpriced=2, newer=0)
+    assert reconciliation_line(found) == (
+        "ledger debits $3.00, logged cost ≥ $1.00 in the same span, difference ≤ $2.00; 2 requests unpriced"
+    )
 
 
 def test_a_server_gives_the_ledger_held_against_the_log(tmp_path, log):

@@ -112,6 +112,9 @@ class Retold:
     def incidents(self, reply: Callable[[tuple[IncidentRow, ...]], None], refuse: Callable[[str], None]) -> None:
         reply(self._told.incidents)
 
+    def reading(self, *, incidents: bool = False) -> None:
+        """Nothing is read."""
+
     def find(self, *_: Any) -> None:
         """Nothing is found: no picture is of a picker."""
 

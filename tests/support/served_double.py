@@ -16,7 +16,7 @@ from cost_top.model.credits import Credits
 from cost_top.model.engine import Knows, Position, RequestPage
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import Measures, Report, ReportQuery, key_columns
-from cost_top.model.snapshot import Burn, Live, Snapshot, Spend
+from cost_top.model.snapshot import Burn, Filling, Live, Snapshot, Spend
 from cost_top.model.view import View
 from cost_top.model.windows import Period
 from cost_top.serve.admission import Admission
@@ -106,6 +106,9 @@ class HubDouble:
 
     def health(self) -> Health:
         return self.state
+
+    def reading(self, *, incidents: bool = False) -> Filling | None:
+        return self.state.filling
 
 
 def app_of(hub: HubDouble, tokens: tuple[Token, ...] | TokenSource = (), rate: int = 100_000, **settings: Any) -> Any:

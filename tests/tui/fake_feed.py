@@ -11,7 +11,7 @@ from cost_top.model.answers import Answers
 from cost_top.model.engine import Position, RequestPage, page_of
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import RequestRow, Snapshot
+from cost_top.model.snapshot import Filling, RequestRow, Snapshot
 from cost_top.model.view import View
 from cost_top.model.watched import BudgetRow, IncidentRow
 from cost_top.monitor.questions import answer
@@ -36,6 +36,7 @@ class FakeFeed:
         self.answers: Answers | None = None  # whom questions of several parts are put to
         self.found: tuple[IncidentRow, ...] | None = None
         self.standing: tuple[BudgetRow, ...] | None = None
+        self.filling: Filling | None = None  # how far what a question waits for is read
         self.refuses: Callable[[View], str | None] = lambda view: None
 
     @property
@@ -95,6 +96,9 @@ class FakeFeed:
     def budgets(self, reply: Callable[[Any], None], refuse: Callable[[str], None]) -> None:
         self.calls.append("budgets")
         reply(self.standing) if self.standing is not None else refuse("no budgets")
+
+    def reading(self, *, incidents: bool = False) -> Filling | None:
+        return self.filling
 
     def stop(self) -> None:
         self.calls.append("stop")

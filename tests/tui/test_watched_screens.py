@@ -8,6 +8,7 @@ from running import running, screen_text
 from snapshots import NOW, USD
 
 from cost_top.insight.savings import Savings
+from cost_top.model.snapshot import Filling
 from cost_top.model.view import View
 from cost_top.model.watched import BudgetRow, IncidentRow, budget_rows
 from cost_top.tui.navigation import incident_view
@@ -56,6 +57,19 @@ async def test_enter_on_an_incident_looks_at_whose_it_is_in_a_window_that_holds_
         await pilot.pause()
         assert (feed.view.window, feed.view.end, str(feed.view.where)) == ("24h", None, "token:pg_agent")
         assert feed.view.crumbs[0].label == "triage-agent"
+
+
+@pytest.mark.parametrize(("key", "asked"), [("a", "incidents"), ("b", "budgets"), ("$", "ask"), ("w", "ask")])
+async def test_what_a_dialog_waits_for_is_told_while_it_is_read(key, asked):
+    async with running() as (app, feed, pilot):
+        feed.filling = Filling(3, 35, None)
+        setattr(feed, asked, lambda *_: None)
+        await pilot.press(key)
+        assert "reading… 3 of 35 days" in screen_text(app)
+        feed.filling = Filling(34, 35, None)
+        app.screen.tell_progress()
+        await pilot.pause()
+        assert "reading… 34 of 35 days" in screen_text(app)
 
 
 async def test_enter_while_incidents_are_read_looks_at_the_first_once_they_are_there():

@@ -153,10 +153,13 @@ def over(spent: int | None, limit: int, per_cent: int) -> bool:
 def lines(standings: tuple[Standing, ...], now: datetime) -> str:
     """A line for each, the names padded."""
     from cost_top.model.budget_line import standing_text
+    from cost_top.model.format import cells, pad
 
     shown = [(one_line(standing.title, 80), standing) for standing in standings]
-    width = max((len(title) for title, _ in shown), default=0)
-    text = "".join(f"{title:{width}}  {standing_text(standing, now)}{_mode(standing)}\n" for title, standing in shown)
+    width = max((cells(title) for title, _ in shown), default=0)
+    text = "".join(
+        f"{pad(title, width)}  {standing_text(standing, now)}{_mode(standing)}\n" for title, standing in shown
+    )
     if any(standing.budget.is_hard for _, standing in shown):
         text += "hard: the guard of cost-top serve refuses what is over it, where a gateway asks it\n"
     return text

@@ -52,7 +52,10 @@ def check_limit(limit: int | None, total: Measures) -> int:
     if limit is None:
         return 0
     if total.total_cost > limit:
-        click.echo(f"cost-top: {display_usd(total.total_cost)} is above --fail-over {display_usd(limit)}", err=True)
+        least = "≥ " if total.unpriced_count else ""
+        click.echo(
+            f"cost-top: {least}{display_usd(total.total_cost)} is above --fail-over {display_usd(limit)}", err=True
+        )
         return OVER
     if total.unpriced_count:
         unpriced = counted(total.unpriced_count, "unpriced request", whole=True)

@@ -64,11 +64,12 @@ def reconciliation_line(found: Reconciliation) -> str:
 
     A refund is off the logged cost on its own day, as in every figure; a ledger has it as a debit taken back.
     """
-    share = share_text(abs(found.difference), found.logged)
+    # What has no price would make the logged cost larger and the difference smaller; a share of neither is known.
+    least, most = ("≥ ", "≤ ") if found.unpriced else ("", "")
+    share = None if found.unpriced else share_text(abs(found.difference), found.logged)
     text = (
-        f"ledger debits {display_usd(found.debits)}, logged cost {'≥ ' if found.unpriced else ''}"
-        f"{display_usd(found.logged)} in the same span, difference {display_usd(found.difference)}"
-        f"{f' ({share} %)' if share is not None else ''}"
+        f"ledger debits {display_usd(found.debits)}, logged cost {least}{display_usd(found.logged)} in the same span, "
+        f"difference {most}{display_usd(found.difference)}{f' ({share} %)' if share is not None else ''}"
     )
     told = [f"{_counted(found.newer, 'request')} newer than the last debit"] if found.newer else []
     if found.refunds:

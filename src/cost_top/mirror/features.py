@@ -53,13 +53,16 @@ def features(mirror: Mirror, query: ReportQuery, dimensions: Sequence[str] = ())
     return replace(found, readings=_readings(mirror, query, parts, sha256(called.encode()).hexdigest()[:12]))
 
 
-def keep_features(mirror: Mirror, query: ReportQuery) -> bool:
-    """Keep what the rules look at of one more closed day of a period; whether there was one to keep."""
-    for start, day in _whole_days(mirror, query):
-        if not is_kept(mirror.days, day):
-            _kept_anew(mirror, start, day)
-            return is_kept(mirror.days, day)
-    return False
+def keep_features(mirror: Mirror, query: ReportQuery) -> int:
+    """Keep what the rules look at of one more closed day of a period; how many there were to keep, that one included.
+
+    0 as well where it cannot be kept.
+    """
+    missing = [(start, day) for start, day in _whole_days(mirror, query) if not is_kept(mirror.days, day)]
+    for start, day in missing[:1]:
+        _kept_anew(mirror, start, day)
+        return len(missing) if is_kept(mirror.days, day) else 0
+    return 0
 
 
 def joined(parts: Iterable[tuple[int, Part]], query: ReportQuery, dimensions: Sequence[str], names: Names) -> Features:

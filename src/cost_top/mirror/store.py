@@ -336,8 +336,8 @@ class Mirror:
         """What the rules of `insight` look at: of closed days as it is kept, of others from the rows themselves."""
         return features(self, query, dimensions)
 
-    def keep_features(self, query: ReportQuery) -> bool:
-        """Keep what the rules look at of one more closed day of a period; whether there was one to keep."""
+    def keep_features(self, query: ReportQuery) -> int:
+        """Keep what the rules look at of one more closed day of a period; how many there were to keep."""
         return keep_features(self, query)
 
     def waste(self, query: ReportQuery) -> Waste:

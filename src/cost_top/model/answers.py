@@ -118,3 +118,6 @@ class Hub(Answers, Protocol):
 
     def health(self) -> Health:
         """How the source is."""
+
+    def reading(self, *, incidents: bool = False) -> Filling | None:
+        """How far what questions (for `incidents`) wait for is read; None where nothing is, or that is not known."""

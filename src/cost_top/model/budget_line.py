@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from cost_top.model.budgets import KeptBudget, Standing
 from cost_top.model.errors import one_line
-from cost_top.model.format import count, percent
+from cost_top.model.format import at_least, count, percent
 from cost_top.model.money import display_usd
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -45,7 +45,7 @@ def used_text(standing: Standing) -> str:
     share = percent(standing.spent, standing.budget.limit, short=True)
     if standing.unpriced_count:
         unpriced = f"{count(standing.unpriced_count)} request{'' if standing.unpriced_count == 1 else 's'} unpriced"
-        return f"≥ {spent} of {limit} (≥ {share or '100 %'} used, {unpriced})"
+        return f"≥ {spent} of {limit} ({at_least(share or '100 %')} used, {unpriced})"
     return f"{spent} of {limit} used" + (f" ({share})" if share else "")
 
 

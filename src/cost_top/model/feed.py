@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import UserError
 from cost_top.model.query import Measures, ReportQuery
-from cost_top.model.snapshot import Snapshot
+from cost_top.model.snapshot import Filling, Snapshot
 from cost_top.model.view import View
 
 if TYPE_CHECKING:
@@ -101,6 +101,9 @@ class Feed(Protocol):
 
     def budgets(self, reply: Callable[[tuple[BudgetRow, ...]], None], refuse: Callable[[str], None]) -> None:
         """How budgets stand, as `ask` answers."""
+
+    def reading(self, *, incidents: bool = False) -> Filling | None:
+        """How far what such questions (or `incidents`) wait for is read; None where nothing is, or it is not known."""
 
     def stop(self) -> None:
         """End the thread and close the source; returns within two seconds."""

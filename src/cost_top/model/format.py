@@ -104,6 +104,15 @@ def percent(part: int | None, whole: int | None, short: bool = False) -> str | N
     return f"{sign}{tenths // 10:,}.{tenths % 10} %"
 
 
+def at_least(share: str) -> str:
+    """A share of which only a lower bound is known, as `percent` tells it.
+
+    >>> at_least("85 %"), at_least("<0.1 %"), at_least(">99 %")
+    ('≥ 85 %', '≥ 0 %', '≥ 99 %')
+    """
+    return "≥ 0 %" if share.startswith("<") else f"≥ {share.removeprefix('>')}"
+
+
 def share(part: int | None, whole: int | None, short: bool = False) -> str | None:
     """As `percent`, of a part that belongs to the whole: where refunds make it absurd, it is said in words.
 

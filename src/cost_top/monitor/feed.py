@@ -11,7 +11,7 @@ from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import UserError
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import Snapshot
+from cost_top.model.snapshot import Filling, Snapshot
 from cost_top.model.view import View
 from cost_top.model.watched import BudgetRow, IncidentRow
 from cost_top.model.windows import utc_now
@@ -32,7 +32,8 @@ class Monitor:
         self._subscription: Subscription | None = None
         self._view = View()
         self._questions = Questions(hub)
-        self._looks = Questions(hub)  # at incidents and budgets: the first takes long, and nothing else waits for it
+        self._looks = Questions(hub)  # at incidents: the first takes long, and nothing else waits for it
+        self._budgets = Questions(hub)
 
     @property
     def on_failure(self) -> Callable[[UserError], None]:
@@ -107,10 +108,15 @@ class Monitor:
         if watched is None:
             refuse("no budgets")
         else:
-            self._looks.put(lambda _: watched.budgets(self.hub, utc_now()), reply, refuse)
+            self._budgets.put(lambda _: watched.budgets(self.hub, utc_now()), reply, refuse)
+
+    def reading(self, *, incidents: bool = False) -> Filling | None:
+        """See `Feed`."""
+        return self.hub.reading(incidents=incidents)
 
     def stop(self) -> None:
         """End the thread."""
         self._questions.close()
         self._looks.close()
+        self._budgets.close()
         self.hub.close()

@@ -23,7 +23,7 @@ from cost_top.model.errors import (
 )
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import Snapshot
+from cost_top.model.snapshot import Filling, Snapshot
 from cost_top.model.view import View
 from cost_top.model.windows import utc_now
 from cost_top.monitor.patience import BACKOFF, Patience
@@ -129,6 +129,10 @@ class RemoteFeed:
     def budgets(self, reply: Callable[[tuple[BudgetRow, ...]], None], refuse: Callable[[str], None]) -> None:
         """The server's."""
         self._questions.put(lambda client: answer(client, lambda _: client.budgets(), reply, refuse))
+
+    def reading(self, *, incidents: bool = False) -> Filling | None:  # noqa: ARG002 - the server does not tell
+        """What the server is reading."""
+        return self._shown.filling if self._shown is not None else None
 
     def stop(self) -> None:
         """End the threads and close the connections; returns within two seconds."""

@@ -10,11 +10,12 @@ from concurrent.futures import CancelledError, Future
 from datetime import datetime, tzinfo
 from typing import Any, TypeVar
 
+from cost_top.model.answers import Health
 from cost_top.model.engine import Knows, Position, RequestPage
 from cost_top.model.errors import Broken, CannotAnswer, SourceDenied, SourceError, SourceThrottled, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import Live, Snapshot, Stale
+from cost_top.model.snapshot import Filling, Live, Snapshot, Stale
 from cost_top.model.view import View
 from cost_top.monitor.patience import BACKOFF, Patience
 
@@ -162,6 +163,14 @@ class HubThread:
     def repeat_seconds(self) -> float:
         """How long repeated questions beside the views should be apart; 0 where they cost nothing."""
         return 0.0
+
+    def health(self) -> Health:
+        """How the source is, as of the last look at it; never waits."""
+        raise NotImplementedError
+
+    def reading(self, *, incidents: bool = False) -> Filling | None:  # noqa: ARG002 - only a log's are looked for
+        """How far what questions wait for is read; None where nothing is, or that is not known. Never waits."""
+        return self.health().filling
 
     def refuses(self, view: View) -> str | None:
         """Why the source cannot answer a view, in one line; None when it can. Asks nothing."""

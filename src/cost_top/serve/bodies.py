@@ -37,7 +37,9 @@ class Watched:
 
 async def read_json(request: Request, settings: Settings, known: tuple[str, ...]) -> dict[str, Any]:
     """The object in the body, with no other fields than `known`."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    # Pages of other sites may post other types unasked; what is no browser's names no site, and may call JSON anything.
+    if not is_json and any(name in request.headers for name in ("origin", "sec-fetch-site")):
         raise Problem(415, "the body must be application/json")
     body = bytearray()
     try:

@@ -100,6 +100,19 @@ def test_a_panel_that_is_still_counting_gives_no_shares() -> None:
     )
 
 
+def test_a_change_is_awaited_while_the_time_before_is_read() -> None:
+    columns = columns_for("provider", 110, False)
+    place = next(place for place, column in enumerate(columns) if column.key == "change")
+
+    def change(*incomplete: str) -> str:
+        lens = scene().lens("provider")
+        assert lens is not None
+        alone = replace(lens, previous=())
+        return cells(alone, 0, columns, scene(lenses=(alone,), incomplete=incomplete))[place].plain.strip()
+
+    assert (change("before:provider"), change()) == ("…", "–")
+
+
 def test_an_empty_panel_is_still_read_or_empty_for_good() -> None:
     lens = scene().lens("model")
     assert lens is not None

@@ -16,7 +16,7 @@ from cost_top.model.errors import SourceChanged, SourceError, SourceReplaced, Us
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.notes import Note
 from cost_top.model.query import Report, ReportQuery
-from cost_top.model.snapshot import Snapshot, Stale
+from cost_top.model.snapshot import Filling, Snapshot, Stale
 from cost_top.model.view import View
 from cost_top.model.windows import Period, utc_now
 from cost_top.monitor.log.waiting import WaitingQuestions
@@ -83,6 +83,7 @@ class LogHub(HubThread):
         self._rests_until = 0.0  # monotonic seconds
         self._changes = 0  # so many looks in a row found that the log was written under them
         self._month_ends: MonthEnds | None = None
+        self._looked_through: Filling | None = None  # how far `features` is
         self.history: History  # once the log is open
         self._engine: LogEngine
         self._screens: LogScreens
@@ -130,10 +131,15 @@ class LogHub(HubThread):
 
     def features(self, query: ReportQuery, dimensions: Sequence[str]) -> Features:
         """What the rules of `insight` look at, once the mirror holds the period."""
-        # A day at a time: what is watched goes on meanwhile.
-        while self._when_held(query, lambda: self.history.mirror.keep_features(query)):
-            pass
-        return self._when_held(query, lambda: self.history.mirror.features(query, dimensions))
+        days = 0
+        try:
+            # A day at a time: what is watched goes on meanwhile.
+            while left := self._when_held(query, lambda: self.history.mirror.keep_features(query)):
+                days = max(days, left)
+                self._looked_through = Filling(days - left + 1, days, None)
+            return self._when_held(query, lambda: self.history.mirror.features(query, dimensions))
+        finally:
+            self._looked_through = None
 
     def waste(self, query: ReportQuery) -> Waste:
         """What the period's spend was wasted on."""
@@ -194,6 +200,10 @@ class LogHub(HubThread):
     def health(self) -> Health:
         """How the log is, as of the last look at it; never waits."""
         return self._health
+
+    def reading(self, *, incidents: bool = False) -> Filling | None:
+        """See `HubThread`; for `incidents` how many days are looked through."""
+        return (self._looked_through if incidents else None) or super().reading()
 
     def _when_held(self, query: ReportQuery, answer: Callable[[], T]) -> T:
         future: Future[T] = Future()

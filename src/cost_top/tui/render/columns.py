@@ -158,7 +158,8 @@ def cells(lens: Lens, index: int, columns: Sequence[Column], snapshot: Snapshot)
         counting = _Drawing(MUTED, shown_named(snapshot.view.measure))
         return tuple(fit(_counting(lens, row, index, column, counting), column.width) for column in columns)
     style = MUTED if isinstance(snapshot.state, Stale) else FIGURE
-    drawing = _Drawing(style, shown_named(snapshot.view.measure))
+    compared = snapshot.is_settled(f"before:{lens.dimension}")
+    drawing = _Drawing(style, shown_named(snapshot.view.measure), compared)
     drawn = [fit(_draw(column)(lens, row, index, column, drawing), column.width) for column in columns]
     if row.key[0] in concerned(snapshot, lens.dimension):
         drawn[0] = fit(content(("! ", BAD), name_of(lens, row, max(1, columns[0].width - 2))), columns[0].width)
@@ -170,6 +171,7 @@ class _Drawing(NamedTuple):
 
     style: str
     shown: Shown
+    compared: bool = True  # what rows are compared with is known, or will never be
 
 
 def _draw(column: Column) -> _Draw:
@@ -232,7 +234,9 @@ def _trend(lens: Lens, _row: ReportRow, index: int, column: Column, _drawing: _D
     return strip_blocks(lens.trends[index] if index < len(lens.trends) else (), column.width - 1, " ")
 
 
-def _change(lens: Lens, row: ReportRow, index: int, column: Column, _drawing: _Drawing) -> Content:
+def _change(lens: Lens, row: ReportRow, index: int, column: Column, drawing: _Drawing) -> Content:
+    if not drawing.compared:
+        return content((_placed("…", column), MUTED))
     now, before = row.measures.total_cost, lens.previous[index] if index < len(lens.previous) else None
     if row.measures.unpriced_count and not now:  # what it cost is not known
         before = None

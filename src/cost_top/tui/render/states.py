@@ -9,7 +9,7 @@ from textwrap import wrap
 from textual.content import Content
 
 from cost_top.model.dimensions import dimension_named
-from cost_top.model.format import age, cells, elide
+from cost_top.model.format import age, cells, counted, elide
 from cost_top.model.money import display_usd
 from cost_top.model.snapshot import Filling, Snapshot, Stale
 from cost_top.model.windows import WINDOW_NAMES, window_named
@@ -29,7 +29,7 @@ def empty_text(snapshot: Snapshot | None, dimension: str, width: int = 80) -> Co
     if (reading := _reading(snapshot, dimension)) is not None:
         return content((reading, MUTED))
     if snapshot.view.where:
-        return content("no request matches", ("\nescape goes back", MUTED))
+        return content("no request matches", ("\nesc goes back", MUTED))
     if is_before_all(snapshot):
         return content("no requests in this time", ("\ng goes to the newest", MUTED))
     hint = ("\n] for a longer one", MUTED) if _has_longer(snapshot) else ""
@@ -56,6 +56,13 @@ def chart_emptiness(snapshot: Snapshot, zone: tzinfo) -> str | None:
 def is_before_all(snapshot: Snapshot) -> bool:
     """Whether the log's newest row is older than the window."""
     return snapshot.newest is not None and snapshot.newest < snapshot.period.start
+
+
+def awaited_text(filling: Filling | None) -> Content:
+    """What stands in the place of an answer that is on its way, and how far what it waits for is read."""
+    if filling is None or filling.done >= filling.total:
+        return content(("reading…", MUTED))
+    return content((f"reading… {filling.done} of {counted(filling.total, filling.unit.removesuffix('s'))}", MUTED))
 
 
 def _reading(snapshot: Snapshot, dimension: str) -> str | None:

@@ -11,7 +11,7 @@ from textual.content import Content
 from cost_top.model.budget_line import falls_out_text, moment_text, reset_text
 from cost_top.model.dimensions import dimension_named, word_of
 from cost_top.model.errors import one_line
-from cost_top.model.format import age, count, elide, money_within, pad, percent, tail_of, with_tail
+from cost_top.model.format import age, at_least, count, elide, money_within, pad, percent, tail_of, with_tail
 from cost_top.model.money import display_usd
 from cost_top.model.watched import BudgetRow, IncidentRow
 from cost_top.tui.render.columns import share_bar
@@ -118,7 +118,7 @@ def budget_cells(row: BudgetRow, width: int, zone: tzinfo, now: datetime) -> tup
         resets = "–"
     texts = (
         content(one_line(row.title, _NAME)), content(" ", share_bar(row.spent or 0, row.limit, columns[1].width - 1)),
-        content((pad(f"{'≥ ' if row.unpriced else ''}{used or '–'}", columns[2].width, "right"), style)),
+        content((pad(at_least(used) if used and row.unpriced else used or "–", columns[2].width, "right"), style)),
         content((pad(shown, columns[3].width, "right"), style if left is not None and left < 0 else "")),
         content((pad(resets, columns[4].width, "right"), MUTED)),
     )  # fmt: skip

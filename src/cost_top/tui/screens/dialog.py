@@ -6,6 +6,7 @@ from typing import ClassVar, TypeVar
 
 from textual.binding import BindingType
 from textual.screen import ModalScreen
+from textual.timer import Timer
 
 from cost_top.tui.host import host_of
 from cost_top.tui.keys import DIALOG_BINDINGS
@@ -14,10 +15,29 @@ Result = TypeVar("Result")
 COPIED_WIDTH = 400  # cells of a line that is copied
 
 
+_PROGRESS_SECONDS = 0.5
+
+
 class Dialog(ModalScreen[Result]):
     """Escape leaves without an answer; the figures behind go on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*DIALOG_BINDINGS]
+    _progress: Timer | None = None
+
+    def tell_progress(self) -> None:
+        """Say how far what the dialog waits for is; again and again from `await_answer` to `stop_waiting`."""
+
+    def await_answer(self) -> None:
+        """A question was put to the source."""
+        self.tell_progress()
+        if self._progress is None:
+            self._progress = self.set_interval(_PROGRESS_SECONDS, self.tell_progress)
+
+    def stop_waiting(self) -> None:
+        """It is answered."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
 
     def action_leave(self) -> None:
         """Close without an answer."""

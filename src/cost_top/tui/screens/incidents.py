@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
+from cost_top.model.snapshot import Filling
 from cost_top.model.watched import IncidentRow
 from cost_top.tui.host import host_of
 from cost_top.tui.render.watched import incident_cells, incident_columns, incident_note
@@ -24,6 +25,10 @@ class IncidentsScreen(ListedDialog[IncidentRow]):
     def ask(self) -> None:
         """By the rules of the config file."""
         host_of(self).feed.incidents(self.hear, self.refuse)
+
+    def reading(self) -> Filling | None:
+        """See `ListedDialog`; the requests of five weeks are looked through."""
+        return host_of(self).feed.reading(incidents=True)
 
     def heading(self) -> str:
         """How many are open, once that is known."""

@@ -19,7 +19,8 @@ from cost_top.model.windows import Period
 from cost_top.tui.host import host_of
 from cost_top.tui.keys import LINES_BINDINGS
 from cost_top.tui.messages import Refused, ReportArrived
-from cost_top.tui.render.style import BAD, MUTED, content
+from cost_top.tui.render.states import awaited_text
+from cost_top.tui.render.style import BAD, content
 from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.lines import Lines, shown_as
 
@@ -60,7 +61,7 @@ class LinesScreen(Dialog[None]):
         )
         self._asked = number = self._asked + 1
         self._answer = None
-        self._show(content(("reading…", MUTED)))
+        self.await_answer()
 
         def question(answers: Answers) -> tuple[Report, ReportQuery]:
             return answers.report(query), query
@@ -71,17 +72,23 @@ class LinesScreen(Dialog[None]):
             lambda reason: self._hear(number, Refused(reason)),
         )
 
+    def tell_progress(self) -> None:
+        """See `Dialog`."""
+        self._show(awaited_text(host_of(self).feed.reading()))
+
     def _hear(self, number: int, message: ReportArrived | Refused) -> None:
         if number == self._asked:  # called on the feed's thread
             self.post_message(message)
 
     def on_report_arrived(self, message: ReportArrived) -> None:
         """Draw it."""
+        self.stop_waiting()
         self._answer = (message.report, message.query)
         self._draw()
 
     def on_refused(self, message: Refused) -> None:
         """Say why there is no answer."""
+        self.stop_waiting()
         self._show(content((message.reason, BAD)))
 
     def on_resize(self) -> None:

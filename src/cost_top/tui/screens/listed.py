@@ -11,9 +11,12 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 
+from cost_top.model.snapshot import Filling
+from cost_top.tui.host import host_of
 from cost_top.tui.keys import LISTED_BINDINGS
 from cost_top.tui.messages import ListArrived, Refused
-from cost_top.tui.render.style import BAD, MUTED, content
+from cost_top.tui.render.states import awaited_text
+from cost_top.tui.render.style import BAD, content
 from cost_top.tui.screens.dialog import COPIED_WIDTH, Dialog
 from cost_top.tui.widgets.column import Column
 from cost_top.tui.widgets.keyed_table import KeyedTable
@@ -92,10 +95,22 @@ class ListedDialog(Dialog[Row], Generic[Row]):
 
     def await_rows(self) -> None:
         """Say that rows are read."""
-        table = self.query_one(KeyedTable)
-        table.empty, table.is_waiting = content(("reading…", MUTED)), True
+        self.query_one(KeyedTable).is_waiting = True
+        self.await_answer()
+
+    def reading(self) -> Filling | None:
+        """How far what the rows wait for is read."""
+        return host_of(self).feed.reading()
+
+    def tell_progress(self) -> None:
+        """See `Dialog`."""
+        table, told = self.query_one(KeyedTable), awaited_text(self.reading())
+        if table.empty is None or not told.is_same(table.empty):
+            table.empty = told
+            self._show()
 
     def _tell_none(self, text: Content) -> None:
+        self.stop_waiting()
         table = self.query_one(KeyedTable)
         table.empty, table.is_waiting = text, False
 

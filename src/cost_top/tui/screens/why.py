@@ -21,6 +21,7 @@ from cost_top.tui.host import host_of
 from cost_top.tui.keys import LISTED_BINDINGS
 from cost_top.tui.messages import Refused, WhyArrived
 from cost_top.tui.navigation import Subject
+from cost_top.tui.render.states import awaited_text
 from cost_top.tui.render.style import BAD, MUTED, content
 from cost_top.tui.render.why import driver_cells, driver_columns, told_drivers, why_lines
 from cost_top.tui.screens.dialog import COPIED_WIDTH, Dialog
@@ -51,7 +52,7 @@ class WhyScreen(Dialog[tuple[Driver, ...]]):
         """Ask."""
         table = self.query_one(KeyedTable)
         table.focus()
-        self._tell(content((f"asking what is behind {subject_of(self._where)}…", MUTED)))
+        self.await_answer()
         where, zone, period = self._where, self._zone, self._subject.period
         other, note = compared(period, "previous", zone)
 
@@ -62,16 +63,24 @@ class WhyScreen(Dialog[tuple[Driver, ...]]):
             question, lambda answer: self._hear(WhyArrived(answer)), lambda reason: self._hear(Refused(reason))
         )
 
+    def tell_progress(self) -> None:
+        """See `Dialog`."""
+        asked = content((f"asking what is behind {subject_of(self._where)}…", MUTED))
+        filling = host_of(self).feed.reading()
+        self._tell(asked) if filling is None else self._tell(asked, awaited_text(filling))
+
     def _hear(self, message: WhyArrived | Refused) -> None:
         self.post_message(message)  # called on the feed's thread
 
     def on_why_arrived(self, message: WhyArrived) -> None:
         """Show it."""
+        self.stop_waiting()
         self._why = message.answer
         self._show()
 
     def on_refused(self, message: Refused) -> None:
         """Say why there is no answer."""
+        self.stop_waiting()
         self._tell(content((message.reason, BAD)))
 
     def on_resize(self) -> None:
