@@ -13,7 +13,7 @@ from cost_top.model.view import View
 from cost_top.model.watched import BudgetRow, IncidentRow, budget_rows
 from cost_top.tui.navigation import incident_view
 from cost_top.tui.render.savings import SavingsRow, savings_cells
-from cost_top.tui.render.watched import budget_cells, incident_cells
+from cost_top.tui.render.watched import budget_cells, incident_cells, incident_note
 
 LEAK = IncidentRow(
     "i1", "spike", "token", "pg_agent", "triage-agent", NOW - timedelta(hours=20), NOW - timedelta(hours=19), None,
@@ -50,6 +50,19 @@ async def test_incidents_tell_who_since_when_and_how_much(size):
         assert "ended Thu 22:03" in screen_text(app)
 
 
+async def test_on_a_terminal_without_unicode_titles_and_the_scrollbar_are_ascii_too():
+    async with running(size=(80, 24), ascii_only=True) as (app, feed, pilot):
+        feed.found = (LEAK, GONE)
+        await pilot.press("a")
+        await pilot.pause()
+        assert screen_text(app).isascii()
+        assert "Incidents . last 2 days . 1 open" in screen_text(app)
+        await pilot.press("escape", "l", "enter")
+        await pilot.pause()
+        assert "Request" in screen_text(app)
+        assert screen_text(app).isascii()
+
+
 async def test_enter_on_an_incident_looks_at_whose_it_is_in_a_window_that_holds_it():
     async with running() as (_, feed, pilot):
         feed.found = (LEAK, GONE)
@@ -57,6 +70,11 @@ async def test_enter_on_an_incident_looks_at_whose_it_is_in_a_window_that_holds_
         await pilot.pause()
         assert (feed.view.window, feed.view.end, str(feed.view.where)) == ("24h", None, "token:pg_agent")
         assert feed.view.crumbs[0].label == "triage-agent"
+
+
+async def test_a_name_with_hyphens_is_not_cut_at_the_end_of_a_line():
+    told = incident_note(replace(LEAK, sentence=f"{'x' * 60} key triage-agent"), UTC, NOW, 72)
+    assert told[1].plain.startswith("triage-agent")
 
 
 @pytest.mark.parametrize(("key", "asked"), [("a", "incidents"), ("b", "budgets"), ("$", "ask"), ("w", "ask")])

@@ -209,3 +209,13 @@ def test_a_terminal_without_unicode_gets_ascii_of_the_same_width(index):
     line = Content.assemble(*cells(providers(), index, columns, scene()))
     assert plain_ascii(line).plain.isascii()
     assert plain_ascii(line).cell_length == line.cell_length
+
+
+@pytest.mark.parametrize(("told", "plain"), [
+    ("month end ≈ $2,110; ≤ $3.00 left", "month end ~ $2,110; < $3.00 left"),
+    ("cached input 61 % → 10 %", "cached input 61 % to 10 %"),
+    ("← → by key  ⏎ look", "left right by key  enter look"),
+    ("⇥ completes  ↑ earlier ones", "tab completes  up earlier ones"),
+])  # fmt: skip
+def test_without_unicode_every_sign_of_ours_still_says_something(told, plain):
+    assert plain_ascii(Content(told)).plain == plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from textwrap import wrap
 
 from textual.content import Content
 
@@ -24,11 +25,13 @@ CHOSEN = "bold $text-accent"
 SEPARATOR = " · "
 LEVELS = " ▁▂▃▄▅▆▇█"
 # Each glyph of ours with the ASCII character that stands for it where there is no Unicode.
-_PAIRS = "▁. ▂. ▃: ▄: ▅| ▆| ▇# █# ▏. ▎. ▍: ▌: ▋= ▊= ▉= ░% │| ▲^ ▼v ▬- ●* ◌o ‖= ◀< ›> ·. …. –- ×x ≥>"
+_PAIRS = "▁. ▂. ▃: ▄: ▅| ▆| ▇# █# ▏. ▎. ▍: ▌: ▋= ▊= ▉= ░% │| ▲^ ▼v ▬- ●* ◌o ‖= ◀< ›> ·. …. –- ×x ≥> ≤< ≈~"
 _ASCII = str.maketrans({pair[0]: pair[1] for pair in _PAIRS.split()})
 
-# Keys are named by a word.
-_KEYS_ASCII = (("⏎", "enter"), ("←", "left"), ("→", "right"))
+# Keys are named by a word; an arrow that is none of a pair stands between what was and what is.
+_KEYS_ASCII = (
+    ("⏎", "enter"), ("⇥", "tab"), ("↑", "up"), ("↓", "down"), ("← →", "left right"), ("←", "left"), ("→", "to"),
+)  # fmt: skip
 
 Part = str | tuple[str, str] | Content
 
@@ -56,6 +59,11 @@ def fit(line: Content, width: int) -> Content:
         line = line.truncate(width, ellipsis=True)
         length = line.cell_length
     return line.pad_right(width - length) if length < width else line
+
+
+def folded(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` cells, at least 20; names with hyphens stay whole."""
+    return wrap(text, max(20, width), break_on_hyphens=False)
 
 
 def first_fit(width: int, *candidates: Content) -> Content:

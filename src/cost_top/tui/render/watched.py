@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
-from textwrap import wrap
 
 from textual.content import Content
 
@@ -15,7 +14,19 @@ from cost_top.model.format import age, at_least, count, elide, money_within, pad
 from cost_top.model.money import display_usd
 from cost_top.model.watched import BudgetRow, IncidentRow
 from cost_top.tui.render.columns import share_bar
-from cost_top.tui.render.style import BAD, CAUTION, CHOSEN, FIGURE, MUTED, SEPARATOR, content, first_fit, fit, flowed
+from cost_top.tui.render.style import (
+    BAD,
+    CAUTION,
+    CHOSEN,
+    FIGURE,
+    MUTED,
+    SEPARATOR,
+    content,
+    first_fit,
+    fit,
+    flowed,
+    folded,
+)
 from cost_top.tui.widgets.column import Column
 
 _NAME = 200
@@ -78,7 +89,7 @@ def who(row: IncidentRow) -> str:
 
 def incident_note(row: IncidentRow, zone: tzinfo, now: datetime, width: int) -> list[Content]:
     """What the row with the cursor is about."""
-    told = [*wrap(one_line(row.sentence, 600), max(20, width))]
+    told = folded(one_line(row.sentence, 600), width)
     facts = [f"alarm {moment_text(row.opened, zone, now)}", f"most {display_usd(row.peak_per_hour)} in an hour"]
     if row.closed is not None:
         facts.append(f"ended {moment_text(row.closed, zone, now)}")
@@ -129,7 +140,7 @@ def budget_note(row: BudgetRow, zone: tzinfo, now: datetime, width: int) -> list
     """What is to be said of the row with the cursor."""
     if row.spent is None:
         told = f"not known: {one_line(row.error or 'the gateway does not tell', 400)}"
-        return [content((line, BAD)) for line in wrap(told, max(20, width))[:_MOST_LINES]]
+        return [content((line, BAD)) for line in folded(told, width)[:_MOST_LINES]]
     facts = [f"{'≥ ' if row.unpriced else ''}{display_usd(row.spent)} of {display_usd(row.limit)}"]
     if row.period:
         facts.append(one_line(row.period, 60))
@@ -152,5 +163,5 @@ def budget_note(row: BudgetRow, zone: tzinfo, now: datetime, width: int) -> list
     style = CAUTION if row.used_up_at or row.used_up_now_at else MUTED
     lines += flowed([content((pace, style)) for pace in paces], width)
     if row.burning:
-        lines += [content((line, BAD)) for line in wrap(one_line(row.burning, 400), max(20, width))]
+        lines += [content((line, BAD)) for line in folded(one_line(row.burning, 400), width)]
     return [fit(line, width) for line in lines]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import tzinfo
-from textwrap import wrap
 
 from textual.content import Content
 
@@ -14,7 +13,7 @@ from cost_top.model.errors import one_line
 from cost_top.model.filter import Filter
 from cost_top.model.format import elide, money_within, pad, tail_of, with_tail
 from cost_top.model.money import display_usd
-from cost_top.tui.render.style import BAR, CAUTION, FIGURE, GOOD, MUTED, content
+from cost_top.tui.render.style import BAR, CAUTION, FIGURE, GOOD, MUTED, content, folded
 from cost_top.tui.widgets.column import Column
 
 _PART, _AMOUNT, _NOTES = 9, 14, 2
@@ -25,7 +24,7 @@ _DIMENSION = 11
 def why_lines(answer: Why, where: Filter, zone: tzinfo, width: int, *, until_now: bool) -> list[Content]:
     """What stands above the table of drivers."""
     told = sentence(answer, where, zone, until_now)
-    lines = [content((line, FIGURE)) for line in wrap(told, max(20, width))]
+    lines = [content((line, FIGURE)) for line in folded(told, width)]
     if answer.is_empty:
         return [*lines, *(content((elide(note, width), MUTED)) for note in answer.notes[:_NOTES])]
     before, after = display_usd(answer.before.cost), display_usd(answer.after.cost)

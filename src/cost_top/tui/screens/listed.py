@@ -43,7 +43,7 @@ class ListedDialog(Dialog[Row], Generic[Row]):
     def compose(self) -> ComposeResult:
         """A table and a text."""
         with Vertical(classes="dialog listed") as dialog:
-            dialog.border_title = Content(self.title_text)
+            dialog.border_title = shown_as(self, Content(self.title_text))
             dialog.border_subtitle = shown_as(self, Content(self.foot))
             yield KeyedTable()
             yield Lines(id="note")
@@ -123,7 +123,7 @@ class ListedDialog(Dialog[Row], Generic[Row]):
 
     def show_heading(self) -> None:
         """Draw the title anew."""
-        self.query_one(Vertical).border_title = Content(self.heading())
+        self.query_one(Vertical).border_title = shown_as(self, Content(self.heading()))
 
     def on_refused(self, message: Refused) -> None:
         """Say why there are none."""
