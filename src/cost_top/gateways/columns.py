@@ -63,6 +63,9 @@ class LogColumns:
         )  # fmt: skip
         self.key = _key(preset, keys, columns)
         self._paths = self._paths_of(preset.fields)
+        # What every statement has again: to build it takes longest of all.
+        self._spelled: dict[str, str] = {}
+        self._raw: dict[tuple[str, bool, bool], ColumnElement[Any]] = {}
         self._json = self._json_sources()
         self.time = self._time()
         self.time_kind = self._fitting_time()
@@ -163,7 +166,7 @@ class LogColumns:
     def only(self, fields: Collection[str]) -> LogColumns:
         """The same for a statement that reads these fields alone."""
         found = copy(self)
-        found._paths = self._paths_of(fields)
+        found._paths, found._spelled, found._raw = self._paths_of(fields), {}, {}
         return found
 
     def alternatives(self, name: str) -> tuple[Expression, ...]:
@@ -220,8 +223,12 @@ class LogColumns:
 
     def raw(self, name: str, details: bool, is_part: bool = False) -> ColumnElement[Any]:
         """A field as it is read now, by itself or as part of a pack; a constant where it is left for later."""
-        cells = self.cells(name, details)
-        return self.read(name, cells, is_part) if cells else literal_column(self.blank(field_kind(name)))
+        form = name, details, is_part
+        if form not in self._raw:
+            cells = self.cells(name, details)
+            read = self.read(name, cells, is_part) if cells else literal_column(self.blank(field_kind(name)))
+            self._raw[form] = read
+        return self._raw[form]
 
     def blank(self, kind: str) -> str:
         """The SQL of what a raw column of that kind holds where nothing is known."""
@@ -342,7 +349,9 @@ class LogColumns:
                 cell = Cell(value)
             return f"({self.dialect.spell(self._cast(match[1], cell))})"
 
-        return PATH_IN_SQL.sub(spelled, sql)
+        if sql not in self._spelled:
+            self._spelled[sql] = PATH_IN_SQL.sub(spelled, sql)
+        return self._spelled[sql]
 
     def _cast(self, kind: str | None, cell: Cell) -> ColumnElement[Any]:
         """What a `${kind column.key}` of a preset's SQL reads: never an error, NULL where it is none."""
