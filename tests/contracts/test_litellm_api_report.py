@@ -101,10 +101,10 @@ def url(litellm_url: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def proxy(url: str) -> Iterator[LiteLLMProxy]:
-    running = LiteLLMProxy(url)
-    yield running
-    running.close()
+def proxy(url: str, litellm_proxy: LiteLLMProxy) -> Iterator[LiteLLMProxy]:
+    litellm_proxy.use(url)
+    yield litellm_proxy
+    litellm_proxy.use(None)
 
 
 @pytest.fixture(params=["/spend/logs/v2", "/spend/logs/ui", "/spend/logs"])

@@ -56,14 +56,15 @@ def url(litellm_url: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def proxy(url: str) -> Iterator[LiteLLMProxy]:
-    running = LiteLLMProxy(url)
-    yield running
-    running.close()
+def proxy(url: str, litellm_proxy: LiteLLMProxy) -> Iterator[LiteLLMProxy]:
+    litellm_proxy.use(url)
+    yield litellm_proxy
+    litellm_proxy.use(None)
 
 
 def test_an_admins_key_tells_what_the_tables_hold(url: str, proxy: LiteLLMProxy) -> None:
     expected = kept(open_log(url))
+    proxy.license(False)
     unlicensed = kept(open_litellm_api(proxy.url, proxy.key))
     assert unlicensed.missing == ()  # such a proxy has no organizations
     assert len(unlicensed.found) == 6

@@ -6,13 +6,10 @@ import asyncio
 import hashlib
 import time
 
+import httpx
 import pytest
 
 from cost_top.record.asgi import PATHS, RecordMiddleware
-
-anthropic = pytest.importorskip("anthropic")
-openai = pytest.importorskip("openai")
-httpx = pytest.importorskip("httpx")
 
 KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5q"
 PROMPT = "zebra-umbrella-71"
@@ -35,14 +32,19 @@ def gateway(request, log, wire):
         yield url
 
 
+# The clients take seconds to load, which every worker that collects would take.
 @pytest.fixture
 def oai(gateway):
+    import openai
+
     with openai.OpenAI(api_key=KEY, base_url=f"{gateway}/v1", max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 def claude(gateway):
+    import anthropic
+
     with anthropic.Anthropic(api_key=KEY, base_url=gateway, max_retries=0) as client:
         yield client
 
@@ -133,6 +135,8 @@ def test_a_client_that_leaves_early_keeps_what_was_seen(log, claude):
 
 
 def test_errors_have_their_status(log, gateway, oai):
+    import openai
+
     with pytest.raises(openai.RateLimitError):
         oai.chat.completions.create(**{**CHAT, "user": "limited"})
     with pytest.raises(openai.InternalServerError):
@@ -158,6 +162,8 @@ def test_other_paths_are_let_through(log, gateway, oai):
 
 
 def test_bodies_beyond_the_limit_cost_their_facts_only(log, wire):
+    import openai
+
     with (
         wire.serving(lambda app: RecordMiddleware(app, log.recorder, body_limit=2000)) as url,
         openai.OpenAI(api_key=KEY, base_url=f"{url}/v1") as client,

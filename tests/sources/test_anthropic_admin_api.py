@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import anthropic
 import pytest
 
 from cost_top.model.errors import SourceDenied, SourceError
@@ -367,6 +366,8 @@ def test_the_key_is_nowhere_to_be_seen(api, book):
 
 def test_the_real_client_reads_the_lists_of_names(server):
     """The `anthropic` package has types for the lists, none for the reports."""
+    import anthropic  # seconds, which every worker that collects would take
+
     with anthropic.Anthropic(api_key=KEY, base_url=server.url, max_retries=0) as client:
         organization = client.beta.organization
         assert {item.id: item.name for item in organization.workspaces.list()} == {

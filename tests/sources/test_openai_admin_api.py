@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import openai
 import pytest
-from openai.types.admin.organization import UsageCompletionsResponse, UsageCostsResponse
 
 from cost_top.model.errors import SourceDenied, SourceError, SourceRefused, SourceThrottled, UserError
 from cost_top.model.filter import parse_filter, value_term
@@ -553,6 +551,9 @@ def test_the_key_is_nowhere_to_be_seen(api, server, book):
 
 def test_the_real_client_reads_the_same_figures(server, api):
     """Proof that the server of this test is like OpenAI's, as far as the types of its own client tell."""
+    import openai  # a second, which every worker that collects would take
+    from openai.types.admin.organization import UsageCompletionsResponse, UsageCostsResponse
+
     with openai.OpenAI(api_key="unused", admin_api_key=KEY, base_url=f"{server.url}/v1", max_retries=0) as client:
         usage = client.admin.organization.usage
         start, end = int(START.timestamp()), int((TODAY + DAY).timestamp())

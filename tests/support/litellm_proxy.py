@@ -60,9 +60,9 @@ class LiteLLMProxy:
         """Another database, or none, from now on."""
         self._say(database or "none")
 
-    def license(self) -> None:
-        """What is for enterprises alone is there from now on."""
-        self._say("licensed")
+    def license(self, is_paid: bool = True) -> None:
+        """What is for enterprises alone is there from now on, or no more."""
+        self._say("licensed" if is_paid else "unlicensed")
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None

@@ -2,8 +2,8 @@
 
     python litellm_proxy_app.py postgresql://… PORT MASTER_KEY
 
-Each line of its input names another database (`none`: no database) or is `licensed`, what an enterprise pays for;
-it is answered with the line `ready`.
+Each line of its input names another database (`none`: no database) or is `licensed`, what an enterprise pays for,
+or `unlicensed`; it is answered with the line `ready`.
 
 Routes, authorisation, SQL and answers are LiteLLM's. `Engine` does what Prisma's query engine would: it runs the SQL
 and the few table calls of the reading routes, and gives values in the types prisma-client-py gives them: times of raw
@@ -207,12 +207,14 @@ def client(url: str) -> PrismaClient | None:
 
 
 def obey() -> None:
-    """Each line names another database, or is `licensed`."""
+    """Each line names another database, or is `licensed` or `unlicensed`."""
     for line in sys.stdin:
-        if line.strip() == "licensed":
-            proxy_server.premium_user = True
+        if line.strip() in ("licensed", "unlicensed"):
+            proxy_server.premium_user = line.strip() == "licensed"
         else:
             proxy_server.prisma_client = client(line.strip())
+            for cache in (proxy_server.user_api_key_cache, proxy_server.spend_counter_cache):
+                cache.flush_cache()  # another database's keys and users
         print("ready", flush=True)
 
 
