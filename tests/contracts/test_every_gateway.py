@@ -148,7 +148,7 @@ def _plain_rows_are_the_same(source):
             return
         with reader.rows(START, None, True) as stream:
             duck.execute("CREATE TABLE raw AS SELECT * FROM stream")
-        with reader.packed_rows(start, None, True) as stream:
+        with reader.packed_rows(START, None, True) as stream:
             duck.execute("CREATE TABLE packed AS SELECT * FROM stream")
         assert stream is not None
         found = duck.execute(f"SELECT * FROM ({reader.taken_sql('raw')})")
@@ -160,7 +160,7 @@ def _plain_rows_are_the_same(source):
             for row in (row for rows in read for row in rows or ()):
                 assert row == right[row["key"]]
         if (fingerprints := reader.plain.packed_fingerprints("packed")) is not None:
-            with reader.fingerprints(start, None) as stream:
+            with reader.fingerprints(START, None) as stream:
                 bare = duck.execute(reader.plain.fingerprints("stream")).fetchall()
             assert sorted(duck.execute(fingerprints).fetchall()) == sorted(bare)
 
