@@ -8,10 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from cost_top.model.filter import parse_filter
+from cost_top.mirror.engine import Sums
+from cost_top.model.engine import Knows
+from cost_top.model.filter import Filter, parse_filter
 from cost_top.model.native import TABLE
 from cost_top.model.snapshot import Live, Snapshot
 from cost_top.model.view import View
@@ -19,6 +22,7 @@ from cost_top.monitor.log import screens as screens_module
 from cost_top.monitor.log.engine import LogEngine
 from cost_top.monitor.log.screens import LogScreens
 from cost_top.monitor.thread import HubSubscription
+from cost_top.overview.needs import needs_of
 from cost_top.sources.sql.log import open_log
 from support.followed import Followed
 from support.native_log import NativeLog
@@ -71,6 +75,7 @@ def test_what_is_kept_is_what_would_be_answered(followed: tuple[Followed, Native
     kept = LogScreens(watched.history, engine)
     views = [replace(View(), filter=parse_filter(text)) for text in FILTERS]
     views.append(replace(views[1], end=watched.now - timedelta(hours=1)))
+    views.append(replace(views[2], window="1h", mark=watched.now - timedelta(minutes=9)))
     number = 60
     for step in range(12):
         if step % 3 == 0:
@@ -87,6 +92,39 @@ def test_what_is_kept_is_what_would_be_answered(followed: tuple[Followed, Native
             assert shown(kept, view, watched.now) == shown(anew, view, watched.now), (step, str(view.where))
     kept.forget_all_but([(views[1], UTC)])
     assert shown(kept, views[2], watched.now) == shown(anew, views[2], watched.now)
+
+
+def test_in_a_minute_only_what_rows_came_to_is_summed_again(
+    followed: tuple[Followed, NativeLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (watched, log), draw = followed, random.Random(6)
+    engine = LogEngine(watched.history.mirror)
+    kept, anew = LogScreens(watched.history, engine), LogScreens(watched.history, engine)
+    view, again = View(window="24h", filter=parse_filter("provider:openai")), Sums._from_sums
+    summed: list[str] = []
+    monkeypatch.setattr(
+        Sums, "_from_sums", lambda self, need, *given: summed.append(need.name) or again(self, need, *given)
+    )
+    for number in range(2):  # the first is of another hour than those before it
+        log.add(id=f"new{number}", **row(draw, watched.now, provider="openai", cost_pico_usd=7))
+        watched.run(2)
+        summed.clear()
+        told = shown(kept, view, watched.now)
+    assert {"total", "chart", "today", "panel:token"} <= {*summed}
+    assert "before" not in summed
+    assert told == shown(anew, view, watched.now)
+    assert "before" in summed
+
+
+@pytest.mark.parametrize("window", ["1h", "24h", "30d", "mtd"])
+def test_what_is_asked_in_a_minute_differs_in_nothing_but_when_open_periods_end(window: str) -> None:
+    start, zone = datetime(2026, 11, 30, 14, 7, tzinfo=UTC), ZoneInfo("Asia/Kathmandu")
+    for text in ("", "token:a"):
+        view = View(window=window, filter=parse_filter(text) if text else Filter(), mark=start - timedelta(hours=3))
+        needs = (needs_of(view, start + timedelta(seconds=seconds), zone, Knows()).all for seconds in (0.5, 59.9))
+        for one, other in zip(*needs, strict=True):
+            end = other.query.end if other.open_end else one.query.end
+            assert replace(one, query=replace(one.query, end=end)) == other
 
 
 def test_only_what_rows_came_for_is_asked_again(followed: tuple[Followed, NativeLog]) -> None:

@@ -17,6 +17,7 @@ from cost_top.mirror.report import naive, with_latencies
 from cost_top.mirror.rollup_tables import BAR_SUMS, LENSES, TRUST_LENS
 from cost_top.mirror.runs import Runs
 from cost_top.mirror.slices import Slice
+from cost_top.mirror.standing import Standing, Stood
 from cost_top.mirror.where import asks_for_names
 from cost_top.model.dimensions import EVERY_DIMENSION
 from cost_top.model.engine import STRETCH, Missing, Need, Reply
@@ -61,6 +62,7 @@ class Sums:
         mirror.rollups.are_few = lambda where, lenses: self._runs.needed(where, lenses) is not None
         mirror.rollups.matching = mirror.matching.of
         self._timed_reports: Rested[Report] = Rested()
+        self._standing = Standing(mirror)
         # What was asked for last and is summed whole, of each filter, and how many times sums had been dropped by then.
         self._summed: OrderedDict[Filter, tuple[int, list[tuple[Need, list[Slice]]]]] = OrderedDict()
         self._cut: set[Slice] = set()  # the edges of the last question's period
@@ -71,6 +73,13 @@ class Sums:
     def answers(self, needs: Sequence[Need], until: float, as_of: datetime) -> dict[str, Reply]:
         """A reply for each need. Builds what is missing until the monotonic clock passes `until`."""
         self._lenses.filters = self._runs.filters = self.kept_filters
+        standing = self._standing.of(needs)
+        told = self._anew(needs, until, as_of) if standing is None else self._again(standing, as_of)
+        for where in {need.query.where for need in needs}:
+            self._mirror.rollups.keep_recent(where, self.kept_filters)
+        return told
+
+    def _anew(self, needs: Sequence[Need], until: float, as_of: datetime) -> dict[str, Reply]:
         self._follow_names({need.query.where for need in needs})
         for where in self._runs.follow(needs):
             self._mirror.rollups.forget_filter(where)
@@ -81,9 +90,38 @@ class Sums:
         replies: dict[str, Reply] = {}
         for need in needs:
             replies[need.name] = self._reply(need, replies, as_of)
-        for where in {need.query.where for need in needs}:
-            self._mirror.rollups.keep_recent(where, self.kept_filters)
-        return {need.name: self._named(need, replies[need.name]) for need in needs}
+        told = {need.name: self._named(need, replies[need.name]) for need in needs}
+        found = ((need, *self._made_of(need), replies[need.name], told[need.name]) for need in needs)
+        self._standing.keep(needs, found, 2 * self.kept_filters)
+        return told
+
+    def _made_of(self, need: Need) -> tuple[Sequence[Slice], tuple[int, ...] | None]:
+        """The slices that an answer is summed over, and the numbers of their sums."""
+        lenses = _lenses_of(need)
+        if not lenses:
+            return (), None
+        slices, rollups = self._slices(need), self._mirror.rollups
+        numbers = {number for lens in lenses for number in rollups.numbers(need.query.where, lens, slices)}
+        return slices, tuple(numbers)
+
+    def _again(self, standing: Iterable[Stood], as_of: datetime) -> dict[str, Reply]:
+        """Answers over the same sums as before: those are made anew that rows came to, and what leans on them."""
+        replies: dict[str, Reply] = {}
+        told: dict[str, Reply] = {}
+        changed: set[str] = set()
+        for one in standing:
+            need, name, version = one.need, one.need.name, self._standing.version(one.numbers)
+            if one.numbers is None or version != one.version or {need.beside, need.unpriced_in} & changed:
+                changed.add(name)
+                reply = self._reply(need, replies, as_of) if one.numbers is None else self._whole(one, replies, as_of)
+                one.put(reply, self._named(need, reply), version)
+            replies[name], told[name] = one.reply, one.told_at(as_of)
+        return told
+
+    def _whole(self, one: Stood, replies: Mapping[str, Reply], as_of: datetime) -> Reply:
+        if (reason := self._why_not(one.need, replies)) is not None:
+            return Reply(reason=reason)
+        return Reply(self._from_sums(one.need, one.slices, replies, as_of))
 
     def _named(self, need: Need, reply: Reply) -> Reply:
         """With what people call the values; sums, and rows beside one another, know ids alone."""

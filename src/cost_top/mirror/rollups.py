@@ -318,8 +318,9 @@ class Rollups:
         text = str(where)
         if self._recent[-1:] == [text]:
             return
-        self._recent = [*(other for other in self._recent if other != text), text][-kept:]
-        self._forget_filters(lambda text: text != "" and text not in self._recent)
+        known, self._recent = self._recent, [*(other for other in self._recent if other != text), text][-kept:]
+        if gone := {*known} - {*self._recent, ""}:
+            self._forget_filters(gone.__contains__)
 
     def forget_filter(self, where: Filter) -> None:
         """Drop the sums of a filter that other rows match now."""

@@ -97,10 +97,8 @@ def compose(needs: Needs, replies: Replies, knows: Knows, facts: Facts) -> Snaps
 def refreshed(snapshot: Snapshot, facts: Facts, now: datetime) -> Snapshot:
     """The same figures a moment later, with what is known beside them by then."""
     summed = {name: getattr(snapshot.trust, name) for name in _SUMMED}
-    period = snapshot.period
     return replace(
-        snapshot,
-        period=period if snapshot.view.end else Period(period.start, now.replace(microsecond=0)),
+        ending(snapshot, now),
         trust=replace(facts.trust, **summed),
         state=facts.state,
         filling=facts.filling,
@@ -109,6 +107,14 @@ def refreshed(snapshot: Snapshot, facts: Facts, now: datetime) -> Snapshot:
         log_rows=facts.log_rows,
         load=facts.load,
     )
+
+
+def ending(snapshot: Snapshot, now: datetime) -> Snapshot:
+    """The same figures, of a live window until now."""
+    period, end = snapshot.period, now.replace(microsecond=0)
+    if snapshot.view.end is not None or period.end == end:
+        return snapshot
+    return replace(snapshot, period=Period(period.start, end))
 
 
 def _balance(needs: Needs, replies: Replies, balance: Balance | None) -> Balance | None:

@@ -144,7 +144,7 @@ def _comparisons(
         query = replace(plain, start=periods.before.start, end=periods.before.end)
         needs.append(Need("before", query, comparison=True))
     if knows.totals == "instant" and view.end is None and (held := days_held(view, periods)) is not None:
-        needs.append(days_need(plain, periods.window.end, held))
+        needs.append(replace(days_need(plain, periods.window.end, held), open_end=True))
     for dimension, _ in panels:
         period = periods.panel_before(dimension, weekly=dimension in view.weekly)
         if period is not None and dimension_named(dimension).summed:

@@ -15,7 +15,7 @@ from cost_top.model.windows import floor, utc_now
 from cost_top.monitor.log.engine import LogEngine
 from cost_top.monitor.log.history import History
 from cost_top.monitor.thread import HubSubscription, clock
-from cost_top.overview.compose import Facts, compose, refreshed
+from cost_top.overview.compose import Facts, compose, ending, refreshed
 from cost_top.overview.needs import Needs, needs_of
 from cost_top.overview.periods import MINUTE, periods_of
 
@@ -55,20 +55,23 @@ class LogScreens:
     ) -> tuple[Snapshot, bool]:
         """The snapshot of a view, and whether more can be summed for it at once."""
         view, history, engine, now = watch.view, self._history, self._engine, utc_now()
-        kept = self._kept.get((view, watch.zone))
-        if kept is not None and kept.minute == floor(now, MINUTE) and kept.version == engine.version(kept.wheres):
+        minute, kept = floor(now, MINUTE), self._kept.get((view, watch.zone))
+        if kept is not None and kept.minute == minute and kept.version == engine.version(kept.wheres):
             return refreshed(kept.snapshot, self._facts(kept.needs, label, state, None), now), False
-        needs = needs_of(view, now, watch.zone, engine.knows)
+        # All that goes on by the clock does so by the minute: in the same one the same is asked, and known to be.
+        needs = (
+            kept.needs if kept is not None and kept.minute == minute else needs_of(view, now, watch.zone, engine.knows)
+        )
         history.want(needs.periods.window)
         engine.filters = filters
         patience = max(_PATIENCE, watch.settles_at - clock()) if watch.is_shown else _PATIENCE
         replies = engine.answers(needs.all, clock() + patience)
-        snapshot = compose(needs, replies, engine.knows, self._facts(needs, label, state, replies["total"].missing))
+        facts = self._facts(needs, label, state, replies["total"].missing)
+        snapshot = ending(compose(needs, replies, engine.knows, facts), now)
         at_hand = any(reply.missing is not None and reply.missing.is_at_hand for reply in replies.values())
         if not snapshot.incomplete and not any(need.timed for need in needs.all):
             wheres = tuple(dict.fromkeys(need.query.where for need in needs.all))
-            kept = _Kept(floor(now, MINUTE), wheres, engine.version(wheres), needs, snapshot)
-            self._kept[view, watch.zone] = kept
+            self._kept[view, watch.zone] = _Kept(minute, wheres, engine.version(wheres), needs, snapshot)
         return snapshot, at_hand
 
     def _facts(self, needs: Needs, label: str, state: Live | Stale | None, missing: Missing | None) -> Facts:
