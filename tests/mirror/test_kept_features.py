@@ -16,6 +16,7 @@ from cost_top.insight.engine import run
 from cost_top.insight.levels import Rules
 from cost_top.insight.live import LiveRules
 from cost_top.insight.replay import incidents_json
+from cost_top.mirror import features
 from cost_top.mirror.feature_parts import Part, read_part
 from cost_top.mirror.features import joined
 from cost_top.mirror.kept import FEATURES, damaged
@@ -159,26 +160,43 @@ def test_nothing_is_kept_of_a_reading_that_is_no_longer_the_days(
         log.run(f"UPDATE {native.TABLE} SET user_id = 'anonymous' WHERE user_id = 'u1'")
         log.connection.commit()
         with closing(mirror_of(log, tmp_path / "cache", book)) as after:
-            while before.keep_features(query):
-                pass
+            for read in before.days_to_hold(query):
+                read()
             readings = {day.reading for day in after.closed.values()}
             assert {day.reading for day in before.closed.values()} != readings
             kept = [path.name.split(".")[3] for path in tmp_path.glob(f"cache/*/*{FEATURES}")]
             assert set(kept) <= readings, "an erased user is on no disk of ours"
 
 
-def test_days_are_kept_one_by_one_until_none_is_left(log: NativeLog, tmp_path: Path, book: RateBook) -> None:
+def test_days_are_kept_one_by_one_and_read_once(
+    log: NativeLog, tmp_path: Path, book: RateBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(log, 61)
     query = ReportQuery(PERIOD.start, PERIOD.end)
     with closing(mirror_of(log, tmp_path / "cache", book)) as mirror:
-        for kept in range(1, DAYS):
-            assert mirror.keep_features(query) == DAYS - kept, "that one included"
+        found = []
+        for kept, read in enumerate(mirror.days_to_hold(query), 1):
+            found.append(read())
             assert len(list(tmp_path.glob(f"cache/*/*{FEATURES}"))) == kept
-        assert mirror.keep_features(query) == 0
-        assert mirror.keep_features(ReportQuery(PERIOD.start, PERIOD.end, where=parse_filter("token:k1"))) == 0
+        assert kept == DAYS - 1
+        held = dict(part for read in mirror.days_to_hold(query) if (part := read()) is not None)
+        assert [*held] == [part[0] for part in found if part is not None]
+        assert mirror.days_to_hold(ReportQuery(PERIOD.start, PERIOD.end, where=parse_filter("token:k1"))) == []
         check(mirror)
+        expected = mirror.features(query)
+        with monkeypatch.context() as patched:
+            patched.setattr(features, "kept_part", lambda *_: pytest.fail("it is held"))
+            same(mirror.features(query, (), held), expected)
     with closing(mirror_of(log, None, book)) as mirror:
-        assert mirror.keep_features(query) == 0
+        assert mirror.days_to_hold(query) == []
+
+
+def test_a_day_whose_mirror_is_closed_meanwhile_is_not_held(log: NativeLog, tmp_path: Path, book: RateBook) -> None:
+    fill(log, 61)
+    with closing(mirror_of(log, tmp_path / "cache", book)) as mirror:
+        days = mirror.days_to_hold(ReportQuery(PERIOD.start, PERIOD.end))
+    assert [read() for read in days] == [None] * (DAYS - 1)
+    assert not list(tmp_path.glob(f"cache/*/*{FEATURES}"))
 
 
 def test_new_rates_price_what_is_kept_anew(log: NativeLog, tmp_path: Path, book: RateBook) -> None:
@@ -233,7 +251,8 @@ def test_a_full_disk_costs_time_and_no_figure(
             raise OSError("no space")
 
         monkeypatch.setattr(mirror.days.files, "write_bytes", full)
-        assert mirror.keep_features(ReportQuery(PERIOD.start, PERIOD.end)) == 0
+        for read in mirror.days_to_hold(ReportQuery(PERIOD.start, PERIOD.end)):
+            assert read() is not None
         check(mirror)
         day = next(iter(mirror.closed.values()))
         keep_part(mirror.days, day, Part([]))

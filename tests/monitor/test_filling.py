@@ -89,11 +89,15 @@ def test_kept_days_of_the_window_are_shown_before_older_ones_are_taken_over(sqli
 
 def test_how_many_days_incidents_are_looked_for_in_is_told_while_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = LogHub(lambda: pytest.fail("is not opened"), lambda: pytest.fail("is not loaded"), interval=2.0, cache=None)
-    answers: Iterator[Any] = iter((3, 2, 1, 0, "features"))
     told = []
 
-    def held(*_: object) -> Any:
+    def day() -> None:
         told.append(hub.reading(incidents=True))
+
+    answers: Iterator[Any] = iter(((None, [day] * 3), "features"))
+
+    def held(*_: object) -> Any:
+        day()
         return next(answers)
 
     monkeypatch.setattr(hub, "_when_held", held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from cost_top.insight.levels import Rules
 from cost_top.insight.why import DIMENSIONS, Why
 from cost_top.insight.why_asked import explained
+from cost_top.mirror import features
 from cost_top.model.budgets import Budget, KeptBudgets, parse_period
 from cost_top.model.errors import CannotAnswer, SourceError
 from cost_top.model.query import ReportQuery
@@ -89,6 +91,18 @@ def test_more_requests_than_a_terminal_has_memory_for_are_not_looked_through(
     sqlite_log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(watched, "MOST_REQUESTS", most)
+    readers = []  # the threads that read closed days for it
+
+    def reading(read: Callable[..., Any], is_closed: Callable[..., bool]) -> Callable[..., Any]:
+        def noted(*given: Any) -> Any:
+            readers.extend([threading.current_thread().name] if is_closed(*given) else [])
+            return read(*given)
+
+        return noted
+
+    is_file = lambda _, relation, *rest: relation.startswith("read_parquet(")  # noqa: E731
+    monkeypatch.setattr(features, "read_part", reading(features.read_part, is_file))
+    monkeypatch.setattr(features, "kept_part", reading(features.kept_part, lambda *_: True))
     log, now = sqlite_log(), datetime.now(UTC)
     for day in (1, 2, 30):
         log.add(time_ms=int((now - timedelta(days=day)).timestamp() * 1000), provider="openai", cost_pico_usd=PICO)
@@ -102,6 +116,8 @@ def test_more_requests_than_a_terminal_has_memory_for_are_not_looked_through(
     finally:
         feed.stop()
     assert answer == () if most == 3 else answer.startswith("more than 2 requests in five weeks"), answer
+    assert bool(readers) is (most == 3)
+    assert "monitor" not in readers, "what is watched does not wait for it"
 
 
 @pytest.mark.parametrize(

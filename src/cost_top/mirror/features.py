@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import duckdb
 
 from cost_top.mirror.feature_parts import (
     FEWEST,
@@ -23,7 +27,7 @@ from cost_top.mirror.feature_parts import (
     Run,
     read_part,
 )
-from cost_top.mirror.kept_features import is_kept, keep_part, kept_part, name_of
+from cost_top.mirror.kept_features import keep_part, kept_part, name_of
 from cost_top.mirror.names import Names
 from cost_top.mirror.report import naive
 from cost_top.mirror.where import condition
@@ -33,7 +37,8 @@ from cost_top.model.filter import Filter
 from cost_top.model.query import ReportQuery
 
 if TYPE_CHECKING:
-    from cost_top.mirror.days import ClosedDay
+    from cost_top.mirror.database import Database
+    from cost_top.mirror.days import ClosedDay, Days
     from cost_top.mirror.store import Mirror
 
 _DAY = timedelta(days=1)
@@ -41,28 +46,37 @@ _DAY_SECONDS = 86_400
 _SECOND = 1_000_000
 
 
-def features(mirror: Mirror, query: ReportQuery, dimensions: Sequence[str] = ()) -> Features:
+def features(
+    mirror: Mirror, query: ReportQuery, dimensions: Sequence[str] = (), held: Mapping[str, Part] | None = None
+) -> Features:
     """The features of the rows of `[query.start, query.end)` that match; buckets count from the start.
 
-    `dimensions` are those beyond the usual ones that the rules are to watch (`team`, `tag`).
+    `dimensions` are those beyond the usual ones that the rules are to watch (`team`, `tag`). Of the closed days that
+    are `held`, as `days_to_hold` gave them, nothing is read.
     """
     origin, names = int(query.start.timestamp()), mirror.database.names
-    parts = list(_parts(mirror, query, origin))
+    parts = list(_parts(mirror, query, origin, held or {}))
     found = joined(parts, query, dimensions, names)
     called = json.dumps([sorted(names.labels(name).items()) for name in found.dimensions])
     return replace(found, readings=_readings(mirror, query, parts, sha256(called.encode()).hexdigest()[:12]))
 
 
-def keep_features(mirror: Mirror, query: ReportQuery) -> int:
-    """Keep what the rules look at of one more closed day of a period; how many there were to keep, that one included.
+def days_to_hold(mirror: Mirror, query: ReportQuery) -> list[Callable[[], tuple[str, Part] | None]]:
+    """A call for each closed day of a period that reads what the rules look at of it, and keeps it where it was not.
 
-    0 as well where it cannot be kept.
+    They are for any thread, one after another: it takes long, and nobody has to wait for the mirror's own meanwhile.
+    None of a day that is gone by then: whoever asks the mirror for it learns of that there.
     """
-    missing = [(start, day) for start, day in _whole_days(mirror, query) if not is_kept(mirror.days, day)]
-    for start, day in missing[:1]:
-        _kept_anew(mirror, start, day)
-        return len(missing) if is_kept(mirror.days, day) else 0
-    return 0
+    kept = (one for one in _whole_days(mirror, query) if one[1].path is not None)
+    return [partial(_held, mirror.database, mirror.days, *one) for one in kept]
+
+
+def _held(database: Database, days: Days, start: int, day: ClosedDay) -> tuple[str, Part] | None:
+    part = kept_part(days, day)
+    if part is None:
+        with suppress(duckdb.Error), database.cursor() as connection:
+            part = _kept_anew(connection, days, start, day)
+    return (name_of(day), part) if part is not None else None
 
 
 def joined(parts: Iterable[tuple[int, Part]], query: ReportQuery, dimensions: Sequence[str], names: Names) -> Features:
@@ -88,7 +102,7 @@ def joined(parts: Iterable[tuple[int, Part]], query: ReportQuery, dimensions: Se
     )
 
 
-def _parts(mirror: Mirror, query: ReportQuery, origin: int) -> Iterator[tuple[int, Part]]:
+def _parts(mirror: Mirror, query: ReportQuery, origin: int, held: Mapping[str, Part]) -> Iterator[tuple[int, Part]]:
     """Parts in order, without a gap between them, each with its beginning in Unix seconds.
 
     They end with the day (UTC), so that kept ones are used, where buckets do; else after so many buckets as a day has.
@@ -102,7 +116,9 @@ def _parts(mirror: Mirror, query: ReportQuery, origin: int) -> Iterator[tuple[in
         until = min(end, datetime.fromtimestamp(following, UTC).replace(tzinfo=None))
         day = whole.get(start)
         if day is not None:
-            yield start, kept_part(mirror.days, day) or _kept_anew(mirror, start, day)
+            kept = held.get(name_of(day)) if day.path is not None else None
+            kept = kept or kept_part(mirror.days, day)
+            yield start, kept or _kept_anew(mirror.database.connection, mirror.days, start, day)
         else:
             relation = mirror.relation(since, until)
             yield start, read_part(mirror.database.connection, relation, start, since, until, sql)
@@ -141,10 +157,9 @@ def _is_even(query: ReportQuery) -> bool:
     return query.start.timestamp() % BUCKET_SECONDS == 0
 
 
-def _kept_anew(mirror: Mirror, start: int, day: ClosedDay) -> Part:
-    connection = mirror.database.connection
+def _kept_anew(connection: duckdb.DuckDBPyConnection, days: Days, start: int, day: ClosedDay) -> Part:
     part = read_part(connection, day.relation, start, day.start, day.start + _DAY, condition(Filter()))
-    keep_part(mirror.days, day, part)
+    keep_part(days, day, part)
     return part
 
 

@@ -36,12 +36,6 @@ def kept_part(days: Days, day: ClosedDay) -> Part | None:
         return None
 
 
-def is_kept(days: Days, day: ClosedDay) -> bool:
-    """Whether there is a file, or none can be; it is not looked into."""
-    files = days.files
-    return files is None or day.path is None or files.has(name_of(day), FEATURES)
-
-
 def keep_part(days: Days, day: ClosedDay, part: Part) -> None:
     """Write what the rules look at of a closed day; without a place for it, it is read from the rows again."""
     files = days.files

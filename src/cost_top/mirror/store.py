@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,8 @@ from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days, union
 from cost_top.mirror.engine import Sums
 from cost_top.mirror.facts import Facts
-from cost_top.mirror.features import features, keep_features
+from cost_top.mirror.feature_parts import Part
+from cost_top.mirror.features import days_to_hold, features
 from cost_top.mirror.hot import Hot, Upserted
 from cost_top.mirror.kept_sums import keep, take_names, take_over
 from cost_top.mirror.matching import Matching
@@ -332,13 +333,15 @@ class Mirror:
         """How the cost of a query's requests is known; None where it was not summed for a report of the same query."""
         return self._summed.trust(query)
 
-    def features(self, query: ReportQuery, dimensions: Sequence[str] = ()) -> Features:
+    def features(
+        self, query: ReportQuery, dimensions: Sequence[str] = (), held: Mapping[str, Part] | None = None
+    ) -> Features:
         """What the rules of `insight` look at: of closed days as it is kept, of others from the rows themselves."""
-        return features(self, query, dimensions)
+        return features(self, query, dimensions, held)
 
-    def keep_features(self, query: ReportQuery) -> int:
-        """Keep what the rules look at of one more closed day of a period; how many there were to keep."""
-        return keep_features(self, query)
+    def days_to_hold(self, query: ReportQuery) -> list[Callable[[], tuple[str, Part] | None]]:
+        """See `mirror.features`."""
+        return days_to_hold(self, query)
 
     def waste(self, query: ReportQuery) -> Waste:
         """What was wasted on what, from the rows themselves."""

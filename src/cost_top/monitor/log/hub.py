@@ -23,6 +23,7 @@ from cost_top.monitor.log.waiting import WaitingQuestions
 from cost_top.monitor.thread import HubSubscription, HubThread, clock
 
 if TYPE_CHECKING:
+    from cost_top.mirror.feature_parts import Part
     from cost_top.model.expected import Expected
     from cost_top.model.features import Features
     from cost_top.model.ledger import Ledger, LedgerQuery
@@ -131,13 +132,20 @@ class LogHub(HubThread):
 
     def features(self, query: ReportQuery, dimensions: Sequence[str]) -> Features:
         """What the rules of `insight` look at, once the mirror holds the period."""
-        days = 0
+        # Closed days are read beside the thread that everybody waits for.
+        mirror, days = self._when_held(query, lambda: (one := self.history.mirror, one.days_to_hold(query)))
+        held: dict[str, Part] = {}
+
+        def answer() -> Features:
+            present = self.history.mirror  # another log, which has other days, may have taken the name
+            return present.features(query, dimensions, held if present is mirror else None)
+
         try:
-            # A day at a time: what is watched goes on meanwhile.
-            while left := self._when_held(query, lambda: self.history.mirror.keep_features(query)):
-                days = max(days, left)
-                self._looked_through = Filling(days - left + 1, days, None)
-            return self._when_held(query, lambda: self.history.mirror.features(query, dimensions))
+            for done, read in enumerate(days, 1):
+                self._looked_through = Filling(done, len(days), None)
+                if not self.stopping.is_set() and (found := read()) is not None:
+                    held.update([found])
+            return self._when_held(query, answer)
         finally:
             self._looked_through = None
 
