@@ -99,6 +99,14 @@ def test_usage_is_added_up_as_langfuse_does(writer, usage, told):
     assert row["provider"] is None
 
 
+@pytest.mark.parametrize(
+    "usage", [{"input": 10**15, "output": 5}, {"input": 2**64 - 1, "input_x": 5}, {"input": 1, "output": 2**63 + 1}]
+)
+def test_usage_that_no_count_can_be_is_told(writer, usage):
+    write(writer, LANGFUSE, {"usage_details": usage})
+    assert read(writer)["1"]["mode"] == "unreadable_count"
+
+
 @pytest.mark.parametrize("shape", [LANGFUSE, LANGFUSE_V4], ids=lambda shape: shape.preset)
 def test_what_a_model_prices_apart_and_no_count_holds_is_told(writer, shape):
     usages = [

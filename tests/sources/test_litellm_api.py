@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cost_top.gateways.shape import UNREADABLE_COUNT
 from cost_top.model.errors import SourceDenied, SourceError, SourceThrottled, UserError
 from cost_top.sources.litellm import pages as litellm_pages
 from cost_top.sources.litellm.log import LiteLLMApi, open_litellm_api
@@ -442,6 +443,19 @@ def test_a_cost_that_is_no_amount_is_not_taken_for_none() -> None:
         expected = "nan" if value in odd else {None: "nan", "": "nan"}.get(value, str(value))
         assert str(amount) == expected
         assert (row[place] == "") == (value in (None, ""))
+
+
+def test_a_count_that_is_none_is_told_in_rows_of_the_api_too() -> None:
+    reading = RowReader(litellm_preset())
+    row = {"request_id": "r", "startTime": "2026-11-10T09:30:00Z", "prompt_tokens": 5}
+    details = {"cached_tokens": True, "audio_tokens": "many"}
+    usage = {"prompt_tokens_details": details, "completion_tokens_details": {"reasoning_tokens": Decimal("1e30")}}
+    odd = {**row, "completion_tokens": 10**15, "metadata": {"usage_object": usage}}
+    told = dict(zip(reading.fields, (reading.read(odd) or ())[2:], strict=True))
+    assert {name for name, value in told.items() if value == UNREADABLE_COUNT} == {
+        "cached_input_tokens", "audio_input_tokens", "output_tokens", "reasoning_tokens",
+    }  # fmt: skip
+    assert UNREADABLE_COUNT not in (reading.read({**row, "completion_tokens": None, "metadata": {}}) or ())
 
 
 def test_rows_without_a_usable_time_are_left_out(proxy: LiteLLMServer) -> None:

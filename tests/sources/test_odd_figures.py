@@ -42,7 +42,7 @@ def writer(request):
     return request.getfixturevalue(request.param)
 
 
-def mapped(writer, tmp_path, rows, **kinds):
+def mapped(writer, tmp_path, rows, mapping=MAPPING, **kinds):
     """A log of these rows, whose columns are whole numbers where `kinds` say nothing else."""
     whole, text = NUMBER.get(writer.database, "int"), TEXT.get(writer.database, "text")
     usual = {"tokens": whole, "cached": whole, "written": whole, "answer": whole, "cost": text, "upstream": text}
@@ -50,7 +50,7 @@ def mapped(writer, tmp_path, rows, **kinds):
     nothing = {"model": "gpt-5", **dict.fromkeys(usual)}
     writer.insert("calls", [{"id": f"r{n:02}", "at": AT + n, **nothing, **row} for n, row in enumerate(rows)])
     path = tmp_path / "map.toml"
-    path.write_text(MAPPING)
+    path.write_text(mapping)
     return open_log(writer.location, path)
 
 
@@ -79,7 +79,7 @@ def test_a_count_that_is_no_number_is_made_up_by_no_rate(writer, tmp_path, name)
     usual = {"tokens": 100, "cached": 0, "written": 0, "answer": 0}
     readable = ["0", "0.0", "00"] if name != "tokens" else ["100", "100.0", "0100"]
     absent = [None, "null", *([] if writer.database == "clickhouse" else [""])]
-    odd = ["abc", "1,000", "NaN", "1e30", "9" * 20, "12 tokens"]
+    odd = ["abc", "1,000", "NaN", "1e30", "9" * 20, "12 tokens", "-1", "-3"]
     source = mapped(
         writer, tmp_path, [{**usual, name: said} for said in (*readable, *absent, *odd)],
         **{name: TEXT.get(writer.database, "text")},
@@ -93,9 +93,10 @@ def test_a_count_that_is_no_number_is_made_up_by_no_rate(writer, tmp_path, name)
 
 
 def test_a_number_column_of_sqlite_that_holds_words_says_so(sqlite, tmp_path):
-    rows = [{"tokens": 100, "answer": odd} for odd in ("abc", b"x", 1e30, float("inf"), 10**15, "", None, "null", 0)]
+    odd = ("abc", b"x", 1e30, float("inf"), 10**15, -1, -0.5)
+    rows = [{"tokens": 100, "answer": count} for count in (*odd, "", None, "null", 0)]
     found = totals(mapped(sqlite, tmp_path, rows), "mode")
-    assert found.totals.unpriced_count == 5
+    assert found.totals.unpriced_count == len(odd)
     assert found.totals.total_cost == 4 * SENT
 
 
@@ -109,9 +110,9 @@ def test_a_number_column_of_sqlite_that_holds_words_says_so(sqlite, tmp_path):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["cached", "answer"])
-def test_a_whole_number_too_large_for_a_count_is_made_up_by_no_rate(request, tmp_path, database, kind, greatest, name):
-    odd = [10**15, 10**15 + 1, greatest]
-    readable = [0, None, *([] if "unsigned" in kind or "UInt" in kind else [-3])]
+def test_a_whole_number_that_no_count_can_be_is_made_up_by_no_rate(request, tmp_path, database, kind, greatest, name):
+    odd = [10**15, 10**15 + 1, greatest, *([] if "unsigned" in kind or "UInt" in kind else [-1, -3])]
+    readable = [0, None]
     rows = [{"tokens": 100, "answer": 0, name: count} for count in (*odd, *readable)]
     found = totals(mapped(request.getfixturevalue(database), tmp_path, rows, **{name: kind}), "mode")
     by_mode = {row.key[0]: row.measures for row in found.rows}
@@ -137,6 +138,7 @@ def test_a_count_in_a_column_of_fractions_is_its_whole_part_however_large(writer
     counts = [100.0, 2_097_152, 50.75, -3, None]
     source = mapped(writer, tmp_path, [{"tokens": count, "answer": 0} for count in counts], tokens=kind)
     assert [row["input_tokens"] for row in records(source)] == [100, 2_097_152, 50, None, None]
+    assert [row["mode"] for row in records(source)] == [None, None, None, "unreadable_count", None]
     assert totals(source, "mode").totals.input_tokens == 100 + 2_097_152 + 50
 
 
@@ -145,6 +147,22 @@ def test_a_fraction_that_is_no_number_is_no_count(postgres, tmp_path, kind, odd)
     rows = [{"tokens": 100, "cached": count, "answer": 0} for count in odd]
     found = totals(mapped(postgres, tmp_path, rows, cached=kind), "mode")
     assert found.totals.unpriced_count == len(odd)
+
+
+@pytest.mark.parametrize("how", ["path", "sql"])
+def test_a_count_in_json_that_is_none_is_made_up_by_no_rate(writer, tmp_path, how):
+    """A truth is no count in any database, though some take it for a one."""
+    absent = ['{"in": {}}', '{"in": {"t": null}}', '{"in": {"t": ""}}', "{}", ""]
+    readable = ['{"in": {"t": 0}}', '{"in": {"t": "0"}}', '{"in": {"t": 0.0}}']
+    odd = ['"abc"', "true", "false", "1e30", str(10**15), "-1", "-7", '"12 tokens"', '"true"']
+    rows = [{"tokens": 100, "answer": 0, "usage": said} for said in (*absent, *readable)]
+    rows += [{"tokens": 100, "answer": 0, "usage": f'{{"in": {{"t": {said}}}}}'} for said in odd]
+    place = '{ json = "usage", path = ["in", "t"] }' if how == "path" else '{ sql = "${int usage.in.t}", typed = true }'
+    mapping = MAPPING.replace('cached_input_tokens = "cached"', f"cached_input_tokens = {place}")
+    found = totals(mapped(writer, tmp_path, rows, mapping, usage=TEXT.get(writer.database, "text")), "mode")
+    by_mode = {row.key[0]: row.measures for row in found.rows}
+    assert by_mode["unreadable_count"].request_count == by_mode["unreadable_count"].unpriced_count == len(odd)
+    assert found.totals.total_cost == (len(absent) + len(readable)) * SENT
 
 
 def test_of_several_costs_the_first_that_is_an_amount_counts(writer, tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from cost_top.gateways.shape import UNREADABLE_COUNT, RawShape, field_kind, pack_name
+from cost_top.gateways.shape import COUNTS, UNREADABLE_COUNT, RawShape, field_kind, pack_name
 from cost_top.gateways.witnesses import SEPARATOR
 from cost_top.model.record import FIELD_NAMES
 
@@ -25,7 +25,6 @@ SHAPES = {
                        input_includes_cache=False),
     "texts": replace(SHAPE, fields=FIELD_NAMES[2:], cost_kind="text", pico_per_unit=(10**12, 1), text_is_blob=False,
                      time_kind="timestamp", input_includes_cache=None),
-    "odd counts": replace(SHAPE, odd_counts=("input_tokens", "cached_input_tokens", "audio_input_tokens")),
     "keys": replace(SHAPE, keys=(("token", "[0-9a-f]{8}|hashed-.*"),), user_agent_tag="User-Agent: "),
     "few": replace(SHAPE, fields=("provider", "input_tokens", "output_tokens"), plain=("input_tokens",)),
 }  # fmt: skip
@@ -39,7 +38,7 @@ TAGS = [
     '["Ünï", "z"]', '[" led"]', '"[\\"inner\\"]"', '["\\ud800"]', '["a",', '["User-Agent: curl", "a"]', "[null]",
     '["sk-ant-abc123def456ghi789"]', '[["a"]]',
 ]  # fmt: skip
-NUMBERS = [0, 1, 7, 400, 999, 1000, 12345, -1, 10**15 - 1, 10**15, 2**62, -(2**62)]
+NUMBERS = [0, 1, 7, 400, 999, 1000, 12345, -1, 10**15 - 1, 10**15, 2**62, -(2**62), UNREADABLE_COUNT]
 DOUBLES = [0.0, 1.5, 1e-05, 0.0003275000000000001, -2.5, 5e-13, 4.9e-13, 1e7, 1e8, 9e99, float("nan"), 123456.789]
 DECIMALS = [
     "", "0", "1.5", "-0.000001", "0.0000000000005", "99999999.5", "1e-5", "abc", "123456789", " 1", "00.1",
@@ -62,7 +61,7 @@ def value(draw: random.Random, name: str, shape: RawShape, tame: bool) -> Any:
     if kind == "money":
         lists: dict[str, list[Any]] = {"integer": [*NUMBERS, -(2**63) + 1], "double": DOUBLES, "text": DECIMALS}
         return draw.choice([None, *lists[shape.cost_kind][: 3 if tame else None]])
-    return draw.choice([None, *NUMBERS, *([UNREADABLE_COUNT] if name in shape.odd_counts else [])])
+    return draw.choice([None, *NUMBERS[: 9 if tame and name in COUNTS else None]])
 
 
 def column_type(name: str, shape: RawShape) -> str:

@@ -9,7 +9,7 @@ from copy import copy
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, case, column, func, literal_column, or_, table
+from sqlalchemy import ColumnElement, FromClause, column, func, literal_column, table
 from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.detect import UniqueKey
@@ -96,7 +96,6 @@ class LogColumns:
             keys=key_fields(self.preset, self.mapped),
             key="none" if self.key is None else "columns" if self.key else "id",
             key_columns=tuple(f"key {place}" for place in range(len(self.key or ()))),
-            odd_counts=tuple(name for name in COUNTS if self._odd_counts(name, self.cells(name, details=True))),
         )
 
     @property
@@ -177,23 +176,22 @@ class LogColumns:
         """A column of the log by its exact name."""
         return self.table.c[name] if name in self.table.c else column(_quoted(name))
 
-    def cell(self, item: Expression) -> Cell | None:
-        """What an expression reads; None where this database has no word for it."""
+    def cell(self, item: Expression, is_count: bool = False) -> Cell | None:
+        """What an expression reads, `is_count` for a count; None where this database has no word for it."""
         if item.value is not None:
             return Cell(self.dialect.as_text(self.dialect.literal(item.value)), "text")
         if item.sql:
-            spelled = self._with_paths(item.sql.get(self.dialect.name, ""))
+            spelled = self._with_paths(item.sql.get(self.dialect.name, ""), is_count)
             return Cell(literal_column(f"({spelled})"), typed=item.typed) if spelled else None
         name = item.column or ""
         if not item.path:
-            return Cell(self.column(name), self.columns.get(name, ""), is_column=True)
-        value = self._at_path(name, item.path)
-        return None if value is None else Cell(value)
+            return Cell(self.column(name), self.columns.get(name, ""))
+        return self._at_path(name, item.path)
 
     def cells(self, name: str, details: bool) -> list[Cell]:
         """The alternatives of a field, without the costly ones unless `details`."""
         items = [item for item in self.alternatives(name) if details or not item.costly]
-        return [cell for item in items if (cell := self.cell(item)) is not None]
+        return [cell for item in items if (cell := self.cell(item, name in COUNTS)) is not None]
 
     def read(self, name: str, cells: Sequence[Cell], is_part: bool = False) -> ColumnElement[Any]:
         """A field's raw column: the first known of the alternatives, in a type that never depends on the rows.
@@ -206,20 +204,12 @@ class LogColumns:
         if kind == "amount":
             return func.coalesce(*map(dialect.money_text, cells), dialect.literal(""))
         text = dialect.only_text if len(cells) == 1 else dialect.text
-        read = {"text": text, "tags": dialect.tags, "integer": dialect.integer, "boolean": dialect.boolean}[kind]
+        integer = dialect.count if name in COUNTS else dialect.integer
+        read = {"text": text, "tags": dialect.tags, "integer": integer, "boolean": dialect.boolean}[kind]
         values = [read(cell) for cell in cells]
         if kind in ("text", "tags"):
             return (dialect.part_text if is_part else dialect.finish_text)(first(values))
-        odd = self._odd_counts(name, cells)
-        unknown = case((or_(*odd), number(UNREADABLE_COUNT)), else_=number(-1)) if odd else number(-1)
-        return func.coalesce(*values, unknown)
-
-    def _odd_counts(self, name: str, cells: Sequence[Cell]) -> list[ColumnElement[Any]]:
-        """Whether any of these columns holds what is no count though it is there."""
-        if name not in COUNTS:
-            return []
-        odd = (self.dialect.no_integer(cell) for cell in cells if cell.is_column)
-        return [condition for condition in odd if condition is not None]
+        return func.coalesce(*values, number(-1))
 
     def raw(self, name: str, details: bool, is_part: bool = False) -> ColumnElement[Any]:
         """A field as it is read now, by itself or as part of a pack; a constant where it is left for later."""
@@ -327,37 +317,38 @@ class LogColumns:
             item for item in items if all(name in self.columns for name in item.columns) and self.cell(item) is not None
         ]
 
-    def _at_path(self, name: str, path: Sequence[str]) -> ColumnElement[Any] | None:
+    def _at_path(self, name: str, path: Sequence[str]) -> Cell | None:
         source = self._json.get(name)
         if source is None:
             cell = Cell(self.column(name), self.columns.get(name, ""))
-            return self.dialect.json(cell, path, self._paths.get(name, ()))
-        return self.dialect.json(Cell(source.c[f"{name}.{path[0]}"], "jsonb"), path[1:])
+        else:
+            cell, path = Cell(source.c[f"{name}.{path[0]}"], "jsonb"), path[1:]
+        value = self.dialect.json(cell, path, self._paths.get(name, ()) if source is None else ())
+        return None if value is None else Cell(value, json_kind=self.dialect.json_kind(cell, path))
 
-    def _with_paths(self, sql: str) -> str:
+    def _with_paths(self, sql: str, is_count: bool = False) -> str:
         """The SQL of a preset with each `${…}` replaced by what it stands for in this database; '' if it has none."""
 
         def spelled(match: re.Match[str]) -> str:
             name, *path = match[2].split(".")
             if name not in self.columns:
                 return "NULL"
-            cell = Cell(self.column(name), self.columns[name])
-            if path:
-                value = self._at_path(name, path)
-                if value is None:
-                    return "NULL"
-                cell = Cell(value)
-            return f"({self.dialect.spell(self._cast(match[1], cell))})"
+            cell = self._at_path(name, path) if path else Cell(self.column(name), self.columns[name])
+            return "NULL" if cell is None else f"({self.dialect.spell(self._cast(match[1], cell, is_count))})"
 
         if sql not in self._spelled:
             self._spelled[sql] = PATH_IN_SQL.sub(spelled, sql)
         return self._spelled[sql]
 
-    def _cast(self, kind: str | None, cell: Cell) -> ColumnElement[Any]:
-        """What a `${kind column.key}` of a preset's SQL reads: never an error, NULL where it is none."""
+    def _cast(self, kind: str | None, cell: Cell, is_count: bool) -> ColumnElement[Any]:
+        """What a `${kind column.key}` of a preset's SQL reads: never an error, NULL where it is none.
+
+        In the SQL of a count what is there and none is `UNREADABLE_COUNT`, and whatever it is added to is no count.
+        """
         if kind is None:
             return cell.value
-        cast = {"int": self.dialect.integer, "bool": self.dialect.boolean, "decimal": self.dialect.decimal}[kind]
+        integer = self.dialect.count if is_count else self.dialect.integer
+        cast = {"int": integer, "bool": self.dialect.boolean, "decimal": self.dialect.decimal}[kind]
         return cast(cell)
 
     def _paths_of(self, fields: Collection[str]) -> dict[str, list[tuple[str, ...]]]:

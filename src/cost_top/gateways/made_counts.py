@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from cost_top.gateways.raw_columns import quoted
-from cost_top.gateways.shape import UNREADABLE_COUNT, RawShape
+from cost_top.gateways.shape import INTEGER_LIMIT, RawShape
 
 _CACHED = ("cached_input_tokens", "cache_creation_input_tokens")
 
 
 def odd_counts_sql(shape: RawShape, names: Collection[str] | None = None) -> str:
     """Whether any raw count, or of these, is there and no number; false or NULL where not."""
-    odd = [name for name in shape.odd_counts if name in shape.fields and (names is None or name in names)]
-    return f"({' OR '.join(f'{quoted(name)} = {UNREADABLE_COUNT}' for name in odd)})" if odd else "false"
+    odd = [is_odd_count(quoted(name)) for name in shape.counts if names is None or name in names]
+    return f"({' OR '.join(odd)})" if odd else "false"
+
+
+def is_odd_count(column: str) -> str:
+    """Whether a raw count is there and none: too large, or negative."""
+    return f"{column} < -1 OR {column} >= {INTEGER_LIMIT}"
 
 
 def input_tokens_sql(shape: RawShape) -> str:

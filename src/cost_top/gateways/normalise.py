@@ -165,7 +165,7 @@ def _typed(shape: RawShape, cleaned: str, witnesses: bool, beside: Collection[st
         columns.append("CASE input_includes_cache WHEN 1 THEN true WHEN 0 THEN false END AS inclusive")
     if "reported_cost" in shape.fields:
         columns.append(f"{cost_given_sql(shape)} AS cost_given")
-    if shape.odd_counts:
+    if shape.counts:
         columns.append(f"{odd_counts_sql(shape)} AS odd_counts")
     if witnesses:
         columns.append("fingerprint, content, rest_of_key")
@@ -202,7 +202,7 @@ def mode_sql(mode: str, shape: RawShape) -> str:
     cases = []
     if "reported_cost" in shape.fields:
         cases.append(f"WHEN cost_given AND reported_cost IS NULL THEN '{UNREADABLE_COST}'")
-    if shape.odd_counts:
+    if shape.counts:
         cases.append(f"WHEN odd_counts THEN '{COUNT_MODE}'")
     return f"CASE {' '.join(cases)} ELSE {mode} END" if cases else mode
 

@@ -56,7 +56,7 @@ def typed_columns(shape: RawShape, wanted: Collection[str], shown: Collection[st
                        "AS inclusive")  # fmt: skip
     if "mode" in wanted and "reported_cost" in shape.fields:
         columns.append(f"{cost_given_sql(shape)} AS cost_given")
-    if "mode" in wanted and shape.odd_counts:
+    if "mode" in wanted and shape.counts:
         columns.append(f"{odd_counts_sql(shape)} AS odd_counts")
     return columns
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from cost_top.gateways.made_counts import odd_counts_sql
+from cost_top.gateways.made_counts import is_odd_count, odd_counts_sql
 from cost_top.gateways.normalise import (
     DIRTY_RE2,
     EDGE,
@@ -22,7 +22,7 @@ from cost_top.gateways.normalise import (
 )
 from cost_top.gateways.raw_columns import printable_text, real_rows, safe_text, time_select
 from cost_top.gateways.secrets import is_key_sql, public_key_sql
-from cost_top.gateways.shape import UNREADABLE_COUNT, RawShape, field_kind, pack_name
+from cost_top.gateways.shape import RawShape, field_kind, pack_name
 from cost_top.gateways.witnesses import SEPARATOR, hashes
 from cost_top.model.text import TEXT_LIMIT
 
@@ -83,13 +83,15 @@ class PackedForm:
             odd_id = f"text = '' OR strlen(text) > {TEXT_LIMIT} OR regexp_matches(text, '{DIRTY_RE2}')"
             odd = f"SELECT count(*) FROM {ids} WHERE coalesce({odd_id}, true) OR odd_figure"
         width = " ".join(f"WHEN {place} THEN {len(pack)}" for place, pack in enumerate(self.packs))
-        odd_packs = [place for place, pack in enumerate(self.packs) if set(pack) & set(self.shape.odd_counts)]
-        unreadable = f"list_contains(parts, '{UNREADABLE_COUNT}')" if odd_packs else "false"
-        counts = f"{unreadable} AND place IN ({', '.join(map(str, odd_packs or [-1]))})"
-        return (
-            f"SELECT ({odd}) + "
-            f"(SELECT count(*) FROM {values} WHERE {counts} OR coalesce(len(parts) <> CASE place {width} END, true))"
-        )
+        odd_parts = [
+            f"place = {place} AND ({is_odd_count(f'TRY_CAST(parts[{number}] AS BIGINT)')})"
+            for place, pack in enumerate(self.packs)
+            for number, name in enumerate(pack, 1)
+            if name in self.shape.counts
+        ]
+        odd_part = f"coalesce({' OR '.join(odd_parts) or 'false'}, false)"
+        apart = f"coalesce(len(parts) <> CASE place {width} END, true)"
+        return f"SELECT ({odd}) + (SELECT count(*) FROM {values} WHERE {odd_part} OR {apart})"
 
     def bounds_select(self, relation: str, packs: Sequence[str], unknown: Collection[str]) -> str:
         """One row of raw rows: their first and last time, and the most input tokens in all, as requests are priced."""

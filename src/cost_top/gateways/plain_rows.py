@@ -17,10 +17,10 @@ from typing import Any
 
 from cost_top.gateways.normalise import LOWERED
 from cost_top.gateways.shape import (
+    COUNTS,
     INTEGER_LIMIT,
     UNKNOWN_DOUBLE,
     UNKNOWN_MONEY,
-    UNREADABLE_COUNT,
     RawShape,
     field_kind,
     pack_name,
@@ -186,7 +186,8 @@ class PlainRows:
             return lambda value: self._remembered("lower", value, self._lowered)
         readers: dict[str, Callable[[Any], Any]] = {
             "text": self._text, "tags": lambda value: self._remembered("tags", value, self._tags),
-            "integer": _integer, "boolean": _boolean, "amount": _amount, "money": self._money(),
+            "integer": _count if name in COUNTS else _integer, "boolean": _boolean, "amount": _amount,
+            "money": self._money(),
         }  # fmt: skip
         return readers[kind]
 
@@ -295,9 +296,15 @@ def _counted(part: str) -> int:
 
 
 def _integer(value: Any) -> int | None:
-    if type(value) is not int or value == UNREADABLE_COUNT:
+    if type(value) is not int:
         raise _Odd
     return value if 0 <= value < INTEGER_LIMIT else None
+
+
+def _count(value: Any) -> int | None:
+    if type(value) is not int or not -1 <= value < INTEGER_LIMIT:
+        raise _Odd
+    return None if value == -1 else value
 
 
 def _boolean(value: Any) -> bool | None:

@@ -10,7 +10,7 @@ from cost_top.model.record import FIELDS
 
 # Raw integers from here on are garbage; sums of what is left cannot overflow.
 INTEGER_LIMIT = 10**15
-# What stands for a count that is there and no number; one that is not there is -1.
+# What stands for a count that is there and no number; one that is not there is -1. Other negative ones are none too.
 UNREADABLE_COUNT = -INTEGER_LIMIT
 # What stands for no cost, and for one that is no amount, where a raw column can hold neither.
 UNKNOWN_MONEY, UNREADABLE_MONEY = -9223372036854775807, -9223372036854775808
@@ -40,7 +40,11 @@ class RawShape:
     key: str = "id"  # what tells rows apart: `id`, id and `time`, id and `columns`, or `none`
     key_columns: tuple[str, ...] = ()  # raw columns that tell rows apart, together with the id
     told: tuple[str, ...] | None = None  # the fields that are asked for of rows without an id; None: every one, and it
-    odd_counts: tuple[str, ...] = ()  # of `COUNTS` those that may be `UNREADABLE_COUNT`
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Of `COUNTS` those that the stream has."""
+        return tuple(name for name in COUNTS if name in self.fields)
 
     @property
     def packs(self) -> tuple[tuple[str, ...], ...]:
@@ -97,7 +101,7 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
 def made_of(wanted: Collection[str], shape: RawShape) -> set[str]:
     """The fields that `wanted` ones are made of, they themselves included."""
     found = {*wanted, *(part for name in wanted for part in _MADE_OF.get(name, ()))}
-    found |= {*shape.odd_counts} if "mode" in wanted else set()
+    found |= {*shape.counts} if "mode" in wanted else set()
     return found | {"tags"} if "user_agent" in wanted and shape.user_agent_tag is not None else found
 
 

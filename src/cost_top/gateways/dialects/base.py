@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, Text, case, cast, literal_column
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, Text, and_, case, cast, literal_column, null
 from sqlalchemy.engine import Dialect as SqlDialect
 
 from cost_top.gateways.instants import TimeText, at_times, period_within, text_literal
-from cost_top.gateways.shape import INTEGER_LIMIT
+from cost_top.gateways.shape import INTEGER_LIMIT, UNREADABLE_COUNT
 
 TRUE_WORDS = ("true", "t", "yes", "y", "1")
 FALSE_WORDS = ("false", "f", "no", "n", "0")
-# Types of whole numbers that hold some from `INTEGER_LIMIT` on, in any database.
-_WIDE_INTEGERS = ("bigint", "Int64", "UInt64")
+# Texts that say nothing where a count is read.
+NO_COUNT_WORDS = ("", "null")
 
 
 def number(value: int) -> ColumnElement[int]:
@@ -46,19 +46,24 @@ class Cell:
     value: ColumnElement[Any]
     declared: str = ""
     typed: bool = False  # an expression that always has the type of its field
-    is_column: bool = False  # a column as it is
+    json_kind: ColumnElement[str] | None = None  # the type in its JSON, where the value alone does not tell it
 
 
-def whole_number(cell: Cell, kind: str) -> ColumnElement[Any]:
-    """A cell of whole numbers of a type as one. Of a column one that is too large is NULL; others are found later."""
-    whole = cast(cell.value, BigInteger)
-    too_large = no_whole_number(cell, kind)
-    return whole if too_large is None else case((cell.value < number(INTEGER_LIMIT), whole))
+def whole_count(value: ColumnElement[Any], whole: ColumnElement[Any] | None = None) -> ColumnElement[Any]:
+    """A number as a count, or as what is none; `whole` is the number without a fraction."""
+    count = cast(value, BigInteger) if whole is None else whole
+    within = and_(value >= number(0), value < number(INTEGER_LIMIT))
+    return case((within, count), (value.is_not(null()), number(UNREADABLE_COUNT)))
 
 
-def no_whole_number(cell: Cell, kind: str) -> ColumnElement[bool] | None:
-    """Whether such a cell is too large; None where that is not asked, or its type has no such numbers."""
-    return cell.value >= number(INTEGER_LIMIT) if cell.is_column and kind in _WIDE_INTEGERS else None
+def text_count(
+    text: ColumnElement[Any], is_number: ColumnElement[bool], whole: ColumnElement[Any],
+    words: Sequence[ColumnElement[Any]],
+) -> ColumnElement[Any]:  # fmt: skip
+    """A text as a count, or as what is none; one of `words` says nothing. Most texts are not there."""
+    return case(
+        (text.is_(null()), null()), (is_number, whole), (text.in_(words), null()), else_=number(UNREADABLE_COUNT)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,11 @@ class Dialect(Protocol):
     def integer(self, cell: Cell) -> ColumnElement[Any]:
         """As a whole number, NULL where it is none."""
 
-    def no_integer(self, cell: Cell) -> ColumnElement[Any] | None:
-        """Whether a column holds something there that is no whole number, negative ones apart; None where it cannot."""
+    def count(self, cell: Cell) -> ColumnElement[Any]:
+        """As a whole number, NULL where nothing is said, `UNREADABLE_COUNT` where what is said is no count.
+
+        One that is too large or, of an expression, negative may be itself: that is found later.
+        """
 
     def boolean(self, cell: Cell) -> ColumnElement[Any]:
         """As 1 or 0, NULL where it is neither."""
@@ -114,6 +122,9 @@ class Dialect(Protocol):
 
         `beside` are all paths that are read of the column in one statement.
         """
+
+    def json_kind(self, cell: Cell, path: Sequence[str]) -> ColumnElement[str] | None:
+        """The JSON type of the value at a path, where `json` gives booleans as numbers; else None."""
 
     def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:
         """A relation to join with a column `name.key` for each key of a JSON column, read only once a row.
@@ -197,6 +208,14 @@ class InstantsAsText:
     def spell(self, value: ColumnElement[Any]) -> str:
         """See `Dialect`."""
         raise NotImplementedError
+
+
+class JsonKeepsBooleans:
+    """Of databases whose JSON gives true as the word."""
+
+    def json_kind(self, cell: Cell, path: Sequence[str]) -> ColumnElement[str] | None:  # noqa: ARG002
+        """See `Dialect`."""
+        return None
 
 
 class StandardSpelling(InstantsAsText):

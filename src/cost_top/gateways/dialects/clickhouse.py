@@ -31,13 +31,15 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from cost_top.gateways.dialects.base import (
     FALSE_WORDS,
+    NO_COUNT_WORDS,
     TRUE_WORDS,
     Cell,
+    JsonKeepsBooleans,
     TimeColumn,
-    no_whole_number,
     number,
     render,
-    whole_number,
+    text_count,
+    whole_count,
 )
 from cost_top.gateways.instants import MICROS_PER_UNIT, USABLE_FROM, USABLE_UNTIL, iso, micros
 from cost_top.gateways.shape import INTEGER_LIMIT
@@ -45,7 +47,6 @@ from cost_top.gateways.shape import INTEGER_LIMIT
 Element = ColumnElement[Any]
 _WHOLE = tuple(f"{sign}Int{size}" for sign in ("", "U") for size in (8, 16, 32, 64))
 _DIGITS = "^[0-9]{1,15}([.][0-9]*)?$"
-_NEGATIVE = "^-[0-9.]+$"
 _DECIMAL = "^-?[0-9]{1,30}([.][0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _ISO_SHAPE = (
@@ -54,7 +55,7 @@ _ISO_SHAPE = (
 )
 
 
-class ClickhouseSpelling:
+class ClickhouseSpelling(JsonKeepsBooleans):
     """`Dialect` for ClickHouse 24 or newer."""
 
     name = "clickhouse"
@@ -78,20 +79,23 @@ class ClickhouseSpelling:
 
     def integer(self, cell: Cell) -> Element:
         if cell.typed or plain_kind(cell.declared) in _WHOLE:
-            return whole_number(cell, plain_kind(cell.declared))
+            return cast(cell.value, BigInteger)
         text = self.as_text(cell.value)
         # What does not match is worked out as well at times, and a cast of NaN is an error.
         whole = func.accurateCastOrNull(func.trunc(func.toFloat64OrNull(text)), self.literal("Int64"))
         return case((func.match(text, self.literal(_DIGITS)), whole))
 
-    def no_integer(self, cell: Cell) -> Element | None:
-        if cell.typed or plain_kind(cell.declared) in _WHOLE:
-            return no_whole_number(cell, plain_kind(cell.declared))
+    def count(self, cell: Cell) -> Element:
+        if cell.typed:
+            # Of numbers without a sign the largest have no place among those with one.
+            limit = number(INTEGER_LIMIT)
+            return cast(func.if_(cell.value >= limit, limit, cell.value), BigInteger)
+        if plain_kind(cell.declared) in _WHOLE:
+            return whole_count(cell.value)
         text = self.as_text(cell.value)
-        return and_(
-            text.not_in([self.literal(""), self.literal("null")]), not_(func.match(text, self.literal(_DIGITS))),
-            not_(func.match(text, self.literal(_NEGATIVE))),
-        )  # fmt: skip
+        whole = func.accurateCastOrNull(func.trunc(func.toFloat64OrNull(text)), self.literal("Int64"))
+        words = [self.literal(word) for word in NO_COUNT_WORDS]
+        return text_count(text, func.match(text, self.literal(_DIGITS)), whole, words)
 
     def boolean(self, cell: Cell) -> Element:
         if cell.typed or plain_kind(cell.declared) in (*_WHOLE, "Bool"):

@@ -25,15 +25,17 @@ from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from cost_top.gateways.dialects.base import (
     FALSE_WORDS,
+    NO_COUNT_WORDS,
     TRUE_WORDS,
     Cell,
     InstantsAsText,
+    JsonKeepsBooleans,
     TimeColumn,
-    no_whole_number,
     number,
     render,
     spelled,
-    whole_number,
+    text_count,
+    whole_count,
 )
 from cost_top.gateways.instants import (
     MICROS_PER_UNIT,
@@ -50,14 +52,13 @@ from cost_top.gateways.shape import INTEGER_LIMIT
 
 Element = ColumnElement[Any]
 _DIGITS = "^[0-9]{1,15}([.][0-9]*)?$"
-_NEGATIVE = "^-[0-9.]+$"
 _FRACTIONS = ("double", "float", "decimal")
 _DECIMAL = "^-?[0-9]{1,30}([.][0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
 # As wide as a sum of any log's figures, and exact.
 _WIDE = Numeric(65, 18)
 
 
-class MysqlSpelling(InstantsAsText):
+class MysqlSpelling(JsonKeepsBooleans, InstantsAsText):
     """`Dialect` for MySQL 8 and MariaDB 10.4 or newer. The session's time zone is UTC and its charset utf8mb4."""
 
     name = "mysql"
@@ -78,7 +79,7 @@ class MysqlSpelling(InstantsAsText):
 
     def integer(self, cell: Cell) -> Element:
         if cell.typed or mysql_kind(cell.declared) in MYSQL_INTEGERS:
-            return whole_number(cell, mysql_kind(cell.declared))
+            return cast(cell.value, BigInteger)
         if mysql_kind(cell.declared) in _FRACTIONS:
             # As a text a large one has an exponent.
             within = and_(cell.value >= number(0), cell.value < number(INTEGER_LIMIT))
@@ -87,16 +88,18 @@ class MysqlSpelling(InstantsAsText):
         whole = func.truncate(cast(text, Numeric(40, 10)), number(0))
         return case((text.op("REGEXP")(self.literal(_DIGITS)), cast(whole, BigInteger)))
 
-    def no_integer(self, cell: Cell) -> Element | None:
-        if cell.typed or mysql_kind(cell.declared) in MYSQL_INTEGERS:
-            return no_whole_number(cell, mysql_kind(cell.declared))
+    def count(self, cell: Cell) -> Element:
+        if cell.typed:
+            # Of numbers without a sign the largest have no place among those with one.
+            return cast(func.least(cell.value, number(INTEGER_LIMIT)), BigInteger)
+        if mysql_kind(cell.declared) in MYSQL_INTEGERS:
+            return whole_count(cell.value)
         if mysql_kind(cell.declared) in _FRACTIONS:
-            return cell.value >= number(INTEGER_LIMIT)
+            return whole_count(cell.value, cast(func.truncate(cell.value, number(0)), BigInteger))
         text = self.as_text(cell.value)
-        return and_(
-            text.not_in([self.literal(""), self.literal("null")]), text.op("NOT REGEXP")(self.literal(_DIGITS)),
-            text.op("NOT REGEXP")(self.literal(_NEGATIVE)),
-        )  # fmt: skip
+        whole = cast(func.truncate(cast(text, Numeric(40, 10)), number(0)), BigInteger)
+        words = [self.literal(word) for word in NO_COUNT_WORDS]
+        return text_count(text, text.op("REGEXP")(self.literal(_DIGITS)), whole, words)
 
     def boolean(self, cell: Cell) -> Element:
         if cell.typed or mysql_kind(cell.declared) in (*MYSQL_INTEGERS, "bit"):

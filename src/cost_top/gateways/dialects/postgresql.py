@@ -31,15 +31,17 @@ from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.dialects.base import (
     FALSE_WORDS,
+    NO_COUNT_WORDS,
     TRUE_WORDS,
     Cell,
+    JsonKeepsBooleans,
     StandardSpelling,
     TimeColumn,
     constant,
-    no_whole_number,
     number,
     spelled,
-    whole_number,
+    text_count,
+    whole_count,
 )
 from cost_top.gateways.instants import (
     MICROS_PER_UNIT,
@@ -54,11 +56,10 @@ from cost_top.gateways.shape import INTEGER_LIMIT
 
 Element = ColumnElement[Any]
 _DIGITS = r"^[0-9]{1,15}(\.[0-9]*)?$"
-_NEGATIVE = r"^-[0-9.]+$"
 _DECIMAL = r"^-?[0-9]{1,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
 
 
-class PostgresSpelling(StandardSpelling):
+class PostgresSpelling(JsonKeepsBooleans, StandardSpelling):
     """`Dialect` for PostgreSQL. `version` is `server_version_num`; `encoding` the server's."""
 
     name = "postgresql"
@@ -81,7 +82,7 @@ class PostgresSpelling(StandardSpelling):
 
     def integer(self, cell: Cell) -> Element:
         if cell.typed or cell.declared in POSTGRESQL_INTEGERS:
-            return whole_number(cell, cell.declared)
+            return cast(cell.value, BigInteger)
         if _is_number(cell.declared):
             # As a text a large one has an exponent.
             within = and_(cell.value >= number(0), cell.value < number(INTEGER_LIMIT))
@@ -89,16 +90,16 @@ class PostgresSpelling(StandardSpelling):
         text = cast(cell.value, Text)
         return case((text.op("~")(constant(_DIGITS)), cast(func.trunc(cast(text, Numeric)), BigInteger)))
 
-    def no_integer(self, cell: Cell) -> Element | None:
-        if cell.typed or cell.declared in POSTGRESQL_INTEGERS:
-            return no_whole_number(cell, cell.declared)
+    def count(self, cell: Cell) -> Element:
+        if cell.typed:
+            return cast(cell.value, BigInteger)
+        if cell.declared in POSTGRESQL_INTEGERS:
+            return whole_count(cell.value)
         if _is_number(cell.declared):
-            return cell.value >= number(INTEGER_LIMIT)  # as NaN is
+            return whole_count(cell.value, cast(func.trunc(cell.value), BigInteger))
         text = cast(cell.value, Text)
-        return and_(
-            text.not_in([constant(""), constant("null")]), text.op("!~")(constant(_DIGITS)),
-            text.op("!~")(constant(_NEGATIVE)),
-        )  # fmt: skip
+        whole = cast(func.trunc(cast(text, Numeric)), BigInteger)
+        return text_count(text, text.op("~")(constant(_DIGITS)), whole, [constant(word) for word in NO_COUNT_WORDS])
 
     def boolean(self, cell: Cell) -> Element:
         if cell.typed or cell.declared == "boolean":

@@ -27,6 +27,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from cost_top.gateways.dialects.base import (
     FALSE_WORDS,
+    NO_COUNT_WORDS,
     TRUE_WORDS,
     Cell,
     StandardSpelling,
@@ -50,6 +51,7 @@ from cost_top.gateways.shape import (
     INTEGER_LIMIT,
     UNKNOWN_DOUBLE,
     UNKNOWN_MONEY,
+    UNREADABLE_COUNT,
     UNREADABLE_DOUBLE,
     UNREADABLE_MONEY,
 )
@@ -83,24 +85,22 @@ class SqliteSpelling(StandardSpelling):
         if affinity(cell.declared) in _NUMERIC:
             # Text and blobs are greater than every number, so this is false for them, and unknown for NULL.
             return case((cell.value < number(INTEGER_LIMIT), cell.value.op("|")(number(0))))
-        digits = and_(
-            cell.value.op("GLOB")(constant("[0-9]*")), cell.value.op("NOT GLOB")(constant("*[^0-9.]*")),
-            cell.value.op("NOT GLOB")(constant("*.*.*")),
-        )  # fmt: skip
-        kind, whole = func.typeof(cell.value), cast(cell.value, Integer)
-        # Where it is asked whether this is a number; elsewhere what is too large is found to be none later.
-        small = [whole < number(INTEGER_LIMIT)] if cell.is_column else []
-        return case(
-            (and_(kind == constant("integer"), *small), cell.value),
-            (and_(kind == constant("real"), *small), whole),
-            (and_(kind == constant("text"), digits, *small), whole),
-        )
+        whole = cast(cell.value, Integer)
+        return _by_kind(cell, integer=cell.value, real=whole, text=case((_is_digits(cell), whole)))
 
-    def no_integer(self, cell: Cell) -> Element | None:
-        given = cell.value.not_in([constant(""), constant("null")])
+    def count(self, cell: Cell) -> Element:
+        nothing = [constant(word) for word in NO_COUNT_WORDS]
+        odd = number(UNREADABLE_COUNT)
         if affinity(cell.declared) in _NUMERIC:
-            return and_(cell.value >= number(INTEGER_LIMIT), given)
-        return and_(given, self.integer(cell).is_(null()), cell.value.op("NOT GLOB")(constant("-[0-9]*")))
+            # Text and blobs are greater than every number.
+            within = and_(cell.value >= number(0), cell.value < number(INTEGER_LIMIT))
+            return case((within, cell.value.op("|")(number(0))), (cell.value.not_in(nothing), odd))
+        whole = cast(cell.value, Integer)
+        integer = cell.value if cell.typed else case((cell.value >= number(0), cell.value), else_=odd)
+        real = case((and_(cell.value >= number(0), cell.value < number(INTEGER_LIMIT)), whole), else_=odd)
+        text = case((_is_digits(cell), whole), (cell.value.in_(nothing), null()), else_=odd)
+        others = dict.fromkeys(("true", "false", "array", "object", "blob"), odd)
+        return _by_kind(cell, integer=integer, real=real, text=text, **others)
 
     def boolean(self, cell: Cell) -> Element:
         word = func.lower(cast(cell.value, Text))
@@ -160,6 +160,10 @@ class SqliteSpelling(StandardSpelling):
         keys = "".join(f'."{key}"' for key in path)
         return case((func.json_valid(cell.value) == number(1), func.json_extract(cell.value, constant(f"${keys}"))))
 
+    def json_kind(self, cell: Cell, path: Sequence[str]) -> ColumnElement[str] | None:
+        keys = "".join(f'."{key}"' for key in path)
+        return case((func.json_valid(cell.value) == number(1), func.json_type(cell.value, constant(f"${keys}"))))
+
     def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:  # noqa: ARG002
         return None  # SQLite keeps the last JSON texts parsed
 
@@ -212,3 +216,17 @@ class SqliteSpelling(StandardSpelling):
 
     def _epoch(self, instant: datetime, unit: str) -> Element:
         return literal_column(decimal_text(micros(instant), MICROS_PER_UNIT[unit]))
+
+
+def _is_digits(cell: Cell) -> Element:
+    """Whether a text is a number that is not negative."""
+    return and_(
+        cell.value.op("GLOB")(constant("[0-9]*")), cell.value.op("NOT GLOB")(constant("*[^0-9.]*")),
+        cell.value.op("NOT GLOB")(constant("*.*.*")),
+    )  # fmt: skip
+
+
+def _by_kind(cell: Cell, **kinds: Element) -> Element:
+    """What a value is by its type, asked for once; NULL of another type, and where nothing is there."""
+    kind = func.typeof(cell.value) if cell.json_kind is None else cell.json_kind
+    return case(*((literal_column(f"'{name}'"), value) for name, value in kinds.items()), value=kind)

@@ -15,12 +15,12 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from cost_top.gateways.dialects.base import FALSE_WORDS, TRUE_WORDS
+from cost_top.gateways.dialects.base import FALSE_WORDS, NO_COUNT_WORDS, TRUE_WORDS
 from cost_top.gateways.instants import USABLE_FROM, USABLE_UNTIL, micros
 from cost_top.gateways.loader import builtin_presets
 from cost_top.gateways.preset import Expression, Preset
 from cost_top.gateways.secrets import key_fields
-from cost_top.gateways.shape import INTEGER_LIMIT, RawShape, field_kind
+from cost_top.gateways.shape import COUNTS, INTEGER_LIMIT, UNREADABLE_COUNT, RawShape, field_kind
 from cost_top.model.modes import ROUNDS, SIZES_FROM
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.secret import RULES
@@ -35,7 +35,7 @@ Value = str | int
 Reading = Callable[[Row], Value]
 
 # Bumped when the reading below changes figures: days kept from an earlier version are then read again.
-_VERSION = 6
+_VERSION = 7
 _HOUSEKEEPING = re.compile(
     r"^a?(moderation|(create|retrieve|cancel)_batch|(get|list|delete|cancel|retrieve)_[a-z_]+"
     r"|(file|video|vector_store|vector_store_file)_(retrieve|delete|list|content|update)"
@@ -123,7 +123,7 @@ def row_time(row: Row, name: str = "startTime") -> int | None:
 def _reading(name: str, items: tuple[Expression, ...]) -> Reading:
     """How a field is read: the first of its alternatives that is known."""
     kind = field_kind(name)
-    convert = _CONVERT[kind]
+    convert = _as_count if name in COUNTS else _CONVERT[kind]
     unknown = _COLUMNS[kind][1]
     # What the preset spells in SQL has one counterpart, however many alternatives it has.
     found = dict.fromkeys(_alternative(name, item) for item in items)
@@ -196,6 +196,14 @@ def _as_integer(value: Any, in_path: bool) -> int | None:
         return value if abs(value) < INTEGER_LIMIT else -1
     text = _text(value)
     return int(text.partition(".")[0]) if text and _DIGITS.fullmatch(text) else None
+
+
+def _as_count(value: Any, in_path: bool) -> int | None:
+    """As `_as_integer`; what is there and no count is told."""
+    if value is None or _text(value) in NO_COUNT_WORDS:
+        return None
+    count = _as_integer(value, in_path)
+    return UNREADABLE_COUNT if count is None or count < 0 else count
 
 
 def _as_boolean(value: Any, in_path: bool) -> int | None:  # noqa: ARG001
@@ -279,9 +287,11 @@ def _mode(row: Row) -> str | None:
 
 def _audio_input(row: Row) -> int | None:
     details = ("metadata", "usage_object", "prompt_tokens_details")
-    spoken = _as_integer(_at(row, *details, "audio_tokens"), in_path=True)
-    cached = _as_integer(_at(row, *details, "cached_tokens_details", "audio_tokens"), in_path=True)
-    return max(spoken - (cached or 0), 0) if spoken else None
+    spoken = _as_count(_at(row, *details, "audio_tokens"), in_path=True)
+    cached = _as_count(_at(row, *details, "cached_tokens_details", "audio_tokens"), in_path=True) or 0
+    if not spoken:
+        return None
+    return min(spoken, cached) if UNREADABLE_COUNT in (spoken, cached) else max(spoken - cached, 0)
 
 
 def _model(row: Row) -> str | None:
