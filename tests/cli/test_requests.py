@@ -114,6 +114,17 @@ def test_what_was_followed_into_a_file_is_there_however_it_ends(log, tmp_path: P
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_what_stood_in_a_file_stays_where_the_source_tells_nothing(tmp_path: Path):
+    (tmp_path / "broken.db").write_text("no database")
+    kept, new = tmp_path / "kept.csv", tmp_path / "new.csv"
+    kept.write_text("of last week")
+    for path in (kept, new):
+        with pytest.raises(UserError):
+            run(str(tmp_path / "broken.db"), "--follow", "--format", "csv", "--output", str(path))
+    assert kept.read_text() == "of last week"
+    assert not new.exists()
+
+
 def test_standard_output_by_its_name_stays_the_file_that_the_shell_opened(log, tmp_path: Path):
     command_line = (
         f"{sys.executable} -m cost_top requests {log.path} --since 2026-11-20 --limit 2 --format csv --no-cache"

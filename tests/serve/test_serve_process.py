@@ -78,7 +78,7 @@ def test_a_missing_extra_is_named(log, tmp_path):
     program = command(log.path, patch=hide)
     done = subprocess.run(program, capture_output=True, text=True, check=False, env=environment(tmp_path))
     assert done.returncode == 2
-    assert done.stderr == "cost-top: cost-top serve needs the extra: pip install 'cost-top[serve]'\n"
+    assert done.stderr == "cost-top: serve needs the extra: pip install 'cost-top[serve]'\n"
 
 
 def test_beyond_loopback_it_warns_of_plain_http(log, tmp_path):

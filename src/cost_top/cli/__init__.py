@@ -137,7 +137,8 @@ def _run() -> tuple[int, str]:
 
 def _told(error: Exception) -> str:
     if isinstance(error, UserError):
-        line = one_line(error, 2000).removeprefix("cost-top: ")  # which stands before every line
+        # It stands before every line.
+        line = one_line(error, 2000).removeprefix("cost-top: ").removeprefix("cost-top ")
     elif isinstance(error, click.UsageError) and _called() == "cost-top" and (meant := misspelt(*sys.argv[1:2])):
         line = meant
     elif isinstance(error, click.UsageError):

@@ -6,8 +6,9 @@ import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from cost_top.cli.output_file import emptied
 from cost_top.cli.process import end_with_the_reader
 from cost_top.model.errors import SourceError, UserError
 from cost_top.model.query import ReportQuery
@@ -74,7 +75,7 @@ def first_told(
     return [*before[-first:], *news[len(before) :]]
 
 
-def follow_requests(settings: Resolved, query: ReportQuery, writer: Writer, first: int) -> None:
+def follow_requests(settings: Resolved, query: ReportQuery, out: TextIO, writer: Writer, first: int) -> None:
     """Tell the last `first` requests and then all that come, until interrupted."""
     end_with_the_reader()
     hub = settings.open_hub()
@@ -83,8 +84,7 @@ def follow_requests(settings: Resolved, query: ReportQuery, writer: Writer, firs
     hub.start()
     arrivals, started = Arrivals(), datetime.now(UTC)
     try:
-        writer.begin()
-        begun = False
+        answered = begun = False
         while not failed:
             now = datetime.now(UTC)
             try:
@@ -92,6 +92,11 @@ def follow_requests(settings: Resolved, query: ReportQuery, writer: Writer, firs
             except SourceError:
                 rows = []  # it is tried again; what came meanwhile is told then
                 arrivals.missed()
+            else:
+                if not answered:  # what stands in the file is worth more than nothing
+                    emptied(out)
+                    writer.begin()
+                answered = True
             writer.meet(rows)
             news = arrivals.news(rows)
             for row, revision, late in news if begun else first_told(news, first, started):

@@ -19,7 +19,7 @@ from cost_top.model.files import unfinished
 def opened_output(path: Path, source: str | None, endless: bool = False) -> Iterator[TextIO]:
     """A file that is there, or anew, when the block ends well; a device or a pipe is written to as it is.
 
-    What is `endless` is there from the first line on.
+    What is `endless` is there from the first line on, and what stood there is until `emptied`.
     `UserError` where it cannot be written, or is a file of the `source`.
     """
     shown = f"--output {one_line(path, 200)}"
@@ -29,12 +29,12 @@ def opened_output(path: Path, source: str | None, endless: bool = False) -> Iter
         yield sys.stdout
         return
     try:
-        target, partial = path, None
+        target, partial, made = path, None, False
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             handle = os.open(path, os.O_WRONLY)
         elif endless:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.fchmod(handle, 0o600)
+            made = not path.exists()
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         else:
             target = path.resolve()  # the file behind a link, not the link
             handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}-", dir=target.parent)  # mode 0600
@@ -42,10 +42,22 @@ def opened_output(path: Path, source: str | None, endless: bool = False) -> Iter
     except OSError as error:
         raise UserError(f"{shown}: {error.strerror}; give a file in a folder you may write to") from None
     with nullcontext() if partial is None else unfinished(partial):
-        with os.fdopen(handle, "w", 1 if endless else -1, encoding="utf-8", newline="") as file:
-            yield file
+        try:
+            with os.fdopen(handle, "w", 1 if endless else -1, encoding="utf-8", newline="") as file:
+                yield file
+        except UserError:
+            if made and not path.stat().st_size:
+                path.unlink()  # the source told nothing
+            raise
         if partial is not None:
             partial.replace(target)
+
+
+def emptied(file: TextIO) -> None:
+    """Make room in what `opened_output` gave, where it is a file by itself: from now on it is the reader's alone."""
+    if file is not sys.stdout and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        os.fchmod(file.fileno(), 0o600)
+        file.truncate(0)
 
 
 def _is_standard_output(path: Path) -> bool:

@@ -89,7 +89,7 @@ def command(
         if follow:
             from cost_top.cli.follow import follow_requests
 
-            follow_requests(settings, query, _writer(form, out, chosen, settings, query, "", now), limit or 10)
+            follow_requests(settings, query, out, _writer(form, out, chosen, settings, query, "", now), limit or 10)
             return
         answers = settings.open_answers()
         try:
