@@ -103,6 +103,18 @@ def write(path: Path, *lines: str) -> str:
     return str(path)
 
 
+def test_what_was_written_to_the_cache_and_read_from_it_is_paid_once(tmp_path: Path) -> None:
+    """As in a log: OpenAI counts a prefix as written that was read in part, Claude's input leaves both out."""
+    name = write(
+        tmp_path / "in.csv", "model,input_tokens,cached_input_tokens,cache_creation_input_tokens",
+        "gpt-5.6-sol,1000,800,900", "gpt-5.6-sol,1000,800,200", "claude-sonnet-4-5,1000,800,900",
+        "claude-sonnet-4-5,2700,800,900",
+    )  # fmt: skip
+    first, alike, claude, whole = (row["cost_usd"] for row in csv.DictReader(io.StringIO(run("--batch", name).output)))
+    assert first == alike
+    assert claude == whole
+
+
 def test_cells_that_look_like_formulas_are_defused(tmp_path: Path) -> None:
     name = write(tmp_path / "in.csv", "model,note,delta", "gpt-4o,=1+1,-5", '"@x","\t=2",+1e3')
     rows = list(csv.reader(io.StringIO(run("--batch", name).output)))

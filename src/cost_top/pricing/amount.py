@@ -115,6 +115,20 @@ def rounded(numerator: int, denominator: int) -> int:
     return whole + (twice > denominator or (twice == denominator and whole % 2 == 1))
 
 
+def without_overlap(request: Request) -> Request:
+    """A request whose written input is without what of it was read from the cache, as rows of logs are read.
+
+    OpenAI counts a prefix as written that was read in part. Claude's never overlap.
+    """
+    total, cached = request.input_tokens or 0, request.cached_input_tokens or 0
+    write, write_1h = request.cache_creation_input_tokens or 0, request.cache_creation_1h_tokens or 0
+    inside = cached <= total and write <= total < cached + write
+    if not inside or "claude" in (request.model or "claude").lower():
+        return request
+    rest = total - cached
+    return request._replace(cache_creation_input_tokens=rest, cache_creation_1h_tokens=min(write_1h, rest))
+
+
 def tokens_of(request: Request) -> Tokens:
     """The request's tokens, made consistent."""
     given = (

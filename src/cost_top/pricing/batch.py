@@ -12,7 +12,7 @@ from cost_top.model.errors import UserError, one_line
 from cost_top.model.modes import MODES
 from cost_top.model.money import usd_text
 from cost_top.model.tables import harmless
-from cost_top.pricing.amount import Request
+from cost_top.pricing.amount import Request, without_overlap
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import Priced, price
 
@@ -60,7 +60,7 @@ def price_csv(book: RateBook, source: TextIO, target: TextIO, name: str) -> None
             place = f"{name}: line {reader.line_num}"
             if None in row or None in row.values():
                 raise UserError(f"{place}: has another number of cells than the first line")
-            priced = price(book, _request(row, place))
+            priced = price(book, without_overlap(_request(row, place)))
             writer.writerow([*(harmless(row[column]) for column in carried), *_added(priced)])
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{name}: line {reader.line_num + 1}: is not CSV in UTF-8: {one_line(error)}") from error

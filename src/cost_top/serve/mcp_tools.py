@@ -27,7 +27,7 @@ from cost_top.model.request_fields import PARTS, part_values, request_values
 from cost_top.model.snapshot import RequestRow
 from cost_top.model.tables import measure_values
 from cost_top.model.windows import Period, parse_instant, zone_name
-from cost_top.pricing.amount import Request
+from cost_top.pricing.amount import Request, without_overlap
 from cost_top.pricing.batch import parse_time
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import price
@@ -199,12 +199,12 @@ class Tools:
         without a rate has status "unpriced", null amounts, and in `override` the lines that would price it.
         """
         moment = parse_time(at, "at") if at else datetime.now(UTC)
-        request = Request(
+        request = without_overlap(Request(
             provider, model, moment, mode=mode,
             input_tokens=input_tokens, cached_input_tokens=cached_input_tokens,
             cache_creation_input_tokens=cache_creation_input_tokens, cache_creation_1h_tokens=cache_creation_1h_tokens,
             output_tokens=output_tokens, reasoning_tokens=reasoning_tokens,
-        )  # fmt: skip
+        ))  # fmt: skip
         book = self._load_book()
         with self._lock:
             priced = price(book, request)
