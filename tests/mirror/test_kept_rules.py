@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -159,3 +159,33 @@ def test_what_the_log_no_longer_says_is_on_no_disk(learned: Starts) -> None:
     learned.log.run(f"UPDATE {native.TABLE} SET token = 'k1' WHERE token = 'k4'")
     learned.features(NOW, Rules())
     assert learned.kept() == []
+
+
+class Moved(tzinfo):
+    """A place whose clocks, so it became known, were otherwise."""
+
+    def __init__(self, hours: int) -> None:
+        self._shift = timedelta(hours=hours)
+
+    def utcoffset(self, when: datetime | None) -> timedelta:
+        return self._shift
+
+    def dst(self, when: datetime | None) -> timedelta:
+        return timedelta()
+
+    def __repr__(self) -> str:
+        return "Moved"
+
+
+def test_what_was_learned_by_clocks_that_were_otherwise_is_learned_again(starts: Starts) -> None:
+    starts.log.connection.execute(
+        f"INSERT INTO {native.TABLE} (id, time_ms, token, cost_pico_usd) VALUES "
+        f"('a', {int((NOW - timedelta(days=9)).timestamp() * 1000)}, 'k1', {CENT})"
+    )
+    starts.log.connection.commit()
+    found, shelf = starts.features(NOW, Rules())
+    kept = []
+    for hours in (1, 1, 2):
+        LiveRules(Rules(), Moved(hours), shelf).take(found)
+        kept.append(list(map(stamp, starts.kept())))
+    assert kept[0] == kept[1] != kept[2]

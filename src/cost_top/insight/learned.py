@@ -40,7 +40,7 @@ class Shelf(Protocol):
 class Learned(NamedTuple):
     """What an engine knew of the buckets before `end`, which count from `origin` (Unix seconds).
 
-    `readings` say from what: of each day, by its beginning, which reading of the log.
+    `readings` say from what: of each day, by its beginning, which reading of the log, by which clock.
     """
 
     origin: int
@@ -56,7 +56,9 @@ def begin(rules: Rules, zone: tzinfo, features: Features, until: int, shelf: She
     it counts buckets from an earlier origin then.
     """
     days = range(features.origin, features.origin + until * BUCKET_SECONDS, _DAY_SECONDS)
-    readings = {start: features.readings[start] for start in days if start in features.readings}
+    readings = {
+        start: f"{features.readings[start]} {_clock(zone, start)}" for start in days if start in features.readings
+    }
     if shelf is None or len(readings) < len(days):  # some are not over, or not kept
         shelf = None
     form = _form(rules, zone, features.dimensions)
@@ -78,6 +80,12 @@ def _form(rules: Rules, zone: tzinfo, dimensions: tuple[str, ...]) -> str:
     """A short text for all that it depends on beside the readings; what a tick alone asks for is not of it."""
     said = repr(zone), dimensions, rules.dimensions, rules.on("loop"), rules.errors
     return sha256(repr(said).encode()).hexdigest()[:12]
+
+
+def _clock(zone: tzinfo, start: int) -> str:
+    """A short text for how far a place's clocks are from UTC in each hour of a day: what is known of it may change."""
+    hours = (datetime.fromtimestamp(start + 3600 * hour, zone).utcoffset() for hour in range(25))
+    return sha256(repr([hour and hour.total_seconds() for hour in hours]).encode()).hexdigest()[:8]
 
 
 def _found(shelf: Shelf, form: str, readings: Mapping[int, str]) -> Learned | None:
