@@ -264,6 +264,25 @@ def test_a_long_history_of_a_parent_is_none_of_the_session_s_own(codex: Watched)
     assert codex.rows("input_tokens, output_tokens") == [(10, 1)]
 
 
+def test_a_history_that_takes_seconds_to_copy_is_none_of_the_fork_s_own(codex: Watched):
+    """Its turns are copied too; the fork's own come after a pause, whatever they repeat."""
+    copied = [
+        line
+        for step in range(30)
+        for line in (
+            codex_turn(f"2026-11-20T10:00:{step / 10:06.3f}Z", "gpt-5"),
+            codex_totals(f"2026-11-20T10:00:{step / 10 + 0.05:06.3f}Z", (100 * step, 0, 10 * step, 0)),
+        )
+    ]
+    write_lines(
+        codex.folder / "r.jsonl", codex_meta("c-2", "2026-11-20T10:00:00Z", forked_from_id="c-1"), *copied,
+        codex_turn("2026-11-20T10:00:03.100Z", "gpt-5"),
+        codex_totals("2026-11-20T10:00:05.0Z", (2910, 0, 291, 0)),
+        codex_totals("2026-11-20T10:00:05.1Z", (2930, 0, 293, 0)),
+    )  # fmt: skip
+    assert codex.rows("input_tokens, output_tokens") == [(10, 1), (20, 2)]
+
+
 def test_a_session_that_codex_packed_is_the_same_session(codex: Watched):
     lines = (codex_meta("c-1", T(0)), codex_turn(T(1), "gpt-5"), codex_totals(T(3), (500, 0, 50, 0)))
     plain = write_lines(codex.folder / "archived_sessions" / "rollout-1.jsonl", *lines)

@@ -1,9 +1,9 @@
 """Codex's session files: requests are the steps of running totals.
 
 A `token_count` event repeats the totals whenever the limits change, so adding events up counts twice. A sub-agent's or
-resumed session's file begins with its parent's history, written within the first second: the totals of that history
-are where its own begin. Sessions of early versions name no model: it is unknown. Input includes cached and written
-input, output includes reasoning.
+resumed session's file begins with its parent's history, written within the first second, or for longer without a pause:
+the totals of that history are where its own begin. Sessions of early versions name no model: it is unknown. Input
+includes cached and written input, output includes reasoning.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ _COUNTS = (
 # What another version or a proxy calls a count.
 _ALSO = {"cache_write_input_tokens": "cache_creation_input_tokens"}
 _HISTORY_MS = 1000
+# Lines that are copied follow each other; an answer takes longer to come.
+_COPY_PAUSE_MS = 250
 _MARKS = (b'"token_count"', b'"turn_context"', b'"session_meta"')
 
 
@@ -60,6 +62,8 @@ class Codex(Sessions):
         state, kind, time = part.state, record.get("type"), epoch_ms(record.get("timestamp"))
         if time is not None:
             state.setdefault("began", time)
+            copied = time - state.get("copied", time) < _COPY_PAUSE_MS
+            state["copied"] = time if copied else 0
         if kind == "session_meta":
             state.setdefault("session", text_of(payload.get("id")))
             state.setdefault("cwd", text_of(payload.get("cwd")))
@@ -75,7 +79,7 @@ class Codex(Sessions):
         elif kind == "event_msg" and payload.get("type") == "token_count" and isinstance(payload.get("info"), dict):
             counts = _step(state, payload["info"])
             begins = time is not None and time - state["began"] < _HISTORY_MS
-            history = begins or (bool(state.get("parent")) and not state.get("turned"))
+            history = begins or (bool(state.get("parent")) and bool(state.get("copied") or not state.get("turned")))
             if counts is not None and not history and time is not None:
                 state["count"] = state.get("count", 0) + 1
                 part.rows.append(self._row(state, time, counts, path))
