@@ -28,6 +28,12 @@ _TWICE = 2_000_000
 _CALLS = 12
 _TWICE_FEWEST, _TWICE_SHARE, _TWICE_WINDOWS = 12, 0.25, (30 * _MINUTE, 360 * _MINUTE)
 _LOOP_SHARE = 0.25  # of a mean hour's spend, within an hour
+# Rows of one id at one instant go by what they say, however they were read.
+_ORDER = "us, id, tie"
+_CONTENT = (
+    'provider, model, endpoint, token, "user", mode, region, input_tokens, cached_input_tokens, output_tokens, cost, '
+    "counted, failed, hit, cut"
+)
 
 
 def waste(connection: duckdb.DuckDBPyConnection, relation: str, query: ReportQuery, book: RateBook) -> Waste:
@@ -79,7 +85,7 @@ def _rows(
 def _plain(relation: str, matches: str, knows_usage: bool) -> str:
     """Every row of the period; parameters are those of `matches`, then the period."""
     cut = "streamed AND NOT coalesce(output_tokens > 0, FALSE) AND cache_hit IS NOT TRUE" if knows_usage else "FALSE"
-    return (
+    rows = (
         f'SELECT id, epoch_us(time) AS us, time, provider, model, endpoint, token, "user", mode, '
         f"region, input_tokens, cached_input_tokens, output_tokens, cost, counted IS NOT FALSE AS counted, "
         f"coalesce({UNPRICED}, FALSE) AS unpriced, coalesce(input_tokens, 0) = 0 AS no_tokens, "
@@ -87,6 +93,7 @@ def _plain(relation: str, matches: str, knows_usage: bool) -> str:
         f"coalesce(status >= 400, FALSE) AS failed, coalesce({cut}, FALSE) AND NOT coalesce(status >= 400, FALSE) "
         f"AS cut FROM {relation} WHERE time >= ? AND time < ?"
     )
+    return f"SELECT *, hash({_CONTENT}) AS tie FROM ({rows})"
 
 
 def _classify(connection: duckdb.DuckDBPyConnection) -> None:
@@ -116,7 +123,7 @@ def _retried() -> str:
         "SELECT p.rowid AS row FROM waste_plain p SEMI JOIN bad ON p.token = bad.token "
         "AND p.input_tokens = bad.input_tokens AND p.endpoint IS NOT DISTINCT FROM bad.endpoint "
         "AND p.model IS NOT DISTINCT FROM bad.model WINDOW own AS "
-        "(PARTITION BY p.token, p.endpoint, p.model, p.input_tokens ORDER BY us, id) "
+        f"(PARTITION BY p.token, p.endpoint, p.model, p.input_tokens ORDER BY {_ORDER}) "
         f"QUALIFY us - lag(us) OVER own <= {_RETRY} AND lag(failed OR cut) OVER own"
     )
 
@@ -128,7 +135,8 @@ def _close() -> str:
         "WHERE input_tokens > 0 AND NOT (hit OR failed) GROUP BY ALL HAVING count(*) > 2) "
         "SELECT p.rowid AS row FROM waste_plain p SEMI JOIN often ON p.input_tokens = often.input_tokens "
         "AND p.endpoint IS NOT DISTINCT FROM often.endpoint AND p.model IS NOT DISTINCT FROM often.model "
-        "WHERE NOT (hit OR failed) WINDOW same AS (PARTITION BY p.endpoint, p.model, p.input_tokens ORDER BY us, id) "
+        "WHERE NOT (hit OR failed) WINDOW same AS "
+        f"(PARTITION BY p.endpoint, p.model, p.input_tokens ORDER BY {_ORDER}) "
         f"QUALIFY us - lag(us) OVER same <= {_CACHED} AND (us - lag(us, 2) OVER same <= {_CACHED} "
         f"OR lead(us) OVER same - lag(us) OVER same <= {_CACHED})"
     )
@@ -151,25 +159,27 @@ def _looping() -> str:
     """Rows of calls at an even pace, each of which is part of twelve of them and of a run that costs something."""
     return (
         f"{_callers()}, "
-        'called AS (SELECT p.rowid AS row, us, id, token, endpoint, "user", input_tokens, cost, '
+        'called AS (SELECT p.rowid AS row, us, id, tie, token, endpoint, "user", input_tokens, cost, '
         "lag(us) OVER call AS call_us, lag(input_tokens) OVER call AS call_input "
         "FROM waste_plain p SEMI JOIN callers c ON p.token = c.token AND p.endpoint IS NOT DISTINCT FROM c.endpoint "
         'AND p."user" IS NOT DISTINCT FROM c."user" '
-        'WINDOW call AS (PARTITION BY token, endpoint, "user" ORDER BY us, id)), '
+        f'WINDOW call AS (PARTITION BY token, endpoint, "user" ORDER BY {_ORDER})), '
         "numbered AS (SELECT *, us - call_us AS gap, count(*) FILTER (call_us IS NULL OR us - call_us > "
         f"{_RETRY} OR input_tokens IS NULL OR call_input IS NULL OR abs(input_tokens - call_input) > 0.05 * call_input"
-        ') OVER (PARTITION BY token, endpoint, "user" ORDER BY us, id ROWS UNBOUNDED PRECEDING) AS run FROM called), '
+        f') OVER (PARTITION BY token, endpoint, "user" ORDER BY {_ORDER} ROWS UNBOUNDED PRECEDING) AS run '
+        "FROM called), "
         f"measured AS (SELECT *, lag(us, {_CALLS - 1}) OVER run AS first_us, row_number() OVER run AS place, "
         f"max(input_tokens) OVER (run ROWS {_CALLS - 1} PRECEDING) AS most, "
         f"min(input_tokens) OVER (run ROWS {_CALLS - 1} PRECEDING) AS least, "
-        f"sum(coalesce(cost, 0)) OVER (run RANGE {60 * _MINUTE} PRECEDING) AS hourly, "
+        f"sum(coalesce(cost, 0)) OVER (hour RANGE {60 * _MINUTE} PRECEDING) AS hourly, "
         f"stddev_pop(gap) OVER (run ROWS {_CALLS - 2} PRECEDING) AS spread "
-        'FROM numbered WINDOW run AS (PARTITION BY token, endpoint, "user", run ORDER BY us)), '
+        f'FROM numbered WINDOW run AS (PARTITION BY token, endpoint, "user", run ORDER BY {_ORDER}), '
+        'hour AS (PARTITION BY token, endpoint, "user", run ORDER BY us)), '
         f"even AS (SELECT *, coalesce(spread <= 0.35 * ((us - first_us) / {_CALLS - 1}.0) "
         f"AND (most <= 1.08 * least OR place >= 40) AND hourly > {_LOOP_SHARE} * spend / hours, FALSE) AS step "
         "FROM measured, whole), "
         'looping AS (SELECT row FROM even QUALIFY bool_or(step) OVER (PARTITION BY token, endpoint, "user", run '
-        f"ORDER BY us, id ROWS BETWEEN CURRENT ROW AND {_CALLS - 1} FOLLOWING))"
+        f"ORDER BY {_ORDER} ROWS BETWEEN CURRENT ROW AND {_CALLS - 1} FOLLOWING))"
     )
 
 
@@ -182,7 +192,8 @@ def _doubles() -> str:
         "AND p.model IS NOT DISTINCT FROM e.model AND p.input_tokens IS NOT DISTINCT FROM e.input_tokens "
         "AND p.output_tokens IS NOT DISTINCT FROM e.output_tokens "
         "AND p.cached_input_tokens IS NOT DISTINCT FROM e.cached_input_tokens WHERE cost > 0 WINDOW equal AS "
-        "(PARTITION BY p.token, p.model, p.input_tokens, p.output_tokens, p.cached_input_tokens ORDER BY us, id) "
+        "(PARTITION BY p.token, p.model, p.input_tokens, p.output_tokens, p.cached_input_tokens "
+        f"ORDER BY {_ORDER}) "
         f"QUALIFY us - lag(us) OVER equal <= {_TWICE} AND counted"
     )
 
