@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sqlalchemy import literal_column
+
 from cost_top.gateways.detect import FoundTable
+from cost_top.gateways.dialects.base import TimeColumn
 from cost_top.gateways.preset import Preset
 from cost_top.gateways.times import declared_unit
 
@@ -26,9 +29,13 @@ def fitted(preset: Preset, columns: Mapping[str, str], dialect: Dialect) -> Pres
     unit = preset.time_unit
     if unit == "declared":
         unit = declared_unit(columns.get(preset.time_column, ""), dialect)
-    if unit == "timestamptz" and dialect.name == "sqlite":
-        unit = "iso_zoned"  # it has no such type, but texts with an offset
+    if unit == "timestamptz" and (dialect.name == "sqlite" or _is_text(columns.get(preset.time_column, ""), dialect)):
+        unit = "iso_zoned"  # no such type, but texts with an offset
     return replace(preset, ids=tuple(ids), time_unit=unit)
+
+
+def _is_text(declared: str, dialect: Dialect) -> bool:
+    return dialect.time_kind(TimeColumn(literal_column("NULL"), declared, "timestamptz")) == "iso"
 
 
 def without_unreadable(preset: Preset, found: Sequence[FoundTable], schema: str | None) -> Preset:

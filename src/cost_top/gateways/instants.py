@@ -15,16 +15,14 @@ MICROS_PER_UNIT = {"epoch_s": 1_000_000, "epoch_ms": 1000, "epoch_us": 1}
 SIZES = (1_000_000, 1000, 1)
 
 POSTGRESQL_INTEGERS = ("smallint", "integer", "bigint")
-POSTGRESQL_ISO = (
-    r"^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(\.[0-9]+)?(Z|\+00:00)?$"
+_DATE_AND_TIME = (
+    "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]+)?"
 )
+# A text in UTC, and one that says how far it is from there.
+ISO_IN_UTC = f"{_DATE_AND_TIME}(Z|[+]00:00)?$"
+ISO_ZONED = f"{_DATE_AND_TIME} ?[-+][0-9]{{2}}(:?[0-9]{{2}})?$"
 MYSQL_INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
 MYSQL_DATES = ("datetime", "timestamp")
-MYSQL_ISO = (
-    "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    "([.][0-9]+)?(Z|[+]00:00)?$"
-)
 # How far the clock of a place is from UTC at most.
 _ZONES = timedelta(hours=14)
 _SQLITE_ISO = "[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9]*"
@@ -32,7 +30,7 @@ _SQLITE_ISO = "[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]
 
 @dataclass(frozen=True, slots=True)
 class TimeText:
-    """The column that says when, as SQL text; `unit` is one of `preset.TIME_UNITS`, or `iso_zoned` in SQLite."""
+    """The column that says when, as SQL text; `unit` is one of `preset.TIME_UNITS`, or `iso_zoned`."""
 
     value: str
     declared: str  # its type as the catalog gives it
@@ -217,11 +215,32 @@ def _postgresql_within(time: TimeText, start: datetime, end: datetime) -> list[s
     if time.unit in MICROS_PER_UNIT:
         low, high = (postgresql_epoch(instant, time.declared, time.unit) for instant in (start, end))
         return _between(time.value, low, high)
-    plain = f"replace(rtrim(replace({time.value}, 'T', ' '), 'Z'), '+00:00', '') COLLATE \"C\""
+    bounds = text_literal(iso(start)), text_literal(iso(end))
+    if time.unit == "iso_zoned":
+        return _between(f'(({postgresql_zoned(time.value)}) COLLATE "C")', *bounds)
     return [
-        f"{time.value} ~ {text_literal(POSTGRESQL_ISO)}",
-        *_between(f"({plain})", text_literal(iso(start)), text_literal(iso(end))),
+        f"{time.value} ~ {text_literal(ISO_IN_UTC)}",
+        *_between(f'({_postgresql_plain(time.value)} COLLATE "C")', *bounds),
     ]
+
+
+def _postgresql_plain(value: str) -> str:
+    return f"replace(rtrim(replace({value}, 'T', ' '), 'Z'), '+00:00', '')"
+
+
+def postgresql_zoned(value: str) -> str:
+    """A text with or without an offset (`+08:00`, `+0800`, `+08`) as one in UTC, else NULL; never an error."""
+    digits = f"replace(substring({value} FROM '[-+][0-9:]+$'), ':', '')"
+    minutes = f"substr({digits}, 2, 2)::int * 60 + coalesce(nullif(substr({digits}, 4, 2), ''), '0')::int"
+    sign = f"CASE left({digits}, 1) WHEN '-' THEN 1 ELSE -1 END"
+    # A day that no month has is one of the next.
+    days = f"(left({value}, 8) || '01')::timestamp + (substr({value}, 9, 2)::int - 1) * interval '1 day'"
+    moment = f"{days} + substr({value}, 12, 8)::interval + {sign} * ({minutes}) * interval '1 minute'"
+    fraction = f"coalesce(substring({value} FROM '[.][0-9]+'), '')"
+    return (
+        f"CASE WHEN {value} ~ {text_literal(ISO_IN_UTC)} THEN {_postgresql_plain(value)} "
+        f"WHEN {value} ~ {text_literal(ISO_ZONED)} THEN to_char({moment}, 'YYYY-MM-DD HH24:MI:SS') || {fraction} END"
+    )
 
 
 def _postgresql_at(time: TimeText, times: Sequence[datetime]) -> str:
@@ -255,11 +274,27 @@ def _mysql_within(time: TimeText, start: datetime, end: datetime) -> list[str]:
     if time.unit in MICROS_PER_UNIT:
         low, high = (mysql_epoch(instant, time.declared, time.unit) for instant in (start, end))
         return _between(time.value, low, high)
-    plain = f"replace(replace(replace({time.value}, 'T', ' '), 'Z', ''), '+00:00', '')"
-    return [
-        f"{time.value} REGEXP {text_literal(MYSQL_ISO)}",
-        *_between(plain, text_literal(iso(start)), text_literal(iso(end))),
-    ]
+    bounds = text_literal(iso(start)), text_literal(iso(end))
+    if time.unit == "iso_zoned":
+        return _between(f"({mysql_zoned(time.value)})", *bounds)
+    return [f"{time.value} REGEXP {text_literal(ISO_IN_UTC)}", *_between(_mysql_plain(time.value), *bounds)]
+
+
+def _mysql_plain(value: str) -> str:
+    return f"replace(replace(replace({value}, 'T', ' '), 'Z', ''), '+00:00', '')"
+
+
+def mysql_zoned(value: str) -> str:
+    """As `postgresql_zoned`; a day that no month has is NULL."""
+    digits = f"replace(regexp_substr({value}, '[-+][0-9:]+$'), ':', '')"
+    minutes = f"substr({digits}, 2, 2) * 60 + coalesce(nullif(substr({digits}, 4, 2), ''), 0)"
+    sign = f"CASE left({digits}, 1) WHEN '-' THEN 1 ELSE -1 END"
+    moment = f"CAST(replace(left({value}, 19), 'T', ' ') AS DATETIME) + INTERVAL ({sign} * ({minutes})) MINUTE"
+    fraction = f"coalesce(regexp_substr({value}, '[.][0-9]+'), '')"
+    return (
+        f"CASE WHEN {value} REGEXP {text_literal(ISO_IN_UTC)} THEN {_mysql_plain(value)} "
+        f"WHEN {value} REGEXP {text_literal(ISO_ZONED)} THEN concat(CAST({moment} AS CHAR(19)), {fraction}) END"
+    )
 
 
 def _mysql_at(time: TimeText, times: Sequence[datetime]) -> str:

@@ -37,7 +37,7 @@ def of_any_unit(column: ColumnElement[Any]) -> TimeColumn:
 def declared_unit(declared: str, dialect: Dialect) -> str:
     """The unit that a column's own type speaks of.
 
-    SQLite's DATETIME and TIMESTAMP hold what was put there, which is text as a rule, at times with an offset.
+    SQLite's DATETIME and TIMESTAMP hold what was put there, which is text as a rule; texts may have an offset.
     """
     kind = declared.lower()
     if "with time zone" in kind or kind.startswith("timestamptz"):
@@ -45,6 +45,4 @@ def declared_unit(declared: str, dialect: Dialect) -> str:
     is_date = "date" in kind or "time" in kind
     if not is_date and any(word in kind for word in ("int", "num", "dec", "real", "double", "float")):
         return "epoch_any"
-    if dialect.name == "sqlite":
-        return "iso_zoned"
-    return "naive_utc" if is_date else "iso_utc"
+    return "naive_utc" if is_date and dialect.name != "sqlite" else "iso_zoned"

@@ -41,7 +41,15 @@ from cost_top.gateways.dialects.base import (
     text_count,
     whole_count,
 )
-from cost_top.gateways.instants import MICROS_PER_UNIT, USABLE_FROM, USABLE_UNTIL, iso, micros
+from cost_top.gateways.instants import (
+    ISO_IN_UTC,
+    ISO_ZONED,
+    MICROS_PER_UNIT,
+    USABLE_FROM,
+    USABLE_UNTIL,
+    iso,
+    micros,
+)
 from cost_top.gateways.shape import INTEGER_LIMIT
 
 Element = ColumnElement[Any]
@@ -49,10 +57,6 @@ _WHOLE = tuple(f"{sign}Int{size}" for sign in ("", "U") for size in (8, 16, 32, 
 _DIGITS = "^[0-9]{1,15}([.][0-9]*)?$"
 _DECIMAL = "^-?[0-9]{1,30}([.][0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_ISO_SHAPE = (
-    "^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    "([.][0-9]+)?(Z|[+]00:00)?$"
-)
 
 
 class ClickhouseSpelling(JsonKeepsBooleans):
@@ -165,6 +169,8 @@ class ClickhouseSpelling(JsonKeepsBooleans):
         kind = plain_kind(time.declared)
         if kind.startswith("DateTime"):
             return func.toUnixTimestamp64Micro(func.toDateTime64(time.value, number(6), self.literal("UTC")))
+        if time.unit == "iso_zoned":
+            return self._zoned(time.value)
         if time.unit not in MICROS_PER_UNIT:
             return self.as_text(time.value)
         scaled = cast(time.value, BigInteger) if kind in (*_WHOLE, "bigint") else time.value
@@ -176,9 +182,12 @@ class ClickhouseSpelling(JsonKeepsBooleans):
             return [time.value >= self._instant(start, time), time.value < self._instant(end, time)]
         if time.unit in MICROS_PER_UNIT:
             return [time.value >= _epoch(start, time), time.value < _epoch(end, time)]
+        if time.unit == "iso_zoned":
+            utc = self._zoned(time.value)
+            return [utc >= self.literal(iso(start)), utc < self.literal(iso(end))]
         plain = self._plain(time.value)
         return [
-            func.match(time.value, self.literal(_ISO_SHAPE)) == number(1),
+            func.match(time.value, self.literal(ISO_IN_UTC)) == number(1),
             plain >= self.literal(iso(start)), plain < self.literal(iso(end)),
         ]  # fmt: skip
 
@@ -187,8 +196,10 @@ class ClickhouseSpelling(JsonKeepsBooleans):
             low, high = self._instant(USABLE_FROM, time), self._instant(USABLE_UNTIL, time)
         elif time.unit in MICROS_PER_UNIT:
             low, high = _epoch(USABLE_FROM, time), _epoch(USABLE_UNTIL, time)
+        elif time.unit == "iso_zoned":
+            return [time.value.is_(null()), and_(time.value.is_not(null()), self._zoned(time.value).is_(null()))]
         else:
-            return [time.value.is_(null()), not_(func.match(time.value, self.literal(_ISO_SHAPE)))]
+            return [time.value.is_(null()), not_(func.match(time.value, self.literal(ISO_IN_UTC)))]
         return [time.value.is_(null()), time.value < low, time.value >= high]
 
     def at(self, time: TimeColumn, times: Sequence[datetime]) -> Any:
@@ -244,6 +255,15 @@ class ClickhouseSpelling(JsonKeepsBooleans):
         value = -(-micros(instant) // unit) * unit
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
         return literal_column(f"toDateTime64('{iso(moment)}', {digits}, 'UTC')")
+
+    def _zoned(self, column: Element) -> Element:
+        """A text with or without an offset as one in UTC, else NULL; whole seconds have a fraction of noughts."""
+        read = func.parseDateTime64BestEffortOrNull(column, number(6), self.literal("UTC"))
+        return case(
+            (func.match(column, self.literal(ISO_IN_UTC)), self._plain(column)),
+            (func.match(column, self.literal(ISO_ZONED)), func.toString(read)),
+            else_=null(),
+        )
 
     def _plain(self, column: Element) -> Element:
         literal = self.literal

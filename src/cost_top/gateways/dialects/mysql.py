@@ -38,15 +38,16 @@ from cost_top.gateways.dialects.base import (
     whole_count,
 )
 from cost_top.gateways.instants import (
+    ISO_IN_UTC,
     MICROS_PER_UNIT,
     MYSQL_DATES,
     MYSQL_INTEGERS,
-    MYSQL_ISO,
     USABLE_FROM,
     USABLE_UNTIL,
     iso,
     mysql_epoch,
     mysql_kind,
+    mysql_zoned,
 )
 from cost_top.gateways.shape import INTEGER_LIMIT
 
@@ -154,6 +155,8 @@ class MysqlSpelling(JsonKeepsBooleans, InstantsAsText):
             return func.timestampdiff(
                 literal_column("MICROSECOND"), literal_column("TIMESTAMP'1970-01-01 00:00:00'"), time.value
             )
+        if time.unit == "iso_zoned":
+            return spelled(f"({mysql_zoned(self.spell(time.value))})")
         if time.unit not in MICROS_PER_UNIT:
             return self.as_text(time.value)
         scaled = time.value.op("*")(number(MICROS_PER_UNIT[time.unit]))
@@ -164,8 +167,11 @@ class MysqlSpelling(JsonKeepsBooleans, InstantsAsText):
             edges = [f"TIMESTAMP'{iso(edge)}'" for edge in (USABLE_FROM, USABLE_UNTIL)]
         elif time.unit in MICROS_PER_UNIT:
             edges = [mysql_epoch(edge, time.declared, time.unit) for edge in (USABLE_FROM, USABLE_UNTIL)]
+        elif time.unit == "iso_zoned":
+            utc = spelled(f"({mysql_zoned(self.spell(time.value))})")
+            return [time.value.is_(null()), and_(time.value.is_not(null()), utc.is_(null()))]
         else:
-            return [time.value.is_(null()), not_(time.value.op("REGEXP")(self.literal(MYSQL_ISO)))]
+            return [time.value.is_(null()), not_(time.value.op("REGEXP")(self.literal(ISO_IN_UTC)))]
         low, high = map(spelled, edges)
         return [time.value.is_(null()), time.value < low, time.value >= high]
 

@@ -44,13 +44,14 @@ from cost_top.gateways.dialects.base import (
     whole_count,
 )
 from cost_top.gateways.instants import (
+    ISO_IN_UTC,
     MICROS_PER_UNIT,
     POSTGRESQL_INTEGERS,
-    POSTGRESQL_ISO,
     USABLE_FROM,
     USABLE_UNTIL,
     postgresql_epoch,
     postgresql_timestamp,
+    postgresql_zoned,
 )
 from cost_top.gateways.shape import INTEGER_LIMIT
 
@@ -196,6 +197,8 @@ class PostgresSpelling(JsonKeepsBooleans, StandardSpelling):
     def time(self, time: TimeColumn) -> Element:
         if time.declared.startswith("timestamp"):
             return func.timezone(constant("UTC"), time.value) if _zoned(time.declared) else time.value
+        if time.unit == "iso_zoned":
+            return spelled(f"({postgresql_zoned(self.spell(time.value))})")
         if time.unit not in MICROS_PER_UNIT:
             return cast(time.value, Text)
         if time.declared in POSTGRESQL_INTEGERS:
@@ -207,8 +210,11 @@ class PostgresSpelling(JsonKeepsBooleans, StandardSpelling):
             edges = [postgresql_timestamp(edge, time.declared) for edge in (USABLE_FROM, USABLE_UNTIL)]
         elif time.unit in MICROS_PER_UNIT:
             edges = [postgresql_epoch(edge, time.declared, time.unit) for edge in (USABLE_FROM, USABLE_UNTIL)]
+        elif time.unit == "iso_zoned":
+            utc = spelled(f"({postgresql_zoned(self.spell(time.value))})")
+            return [time.value.is_(null()), and_(time.value.is_not(null()), utc.is_(null()))]
         else:
-            return [time.value.is_(null()), ~time.value.op("~")(constant(POSTGRESQL_ISO))]
+            return [time.value.is_(null()), ~time.value.op("~")(constant(ISO_IN_UTC))]
         low, high = map(spelled, edges)
         return [time.value.is_(null()), time.value < low, time.value >= high]
 
