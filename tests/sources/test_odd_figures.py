@@ -165,6 +165,16 @@ def test_a_count_in_json_that_is_none_is_made_up_by_no_rate(writer, tmp_path, ho
     assert found.totals.total_cost == (len(absent) + len(readable)) * SENT
 
 
+@pytest.mark.parametrize("place", ['{ json = "usage", path = ["c"] }', '{ sql = "${usage.c}" }'], ids=["path", "sql"])
+def test_a_truth_in_json_is_no_cost(writer, tmp_path, place):
+    rows = [{"tokens": 100, "usage": f'{{"c": {said}}}'} for said in ("true", "false", "0.5", '"0.5"', "null")]
+    mapping = MAPPING.replace('reported_cost = ["cost", "upstream"]', f"reported_cost = {place}")
+    found = records(mapped(writer, tmp_path, rows, mapping, usage=TEXT.get(writer.database, "text")))
+    half = 5 * 10**11
+    assert [row["reported_cost"] for row in found] == [None, None, half, half, None]
+    assert [row["mode"] for row in found] == ["unreadable_cost", "unreadable_cost", None, None, None]
+
+
 def test_of_several_costs_the_first_that_is_an_amount_counts(writer, tmp_path):
     costs = [
         ("0.5", "9"),

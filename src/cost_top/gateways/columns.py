@@ -64,7 +64,7 @@ class LogColumns:
         self.key = _key(preset, keys, columns)
         self._paths = self._paths_of(preset.fields)
         # What every statement has again: to build it takes longest of all.
-        self._spelled: dict[str, str] = {}
+        self._spelled: dict[tuple[str, bool], str] = {}
         self._raw: dict[tuple[str, bool, bool], ColumnElement[Any]] = {}
         self._json = self._json_sources()
         self.time = self._time()
@@ -324,7 +324,7 @@ class LogColumns:
         else:
             cell, path = Cell(source.c[f"{name}.{path[0]}"], "jsonb"), path[1:]
         value = self.dialect.json(cell, path, self._paths.get(name, ()) if source is None else ())
-        return None if value is None else Cell(value, json_kind=self.dialect.json_kind(cell, path))
+        return None if value is None else Cell(value, json_parts=self.dialect.json_parts(cell, path))
 
     def _with_paths(self, sql: str, is_count: bool = False) -> str:
         """The SQL of a preset with each `${…}` replaced by what it stands for in this database; '' if it has none."""
@@ -336,9 +336,9 @@ class LogColumns:
             cell = self._at_path(name, path) if path else Cell(self.column(name), self.columns[name])
             return "NULL" if cell is None else f"({self.dialect.spell(self._cast(match[1], cell, is_count))})"
 
-        if sql not in self._spelled:
-            self._spelled[sql] = PATH_IN_SQL.sub(spelled, sql)
-        return self._spelled[sql]
+        if (sql, is_count) not in self._spelled:
+            self._spelled[sql, is_count] = PATH_IN_SQL.sub(spelled, sql)
+        return self._spelled[sql, is_count]
 
     def _cast(self, kind: str | None, cell: Cell, is_count: bool) -> ColumnElement[Any]:
         """What a `${kind column.key}` of a preset's SQL reads: never an error, NULL where it is none.

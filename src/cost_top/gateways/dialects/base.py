@@ -46,7 +46,8 @@ class Cell:
     value: ColumnElement[Any]
     declared: str = ""
     typed: bool = False  # an expression that always has the type of its field
-    json_kind: ColumnElement[str] | None = None  # the type in its JSON, where the value alone does not tell it
+    # The type in its JSON and the value with a number for a truth, where these are cheaper to look at.
+    json_parts: tuple[ColumnElement[str], ColumnElement[Any]] | None = None
 
 
 def whole_count(value: ColumnElement[Any], whole: ColumnElement[Any] | None = None) -> ColumnElement[Any]:
@@ -123,8 +124,10 @@ class Dialect(Protocol):
         `beside` are all paths that are read of the column in one statement.
         """
 
-    def json_kind(self, cell: Cell, path: Sequence[str]) -> ColumnElement[str] | None:
-        """The JSON type of the value at a path, where `json` gives booleans as numbers; else None."""
+    def json_parts(
+        self, cell: Cell, path: Sequence[str]
+    ) -> tuple[ColumnElement[str], ColumnElement[Any]] | None:  # fmt: skip
+        """`Cell.json_parts` of the value at a path; None where its own function gives a truth as a word."""
 
     def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:
         """A relation to join with a column `name.key` for each key of a JSON column, read only once a row.
@@ -211,9 +214,11 @@ class InstantsAsText:
 
 
 class JsonKeepsBooleans:
-    """Of databases whose JSON gives true as the word."""
+    """Of databases whose JSON gives a truth as the word that it is."""
 
-    def json_kind(self, cell: Cell, path: Sequence[str]) -> ColumnElement[str] | None:  # noqa: ARG002
+    def json_parts(
+        self, cell: Cell, path: Sequence[str]  # noqa: ARG002
+    ) -> tuple[ColumnElement[str], ColumnElement[Any]] | None:  # fmt: skip
         """See `Dialect`."""
         return None
 

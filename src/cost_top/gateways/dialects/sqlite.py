@@ -85,8 +85,9 @@ class SqliteSpelling(StandardSpelling):
         if affinity(cell.declared) in _NUMERIC:
             # Text and blobs are greater than every number, so this is false for them, and unknown for NULL.
             return case((cell.value < number(INTEGER_LIMIT), cell.value.op("|")(number(0))))
-        whole = cast(cell.value, Integer)
-        return _by_kind(cell, integer=cell.value, real=whole, text=case((_is_digits(cell), whole)))
+        kind, value = _parts(cell)
+        whole = cast(value, Integer)
+        return _by_kind(kind, integer=value, real=whole, text=case((_is_digits(value), whole)))
 
     def count(self, cell: Cell) -> Element:
         nothing = [constant(word) for word in NO_COUNT_WORDS]
@@ -95,32 +96,31 @@ class SqliteSpelling(StandardSpelling):
             # Text and blobs are greater than every number.
             within = and_(cell.value >= number(0), cell.value < number(INTEGER_LIMIT))
             return case((within, cell.value.op("|")(number(0))), (cell.value.not_in(nothing), odd))
-        whole = cast(cell.value, Integer)
-        integer = cell.value if cell.typed else case((cell.value >= number(0), cell.value), else_=odd)
-        real = case((and_(cell.value >= number(0), cell.value < number(INTEGER_LIMIT)), whole), else_=odd)
-        text = case((_is_digits(cell), whole), (cell.value.in_(nothing), null()), else_=odd)
+        kind, value = _parts(cell)
+        whole = cast(value, Integer)
+        integer = value if cell.typed else case((value >= number(0), value), else_=odd)
+        real = case((and_(value >= number(0), value < number(INTEGER_LIMIT)), whole), else_=odd)
+        text = case((_is_digits(value), whole), (value.in_(nothing), null()), else_=odd)
         others = dict.fromkeys(("true", "false", "array", "object", "blob"), odd)
-        return _by_kind(cell, integer=integer, real=real, text=text, **others)
+        return _by_kind(kind, integer=integer, real=real, text=text, **others)
 
     def boolean(self, cell: Cell) -> Element:
-        word = func.lower(cast(cell.value, Text))
+        _, value = _parts(cell)
+        word = func.lower(cast(value, Text))
         return case(
-            (cell.value == number(1), number(1)),
-            (cell.value == number(0), number(0)),
-            (cell.value.is_(null()), null()),
+            (value == number(1), number(1)),
+            (value == number(0), number(0)),
+            (value.is_(null()), null()),
             (word.in_([constant(text) for text in TRUE_WORDS]), number(1)),
             (word.in_([constant(text) for text in FALSE_WORDS]), number(0)),
         )
 
     def decimal(self, cell: Cell) -> Element:
-        plain = func.replace(
-            func.replace(func.trim(cell.value), constant("."), constant("")), constant("-"), constant("")
-        )
+        kind, value = _parts(cell)
+        plain = func.replace(func.replace(func.trim(value), constant("."), constant("")), constant("-"), constant(""))
         digits = and_(plain != constant(""), plain.op("NOT GLOB")(constant("*[^0-9eE]*")))
-        return case(
-            (func.typeof(cell.value).in_([constant("integer"), constant("real")]), cast(cell.value, REAL)),
-            (and_(func.typeof(cell.value) == constant("text"), digits), cast(cell.value, REAL)),
-        )
+        amount = cast(value, REAL)
+        return _by_kind(kind, integer=amount, real=amount, text=case((digits, amount)))
 
     def money(self, cell: Cell, whole: bool) -> tuple[Element, str]:
         if affinity(cell.declared) not in _NUMERIC and not (whole and cell.typed):
@@ -157,12 +157,16 @@ class SqliteSpelling(StandardSpelling):
     def json(
         self, cell: Cell, path: Sequence[str], beside: Sequence[Sequence[str]] = (),  # noqa: ARG002
     ) -> Element | None:  # fmt: skip
-        keys = "".join(f'."{key}"' for key in path)
-        return case((func.json_valid(cell.value) == number(1), func.json_extract(cell.value, constant(f"${keys}"))))
+        kind, value = self.json_parts(cell, path)
+        return case(
+            (literal_column("'true'"), constant("true")), (literal_column("'false'"), constant("false")),
+            value=kind, else_=value,
+        )  # fmt: skip
 
-    def json_kind(self, cell: Cell, path: Sequence[str]) -> ColumnElement[str] | None:
-        keys = "".join(f'."{key}"' for key in path)
-        return case((func.json_valid(cell.value) == number(1), func.json_type(cell.value, constant(f"${keys}"))))
+    def json_parts(self, cell: Cell, path: Sequence[str]) -> tuple[Element, Element]:
+        place = constant("$" + "".join(f'."{key}"' for key in path))
+        valid = func.json_valid(cell.value) == number(1)
+        return case((valid, func.json_type(cell.value, place))), case((valid, func.json_extract(cell.value, place)))
 
     def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:  # noqa: ARG002
         return None  # SQLite keeps the last JSON texts parsed
@@ -218,15 +222,19 @@ class SqliteSpelling(StandardSpelling):
         return literal_column(decimal_text(micros(instant), MICROS_PER_UNIT[unit]))
 
 
-def _is_digits(cell: Cell) -> Element:
+def _parts(cell: Cell) -> tuple[Element, Element]:
+    """The type of a value, and the value."""
+    return cell.json_parts or (func.typeof(cell.value), cell.value)
+
+
+def _is_digits(value: Element) -> Element:
     """Whether a text is a number that is not negative."""
     return and_(
-        cell.value.op("GLOB")(constant("[0-9]*")), cell.value.op("NOT GLOB")(constant("*[^0-9.]*")),
-        cell.value.op("NOT GLOB")(constant("*.*.*")),
+        value.op("GLOB")(constant("[0-9]*")), value.op("NOT GLOB")(constant("*[^0-9.]*")),
+        value.op("NOT GLOB")(constant("*.*.*")),
     )  # fmt: skip
 
 
-def _by_kind(cell: Cell, **kinds: Element) -> Element:
-    """What a value is by its type, asked for once; NULL of another type, and where nothing is there."""
-    kind = func.typeof(cell.value) if cell.json_kind is None else cell.json_kind
+def _by_kind(kind: Element, **kinds: Element) -> Element:
+    """A value by its type, asked for once; NULL of another type, and where nothing is there."""
     return case(*((literal_column(f"'{name}'"), value) for name, value in kinds.items()), value=kind)
