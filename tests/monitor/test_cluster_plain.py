@@ -20,6 +20,8 @@ from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import price
 from cost_top.sources.sql.log import open_log
 from monitor.test_cluster_equals_mirror import KEYS, TYPES
+from support.gateway_shapes import BIFROST
+from support.log_writers import clickhouse_writer
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MODELS = (("openai", "gpt-4o"), ("anthropic", "claude-sonnet-4-5"), ("nobody", "nothing"), (None, None),
@@ -86,8 +88,48 @@ def test_rows_of_every_kind(cluster, monkeypatch):
 
 def test_what_no_list_tells_is_priced_one_by_one(cluster):
     _, _, statements = asked(cluster, ("token", "tag"))
-    assert "ct_odd" in statements[-1]
-    assert "ct_odd) WHERE" not in statements[-2]
+    assert "WHERE ct_odd" in statements[-1]
+    assert "WHERE ct_odd" not in statements[-2]
+
+
+@pytest.fixture
+def bifrost(clickhouse_server):
+    """Requests of Bifrost, whose modes stand in JSON: an image shown to a model that prices them apart, and none."""
+
+    class Asking(Cluster):
+        def ask(self, sql, parameters=None):
+            statements.append(sql)
+            return super().ask(sql, parameters)
+
+    statements = []
+    with clickhouse_writer(clickhouse_server) as writer:
+        writer.write(BIFROST, [])
+        usages = [{}, {"prompt_tokens_details": {"image_tokens": 50}}]
+        writer.insert("logs", [
+            {"id": f"r{number}", "timestamp": (NOW - timedelta(days=2)).strftime("%Y-%m-%d %H:%M:%S"),
+             "object_type": "chat.completion", "provider": "openai", "model": "gpt-image-1", "status": "success",
+             "virtual_key_id": f"k{number}", "prompt_tokens": 900, "completion_tokens": 70,
+             "token_usage": json.dumps(usage)}
+            for number, usage in enumerate(usages)
+        ])  # fmt: skip
+        cluster = Asking(open_log(writer.location), RateBook.load(None))
+        yield cluster, statements
+        cluster.close()
+
+
+def test_modes_that_are_costly_are_looked_for_once_rows_are_odd(bifrost, monkeypatch):
+    cluster, statements = bifrost
+    found, pieces, _ = asked(cluster, ("token", "tag"))
+    again, _, _ = asked(cluster, ("token", "tag"))
+    looked = [sql for sql in statements if sql.startswith("SELECT DISTINCT")]
+    assert ["token_usage" in sql for sql in looked] == [False, True]
+    assert any("WHERE ct_odd" in sql for sql in statements)
+    monkeypatch.setattr(type(cluster.statements.spelled), "plain", None)
+    wanted, _, _ = asked(cluster, ("token", "tag"))
+    assert sorted(key for (key,) in wanted.groups(Filter(), "token", pieces)) == ["k0", "k1"]
+    for sums in (found, again):
+        assert sums.groups(Filter(), "token", pieces) == wanted.groups(Filter(), "token", pieces)
+        assert sums.trust(Filter(), pieces) == wanted.trust(Filter(), pieces)
 
 
 def test_a_small_log_is_summed_by_one_statement(cluster, monkeypatch):

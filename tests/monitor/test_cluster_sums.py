@@ -130,7 +130,7 @@ class TwoModels(OneOfEach):
 
 def test_models_of_rows_that_are_imported_late_are_looked_for_again(clock):
     asked = []
-    statements = SimpleNamespace(models=list, join=None)
+    statements = SimpleNamespace(models=lambda wanted, _: list(wanted), has_costly_modes=False, join=None)
     known = rated.Rated(lambda of: asked.append(of) or [], statements, SimpleNamespace(version=0), timedelta(0))
     month = (datetime.now(UTC) - timedelta(days=30), None)
     for seconds, whole in ((0, True), (2, False), (601, True)):

@@ -161,6 +161,10 @@ class Cluster:
         """The rates of the models of some periods as lists."""
         return self._rated.sheet(periods)
 
+    def look_for_modes(self) -> None:
+        """Have the next sheets tell modes too."""
+        self._rated.look_for_modes()
+
     def _tag_lists(self, periods: Periods, compared: Collection[str], keys: Collection[str]) -> TagLists | None:
         """The tags of every text in some periods, where the database has to be sent them."""
         statements = self.statements

@@ -55,6 +55,7 @@ class Rated:
         """`ask` runs a statement; rows come `overlap` late."""
         self._ask, self._statements, self._texts, self._overlap = ask, statements, texts, overlap
         self._seen, self._seen_since = _Seen(), time.monotonic()
+        self._modes = not statements.has_costly_modes
         self._models: set[tuple[Any, ...]] = set()
         self._rates: tuple[tuple[int, int], Rates] | None = None
 
@@ -74,6 +75,11 @@ class Rated:
                   for one, other, shown in self._spellings(provider, model)}  # fmt: skip
         return sheet_of(models, self._statements.join.book, periods)
 
+    def look_for_modes(self) -> None:
+        """Rows were odd: from now on their modes are looked for too, however costly that is."""
+        if not self._modes:
+            self._modes, self._seen = True, _Seen()
+
     def _look(self, periods: Periods) -> tuple[int, int]:
         """Have the models of some periods; changes with what is known."""
         settled = datetime.now(UTC) - max(_SETTLED, self._overlap)
@@ -81,7 +87,10 @@ class Rated:
             self._seen, self._seen_since = _Seen(), time.monotonic()
         wanted = [part for period in periods for part in self._seen.without(period)]
         if wanted:
-            self._models.update(self._ask(self._statements.models(wanted)))
+            rows = self._ask(self._statements.models(wanted, self._modes))
+            self._models.update(
+                (provider, model, *(mode or (None,)), region) for provider, model, region, *mode in rows
+            )
             self._seen.add(wanted, settled)
         return len(self._models), self._texts.version
 

@@ -40,7 +40,7 @@ SIZES = {BARS: 900_000_000}  # microseconds
 LENS_FIELDS = {"tag": TAGS_TEXT, BARS: "provider"}
 _SUM = re.compile(r"(?:sum\((.*?)\)|count\(\*\))(?: FILTER \((.*)\))?")
 _COMPARED = re.compile(r'"?\w+"? IN $')  # what a list of ids by name stands behind
-_MODEL = ("provider", "model", "mode", "region")
+_MODEL = ("provider", "model", "region", "mode")
 
 Periods = Sequence[tuple[datetime, datetime | None]]
 
@@ -132,9 +132,14 @@ class Statements:
             f"WHERE tags_text <> '' LIMIT {limit}"
         )
 
-    def models(self, periods: Periods) -> str:
-        """What prices depend on, as it is logged: provider, model, mode and region, each once."""
-        names = ("provider", "model", "mode", "region")
+    @property
+    def has_costly_modes(self) -> bool:
+        """Whether a row's mode stands in JSON or the like."""
+        return "mode" in self._log.columns.costly
+
+    def models(self, periods: Periods, modes: bool) -> str:
+        """What prices depend on, as it is logged: provider, model, region and with `modes` the mode, each once."""
+        names = _MODEL if modes else _MODEL[:-1]
         return f"SELECT DISTINCT {', '.join(names)} FROM ({self.normal(periods, names)}) AS told"
 
     def source(

@@ -244,6 +244,7 @@ class Sums:
                 yield number, self._shown(lenses[number], value or None), *rest
         if has_odd:
             yield from self._priced(where, lenses, pieces, trust, sheet)
+            cluster.look_for_modes()
 
     def _priced(
         self, where: Filter, lenses: Sequence[str], pieces: Sequence[Piece], trust: bool, odd: Sheet | None = None
