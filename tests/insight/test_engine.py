@@ -184,11 +184,56 @@ def test_rows_logged_twice_are_an_incident_of_the_total_whose_excess_is_the_copi
     assert found[0]["excess_usd"] == "28.8"
 
 
+def test_what_rows_logged_twice_cost_elsewhere_is_no_other_incident_and_what_costs_more_is() -> None:
+    start = 6 * DAY + 20
+    doubled = [Doubled(bucket, 20, 10, 20 * CENT) for bucket in range(start, 7 * DAY)]
+    cells = [
+        one._replace(cost=2 * one.cost, requests=2 * one.requests) if one.bucket >= start else one for one in shop(7)
+    ]
+    more = [cell(bucket, 4 * CENT, token="key-2", endpoint="/b", user="v") for bucket in range(start, 7 * DAY)]
+    found = opened(features([*cells, *more], 7, doubled=doubled), start=6 * DAY)
+    assert [one.first.kind for one in found] == ["double"]
+    found = opened(features([*cells, *leak(start + 20, 3)], 7, doubled=doubled), start=6 * DAY)
+    assert [one.first.kind for one in found] == ["double", "spike"]
+
+
 def test_a_loop_is_an_incident_of_its_key() -> None:
     at = 18 * DAY + 7
     steps = [LoopStep(at, "key-1", 300 * CENT, ORIGIN + (at - 3) * 300)]
     found = opened(features(shop(), 21, loops=steps))
     assert [(one.first.kind, one.part, one.first.started) for one in found] == [("loop", ("token", "key-1"), at - 3)]
+
+
+def test_a_loop_of_a_key_and_its_endpoint_and_what_they_cost_is_one_incident() -> None:
+    at = 6 * DAY + 100
+    steps = [LoopStep(at - 1, "key-1", 300 * CENT, ORIGIN + (at - 3) * 300)]
+    even_calls = [cell(bucket, 100 * CENT, user="agent") for bucket in range(at - 3, at)]
+    given = features([*shop(7), *even_calls, *storm(users=3, again=40)], 7, loops=steps)
+    (found,) = opened(given, start=6 * DAY)
+    assert (found.first.kind, found.part) == ("loop", ("token", "key-1"))
+    assert {("endpoint", "/a"), ("total", None)} <= set(found.also)
+
+
+def test_what_dearer_requests_cost_their_users_is_the_incident_of_their_endpoint() -> None:
+    start = 6 * DAY
+    cells = []
+    for bucket in range(8 * DAY):
+        each = 6 * CENT if bucket >= start else CENT
+        cells.append(cell(bucket, 6 * each, tokens=60_000, user=None))
+        cells.append(cell(bucket, 4 * each, tokens=40_000, user="always"))
+    found = opened(features(cells, 8), start=start)
+    assert [(one.first.kind, one.part) for one in found] == [("price", ("endpoint", "/a"))]
+    assert ("user", "always") in found[0].also
+
+
+def test_a_slice_inside_is_news_after_hours_only_where_it_was_not_the_cause_from_the_start() -> None:
+    start, rules = 6 * DAY, Rules(dimensions=("user", "model"))
+    both = [cell(bucket, 300 * CENT, model=f"m{bucket % 2}", user="stranger") for bucket in range(start, 7 * DAY)]
+    (whole,) = opened(features([*shop(7), *both], 7), rules, start)
+    assert {("model", "m0"), ("model", "m1")} <= {whole.part, *whole.also}
+    late = [cell(bucket, 600 * CENT, model="dear", user="stranger") for bucket in range(start + 100, 7 * DAY)]
+    found = opened(features([*shop(7), *both, *late], 7), rules, start)
+    assert [one.part for one in found[1:]] == [("model", "dear")]
 
 
 def test_a_loop_that_costs_little_is_none() -> None:

@@ -15,6 +15,9 @@ from cost_top.insight.usual import usual
 MERGED_KINDS = ("spike", "price")
 UNPAID_KINDS = ("silence", "errors")  # which say nothing of what was spent
 _NEWS_AFTER = 2 * HOUR
+_TAKEN_IN = (*MERGED_KINDS, "loop")
+_EACH_DEARER = ("price", "double")  # where each request costs too much, not few of them
+_EXPLAINED = 0.75  # of an excess, by what each request costs too much
 _STAYS = 0.4  # of the excess at which it opened
 _ENOUGH = 20  # requests that would show it
 
@@ -31,6 +34,7 @@ class Incident:
     closed: int | None = None
     peak: int = 0  # highest cost of an hour, pico-dollars
     also: list[Slice] = field(default_factory=list)
+    carriers: frozenset[Slice] = frozenset()  # that carried half of it when it opened
 
     @property
     def part(self) -> Slice:
@@ -68,6 +72,8 @@ class Incidents:
             if self._is_told(candidate, standing):
                 continue
             incident = Incident(candidate, self._beginning(candidate, standing), end, end)
+            if candidate.kind not in UNPAID_KINDS:
+                incident.carriers = _carriers(candidate, standing)
             self.all.append(incident)
             self.open.append(incident)
             opened.append(incident)
@@ -95,17 +101,11 @@ class Incidents:
         return None
 
     def _belongs(self, candidate: Candidate, standing: Standing) -> Incident | None:
-        """The open incident without whose requests half or more of this excess would not be."""
-        if candidate.kind not in MERGED_KINDS:
+        """The open incident without which half or more of this excess would not be."""
+        if candidate.kind not in _TAKEN_IN:
             return None
-        part = (candidate.dimension, candidate.value)
         for incident in self.open:
-            if incident.first.kind not in MERGED_KINDS:
-                continue
-            spent, share = standing.common(part, incident.part, candidate.window)
-            if _is_inside(candidate, spent, standing) and standing.end - incident.opened > _NEWS_AFTER:
-                continue
-            if 2 * (spent - _usual(candidate, share, incident.part, standing)) >= candidate.excess:
+            if _explains(incident, candidate, standing):
                 return incident
         return None
 
@@ -157,6 +157,56 @@ def _is_undecided(incident: Incident, standing: Standing) -> bool:
         and quiet < DAY
         and series.count(incident.last_fire, standing.end) < _ENOUGH
     )
+
+
+def _explains(incident: Incident, candidate: Candidate, standing: Standing) -> bool:
+    """Whether what a candidate says is no more than what an open incident does, seen elsewhere."""
+    part, first = (candidate.dimension, candidate.value), incident.first
+    if first.kind in UNPAID_KINDS or not {part, incident.part} <= standing.series.keys():
+        return False
+    if first.kind in _EACH_DEARER and _dearer(incident, candidate, standing) >= _EXPLAINED * candidate.excess:
+        return True
+    if first.kind == "double":
+        return False
+    spent, share = standing.common(part, incident.part, candidate.window)
+    is_old = standing.end - incident.opened > _NEWS_AFTER
+    if is_old and part not in incident.carriers and _is_inside(candidate, spent, standing):
+        return False
+    return 2 * (spent - _usual(candidate, share, incident.part, standing)) >= candidate.excess
+
+
+def _dearer(incident: Incident, candidate: Candidate, standing: Standing) -> float:
+    """What of a candidate is too much because each request of the incident costs more, or stands there twice."""
+    part, first = (candidate.dimension, candidate.value), incident.first
+    cells = [
+        cell
+        for cell in standing.lately(candidate.window)
+        if cell.bucket >= incident.began
+        and standing.holds(part, cell.names, cell.tags)
+        and standing.holds(incident.part, cell.names, cell.tags)
+    ]
+    if first.kind == "price":
+        return sum(cell.paid_cost - first.rate * (cell.tokens if first.per == "token" else cell.paid) for cell in cells)
+    # Rows are there twice from the first of them on, not in all of the window.
+    whole = standing.total.spent(first.started, incident.opened)
+    return sum(cell.cost for cell in cells) * first.excess / max(1, whole)
+
+
+def _carriers(candidate: Candidate, standing: Standing) -> frozenset[Slice]:
+    """The slices within one that carry half or more of its excess."""
+    part = (candidate.dimension, candidate.value)
+    sums: dict[Slice, int] = {}
+    for cell in standing.lately(candidate.window):
+        if standing.holds(part, cell.names, cell.tags):
+            for name in standing.watched:
+                value = cell.names[standing.places[name]]
+                if value is not None:
+                    sums[name, value] = sums.get((name, value), 0) + cell.cost
+    return frozenset(
+        one for one, cost in sums.items()
+        if 2 * cost >= candidate.excess
+        and 2 * (cost - candidate.usual * standing.common(part, one, candidate.window)[1]) >= candidate.excess
+    )  # fmt: skip
 
 
 def _is_inside(candidate: Candidate, common: int, standing: Standing) -> bool:
