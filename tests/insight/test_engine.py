@@ -241,6 +241,13 @@ def test_a_loop_that_costs_little_is_none() -> None:
     assert opened(features(shop(), 21, loops=steps)) == []
 
 
+def test_a_key_whose_endpoint_often_repeats_itself_loops_only_where_it_costs_more_than_that() -> None:
+    often = [cell(day * DAY + 100, 400 * CENT, user="agent", requests=5, again=4) for day in (3, 4, 5)]
+    for spent, said in ((300, []), (330, ["loop"])):
+        steps = [LoopStep(6 * DAY + 7, "key-1", spent * CENT, ORIGIN + 6 * DAY * 300)]
+        assert [one.first.kind for one in opened(features([*shop(7), *often], 7, loops=steps), start=6 * DAY)] == said
+
+
 def storm(users: int, again: int, start: int = 6 * DAY + 100) -> list[Cell]:
     """An hour in which requests of a route's users are sent again, at a cost that is no spike."""
     return [

@@ -143,7 +143,10 @@ class Engine:
         if rules.on("double"):
             found.append(twice)
         if rules.on("loop"):
-            found += loops(self._steps, standing, least)
+            found += [
+                one for one in loops(self._steps, standing, least)
+                if one.value is not None and one.spent > self._repeated.habit(one.value, standing)
+            ]  # fmt: skip
             again = self._repeated.check(standing, least)
             found += again if again and not self._twice.lasts(end) else []
         if rules.on("silence"):

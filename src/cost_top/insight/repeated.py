@@ -39,6 +39,17 @@ class Repeated:
         for part, (paid, paid_cost, again, cost) in sums.items():
             self.shares.add(part, bucket, day, (paid, paid_cost), (again, cost))
 
+    def habit(self, token: str, standing: Standing) -> int:
+        """What is repeated of the slice on which a key spent most in the last hour: the second highest hour by days."""
+        sums: dict[Slice, int] = {}
+        place = standing.places["token"]
+        for cell in standing.lately(HOUR):
+            if cell.names[place] == token:
+                part = self._slice(cell.names)
+                sums[part] = sums.get(part, 0) + cell.cost
+        known = self.shares.get(max(sums, key=lambda part: sums[part])) if sums else None
+        return known.record(0, standing.day) if known is not None else 0
+
     def check(self, standing: Standing, least: int) -> list[Candidate]:
         """The slices that repeat themselves now and usually do not; `least` is the smallest excess worth a word."""
         enough = max(least, _FLOOR * standing.mean_hour)

@@ -22,6 +22,10 @@ class Shares:
             if requests:
                 series.add(bucket, day, cost, requests, 0, 0.0)
 
+    def get(self, part: Slice) -> Series | None:
+        """What has the trait, of a slice."""
+        return self._series[part][1] if part in self._series else None
+
     def items(self) -> ItemsView[Slice, tuple[Series, Series]]:
         """Everything, and what has the trait, of each slice."""
         return self._series.items()
