@@ -127,6 +127,8 @@ def test_a_config_without_rules_has_none(tmp_path):
         ('where = "tag:plan:free"', 'where = "planet:mars"', "config.toml:24: budgets.free-user-day.where: filter:"),
         ('period = "month"', 'period = "rolling 30d"', "config.toml:18: budgets.all-month.forecast_at: a rolling"),
         ('url_file = "ops-webhook.url"', "", "receivers.ops: a webhook needs one of url, url_file, url_variable"),
+        ('url_file = "ops-webhook.url"', 'url = "http://example.com/x"', "receivers.ops.url: must begin with https://"),
+        ('per_user_month = "29"', "", "config.toml:40: revenue: says nothing of what is paid"),
         ('"incident.*"', '"insident.*"', "receivers.ops.events: 'insident.*' is no event"),
         ('max_age = "30s"', 'max_age = "soon"', "guard.max_age: 'soon' is no length of time"),
         ('reservation = "p90"', 'reservation = "p9O"', "guard.reservation: 'p9O' is no amount"),

@@ -169,6 +169,8 @@ class ReceiverTable:
         addresses = [one for one in (self.url, self.url_file, self.url_variable) if one is not None]
         if self.kind == "webhook" and len(addresses) != 1:
             raise Wrong("a webhook needs one of url, url_file, url_variable")
+        if self.url is not None and not self.insecure and not self.url.startswith("https://"):
+            raise Wrong("must begin with https://; insecure = true also takes http to this machine", "url")
         if self.kind != "webhook" and addresses:
             raise Wrong(f"a {self.kind} receiver takes no URL")
         if (self.kind == "command") != bool(self.argv):
@@ -208,6 +210,10 @@ class RevenueTable:
     where: Where
     per_user_month: Money | None = None
     per_month: Money | None = None
+
+    def __post_init__(self) -> None:
+        if self.per_user_month is None and self.per_month is None:
+            raise Wrong("says nothing of what is paid: per_user_month or per_month")
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,3 +157,14 @@ def test_what_is_left_of_today_is_what_the_same_weekdays_had_after_this_time() -
     need = days_need(ReportQuery(now, now, zone=UTC), now)
     assert now.replace(minute=0) - timedelta(days=21) in need.edges
     assert days_of([], now, UTC) is None
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu"])
+def test_of_a_log_without_a_row_nothing_is_said_and_nothing_fails(tmp_path: Path, zone: str) -> None:
+    log = NativeLog(tmp_path / "empty.db")
+    now = datetime.now(UTC)
+    answers = LogAnswers(lambda: open_log(str(log.path), None), lambda: RateBook.load(None), tmp_path / "cache")
+    report = answers.report(ReportQuery(now - timedelta(days=40), now, ("token",), zone=ZoneInfo(zone)))
+    assert (report.rows, report.totals.total_cost, report.totals.request_count) == ((), 0, 0)
+    assert not [note for note in report.notes if note.startswith("month end")]
+    log.close()

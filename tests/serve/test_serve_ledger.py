@@ -98,6 +98,7 @@ def test_a_server_gives_the_ledger_held_against_the_log(tmp_path, log):
         answer = server.get("/v1/ledger", SECRET["all"]).json()
         LedgerAnswer.model_validate(answer)
         assert answer["balance_usd"] == "8.1"
+        assert answer["used_up_at"] is None, "two days tell no pace"
         assert answer["sums"] == [
             {"kind": "adjustment", "amount_usd": "1", "entries": 1},
             {"kind": "purchase", "amount_usd": "10", "entries": 1},

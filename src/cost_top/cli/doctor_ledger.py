@@ -6,6 +6,8 @@ from datetime import datetime
 
 from cost_top.cli.options import Resolved
 from cost_top.insight.ledger import ledger_problems, reconciled, reconciliation_line
+from cost_top.insight.runway import runs_out
+from cost_top.model.budget_line import reset_text
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.ledger import LedgerQuery
 from cost_top.model.money import display_usd
@@ -22,6 +24,7 @@ def examine_ledger(settings: Resolved, now: datetime) -> tuple[Lines, Lines]:
         if ledger is None:
             return [], []
         found = reconciled(ledger, answers, now)
+        ends = runs_out(ledger.balance, answers, now, settings.zone)
     except SourceError as error:
         raise UserError(f"ledger: {one_line(error)}") from error
     finally:
@@ -29,6 +32,9 @@ def examine_ledger(settings: Resolved, now: datetime) -> tuple[Lines, Lines]:
     parts = [f"{each.entries:,} {one_line(each.kind, 40)} {display_usd(each.amount)}" for each in ledger.sums]
     if ledger.balance is not None:
         parts.append(f"balance {display_usd(ledger.balance)}")
+    for moment, pace in ((ends.usual, "usual pace"), (ends.present, "pace of the last hour")):
+        if moment is not None:
+            parts.append(f"at the {pace} used up {reset_text(moment, settings.zone)}")
     facts = [("ledger", "; ".join(parts) or "empty")]
     if found is not None:
         facts.append(("", reconciliation_line(found)))

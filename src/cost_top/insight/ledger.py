@@ -13,6 +13,7 @@ from cost_top.model.native import LEDGER_KINDS
 from cost_top.model.query import ReportQuery, TrustSums
 
 if TYPE_CHECKING:
+    from cost_top.insight.runway import RunsOut
     from cost_top.model.answers import Answers
 
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
@@ -99,11 +100,13 @@ def ledger_problems(ledger: Ledger) -> list[str]:
     return found
 
 
-def ledger_fields(ledger: Ledger, found: Reconciliation | None) -> dict[str, Any]:
+def ledger_fields(ledger: Ledger, found: Reconciliation | None, ends: RunsOut) -> dict[str, Any]:
     """The ledger for programs: money as exact decimal text in USD, instants in ISO 8601."""
     notes = ledger_problems(ledger)
     return {
         "balance_usd": None if ledger.balance is None else usd_text(ledger.balance),
+        "used_up_at": None if ends.usual is None else ends.usual.astimezone(UTC).isoformat(),
+        "used_up_at_present_pace": None if ends.present is None else ends.present.astimezone(UTC).isoformat(),
         "sums": [
             {"kind": each.kind, "amount_usd": usd_text(each.amount), "entries": each.entries} for each in ledger.sums
         ],

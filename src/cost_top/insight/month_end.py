@@ -20,8 +20,10 @@ _HOUR = timedelta(hours=1)
 
 
 def days_need(plain: ReportQuery, now: datetime, held: datetime | None = None) -> Need:
-    """The question behind `days_of`, of the requests that `plain` is about; nothing before `held` is asked for."""
-    edges = tuple(edge for edge in _edges(now, plain.zone) if held is None or edge >= held)
+    """The question behind `days_of`, of the requests that `plain` is about; no day before `held` is asked for, but the
+    running one: a log without a row is held from now on."""
+    every = _edges(now, plain.zone)
+    edges = tuple(edge for edge in every[:-2] if held is None or edge >= held) + tuple(every[-2:])
     query = ReportQuery(edges[0], now, where=plain.where, zone=plain.zone)
     return Need("days", query, comparison=True, edges=edges)
 

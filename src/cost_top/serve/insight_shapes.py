@@ -154,6 +154,8 @@ class LedgerAnswer(BaseModel):
     balance_usd: str | None = Field(
         description="After the period's last entry; null where none has one, or under a filter."
     )
+    used_up_at: str | None = Field(description="When the balance is, at the usual pace of the log's spend.")
+    used_up_at_present_pace: str | None = Field(description="... at that of the last hour; null: not within a year.")
     sums: list[LedgerSumItem]
     balances_checked: int = Field(description="Entries that carry a balance.")
     balances_wrong: int = Field(description="Balances that do not follow from the entry before.")

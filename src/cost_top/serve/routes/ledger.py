@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from cost_top.insight.ledger import ledger_fields, reconciled
+from cost_top.insight.runway import runs_out
 from cost_top.model.ledger import LedgerQuery
 from cost_top.model.windows import utc_now
 from cost_top.serve import shapes
@@ -65,7 +66,11 @@ async def ledger(serving: TheServing, asker: TheAsker, asked: Annotated[LedgerPa
 
     def ask() -> dict[str, Any] | None:
         found = read(query) if read is not None else None
-        return None if found is None else ledger_fields(found, reconciled(found, serving.hub, utc_now(), query))
+        if found is None:
+            return None
+        now = utc_now()
+        ends = runs_out(found.balance if query.end is None else None, serving.hub, now, serving.settings.zone)
+        return ledger_fields(found, reconciled(found, serving.hub, now, query), ends)
 
     body = await serving.asking.ask(ask)
     if body is None:
