@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cost_top.mirror.database import THREADS
+from cost_top.mirror.deadline import Deadline
 from cost_top.mirror.facts import FactsLost
 from cost_top.mirror.lenses import Lenses, by_time
 from cost_top.mirror.measures import LATENCY
@@ -71,15 +71,15 @@ class Sums:
         self.kept_filters = 6  # sums of so many filters are kept beside those of none
 
     def answers(self, needs: Sequence[Need], until: float, as_of: datetime) -> dict[str, Reply]:
-        """A reply for each need. Builds what is missing until the monotonic clock passes `until`."""
+        """A reply for each need. Builds what is missing until the clock passes `until`, or a little longer."""
         self._lenses.filters = self._runs.filters = self.kept_filters
         standing = self._standing.of(needs)
-        told = self._anew(needs, until, as_of) if standing is None else self._again(standing, as_of)
+        told = self._anew(needs, Deadline(until), as_of) if standing is None else self._again(standing, as_of)
         for where in {need.query.where for need in needs}:
             self._mirror.rollups.keep_recent(where, self.kept_filters)
         return told
 
-    def _anew(self, needs: Sequence[Need], until: float, as_of: datetime) -> dict[str, Reply]:
+    def _anew(self, needs: Sequence[Need], until: Deadline, as_of: datetime) -> dict[str, Reply]:
         self._follow_names({need.query.where for need in needs})
         for where in self._runs.follow(needs):
             self._mirror.rollups.forget_filter(where)
@@ -203,7 +203,7 @@ class Sums:
             rollups.forget(gone.__contains__)
             self._cut -= gone
         self._cut |= {part for part in missing if not part.is_whole}
-        self._build_slices(where, {part: dict.fromkeys(lenses) for part in slices}, float("inf"))
+        self._build_slices(where, {part: dict.fromkeys(lenses) for part in slices}, Deadline(float("inf")))
         return slices
 
     def _slices(self, need: Need) -> list[Slice]:
@@ -213,7 +213,7 @@ class Sums:
 
     # Building
 
-    def _build(self, needs: Sequence[Need], until: float) -> None:
+    def _build(self, needs: Sequence[Need], until: Deadline) -> None:
         """Sum what is missing, newest first, what is needed before what it is compared with."""
         asked = [
             (need, self._slices(need)) for need in needs
@@ -238,7 +238,7 @@ class Sums:
         while len(self._summed) > self.kept_filters:
             self._summed.popitem(last=False)
 
-    def _build_slices(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: float) -> bool:
+    def _build_slices(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: Deadline) -> bool:
         rollups, database = self._mirror.rollups, self._mirror.database
         if not self._runs.build(where, wanted, until):
             return False
@@ -260,7 +260,7 @@ class Sums:
             for chunk in (*hours, *self._growing([piece for piece in missing if piece not in short])):
                 database.use_threads(1 if chunk in hours else THREADS)
                 rollups.build(where, lenses, chunk)
-                if time.monotonic() > until:
+                if until.has_passed:
                     return False
         return True
 

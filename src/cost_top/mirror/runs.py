@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from cost_top.mirror.deadline import Deadline
 from cost_top.mirror.fact_sums import Question
 from cost_top.mirror.fact_values import unit_of_lens, units_of
 from cost_top.mirror.kept import first_of_run
@@ -152,7 +152,7 @@ class Runs:
             }
         return self._held[needed]
 
-    def build(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: float) -> bool:
+    def build(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: Deadline) -> bool:
         """Sum what of a filter's slices is held as integers, newest first; False when `until` has passed."""
         rollups, facts = self._mirror.rollups, self._mirror.facts
         if not where:
@@ -177,7 +177,7 @@ class Runs:
                 days_read = {day.day: day for piece in chunk for day in pieces[piece]}
                 found = facts.ask(where, question, numbers, days_read.values())
                 rollups.hold(where, lenses, {piece: found[place] for piece, place in numbers.items()})
-                if time.monotonic() > until:
+                if until.has_passed:
                     return False
         return True
 
