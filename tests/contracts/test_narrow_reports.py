@@ -24,6 +24,7 @@ from cost_top.monitor.log.narrow import days_of
 from cost_top.monitor.log.once import read_period
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.rate_join import RateJoin
+from cost_top.sources.base import Lookup
 from cost_top.sources.sql.log import open_log
 from support.raw_rows import NUMBERS, TAGS, TEXTS
 
@@ -114,13 +115,20 @@ def query(**given: Any) -> ReportQuery:
     return ReportQuery(NOW - timedelta(days=DAYS, hours=-5, minutes=-7), NOW - timedelta(minutes=13), **given)
 
 
-@pytest.mark.parametrize("packed", [0, 10**9], ids=["packed", "row by row"])
 @pytest.mark.parametrize("dimension", [None, *DIMENSIONS])
-def test_every_dimension(asked: Asked, dimension: str | None, packed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror_database, "_PACKED", packed)
+def test_every_dimension(asked: Asked, dimension: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     group_by = (dimension,) if dimension else ()
-    for measures in (MEASURES, SUMMED_MEASURES):
+    # Packed, and row by row.
+    for packed, measures in ((0, MEASURES), (10**9, SUMMED_MEASURES)):
+        monkeypatch.setattr(mirror_database, "_PACKED", packed)
         narrow, whole = asked.both(query(group_by=group_by, measures=measures))
+        assert narrow == whole
+
+
+def test_every_measure(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    for packed, measures in ((0, SUMMED_MEASURES), (10**9, MEASURES)):
+        monkeypatch.setattr(mirror_database, "_PACKED", packed)
+        narrow, whole = asked.both(query(group_by=("model",), measures=measures))
         assert narrow == whole
 
 
@@ -150,4 +158,9 @@ def test_no_more_is_read_than_the_question_needs(asked: Asked) -> None:
     assert not beside & by_model.read
     assert {"user", "user_name"} == needed(query(group_by=("user",)), join).read - by_model.read
     assert "reported_market_cost" in by_model.read - by_model.held, "a price is made of it, a report is not"
+    by_key = [Lookup("team", "token", {})]
+    assert {"token"} == needed(query(group_by=("team",)), join, by_key).held - needed(
+        query(group_by=("team",)), join
+    ).held
+    assert needed(query(group_by=("model",)), join, by_key) == by_model
     assert len(days_of(NOW - timedelta(days=2), NOW)) == 3

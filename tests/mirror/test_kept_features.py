@@ -104,7 +104,8 @@ def check(mirror: Mirror, where: str = "", start: datetime = PERIOD.start, dimen
     assert expected.loops
     assert any(one.doubled for one in expected.doubled)
     same(mirror.features(query, dimensions), expected)
-    same(mirror.features(query, dimensions), expected)  # now they are kept
+    if mirror.days.files is not None and not where and start == PERIOD.start:
+        same(mirror.features(query, dimensions), expected)  # now they are kept
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -138,13 +139,14 @@ def test_what_is_kept_follows_the_log(log: NativeLog, tmp_path: Path, book: Rate
     fill(log, 21)
     changes = (
         f"UPDATE {native.TABLE} SET cost_pico_usd = 7 WHERE id LIKE '21-1%'",
-        f"DELETE FROM {native.TABLE} WHERE id LIKE '21-2%'",
-        f"UPDATE {native.TABLE} SET user_id = 'anonymous' WHERE user_id = 'u1'",
         f"INSERT INTO {native.TABLE} (id, time_ms, model, token, cost_pico_usd) "
         f"VALUES ('late', {int((MIDNIGHT + timedelta(days=2)).timestamp() * 1000)}, 'm', 'k9', 5)",
+        f"DELETE FROM {native.TABLE} WHERE id LIKE '21-2%'",
+        f"UPDATE {native.TABLE} SET user_id = 'anonymous' WHERE user_id = 'u1'",
     )
-    for change in ("SELECT 1", *changes):
-        log.run(change)
+    for made in ((), changes[:2], changes[2:]):
+        for change in made:
+            log.run(change)
         with closing(mirror_of(log, tmp_path / "cache", book)) as mirror:
             check(mirror)
     # What the log no longer says is on no disk of ours.

@@ -7,8 +7,9 @@ import random
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from tests.support.native_log import NativeLog
 
 from cost_top.insight.levels import Rules
 from cost_top.insight.live import LiveRules
-from cost_top.mirror.kept import LEARNED, damaged, stamp
+from cost_top.mirror.kept import LEARNED, KeptFiles, damaged, stamp
 from cost_top.mirror.kept_rules import KeptRules
 from cost_top.model import native
 from cost_top.model.expected import Expected
@@ -189,3 +190,30 @@ def test_what_was_learned_by_clocks_that_were_otherwise_is_learned_again(starts:
         LiveRules(Rules(), Moved(hours), shelf).take(found)
         kept.append(list(map(stamp, starts.kept())))
     assert kept[0] == kept[1] != kept[2]
+
+
+def test_of_each_form_the_newest_is_kept_of_two_forms_by_the_code_that_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days: Any = SimpleNamespace(files=KeptFiles(tmp_path / "log-a", "log", "place", "rates"))
+    shelf = KeptRules(days)
+
+    def told(day: int, form: str) -> bytes | None:
+        file = shelf.open(date(2026, 11, day), form)
+        if file is None:
+            return None
+        with file:
+            return file.read(4)
+
+    def keep(day: int, form: str) -> None:
+        shelf.keep(date(2026, 11, day), form, lambda file: file.write(f"{day} {form}".encode()))
+
+    keep(1, "one")
+    assert told(1, "one") == b"1 on"
+    keep(2, "one")
+    keep(1, "two")
+    assert [told(1, "one"), told(2, "one"), told(1, "two")] == [None, b"2 on", b"1 tw"]
+    keep(2, "three")
+    assert [told(2, "one"), told(1, "two"), told(2, "three")] == [None, b"1 tw", b"2 th"]
+    monkeypatch.setattr("cost_top.mirror.kept_rules.code_hash", lambda *_: "other")
+    assert told(2, "three") is None

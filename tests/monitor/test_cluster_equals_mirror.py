@@ -183,9 +183,17 @@ def test_a_report_with_its_latencies(both, group_by, where, zone):
     assert found.totals != Measures()
 
 
-@pytest.mark.parametrize("sort", ["time", "cost"])
-def test_requests_page_by_page(both, sort):
-    query = ReportQuery(both.now - timedelta(days=2), both.now, where=parse_filter("model:gpt*"), sort=sort, limit=20)
+def pages_of(both, sort, where):
+    since = both.now - timedelta(days=2)
+    return ReportQuery(since, both.now, where=parse_filter(where), sort=sort, limit=20)
+
+
+PAGES = pytest.mark.parametrize(("sort", "where"), [("time", "model:gpt*"), ("cost", "")])
+
+
+@PAGES
+def test_requests_page_by_page(both, sort, where):
+    query = pages_of(both, sort, where)
     engines = (ClusterEngine(both.cluster), LogEngine(both.mirror))
     pages = [engine.requests(query) for engine in engines]
     for last in (False, True):
@@ -197,9 +205,9 @@ def test_requests_page_by_page(both, sort):
         pages = [engine.requests(query, page.following) for engine, page in zip(engines, pages, strict=True)]
 
 
-@pytest.mark.parametrize("sort", ["time", "cost"])
-def test_a_page_behind_a_request_that_is_gone(both, sort):
-    query = ReportQuery(both.now - timedelta(days=2), both.now, sort=sort, limit=20)
+@PAGES
+def test_a_page_behind_a_request_that_is_gone(both, sort, where):
+    query = pages_of(both, sort, where)
     for engine in (ClusterEngine(both.cluster), LogEngine(both.mirror)):
         behind = engine.requests(query).following
         gone = replace(behind, id=f"{behind.id} of old")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cost_top.mirror.measures import ADDITIVE, LATENCY, TRUST
@@ -11,7 +11,7 @@ from cost_top.mirror.names import NAMED, TABLE
 from cost_top.mirror.schema import COLUMNS
 from cost_top.mirror.where import condition
 from cost_top.model.query import ReportQuery, key_columns
-from cost_top.model.record import FIELD_NAMES, PRICED_FIELDS
+from cost_top.model.record import FIELD_NAMES
 from cost_top.pricing.rate_join import RateJoin
 from cost_top.sources.base import Lookup
 
@@ -49,13 +49,9 @@ class Needed:
 def needed(query: ReportQuery, rates: RateJoin, lookups: Iterable[Lookup] = ()) -> Needed:
     """What a report of a query and its notes need."""
     sums = " ".join((*ADDITIVE.values(), *NOTED.values(), *(LATENCY.values() if query.latency else ())))
-    keys = {_TAGS.get(name, name) for name in key_columns((*query.group_by, *_sorted_by(query)))}
+    keys = {_TAGS.get(name, name) for name in key_columns(query.group_by)}
     wanted = columns_of(f"{sums} {condition(query.where)[0]}") | (_NAMES & keys) | _ALWAYS | _DOUBTED
     wanted |= {NAMED[name] for name in wanted & NAMED.keys()}
     held = wanted | {lookup.by for lookup in lookups if lookup.field in wanted}
-    priced_by = columns_of(rates.select("rows")) if held & dict(PRICED_FIELDS).keys() else set()
+    priced_by = columns_of(rates.select("rows"))
     return Needed(frozenset(held), (held | priced_by).intersection(FIELD_NAMES))
-
-
-def _sorted_by(query: ReportQuery) -> Collection[str]:
-    return (query.sort,) if query.sort in key_columns(query.group_by) else ()

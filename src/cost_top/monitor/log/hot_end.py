@@ -38,7 +38,7 @@ class HotEnd:
         self.goal = datetime(first.year, first.month, first.day)
         start = max(self.goal, naive(now).replace(minute=0, second=0, microsecond=0) - _HOUR)
         if newest is not None and naive(newest) < start:
-            start = max(self.goal, min(start, naive(newest) - _HOUR))
+            start = max(self.goal, naive(newest) - _HOUR)
         self._read(start, None, naive(now) - start)
         self._hours.find(self.goal)
 

@@ -138,7 +138,7 @@ def _question_in(headers: Headers, rest: str) -> Question:
     if "endpoint" not in values:
         spelled = _decoded(headers, "x-original-uri") or (f"/{rest}" if rest else "")
         if spelled:
-            values["endpoint"] = _text("endpoint", spelled[: 4 * _LONGEST].partition("?")[0][:_LONGEST])
+            values["endpoint"] = _text("endpoint", spelled[:_LONGEST].partition("?")[0])
     tags = _decoded(headers, "x-cost-top-tags")
     cost = headers.get("x-cost-top-estimated-cost")
     return Question(
