@@ -152,8 +152,10 @@ def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     log = NativeLog(folder / "gateway.db", True)
     for number in range(400):
         row = request_of_pairs(draw, number)
-        if request.param == "small" and row["cost_pico_usd"]:
-            row["cost_pico_usd"] %= 10**9
+        if row["cost_pico_usd"]:
+            row["cost_pico_usd"] = (
+                row["cost_pico_usd"] % 10**9 if request.param == "small" else row["cost_pico_usd"] * 9
+            )
         log.add(id=f"r{number}", **row)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cost_top.mirror.fact_pairs._FEWEST_ROWS", 0)
