@@ -17,6 +17,7 @@ _FEWEST = 20
 _SHARE = 0.5  # of the paid requests
 _RATIO = 4.0  # times what is usually repeated
 _FLOOR = 0.25  # mean hours
+_HABIT = 5  # days of a month
 _ALONE = 4  # times as much of one session: an agent whose context is full repeats its length
 
 
@@ -40,7 +41,7 @@ class Repeated:
             self.shares.add(part, bucket, day, (paid, paid_cost), (again, cost))
 
     def habit(self, token: str, standing: Standing) -> int:
-        """What is repeated of the slice on which a key spent most in the last hour: the second highest hour by days."""
+        """What is repeated of the slice on which a key spent most in the last hour, within an hour on five days."""
         sums: dict[Slice, int] = {}
         place = standing.places["token"]
         for cell in standing.lately(HOUR):
@@ -48,7 +49,7 @@ class Repeated:
                 part = self._slice(cell.names)
                 sums[part] = sums.get(part, 0) + cell.cost
         known = self.shares.get(max(sums, key=lambda part: sums[part])) if sums else None
-        return known.record(0, standing.day) if known is not None else 0
+        return known.often(0, standing.day, _HABIT) if known is not None else 0
 
     def check(self, standing: Standing, least: int) -> list[Candidate]:
         """The slices that repeat themselves now and usually do not; `least` is the smallest excess worth a word."""

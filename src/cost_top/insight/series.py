@@ -141,6 +141,12 @@ class Series:
             )  # fmt: skip
         return self._records[1][index]
 
+    def often(self, index: int, day: int, days: int) -> int:
+        """What a window reached on so many of the 31 days before the local `day`; 0 where there are fewer."""
+        past = [self._best_of(place)[index] for place, (one, _) in enumerate(self._begun)
+                if day - _RECORD_DAYS <= one < day]  # fmt: skip
+        return sorted(past)[-days] if len(past) >= days else 0
+
     def _best_of(self, number: int) -> tuple[int, ...]:
         """The highest cost of each window that ends with a bucket of one of the days begun."""
         day, begun = self._begun[number]
