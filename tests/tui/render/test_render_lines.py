@@ -167,6 +167,8 @@ def test_banners():
     assert "n returns to now" in say(view=View(end=NOW))
     filling = say(filling=Filling(12, 30, NOW - timedelta(days=12)))
     assert filling == "reading history: 12 of 30 days, back to 2026-11-02 14:03 · totals miss 18 days"
+    one = say(filling=Filling(0, 1, NOW))
+    assert one == "reading history: 0 of 1 day, back to 2026-11-14 14:03 · totals miss 1 day"
     assert "details" in say(filling=Filling(30, 30, NOW, 4, 30))
     broken = Filling(12, 30, NOW, error="gone away")
     assert say(filling=broken) == "history is missing: gone away · it is tried again"

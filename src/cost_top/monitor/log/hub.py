@@ -14,6 +14,7 @@ from cost_top.model.credits import Credits
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import SourceChanged, SourceError, SourceReplaced, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
+from cost_top.model.format import counted
 from cost_top.model.notes import Note
 from cost_top.model.query import Report, ReportQuery
 from cost_top.model.snapshot import Filling, Snapshot, Stale
@@ -225,7 +226,7 @@ class LogHub(HubThread):
         if isinstance(self.state, Stale):
             raise SourceError(self.state.error)
         filling = self.history.filling((0, 0))
-        done = f": {filling.done} of {filling.total} days" if filling is not None else ""
+        done = f": {filling.done} of {counted(filling.total, 'day')}" if filling is not None else ""
         done += f"; {filling.error}" if filling is not None and filling.error else ""
         raise SourceError(f"history is still being read{done}; ask again")
 

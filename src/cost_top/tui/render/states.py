@@ -168,9 +168,9 @@ def _filling(filling: Filling, zone: tzinfo) -> tuple[Content, str]:
     if filling.done < filling.total:
         reach = f"back to {_moment(filling.oldest, zone)}" if filling.oldest is not None else "starting"
         left = filling.total - filling.done
-        told = f"reading history: {filling.done} of {filling.total} days, {reach}"
-        return content((told, CAUTION)), f"totals miss {left} day{'s' if left != 1 else ''}"
-    told = f"reading details: {filling.details_done} of {filling.details_total} days"
+        told = f"reading history: {filling.done} of {counted(filling.total, 'day')}, {reach}"
+        return content((told, CAUTION)), f"totals miss {counted(left, 'day')}"
+    told = f"reading details: {filling.details_done} of {counted(filling.details_total, 'day')}"
     return content((told, CAUTION)), "tags and cache figures are not complete"
 
 
