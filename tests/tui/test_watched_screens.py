@@ -38,7 +38,7 @@ async def test_incidents_tell_who_since_when_and_how_much(size):
         await pilot.press("a")
         await pilot.pause()
         text = screen_text(app)
-        assert "Incidents · last 2 days · 1 open" in text
+        assert "Incidents · last 3 days · 1 open" in text
         line = next(line for line in text.splitlines() if "key triage-agent " in line and "spike" in line)
         for told in ("Fri 18:03", "+$96.00", "open"):
             assert told in line
@@ -56,7 +56,7 @@ async def test_on_a_terminal_without_unicode_titles_and_the_scrollbar_are_ascii_
         await pilot.press("a")
         await pilot.pause()
         assert screen_text(app).isascii()
-        assert "Incidents . last 2 days . 1 open" in screen_text(app)
+        assert "Incidents . last 3 days . 1 open" in screen_text(app)
         await pilot.press("escape", "l", "enter")
         await pilot.pause()
         assert "Request" in screen_text(app)
@@ -109,7 +109,7 @@ async def test_enter_while_incidents_are_read_does_nothing_where_there_are_none(
         await pilot.press("a", "enter")
         waiting[0](())
         await pilot.pause()
-        assert "nothing unusual in the last two days" in screen_text(app)
+        assert "nothing unusual in the last three days" in screen_text(app)
         assert not feed.view.where
 
 
@@ -124,7 +124,7 @@ async def test_escape_leaves_the_view_as_it_was_and_a_source_without_incidents_s
         feed.found = ()
         await pilot.press("a")
         await pilot.pause()
-        assert "nothing unusual in the last two days" in screen_text(app)
+        assert "nothing unusual in the last three days" in screen_text(app)
 
 
 def test_the_window_of_an_incident():

@@ -47,7 +47,7 @@ def command(
 
 
 def recent_incidents(settings: Resolved) -> list[dict[str, Any]]:
-    """The incidents of the last two days by the config's rules."""
+    """The incidents of the last three days by the config's rules."""
     from cost_top.cli.watch import chosen_rules, replayed
 
     if not settings.is_log:

@@ -17,20 +17,20 @@ from cost_top.model.money import usd_text
 
 # The rules look back five weeks and a day.
 HISTORY = timedelta(days=37)
-# So far back an incident that is still open, or closed lately, may have begun.
-LOOKBACK = timedelta(days=2)
+# How far back incidents are told that are over: on a Monday those of Friday are among them.
+LOOKBACK = timedelta(days=3)
 # Rows may come, or change, so long after their time. What comes later is judged after the next start.
 SETTLES = 2 * HOUR
 # Rows of calls and doubles are told apart by what came before them.
 _CONTEXT = 6 * HOUR
-_KEPT = 41 * DAY
+_KEPT = 42 * DAY
 _BUCKET = timedelta(seconds=BUCKET_SECONDS)
 
 
 class LiveRules:
     """Given features look by look; the same incidents whatever the steps.
 
-    Memory is bounded by 41 days of what is watched: spend by five minutes of each slice, and, packed, by day of all
+    Memory is bounded by 42 days of what is watched: spend by five minutes of each slice, and, packed, by day of all
     that share their names.
     """
 
@@ -56,8 +56,10 @@ class LiveRules:
         return start if _midnight(start) == _midnight(now) else _midnight(start)
 
     def take(self, features: Features) -> list[dict[str, Any]]:
-        """The incidents of the last two days, in order of opening, as `insight.replay.incidents_json` has them and with
-        `last_hour_usd`, what its slice spent in the last hour."""
+        """The incidents of the last three days, in order of opening.
+
+        As `insight.replay.incidents_json` has them and with `last_hour_usd`, what its slice spent in the last hour.
+        """
         engine, self._engine = self._engine, None  # what breaks off here begins anew
         if engine is None:
             engine = self._begin(features)

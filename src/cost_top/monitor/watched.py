@@ -33,7 +33,7 @@ class Watched:
         self._asked: Asked | None = None
 
     def incidents(self, hub: Hub, now: datetime) -> tuple[IncidentRow, ...]:
-        """Those of the last two days. `CannotAnswer` for a source that is no log."""
+        """Those of the last three days. `CannotAnswer` for a source that is no log."""
         from cost_top.monitor.log.incidents import LiveIncidents
 
         if self._live is None:

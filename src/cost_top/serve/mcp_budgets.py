@@ -26,7 +26,7 @@ class BudgetTools:
         self, answers: Answers, budgets: tuple[Budget, ...], find_incidents: Callable[[], list[dict[str, Any]]],
         kept: Callable[[], KeptBudgets] = KeptBudgets,
     ) -> None:  # fmt: skip
-        """`find_incidents` gives those of the last two days as JSON has them, or raises `CannotAnswer`."""
+        """`find_incidents` gives those of the last three days as JSON has them, or raises `CannotAnswer`."""
         self._answers = answers
         self._find_incidents = find_incidents
         self._budgets = budgets
@@ -63,7 +63,7 @@ class BudgetTools:
         }
 
     def incidents(self) -> dict[str, Any]:
-        """What is unusual in the last two days: spikes, dearer tokens, loops, requests logged twice, silence.
+        """What is unusual in the last three days: spikes, dearer tokens, loops, requests logged twice, silence.
 
         The newest first. `closed` is null while one is open. `sentence` says it for people, `drivers` who is behind it,
         `factors` how much of `excess_usd` came from requests, size, mix of models and price: they add up to it. Money

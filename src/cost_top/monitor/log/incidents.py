@@ -36,7 +36,7 @@ class TellsFeatures(Protocol):
 
 
 class LiveIncidents:
-    """The incidents of the last two days, as JSON has them. Any thread may ask; one at a time is worked out."""
+    """The incidents of the last three days, as JSON has them. Any thread may ask; one at a time is worked out."""
 
     def __init__(self, rules: Rules, zone: tzinfo, most: int | None = None) -> None:
         """`most` requests are looked through, and of a log with more in five weeks none."""

@@ -20,7 +20,7 @@ router = APIRouter(tags=["report"])
     "/v1/incidents",
     summary="What is unusual",
     dependencies=[Depends(only())],
-    responses=shapes.answers("Incidents of the last two days, the newest first.", IncidentsAnswer),
+    responses=shapes.answers("Incidents of the last three days, the newest first.", IncidentsAnswer),
 )
 async def incidents(serving: TheServing, asker: TheAsker) -> Response:
     """Spikes, dearer tokens, loops, rows logged twice and silence, by the rules of the config file.

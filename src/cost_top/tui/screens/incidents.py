@@ -20,7 +20,7 @@ class IncidentsScreen(ListedDialog[IncidentRow]):
 
     title_text = "Incidents"
     foot = "⏎ look at it  y copy  esc close"
-    nothing = "nothing unusual in the last two days"
+    nothing = "nothing unusual in the last three days"
 
     def ask(self) -> None:
         """By the rules of the config file."""
@@ -33,9 +33,9 @@ class IncidentsScreen(ListedDialog[IncidentRow]):
     def heading(self) -> str:
         """How many are open, once that is known."""
         if self.query_one(KeyedTable).is_waiting:
-            return "Incidents · last 2 days"
+            return "Incidents · last 3 days"
         still = sum(row.closed is None for row in self.rows)
-        return f"Incidents · last 2 days · {still} open"
+        return f"Incidents · last 3 days · {still} open"
 
     def columns(self, width: int) -> tuple[Column, ...]:
         """See `ListedDialog`."""
