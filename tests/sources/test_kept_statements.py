@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from cost_top.gateways.mapping import LogStatements
 from cost_top.gateways.texts import KeptTexts
 from cost_top.mirror.kept import damaged
 from cost_top.sources.sql.log import SqlLog, open_log
@@ -55,6 +59,25 @@ def test_a_second_start_compiles_nothing(opened, tmp_path: Path) -> None:
     assert second.facts == first.facts
     # What is not kept is compiled when it is asked for.
     assert second.columns.mapped == first.columns.mapped
+
+
+def test_readers_that_ask_at_once_have_a_statement_compiled_once(opened) -> None:
+    """Two that compiled what columns share ended the process."""
+    statements, made = LogStatements(opened().columns), []
+    both = threading.Barrier(2)
+    make = statements._makers["rows True"]
+
+    def making() -> str | None:
+        made.append(threading.get_ident())
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.1)  # for one that must not come
+        return make()
+
+    statements._makers["rows True"] = making
+    with ThreadPoolExecutor(2) as readers:
+        one, other = readers.map(statements.head, ["rows True"] * 2)
+    assert one == other
+    assert len(made) == 1
 
 
 def test_another_table_is_compiled_anew(opened, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,8 @@ class LogStatements(LogTexts):
         self.columns = columns
         self._dialect = columns.dialect
         self._heads: dict[str, str | None] = {}
+        # Readers ask from threads of their own, and what columns share must not be built by two at once.
+        self._making = threading.RLock()
         self._makers: dict[str, Callable[[], str | None]] = {
             "rows True": lambda: self._rows_head(details=True),
             "rows False": lambda: self._rows_head(details=False),
@@ -59,9 +62,11 @@ class LogStatements(LogTexts):
     def head(self, name: str) -> str | None:
         """See `LogTexts`."""
         if name not in self._heads:
-            kind, *words = name.split(" ")
-            made = self._narrow_head(words[0], words[1:]) if kind == NARROW else self._makers[name]()
-            self._heads[name] = made
+            with self._making:
+                if name not in self._heads:
+                    kind, *words = name.split(" ")
+                    made = self._narrow_head(words[0], words[1:]) if kind == NARROW else self._makers[name]()
+                    self._heads[name] = made
         return self._heads[name]
 
     def times(self, start: datetime, end: datetime) -> list[str]:

@@ -7,6 +7,7 @@ Inside (before `finish_…`) unknown is NULL, so that alternatives can be coales
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -187,9 +188,14 @@ class Dialect(Protocol):
         """A sum of small whole numbers as one."""
 
 
+# SQLAlchemy notes what it found of an expression in the expression: two threads that compile one end the process.
+_COMPILING = threading.RLock()
+
+
 def render(statement: Select[*tuple[Any, ...]] | ColumnElement[Any], dialect: SqlDialect) -> str:
     """SQL text for a driver without bound parameters; a paramstyle of names keeps `%` as it is."""
-    return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    with _COMPILING:
+        return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 
 class InstantsAsText:
