@@ -10,11 +10,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from cost_top.mirror import audit
+from cost_top.mirror import audit, newest
 from cost_top.mirror.hot import Hot
+from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS
 from cost_top.mirror.schema import WITNESSED
 from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Arrivals, Tail
+from cost_top.model.filter import Filter
 from cost_top.model.query import ReportQuery
 from cost_top.pricing.book import RateBook
 from cost_top.sources.base import Evidence
@@ -201,3 +203,55 @@ def test_what_was_not_looked_at_in_time_is_made_up_for():
         while (period := rolling.due(START, START + timedelta(hours=10), clock, 10**6)) is not None:
             rolling.looked(period, START + timedelta(hours=10), clock, 0.0)
     assert 60 <= clock <= 70
+
+
+class TestTheFirstOfAll:
+    """What few rows say is summed row by row, as the database would."""
+
+    @pytest.fixture
+    def both(self, sqlite_log) -> Iterator[tuple[Followed, Followed]]:
+        log = sqlite_log()
+        for number in range(24):
+            minutes = timedelta(minutes=7 * number)
+            log.add(time_ms=int((NOW - minutes).timestamp() * 1000), provider=("openai", None)[number % 2],
+                    model=("gpt-4o", "unheard-of")[number % 3 % 2], token="k", token_name=f"name {number % 5}",
+                    tags=(None, '["a", "b"]')[number % 2], cost_pico_usd=(None, -3, 10**9)[number % 3],
+                    input_tokens=number * 50, output_tokens=7, status=(200, 500)[number % 2], latency_ms=number,
+                    cache_hit=number % 7 == 0)  # fmt: skip
+        pair = Followed(log), Followed(log)
+        yield pair
+        for each in pair:
+            each.reader.close()
+            each.mirror.close()
+
+    def test_is_what_the_database_makes_of_it(self, both) -> None:
+        few, many = both
+        start = START.replace(minute=0, second=0)
+        assert few.tail.begin(start) == many.tail.fill(start, None) == 24
+        assert few.tail.begin(start) is None  # there is something
+        assert few.mirror.hot_start == many.mirror.hot_start == start
+        assert few.mirror.rollups.missing(Filter(), LENSES, few.mirror.slices(start, None)) == []
+        for lens in ((), *((lens,) for lens in LENSES if lens != TRUST_LENS)):
+            query = ReportQuery(NOW - timedelta(days=1), NOW + timedelta(days=1), lens)
+            assert few.mirror.report(query, NOW) == many.mirror.report(query, NOW)
+            assert few.mirror.trust(query) == many.mirror.trust(query) is not None
+        few.mirror.rollups.settle(NOW.replace(tzinfo=None, minute=0, second=0) - timedelta(hours=1))
+        assert few.mirror.rollups.missing(
+            Filter(), LENSES, few.mirror.slices(start, None)
+        )  # summed once more, together
+        assert few.mirror.report(EVERYTHING, NOW) == many.mirror.report(EVERYTHING, NOW)
+        few.add("next", timedelta(0), 5)
+        assert few.poll(60)
+        assert few.mirror.report(EVERYTHING, NOW).totals.request_count == 25
+        rows = [sorted(map(repr, each.mirror.rows.requests(EVERYTHING))) for each in both]
+        assert set(rows[0]) > set(rows[1])
+
+    @pytest.mark.parametrize("why", ["too many", "an odd one"])
+    def test_is_left_to_the_database(self, both, why, monkeypatch) -> None:
+        few, _ = both
+        if why == "too many":
+            monkeypatch.setattr(newest, "MOST_AT_FIRST", 20)
+        else:
+            few.log.add(id="odd", time_ms=int(NOW.timestamp() * 1000), model="gpt\x074o", cost_pico_usd=1)
+        assert few.tail.begin(START) is None
+        assert few.mirror.hot.count() == 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cost_top.mirror.added import COLUMNS, SummedRow, rows_of
 from cost_top.mirror.database import Database
 from cost_top.mirror.hot import Hot, Upserted, hour_of
+from cost_top.mirror.names import NAMED
 from cost_top.pricing.amount import Request
 from cost_top.pricing.cost import price
 from cost_top.sources.base import LogReader, ReadsPackedRows, ReadsPlainRows
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1)
 _QUARTER = timedelta(minutes=15)
 MANY = 300  # rows: more are taken over in one go by the database
+MOST_AT_FIRST = 2000  # rows, of a hot end that holds none: the first statements of the database cost as much
 _AGAIN = 100  # rows that a look sees again, so that those that came a little late are among it
 _summed: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*COLUMNS)
 _asked: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*Request._fields)
@@ -56,8 +58,7 @@ class Newest:
     @cached_property
     def _newest_select(self) -> str:
         assert self._plain is not None
-        select = self._plain.packed_select("log_stream") if self._packing is not None else self._select
-        return f"{select} LIMIT {MANY + _AGAIN + 1}"
+        return self._plain.packed_select("log_stream") if self._packing is not None else self._select
 
     @cached_property
     def _fingerprint_select(self) -> str:
@@ -92,8 +93,7 @@ class Newest:
         """
         assert self._plain is not None
         seen, self._seen, self._left = self._seen, {}, {}
-        rows = self._packing.packed_rows if self._packing is not None else self._reader.rows
-        found = self._fetch(rows(start.replace(tzinfo=UTC), None, True), self._newest_select)
+        found = self._since(start, MANY + _AGAIN + 1)
         self._reader.took(len(found))
         if len(found) > MANY + _AGAIN or len({values[0] for values in found}) < len(found):
             self._again = []
@@ -105,6 +105,22 @@ class Newest:
             self.taken()
         self._again = sorted(self._plain.time(values[1]) for values in found)[-_AGAIN:]
         return result
+
+    def begin(self, start: datetime) -> Upserted | None:
+        """Take over everything since `start` (naive UTC) where nothing is held; None where it is too much, or odd."""
+        found = self._since(start, MOST_AT_FIRST + 1)
+        if len(found) > MOST_AT_FIRST or len({values[0] for values in found}) < len(found):
+            return None
+        self._reader.took(len(found))
+        rows = self._read(found, self._packing is not None)
+        if rows is None:
+            return None
+        said = sorted((row["time"], field, row[field], row[column]) for row in rows for field, column in NAMED.items()
+                      if row[field] is not None and row[column] is not None)  # fmt: skip
+        self._database.names.hear(
+            self._database.connection, [(field, key, name, time) for time, field, key, name in said]
+        )
+        return self._keep(rows, {}, None)
 
     def digest(self, start: datetime, end: datetime | None) -> str:
         """Count and sum of the fingerprints of `[start, end)` (naive UTC) in the log, as `Hot.digest` gives them."""
@@ -135,6 +151,11 @@ class Newest:
         self._reader.took(len(rows))
         return self._taken([values for values in rows if values[0] in differ], late, False)
 
+    def _since(self, start: datetime, limit: int) -> list[tuple[Any, ...]]:
+        """So many raw rows since an instant (naive UTC), packed where they come so."""
+        rows = self._packing.packed_rows if self._packing is not None else self._reader.rows
+        return self._fetch(rows(start.replace(tzinfo=UTC), None, True), f"{self._newest_select} LIMIT {limit}")
+
     def _fingerprints(self, start: datetime, end: datetime | None) -> AbstractContextManager[Any]:
         lower, upper = start.replace(tzinfo=UTC), end.replace(tzinfo=UTC) if end is not None else None
         if self._packing is not None and self._packed_fingerprints is not None:
@@ -154,11 +175,16 @@ class Newest:
         with answer as log_stream:  # noqa: F841 - DuckDB reads the variable by its name
             return self._duck.execute(self._parsed[select]).fetchall()
 
-    def _taken(self, came: Sequence[Sequence[Any]], late: datetime | None, packed: bool) -> Upserted | None:
+    def _read(self, came: Sequence[Sequence[Any]], packed: bool) -> list[dict[str, Any]] | None:
+        """Rows of the normal form; None where one of them is odd."""
         assert self._plain is not None
         rows = self._plain.read(came, packed)
         for row in rows or ():
             self._database.fill(row)
+        return rows
+
+    def _taken(self, came: Sequence[Sequence[Any]], late: datetime | None, packed: bool) -> Upserted | None:
+        rows = self._read(came, packed)
         if rows is None or not all(self._database.names.knows(row) for row in rows):
             return None
         held = self._hot.witnesses([row["key"] for row in rows]) if rows else {}

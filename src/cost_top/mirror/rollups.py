@@ -18,7 +18,7 @@ from cost_top.mirror.fact_sums import Found
 from cost_top.mirror.groups import Group, merge_groups
 from cost_top.mirror.matching import Matches
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
-from cost_top.mirror.rollup_tables import TRUST_LENS, RollupTables
+from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS, RollupTables
 from cost_top.mirror.slice_rows import SliceRows
 from cost_top.mirror.slices import Slice, is_minute, quarter_start, same_missing
 from cost_top.model.filter import Filter
@@ -53,6 +53,7 @@ class Rollups:
         self._changed_last = 0
         self._changes = itertools.count(1)
         self._loose: set[int] = set()  # of these everything is there, or in `_frozen`
+        self._begun: set[int] = set()  # of them those that had no row at first
         self._frozen: dict[int, dict[str, list[Group]]] = {}  # groups of a filter by lens that no row is added to
 
     def missing(self, where: Filter, lenses: Iterable[str], slices: Iterable[Slice]) -> list[Slice]:
@@ -75,6 +76,17 @@ class Rollups:
             for lens in wanted:
                 self._known[text, lens].update(numbered)
             self.days_summed += any(part.end - part.start == _DAY for part in parts)
+
+    def begin(self, parts: Iterable[Slice]) -> None:
+        """Slices that no row is in yet, summed by every lens: what comes is added to them."""
+        self._filters[""] = Filter()
+        for part in parts:
+            number = next(self._numbers)
+            self._added[number] = Added()
+            self._loose.add(number)
+            self._begun.add(number)
+            for lens in LENSES:
+                self._known.setdefault(("", lens), {})[part] = number
 
     def hold(self, where: Filter, lenses: Iterable[str], found: Mapping[Slice, Found]) -> None:
         """Take over the sums of a filter's slices that were made of integer rows."""
@@ -291,7 +303,7 @@ class Rollups:
     def settle(self, hour: datetime) -> None:
         """Drop the sums that something was added to, of slices that ended before an hour: they are made anew, once."""
         if self._added:
-            self.forget(lambda part: part.end <= hour, of=self._added.keys() - self._loose)
+            self.forget(lambda part: part.end <= hour, of=self._added.keys() - (self._loose - self._begun))
 
     def forget(self, touches: Callable[[Slice], bool], of: Container[int] | None = None) -> None:
         """Drop the sums of slices whose rows changed; with `of`, only of slices with these numbers."""
@@ -358,6 +370,7 @@ class Rollups:
             self._added.pop(number, None)
             self._frozen.pop(number, None)
             self._loose.discard(number)
+            self._begun.discard(number)
 
 
 def _grouped(lenses: Sequence[str]) -> list[str]:

@@ -222,6 +222,13 @@ class Mirror:
             self._hour = newest.replace(minute=0, second=0, microsecond=0)
             self.rollups.settle(self._hour - _HOUR)
 
+    def begun(self, start: datetime, result: Upserted) -> None:
+        """The hot end was empty and begins at `start` (naive UTC) with what came: its hours are summed of that."""
+        self.touched(result.hours)
+        self.hot_start = min(self.hot_start, start)
+        self.rollups.begin(part for part in self.slices(start, None) if part.start >= start and part.is_whole)
+        self.rollups.change((), result.come)
+
     def _note_changes(self, hours: Collection[datetime]) -> None:
         self.changed_from = min([*hours, *([self.changed_from] if self.changed_from is not None else [])], default=None)
 

@@ -114,6 +114,15 @@ class Tail:
         self._mirror.hot_start = min(self._mirror.hot_start, start)
         return count
 
+    def begin(self, start: datetime) -> int | None:
+        """As `fill` of everything since `start`, as the first of all; None where that is not done with few rows."""
+        if not self._newest.is_plain or self._mirror.hot.count():
+            return None
+        result = self._newest.begin(start)
+        if result is not None:
+            self._mirror.begun(start, result)
+        return result.new if result is not None else None
+
     def take_kept(self, kept: KeptHours) -> bool:
         """Fill the hot end before what is read of it with what was kept, if the log still says so; else forget that."""
         digest = self._digest(kept.start, kept.until)

@@ -157,7 +157,7 @@ class RateJoin:
         found = connection.execute(f"SELECT coalesce(max(slot), -1) + 1 FROM {self._slots}").fetchone()
         pairs, slots = self.rows(wanted, found[0] if found else 0)
         # Slots first: a pair must not be seen before its rates.
-        _insert(connection, self._slots, self._slot_columns, slots)
+        _insert_slots(connection, self._slots, self._slot_columns, slots)
         _insert(connection, self._pairs, self._pair_columns, pairs)
 
     def _pair(self, numbered: _Numbered) -> _Row:
@@ -202,6 +202,7 @@ class _Numbered:
         self.quotes = [
             self.timeline.cell(segment, mode, active, region) for segment, active, region, mode in self.cells
         ]
+        self.found = dict(zip(self.cells, self.quotes, strict=True))
         self.starts = sorted({start for quote in self.quotes if quote is not None for start in quote.starts})
         self.mode_step = len(self.starts) + 1
         self.region_step = self.mode_step * len(self.modes)
@@ -227,13 +228,13 @@ class _Numbered:
         found: set[_Row] = set()
         for segment, active in product(segments, self.sets):
             cell = segment, active, self.regions[region], self.modes[mode]
-            quote = self.timeline.cell(segment, cell[3], active, cell[2])
+            quote = self.found[segment, active, cell[2], cell[3]]
             found |= {_rates(quote, total) if quote is not None else self._doubtful(*cell) for total in totals}
         return found
 
     def _doubtful(self, segment: int, active: tuple[Schedule, ...], region: str, mode: str) -> _Row:
         def rated(*asked: str) -> bool:
-            return self.timeline.cell(segment, asked[0], active, asked[1]) is not None
+            return self.found[segment, active, asked[1], asked[0]] is not None
 
         doubt = no_rate(self.entry.match, rated(STANDARD, ""), rated(mode, ""), rated(mode, region))
         return _without(doubt)
@@ -269,4 +270,20 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str
             unnested.append(f"unnest(${number}::{kind}[])")
     connection.execute(
         f"INSERT INTO {table} SELECT {', '.join(unnested)}", [list(column) for column in zip(*rows, strict=True)]
+    )
+
+
+def _insert_slots(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], rows: list[_Row]) -> None:
+    """As `_insert`, of rows that mostly differ in their number alone: what many share is handed over once."""
+    if not rows:
+        return
+    shared: dict[_Row, int] = {}
+    places = [shared.setdefault(row[1:], len(shared)) for row in rows]
+    number, *rates = columns
+    unnested = ", ".join(f"unnest(${at}::{columns[name]}[]) AS {name}" for at, name in enumerate(rates, 4))
+    connection.execute(
+        f"INSERT INTO {table} SELECT {number}, {', '.join(rates)} "
+        f"FROM (SELECT unnest($1::{columns[number]}[]) AS {number}, unnest($2::INTEGER[]) AS place) "
+        f"JOIN (SELECT unnest($3::INTEGER[]) AS place, {unnested}) USING (place)",
+        [[row[0] for row in rows], places, [*shared.values()], *map(list, zip(*shared, strict=True))],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from cost_top.mirror.hot import hour_of
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Tail
@@ -38,8 +39,9 @@ class HotEnd:
         self.goal = datetime(first.year, first.month, first.day)
         start = max(self.goal, naive(now).replace(minute=0, second=0, microsecond=0) - _HOUR)
         if newest is not None and naive(newest) < start:
-            start = max(self.goal, naive(newest) - _HOUR)
-        self._read(start, None, naive(now) - start)
+            start = max(self.goal, hour_of(naive(newest)) - _HOUR)
+        rows = self._tail.begin(start)
+        self._took(self._tail.fill(start, None) if rows is None else rows, naive(now) - start)
         self._hours.find(self.goal)
 
     def read_more(self) -> None:
@@ -48,12 +50,15 @@ class HotEnd:
         if self._hours.take():
             return
         end = self._mirror.hot_start
-        start = max(self.goal, end - self._piece, self._hours.until())
+        start = max(self.goal, hour_of(end - self._piece), self._hours.until())
         self._read(start, end, end - start)
 
     def _read(self, start: datetime, end: datetime | None, length: timedelta) -> None:
-        """Read a piece; the next is as long as it takes for `_PIECE_ROWS`."""
-        rows = self._tail.fill(start, end)
+        """Read a piece."""
+        self._took(self._tail.fill(start, end), length)
+
+    def _took(self, rows: int, length: timedelta) -> None:
+        """The next piece is as long as it takes for `_PIECE_ROWS`."""
         # How much traffic there was before is not known: no piece is very much longer than the one after it.
         self._piece = max(_LEAST_PIECE, length * min(_GROWTH, _PIECE_ROWS / max(1, rows)))
 
