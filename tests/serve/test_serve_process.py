@@ -163,7 +163,7 @@ def test_a_source_that_breaks_for_good_ends_the_server(log, tmp_path):
             *_, last = lines
         assert "the server ends" in "".join([last, *_])
         assert server.process.wait(90) == 2
-        assert server.stderr == "cost-top: cost-top failed: RuntimeError: out of order\n"
+        assert server.stderr == "cost-top: failed: RuntimeError: out of order\n"
 
 
 def test_a_view_that_fails_ends_alone(log, tmp_path):
