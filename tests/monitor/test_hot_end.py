@@ -26,7 +26,7 @@ class Log:
         self.hot_start = datetime.max
         self.read: list[tuple[datetime, datetime | None]] = []
         self.looked_from: datetime | None = None
-        self.gives_kept = False
+        self.gives_kept, self.is_few = False, True
 
     def first_hot_day(self, now: datetime, newest: datetime | None) -> date:
         return GOAL.date()
@@ -35,6 +35,9 @@ class Log:
         self.read.append((start, end))
         self.hot_start = start
         return self.rows
+
+    def begin(self, start: datetime) -> int | None:
+        return self.fill(start, None) if self.is_few else None
 
     def find(self, start: datetime) -> None:
         self.looked_from = start
@@ -57,13 +60,17 @@ def begun(log: Any, newest: datetime | None = None) -> HotEnd:
     ("newest", "start"),
     [
         (None, "2026-11-12T11:00"), ("2026-11-12T12:29:59+00:00", "2026-11-12T11:00"),
-        ("2026-11-12T11:00:00+00:00", "2026-11-12T11:00"), ("2026-11-12T10:59:59+00:00", "2026-11-12T09:59:59"),
-        ("2026-11-11T17:40:00+00:00", "2026-11-11T16:40"), ("2026-11-11T00:40:00+00:00", "2026-11-11T00:00"),
+        ("2026-11-12T11:00:00+00:00", "2026-11-12T11:00"), ("2026-11-12T10:59:59+00:00", "2026-11-12T09:00"),
+        ("2026-11-11T17:40:00+00:00", "2026-11-11T16:00"), ("2026-11-11T00:40:00+00:00", "2026-11-11T00:00"),
         ("2026-10-01T00:00:00+00:00", "2026-11-11T00:00"),
     ],
 )  # fmt: skip
-def test_first_is_read_the_last_hour_or_back_to_the_one_before_the_newest_row(newest: str | None, start: str) -> None:
+@pytest.mark.parametrize("is_few", [True, False])
+def test_first_is_read_the_last_hour_or_back_to_the_one_before_the_newest_row(
+    newest: str | None, start: str, is_few: bool
+) -> None:
     log = Log(1)
+    log.is_few = is_few
     hot_end = begun(log, newest and datetime.fromisoformat(newest))
     assert log.read == [(datetime.fromisoformat(start), None)]
     assert log.looked_from == hot_end.goal == GOAL
