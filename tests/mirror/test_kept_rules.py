@@ -130,8 +130,8 @@ def test_what_was_learned_is_not_learned_again(learned: Starts) -> None:
     expected = learned.check(NOW)
     before = list(map(stamp, learned.kept()))
     found, shelf = learned.features(NOW, Rules("high"))
-    three_days = found.count - 3 * 288
-    lately = replace(found, cells=tuple(found.between(three_days, found.count)))
+    four_days = found.count - 4 * 288
+    lately = replace(found, cells=tuple(found.between(four_days, found.count)))
     assert LiveRules(Rules("high"), ZONE, shelf).take(lately) == expected
     assert list(map(stamp, learned.kept())) == before
 
