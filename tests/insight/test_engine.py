@@ -133,6 +133,14 @@ def test_a_leak_does_not_hide_the_next_smaller_one() -> None:
     assert [one.part for one in found] == [("user", "stranger"), ("user", "guest")]
 
 
+@pytest.mark.parametrize(("sensitivity", "number"), [("low", 2), ("normal", 3), ("high", 3)])
+def test_two_leaks_of_a_month_hide_no_third_but_with_low_sensitivity(sensitivity: str, number: int) -> None:
+    leaks = [cell for day, hours in ((9, 6), (13, 6), (18, 4)) for cell in leak(day * DAY, hours)]
+    rules = Rules(sensitivity, dimensions=("token",))
+    found = [one for one in opened(features([*shop(), *leaks], 21), rules) if one.part == ("token", "key-2")]
+    assert len(found) == number
+
+
 def test_an_incident_stays_open_while_a_good_part_of_it_goes_on() -> None:
     start = 18 * DAY
     less = [one._replace(cost=one.cost // 2) for one in leak(start + 60, 10)]

@@ -19,15 +19,17 @@ STILL = (3, 6, 36)  # the last buckets, which must be unusual too
 class Gate:
     """What an excess must pass in each of the three windows.
 
-    `floors`: the least excess. `records`: times the second highest day of the month before, None for no such gate.
+    `floors`: the least excess. `records`: times the second highest day of the month before, None for no such gate;
+    `holds_for_all`: for every slice, else for the whole log alone.
     """
 
     floors: tuple[float, float, float]
     records: tuple[float, float, float] | None
+    holds_for_all: bool = False
 
 
 GATES: Mapping[str, Gate] = {
-    "low": Gate((3, 4, 6), (1.5, 1.3, 1.1)),
+    "low": Gate((3, 4, 6), (1.5, 1.3, 1.1), holds_for_all=True),
     "normal": Gate((2.5, 3.5, 5), (1.1, 1, 1)),
     "high": Gate((2.2, 3.2, 4.5), None),
 }

@@ -80,8 +80,10 @@ def _floor(series: Series, index: int, end: int, standing: Standing, gate: Gate)
 
 
 def _is_record(series: Series, index: int, spent: int, standing: Standing, gate: Gate) -> bool:
-    """Above the second highest day of the month before."""
-    return gate.records is None or spent > gate.records[index] * series.record(index, standing.day)
+    """Above the second highest day of the month before, where the gate asks for it."""
+    if gate.records is None or not (gate.holds_for_all or series.dimension == "total"):
+        return True
+    return spent > gate.records[index] * series.record(index, standing.day)
 
 
 def _is_young_enough(series: Series, index: int, spent: int, end: int, standing: Standing) -> bool:
