@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cost_top.mirror.engine import Sums
+from cost_top.mirror.need_reports import NeedReports
 from cost_top.model.engine import Knows
 from cost_top.model.filter import Filter, parse_filter
 from cost_top.model.native import TABLE
@@ -100,10 +100,10 @@ def test_in_a_minute_only_what_rows_came_to_is_summed_again(
     (watched, log), draw = followed, random.Random(6)
     engine = LogEngine(watched.history.mirror)
     kept, anew = LogScreens(watched.history, engine), LogScreens(watched.history, engine)
-    view, again = View(window="24h", filter=parse_filter("provider:openai")), Sums._from_sums
+    view, again = View(window="24h", filter=parse_filter("provider:openai")), NeedReports.of
     summed: list[str] = []
     monkeypatch.setattr(
-        Sums, "_from_sums", lambda self, need, *given: summed.append(need.name) or again(self, need, *given)
+        NeedReports, "of", lambda self, need, *given: summed.append(need.name) or again(self, need, *given)
     )
     for number in range(2):  # the first is of another hour than those before it
         log.add(id=f"new{number}", **row(draw, watched.now, provider="openai", cost_pico_usd=7))

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from cost_top.mirror.database import THREADS
 from cost_top.mirror.deadline import Deadline
 from cost_top.mirror.facts import FactsLost
-from cost_top.mirror.lenses import Lenses, by_time
+from cost_top.mirror.lenses import Lenses
 from cost_top.mirror.measures import LATENCY
+from cost_top.mirror.need_reports import BY_TIME, NeedReports, is_fine, lenses_of
 from cost_top.mirror.report import naive, with_latencies
-from cost_top.mirror.rollup_tables import BAR_SUMS, LENSES, TRUST_LENS
+from cost_top.mirror.rollup_tables import TRUST_LENS
 from cost_top.mirror.runs import Runs
 from cost_top.mirror.slices import Slice
 from cost_top.mirror.standing import Standing, Stood
@@ -29,8 +30,6 @@ from cost_top.model.query import (
     ReportQuery,
     ReportRow,
     TrustSums,
-    key_columns,
-    known_measures,
     without_untold,
 )
 from cost_top.model.rested import Rested, question_of
@@ -40,11 +39,7 @@ if TYPE_CHECKING:
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
-_QUARTER = timedelta(minutes=15)
-# Cut from the quarters of an hour that sums by provider keep.
-_BY_TIME = {"day", "hour"}
 _NAMES = {each.name_field for each in EVERY_DIMENSION if each.name_field}
-_ALL = 1_000_000_000
 _LATEST = datetime.max.replace(tzinfo=UTC) - 2 * _DAY
 # Days are summed in growing numbers at a time, so that a broad filter over a long window shows something at once: first
 # so many as have so many rows.
@@ -58,6 +53,7 @@ class Sums:
         """Used on the mirror's thread."""
         self._mirror = mirror
         self._lenses = Lenses(mirror.rollups)
+        self._reports = NeedReports(mirror, self._lenses)
         self._runs = Runs(mirror)
         mirror.rollups.are_few = lambda where, lenses: self._runs.needed(where, lenses) is not None
         mirror.rollups.matching = mirror.matching.of
@@ -97,7 +93,7 @@ class Sums:
 
     def _made_of(self, need: Need) -> tuple[Sequence[Slice], tuple[int, ...] | None]:
         """The slices that an answer is summed over, and the numbers of their sums."""
-        lenses = _lenses_of(need)
+        lenses = lenses_of(need)
         if not lenses:
             return (), None
         slices, rollups = self._slices(need), self._mirror.rollups
@@ -121,13 +117,13 @@ class Sums:
     def _whole(self, one: Stood, replies: Mapping[str, Reply], as_of: datetime) -> Reply:
         if (reason := self._why_not(one.need, replies)) is not None:
             return Reply(reason=reason)
-        return Reply(self._from_sums(one.need, one.slices, replies, as_of))
+        return Reply(self._reports.of(one.need, one.slices, replies, as_of))
 
     def _named(self, need: Need, reply: Reply) -> Reply:
         """With what people call the values; sums, and rows beside one another, know ids alone."""
         if reply.report is None:
             return reply
-        named = self._mirror.database.names.named(reply.report) if _lenses_of(need) else reply.report
+        named = self._mirror.database.names.named(reply.report) if lenses_of(need) else reply.report
         named = without_untold(named, self._mirror.untold)
         return reply if named is reply.report else replace(reply, report=named)
 
@@ -152,10 +148,10 @@ class Sums:
         """The report of a query that is made of sums; None where it needs the rows themselves."""
         # Quantiles of latency come from the rows, whatever the rest is made of.
         need = self._of_query(replace(query, measures=SUMMED_MEASURES) if query.latency else query)
-        lenses = _lenses_of(need)
+        lenses = lenses_of(need)
         if not lenses or (query.sort in _NAMES and query.sort not in query.group_by):
             return None
-        if _BY_TIME & {*query.group_by} and not self._runs.tells_times(query.where):
+        if BY_TIME & {*query.group_by} and not self._runs.tells_times(query.where):
             return None
         if query.latency and not self._has_sums(need, lenses):
             return None
@@ -164,7 +160,7 @@ class Sums:
         slices = self._built(need, (*lenses, TRUST_LENS))
         if slices is None:
             return None
-        report = replace(self._from_sums(need, slices, {}, as_of), notes=notes)
+        report = replace(self._reports.of(need, slices, {}, as_of), notes=notes)
         if query.latency:
             report = with_latencies(self._mirror.database.connection, self._mirror.relation, query, report)
         return self._mirror.database.names.named(report)
@@ -175,7 +171,7 @@ class Sums:
         Where days were just read they are summed for it only if they are for another reason.
         """
         query = need.query
-        if query.where or query.sort in LATENCY or len(query.group_by) > 1 or {"tag", *_BY_TIME} & {*query.group_by}:
+        if query.where or query.sort in LATENCY or len(query.group_by) > 1 or {"tag", *BY_TIME} & {*query.group_by}:
             return False
         days = [part for part in self._slices(need) if part.end - part.start == _DAY]
         return not self._mirror.has_read or not self._mirror.rollups.missing(query.where, (*lenses, TRUST_LENS), days)
@@ -209,7 +205,7 @@ class Sums:
     def _slices(self, need: Need) -> list[Slice]:
         query = need.query
         slices = self._mirror.slices(naive(query.start), None if need.open_end else naive(query.end))
-        return self._runs.join(query.where, slices, self._runs.needed(query.where, _lenses_of(need)))
+        return self._runs.join(query.where, slices, self._runs.needed(query.where, lenses_of(need)))
 
     # Building
 
@@ -217,7 +213,7 @@ class Sums:
         """Sum what is missing, newest first, what is needed before what it is compared with."""
         asked = [
             (need, self._slices(need)) for need in needs
-            if _lenses_of(need) and not (need.comparison and self._begins_before_the_log(need))
+            if lenses_of(need) and not (need.comparison and self._begins_before_the_log(need))
         ]  # fmt: skip
         where = needs[0].query.where if needs else Filter()
         dropped, summed = self._summed.pop(where, (-1, []))
@@ -228,7 +224,7 @@ class Sums:
             wanted: dict[Filter, dict[Slice, dict[str, None]]] = {}
             for need, slices in asked:
                 if need.comparison is comparison:
-                    lenses = dict.fromkeys(_lenses_of(need))
+                    lenses = dict.fromkeys(lenses_of(need))
                     for part in slices:
                         wanted.setdefault(need.query.where, {}).setdefault(part, {}).update(lenses)
             for each, pieces in wanted.items():
@@ -286,7 +282,7 @@ class Sums:
     def _reply(self, need: Need, replies: Mapping[str, Reply], as_of: datetime) -> Reply:
         if (reason := self._why_not(need, replies)) is not None:
             return Reply(reason=reason)
-        lenses, slices = _lenses_of(need), self._slices(need)
+        lenses, slices = lenses_of(need), self._slices(need)
         unsummed = len(self._mirror.rollups.missing(need.query.where, lenses, slices)) if lenses else 0
         unread = self._unread(need)
         missing = None
@@ -297,9 +293,9 @@ class Sums:
         if need.timed:
             return Reply(self._timed(need, as_of, missing is None), missing)
         if lenses:
-            return Reply(self._from_sums(need, slices, replies, as_of), missing)
-        if _is_fine(need):
-            return Reply(self._by_minute(need, as_of), missing)
+            return Reply(self._reports.of(need, slices, replies, as_of), missing)
+        if is_fine(need):
+            return Reply(self._reports.by_minute(need, as_of), missing)
         query = replace(need.query, end=_LATEST) if need.open_end else need.query
         return Reply(self._mirror.report(query, as_of), missing)
 
@@ -341,92 +337,13 @@ class Sums:
         end = mirror.hot_start if need.open_end else min(naive(query.end), mirror.hot_start)
         return sum(1 for day in _days(start, end) if day not in mirror.closed) if start < end else 0
 
-    def _from_sums(self, need: Need, slices: Sequence[Slice], replies: Mapping[str, Reply], as_of: datetime) -> Report:
-        query = need.query
-        if need.edges:
-            return self._by_stretch(need, slices, as_of)
-        if _BY_TIME & set(query.group_by):
-            return by_time(self._mirror.rollups, slices, query, as_of)
-        dimension = query.group_by[0] if query.group_by else None
-        if need.beside and dimension is not None:
-            return self._beside(need, slices, replies, dimension, as_of)
-        lens = dimension if dimension not in (None, "tag") else "provider"
-        totals = self._lenses.totals(query.where, lens, slices)
-        trust = None
-        if need.trust:
-            trust = TrustSums(**self._mirror.rollups.trust(query.where, slices))
-        if dimension is None:
-            return Report((), (ReportRow((), totals),), totals, 1, as_of, trust=trust)
-        limit = _ALL if query.limit is None else query.limit
-        sort, descending = (query.sort, query.descending) if query.sort == "newest" else query.order
-        rows, count = self._lenses.rows(query.where, dimension, slices, sort, descending, limit)
-        return Report(key_columns((dimension,)), rows, totals, count, as_of, trust=trust)
-
-    def _beside(
-        self, need: Need, slices: Sequence[Slice], replies: Mapping[str, Reply], dimension: str, as_of: datetime
-    ) -> Report:
-        other = replies[need.beside].report
-        keys = tuple(row.key for row in other.rows) if other is not None else ()
-        rows = self._lenses.costs(need.query.where, dimension, slices, keys)
-        return Report(key_columns((dimension,)), rows, Measures(), len(rows), as_of)
-
-    def _by_stretch(self, need: Need, slices: Sequence[Slice], as_of: datetime) -> Report:
-        query = need.query
-        rows = self._lenses.stretches(query.where, slices, need.edges, by_provider=bool(query.group_by))
-        return Report((*query.group_by, STRETCH), rows, Measures(), len(rows), as_of)
-
-    def _by_minute(self, need: Need, as_of: datetime) -> Report:
-        """Stretches of a minute, from the rows."""
-        query, origin = need.query, naive(need.edges[0])
-        start, end = naive(query.start), naive(need.edges[-1] if need.open_end else query.end)
-        if not need.query.latency:
-            bars = self._mirror.rows.minute_bars(query.where, start, end, origin)
-            rows = tuple(
-                ReportRow((str(place),), known_measures(**dict(zip(BAR_SUMS, map(int, values), strict=True))))
-                for place, *values in bars
-            )
-            return Report((STRETCH,), rows, Measures(), len(rows), as_of)
-        minutes, latency = self._mirror.minutes.of(query.where, origin, end)
-        rows = tuple(
-            ReportRow((str(minute),), known_measures(cost, unpriced, request_count=count, error_count=errors))
-            for minute, cost, count, errors, unpriced in minutes
-        )
-        totals = Measures(
-            sum(one[1] for one in minutes), request_count=sum(one[2] for one in minutes),
-            error_count=sum(one[3] for one in minutes), unpriced_count=sum(one[4] for one in minutes),
-            latency_p95=latency,
-        )  # fmt: skip
-        return Report((STRETCH,), rows, totals, len(rows), as_of)
-
-
-def _lenses_of(need: Need) -> tuple[str, ...]:
-    """The lenses a need is made of; none where it needs the rows themselves."""
-    group_by = need.query.group_by
-    if need.timed:
-        return ()
-    if need.edges:
-        return ("provider",) if group_by in ((), ("provider",)) and not _is_fine(need) else ()
-    if _BY_TIME & set(group_by) and {*group_by} <= {*_BY_TIME, "provider"}:
-        return ("provider",)
-    if need.query.latency or len(group_by) > 1:
-        return ()
-    dimension = group_by[0] if group_by else "provider"
-    if dimension not in LENSES or dimension == TRUST_LENS:
-        return ()
-    totals = ("provider",) if dimension == "tag" and not need.beside else ()
-    return (dimension, *totals, *((TRUST_LENS,) if need.trust else ()))
-
 
 def _are_alike(one: list[tuple[Need, list[Slice]]], other: list[tuple[Need, list[Slice]]]) -> bool:
     """Whether the same lenses of the same slices are needed."""
     return len(one) == len(other) and all(
-        mine is yours and need.query.where == as_well.query.where and _lenses_of(need) == _lenses_of(as_well)
+        mine is yours and need.query.where == as_well.query.where and lenses_of(need) == lenses_of(as_well)
         for (need, mine), (as_well, yours) in zip(one, other, strict=True)
     )
-
-
-def _is_fine(need: Need) -> bool:
-    return bool(need.edges) and need.edges[1] - need.edges[0] < _QUARTER
 
 
 def _days(start: datetime, end: datetime) -> Iterator[date]:
