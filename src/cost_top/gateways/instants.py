@@ -207,6 +207,24 @@ def affinity(declared: str) -> str:
     return "real" if any(part in name for part in ("REAL", "FLOA", "DOUB")) else "numeric"
 
 
+def _texts_within(
+    time: TimeText, start: datetime, end: datetime, matches: str, plain: str, zoned: str
+) -> list[str]:  # fmt: skip
+    """Of a column of texts: `plain` spells those in UTC, `zoned` those with an offset too."""
+    bounds = text_literal(iso(start)), text_literal(iso(end))
+    if time.unit == "iso_zoned":
+        return _between(zoned, *bounds)
+    return [f"{time.value} {matches} {text_literal(ISO_IN_UTC)}", *_between(plain, *bounds)]
+
+
+def _in_utc(value: str, matches: str, plain: str, moved: str) -> str:
+    """A text in UTC as `plain`, one with an offset as `moved`, else NULL."""
+    return (
+        f"CASE WHEN {value} {matches} {text_literal(ISO_IN_UTC)} THEN {plain} "
+        f"WHEN {value} {matches} {text_literal(ISO_ZONED)} THEN {moved} END"
+    )
+
+
 def _postgresql_within(time: TimeText, start: datetime, end: datetime) -> list[str]:
     if time.declared.startswith("timestamp"):
         return _between(
@@ -215,13 +233,8 @@ def _postgresql_within(time: TimeText, start: datetime, end: datetime) -> list[s
     if time.unit in MICROS_PER_UNIT:
         low, high = (postgresql_epoch(instant, time.declared, time.unit) for instant in (start, end))
         return _between(time.value, low, high)
-    bounds = text_literal(iso(start)), text_literal(iso(end))
-    if time.unit == "iso_zoned":
-        return _between(f'(({postgresql_zoned(time.value)}) COLLATE "C")', *bounds)
-    return [
-        f"{time.value} ~ {text_literal(ISO_IN_UTC)}",
-        *_between(f'({_postgresql_plain(time.value)} COLLATE "C")', *bounds),
-    ]
+    plain, zoned = (f'(({text}) COLLATE "C")' for text in (_postgresql_plain(time.value), postgresql_zoned(time.value)))
+    return _texts_within(time, start, end, "~", plain, zoned)
 
 
 def _postgresql_plain(value: str) -> str:
@@ -237,10 +250,8 @@ def postgresql_zoned(value: str) -> str:
     days = f"(left({value}, 8) || '01')::timestamp + (substr({value}, 9, 2)::int - 1) * interval '1 day'"
     moment = f"{days} + substr({value}, 12, 8)::interval + {sign} * ({minutes}) * interval '1 minute'"
     fraction = f"coalesce(substring({value} FROM '[.][0-9]+'), '')"
-    return (
-        f"CASE WHEN {value} ~ {text_literal(ISO_IN_UTC)} THEN {_postgresql_plain(value)} "
-        f"WHEN {value} ~ {text_literal(ISO_ZONED)} THEN to_char({moment}, 'YYYY-MM-DD HH24:MI:SS') || {fraction} END"
-    )
+    moved = f"to_char({moment}, 'YYYY-MM-DD HH24:MI:SS') || {fraction}"
+    return _in_utc(value, "~", _postgresql_plain(value), moved)
 
 
 def _postgresql_at(time: TimeText, times: Sequence[datetime]) -> str:
@@ -274,10 +285,7 @@ def _mysql_within(time: TimeText, start: datetime, end: datetime) -> list[str]:
     if time.unit in MICROS_PER_UNIT:
         low, high = (mysql_epoch(instant, time.declared, time.unit) for instant in (start, end))
         return _between(time.value, low, high)
-    bounds = text_literal(iso(start)), text_literal(iso(end))
-    if time.unit == "iso_zoned":
-        return _between(f"({mysql_zoned(time.value)})", *bounds)
-    return [f"{time.value} REGEXP {text_literal(ISO_IN_UTC)}", *_between(_mysql_plain(time.value), *bounds)]
+    return _texts_within(time, start, end, "REGEXP", _mysql_plain(time.value), f"({mysql_zoned(time.value)})")
 
 
 def _mysql_plain(value: str) -> str:
@@ -291,10 +299,8 @@ def mysql_zoned(value: str) -> str:
     sign = f"CASE left({digits}, 1) WHEN '-' THEN 1 ELSE -1 END"
     moment = f"CAST(replace(left({value}, 19), 'T', ' ') AS DATETIME) + INTERVAL ({sign} * ({minutes})) MINUTE"
     fraction = f"coalesce(regexp_substr({value}, '[.][0-9]+'), '')"
-    return (
-        f"CASE WHEN {value} REGEXP {text_literal(ISO_IN_UTC)} THEN {_mysql_plain(value)} "
-        f"WHEN {value} REGEXP {text_literal(ISO_ZONED)} THEN concat(CAST({moment} AS CHAR(19)), {fraction}) END"
-    )
+    moved = f"concat(CAST({moment} AS CHAR(19)), {fraction})"
+    return _in_utc(value, "REGEXP", _mysql_plain(value), moved)
 
 
 def _mysql_at(time: TimeText, times: Sequence[datetime]) -> str:
