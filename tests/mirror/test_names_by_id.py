@@ -139,3 +139,29 @@ def test_names_that_rows_tell_are_kept_with_the_sums_of_their_day(sqlite_log, tm
             mirror.close()
         monkeypatch.setattr(Names, "learn", None)  # from the second time on no row is asked
     assert found == [["Search"], ["Search"]]
+
+
+@pytest.mark.parametrize("how", ["DELETE FROM cost_top_requests", "UPDATE cost_top_requests SET owner = NULL"])
+def test_a_name_that_the_log_tells_no_more_gives_way_to_the_one_before(sqlite_log, tmp_path: Path, how: str) -> None:
+    log, now = sqlite_log(), datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    times = {days: int((midnight - timedelta(days=days)).timestamp() * 1000) for days in (5, 4)}
+    for days, name in ((5, "Found"), (4, "Search")):
+        log.add(time_ms=times[days], team="t-1", owner=name, cost_pico_usd=1)
+        log.add(time_ms=times[days] + 1, team="t-2", owner=None, cost_pico_usd=1)
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(_MAPPING)
+    source = open_log(str(log.path), mapping)
+    period = Period(midnight - timedelta(days=5), midnight - timedelta(days=2))
+    mirror = read_period(source, RateBook.load(), tmp_path / "cache", period)
+    names, reader = mirror.database.names, source.connect()
+    try:
+        assert names.label("team", "t-1") == "Search"
+        log.run(f"{how} WHERE time_ms = {times[4]}")
+        day = (midnight - timedelta(days=4)).date()
+        for again in mirror.days.read(mirror.database.connection, reader, [day], True):
+            mirror.adopt(again)
+        assert names.label("team", "t-1") == "Found"
+    finally:
+        reader.close()
+        mirror.close()

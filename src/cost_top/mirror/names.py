@@ -83,6 +83,19 @@ class Names:
             if is_new:
                 self._write(connection)
 
+    def forget(self, connection: duckdb.DuckDBPyConnection, start: datetime, end: datetime) -> bool:
+        """Forget what rows of `[start, end)` (naive UTC) said, as they are others now; whether they said any of it."""
+        with self._lock:
+            gone = [
+                (field, key) for field, told in self._told.items() for key, (moment, _) in told.items()
+                if start <= moment < end
+            ]  # fmt: skip
+            for field, key in gone:
+                del self._told[field][key]
+            if gone:
+                self._write(connection)
+        return bool(gone)
+
     def knows(self, row: Mapping[str, Any]) -> bool:
         """Whether the names that a row tells itself are those that are held."""
         return all(

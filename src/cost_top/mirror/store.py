@@ -116,9 +116,9 @@ class Mirror:
         self._forget_slices()
         self.minutes.forget()
         self.has_read |= learn
-        if learn and day.path is not None:
-            self.database.names.learn(self.database.connection, day.relation)
         start, end = day.start, day.start + _DAY
+        if learn and day.path is not None:
+            self._learn_names(day, old)
         self._wasted.changed(start, end)
         self.rollups.forget(lambda part: part.start < end and part.end > start)
         if old is not None and old.relation != day.relation:
@@ -127,6 +127,15 @@ class Mirror:
             self.days.release(old)
         if not self.facts.has(day):
             self.facts.forget(day.day)
+
+    def _learn_names(self, day: ClosedDay, old: ClosedDay | None) -> None:
+        """What a day's rows call values; where it was read before, older rows may have the last word again."""
+        names, connection = self.database.names, self.database.connection
+        was_other = old is not None and old.relation != day.relation
+        forgot = was_other and names.forget(connection, day.start, day.start + _DAY)
+        names.learn(connection, day.relation)
+        if forgot:
+            take_names(connection, names, self.days, [one for one in self.closed.values() if one is not day])
 
     def lend(self, days: Iterable[date]) -> None:
         """Hold those days before the hot end that an earlier run kept and that are not held, as they were then."""
