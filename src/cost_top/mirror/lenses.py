@@ -23,7 +23,9 @@ T = TypeVar("T")
 Key = tuple[str | None, ...]
 # Results that are kept, of each filter looked at.
 _MEMO_SIZE = 80
-_GROUPS_SIZE = 24
+# Ten lenses of three parts each, these merged, and what is asked of them.
+_GROUPS_SIZE = 50
+_UNSEEN = 4  # of the filters that are kept nobody looks at so many: they leave room for no large results
 _ROWS_SIZE = 4000
 _LARGE = {"groups", "merged", "top", "known", "costs", "still"}
 _ALL = 1_000_000_000
@@ -47,13 +49,15 @@ class Lenses:
 
     def _remember(self, key: tuple[object, ...], compute: Callable[[], T]) -> T:
         """The result for sums that are known by their numbers: new sums have new numbers."""
-        memo, most = (self._groups, _GROUPS_SIZE) if key[0] in _LARGE else (self._memo, _MEMO_SIZE)
+        is_large = key[0] in _LARGE
+        memo = self._groups if is_large else self._memo
+        most = _GROUPS_SIZE * (self.filters - _UNSEEN) if is_large else _MEMO_SIZE * self.filters
         if key in memo:
             memo.move_to_end(key)
             return memo[key]  # type: ignore[return-value]
         value = compute()
         memo[key] = value
-        while len(memo) > most * self.filters:
+        while len(memo) > most:
             memo.popitem(last=False)
         return value
 
