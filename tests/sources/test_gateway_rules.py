@@ -168,12 +168,12 @@ def test_one_api_sums_no_top_up_no_test_and_no_letters_of_speech(anywhere):
         {"quota": 500}, {"type": 1, "quota": 90_000}, {"type": 5, "quota": 3, "username": ""},
         {"quota": 1234, "prompt_tokens": 1234, "completion_tokens": 0, "model_name": "tts-1"},
         {"quota": 0, "prompt_tokens": 0, "completion_tokens": 0}, {"quota": 0, "prompt_tokens": 90},
-        {"prompt_tokens": 10**15},
+        {"prompt_tokens": 10**15}, {"prompt_tokens": -1},
     )  # fmt: skip
     source, found, names = read(anywhere)
     assert source.preset.name == "one-api"
-    assert set(found) == {"1", "4", "5", "6", "7"}
-    assert [found[identity]["mode"] for identity in ("6", "7")] == [None, "unreadable_count"]
+    assert set(found) == {"1", "4", "5", "6", "7", "8"}
+    assert [found[identity]["mode"] for identity in "678"] == [None, "unreadable_count", "unreadable_count"]
     assert (found["4"]["input_tokens"], found["4"]["reported_cost"]) == (0, 1234 * 2_000_000)
     assert found["6"]["input_tokens"] == 90
     assert names[("provider", "provider")]["3"] == "deepseek", "not what 36 is in new-api"

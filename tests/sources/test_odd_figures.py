@@ -165,6 +165,13 @@ def test_a_count_in_json_that_is_none_is_made_up_by_no_rate(writer, tmp_path, ho
     assert found.totals.total_cost == (len(absent) + len(readable)) * SENT
 
 
+def test_a_count_that_sql_makes_below_zero_is_made_up_by_no_rate(writer, tmp_path):
+    mapping = MAPPING.replace('"tokens"', '{ sql = "tokens - 1", typed = true, needs = ["tokens"] }')
+    found = totals(mapped(writer, tmp_path, [{"tokens": count, "answer": 0} for count in (0, -1, 101, 1)], mapping))
+    assert found.totals.unpriced_count == 2
+    assert found.totals.total_cost == SENT
+
+
 @pytest.mark.parametrize("place", ['{ json = "usage", path = ["c"] }', '{ sql = "${usage.c}" }'], ids=["path", "sql"])
 def test_a_truth_in_json_is_no_cost(writer, tmp_path, place):
     rows = [{"tokens": 100, "usage": f'{{"c": {said}}}'} for said in ("true", "false", "0.5", '"0.5"', "null")]

@@ -181,7 +181,10 @@ class LogColumns:
         if item.value is not None:
             return Cell(self.dialect.as_text(self.dialect.literal(item.value)), "text")
         if item.sql:
-            spelled = self._with_paths(item.sql.get(self.dialect.name, ""), is_count)
+            spelled = self._with_paths(sql := item.sql.get(self.dialect.name, ""), is_count)
+            if is_count and item.typed and spelled and not PATH_IN_SQL.search(sql):
+                # As of a column: one below zero is none. What is read at paths says so itself.
+                spelled = f"CASE WHEN ({spelled}) < 0 THEN {UNREADABLE_COUNT} ELSE ({spelled}) END"
             return Cell(literal_column(f"({spelled})"), typed=item.typed) if spelled else None
         name = item.column or ""
         if not item.path:
