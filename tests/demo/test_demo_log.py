@@ -19,14 +19,14 @@ from cost_top.config import parse_zone
 from cost_top.demo.live import Arrivals, LiveTraffic
 from cost_top.demo.log import append, count_rows, create_log, is_demo_log, open_writer
 from cost_top.demo.traffic import Traffic
-from cost_top.insight.engine import run
 from cost_top.insight.levels import Rules
-from cost_top.insight.replay import incidents_json
+from cost_top.insight.live import LiveRules
 from cost_top.model.errors import UserError
-from cost_top.model.filter import Filter
 from cost_top.model.native import COLUMNS, DDL, TABLE
+from cost_top.model.query import ReportQuery
+from cost_top.model.waste import LINES
 from cost_top.model.windows import Period
-from cost_top.monitor.log.features import read_features
+from cost_top.monitor.log.once import read_period
 from cost_top.pricing.book import RateBook
 from cost_top.rules import budgets_of
 from cost_top.sources.sql.log import open_log
@@ -214,18 +214,33 @@ def test_an_append_that_fails_adds_nothing(log: Path) -> None:
     assert count_rows(log) == before
 
 
-def test_the_rules_find_what_went_wrong_and_a_budget_is_near_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("weekday", range(7))
+def test_the_rules_find_what_went_wrong_on_any_day_at_any_hour(tmp_path: Path, weekday: int) -> None:
+    path, book = tmp_path / "demo.db", RateBook.load(None)
+    midnight = datetime(2026, 11, 23, tzinfo=UTC) + timedelta(days=weekday)
+    hours = (0.1, 14.5, 23.9)
+    ticks = [midnight + timedelta(seconds=hour * 3600 // 300 * 300) for hour in hours]
+    create_log(path, Traffic(7).history(int(ticks[-1].timestamp() * 1000), 7))
+    live = LiveRules(Rules(), UTC)
+    mirror = read_period(open_log(str(path), None), book, None, Period(live.wanted_from(ticks[0]), ticks[-1]))
+    for tick in ticks:
+        found = live.take(mirror.features(ReportQuery(live.wanted_from(tick), tick), Rules().dimensions))
+        told = {(one["kind"], one["value"]) for one in found}
+        assert {("price", "/draft-reply"), ("price", "/agent-proxy-claude"), ("loop", "pg_live_t7b1jf8q")} <= told, tick
+        leaks = [["token", "pg_test_c5w0ri3m"] in [[one["dimension"], one["value"]], *one["also"]] for one in found]
+        assert sum(leaks) == 1, tick
+        assert len(found) <= 6, tick
+    mirror.close()
+
+
+def test_a_budget_is_near_its_end_and_every_line_of_waste_has_requests(tmp_path: Path) -> None:
     path, end = tmp_path / "demo.db", datetime.fromtimestamp(END_MS / 1000, UTC)
-    create_log(path, Traffic(7).history(END_MS, 14))
-    period = Period(end - timedelta(days=2), end)
-    book = RateBook.load(None)
-    features, start = read_features(open_log(str(path), None), book, None, period, Filter(), ("token",))
-    found = incidents_json(run(features, Rules(), UTC, start), features)
-    told = {(one["kind"], one["value"]) for one in found}
-    assert {("price", "/draft-reply"), ("price", "/agent-proxy-claude"), ("loop", "pg_live_t7b1jf8q")} <= told
-    (leak,) = (one for one in found if one["value"] == "/code-review")
-    assert ["token", "pg_test_c5w0ri3m"] in leak["also"]
+    create_log(path, Traffic(7).history(END_MS, 15))
     budget = budgets_of(demo_rules(), UTC, parse_zone)[0]
     month = f"SELECT sum(cost_pico_usd) FROM {TABLE} WHERE time_ms >= {END_MS - 30 * 86_400_000}"
     ((spent,),) = query(path, month)
     assert 0.8 <= int(str(spent)) / budget.limit < 1
+    mirror = read_period(open_log(str(path), None), RateBook.load(None), None, Period(end - timedelta(days=15), end))
+    wasted = mirror.waste(ReportQuery(end - timedelta(days=15), end))
+    mirror.close()
+    assert {line.name for line in wasted.lines if line.cost > 0 and line.requests >= 2} == set(LINES)

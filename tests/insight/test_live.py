@@ -6,13 +6,15 @@ import pickle
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+import pytest
 from tests.insight.test_engine import leak, shop
 from tests.insight.traffic import CENT, DAY, cell, features
 
 from cost_top.insight.engine import run
 from cost_top.insight.levels import Rules
-from cost_top.insight.live import LOOKBACK, SETTLES, LiveRules
+from cost_top.insight.live import SETTLES, LiveRules
 from cost_top.insight.replay import incidents_json
 from cost_top.model.features import BUCKET_SECONDS, Cell, Doubled, Features, LoopStep
 
@@ -61,8 +63,8 @@ def test_incidents_do_not_depend_on_the_steps_nor_on_rows_that_come_late() -> No
     for end in ends[:-1]:
         look(live, WHOLE, end, hidden=SETTLES)
     found = look(live, WHOLE, ends[-1])
-    engine = run(WHOLE, Rules(), UTC, ends[0] - LOOKBACK // BUCKET)
-    lately = ends[-1] - LOOKBACK // BUCKET
+    engine = run(WHOLE, Rules(), UTC, ends[0] - 3 * DAY)
+    lately = ends[-1] - 3 * DAY
     kept = [one.closed is None or one.closed >= lately for one in engine.incidents.all]
     expected = [told for told, is_kept in zip(incidents_json(engine, WHOLE), kept, strict=True) if is_kept]
     lately = [one.pop("last_hour_usd") for one in found]
@@ -70,6 +72,18 @@ def test_incidents_do_not_depend_on_the_steps_nor_on_rows_that_come_late() -> No
     assert lately == ["1.2", "0", "2.4"]
     assert {one["kind"] for one in found} >= {"spike", "loop"}
     assert len(engine.incidents.all) > len(found)  # the first leak was over long before
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Asia/Kathmandu"])
+def test_what_was_over_on_friday_is_told_until_midnight_of_monday(zone: str) -> None:
+    local = ZoneInfo(zone)
+    friday = datetime(2026, 9, 18, 9, tzinfo=local)
+    begins = int(friday.timestamp() - WHOLE.origin) // BUCKET_SECONDS
+    whole = features([*shop(23), *leak(begins, 4)], 23)
+    midnight = datetime(2026, 9, 22, tzinfo=local)
+    for before, told in ((BUCKET, ["spike"]), (timedelta(0), [])):
+        end = int((midnight - before).timestamp() - whole.origin) // BUCKET_SECONDS
+        assert [one["kind"] for one in look(LiveRules(Rules(), local), whole, end)] == told
 
 
 def test_what_comes_within_two_hours_counts_as_if_it_had_come_in_time() -> None:

@@ -23,7 +23,11 @@ _ZIPF_SHIFT = 8  # Zipf-Mandelbrot: the busiest user is not a tenth of the compa
 _COLD_CACHE = 0.12  # of the calls with prompt caching: the prefix has expired and is written anew
 _NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.")  # RFC 5737: for documentation
 
-OK, HIT = 200, 304
+# How a request ends: an HTTP status, or, with status 200, from the response cache or cut off before its first token.
+OK, HIT, CUT = 200, 304, 299
+LOST = 502  # the provider answered, and was paid; its answer never came
+SENT_AGAIN = frozenset({500, 503, 529})  # seconds later, by the gateway
+_CUT_OFF, _PAID_FAILURES = 0.006, 0.15  # of what is streamed; of the failures
 _USER = 2  # its place in the columns of a caller
 _FAILURES = {"anthropic": (429, 429, 529, 529, 500), "openai": (429, 429, 500, 503)}
 
@@ -55,7 +59,7 @@ def session_id(*facts: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """The pools of one route; `outcomes` holds HTTP statuses and `HIT`, weighted by `outcome_weights`."""
+    """The pools of one route; `outcomes` holds HTTP statuses, `HIT` and `CUT`, weighted by `outcome_weights`."""
 
     callers: list[Caller]
     inputs: list[int]
@@ -69,15 +73,16 @@ class Pools:
 def make_pools(world: World, homes: Homes, route: Route, random: Random) -> Pools:
     """The pools of `route`, drawn with `random`; `homes` says which users belong to which key."""
     failures = _FAILURES.get(route.provider, (429, 500))
-    good = 1 - route.hits - route.failures
-    weights = (good, route.hits, *(route.failures / len(failures) for _ in failures))
+    cut, lost = route.streamed * _CUT_OFF, route.failures * _PAID_FAILURES
+    good = 1 - route.hits - cut - route.failures
+    weights = (good, route.hits, cut, lost, *((route.failures - lost) / len(failures) for _ in failures))
     return Pools(
         callers=_callers(world, homes, route, random),
         inputs=_log_normal(route.input, 0.55),
         outputs=_log_normal(route.output, 0.6) if route.output else [0],
         mixes=_mixes(route, random),
         slowness=[math.exp(0.38 * z) for z in _NORMAL],
-        outcomes=(OK, HIT, *failures),
+        outcomes=(OK, HIT, CUT, LOST, *failures),
         outcome_weights=tuple(accumulate(weights)),
     )
 

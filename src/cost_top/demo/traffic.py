@@ -10,7 +10,20 @@ from random import Random
 from typing import Any
 
 from cost_top.demo.costs import Prices
-from cost_top.demo.pools import HIT, OK, Caller, Mix, Pools, homes_of_users, make_caller, make_pools, session_id
+from cost_top.demo.pools import (
+    CUT,
+    HIT,
+    LOST,
+    OK,
+    SENT_AGAIN,
+    Caller,
+    Mix,
+    Pools,
+    homes_of_users,
+    make_caller,
+    make_pools,
+    session_id,
+)
 from cost_top.demo.rhythm import DAY_MS, HOUR_MS, day_weights, level
 from cost_top.demo.world import Change, Route, World, load_world
 from cost_top.model.native import COLUMNS
@@ -24,6 +37,8 @@ LATENCY = COLUMNS.index("latency_ms")
 _TELL_CACHED = frozenset({"anthropic", "openai", "google"})
 _TELL_CREATED = frozenset({"anthropic", "openai"})
 _DAILY_NOISE = 0.05  # no two Tuesdays are alike
+_SALT = 61  # ms
+_SENT_AGAIN_AFTER = 41 * _SALT
 _OPENAI_BLOCK = 128  # OpenAI caches prompts in steps of 128 tokens
 
 
@@ -65,8 +80,10 @@ class Traffic:
             for route, counts, hours in plan:
                 count = int(counts[day] * mood + self.random.random())
                 rows += self._changing(route, self._start_times(start_ms, hours[day], count), changes)
+            rows += _logged_again(rows, *doubled_before(self.world, end_ms))
             rows.sort(key=itemgetter(TIME, 0))
-            yield from (row for row in rows if row[TIME] + row[LATENCY] <= end_ms)
+            until = min(start_ms + DAY_MS - 1, end_ms)
+            yield from (row for row in rows if row[TIME] <= until and row[TIME] + row[LATENCY] <= end_ms)
 
     def _daily_counts(self, route: Route, end_ms: int, days: int) -> tuple[dict[int, float], dict[int, list[float]]]:
         """For each day before the end: the expected requests of `route`, and the weights of the hours."""
@@ -89,7 +106,7 @@ class Traffic:
         return [start_ms + int((hour + self.random.random()) * HOUR_MS) for hour in hours]
 
     def requests(self, route: Route, times: list[int]) -> list[Row]:
-        """One request of `route` for each start time."""
+        """One request of `route` for each start time; what failed is sent again."""
         if route not in self._pools:
             self._pools[route] = make_pools(self.world, self._homes, route, self.random)
         pools, count, draw = self._pools[route], len(times), self.random.choices
@@ -101,18 +118,24 @@ class Traffic:
             draw(pools.outcomes, cum_weights=pools.outcome_weights, k=count),
             strict=True,
         )
-        callers = draw(pools.callers, k=count)
-        return [
-            self._row(route, time_ms, caller, call) for time_ms, caller, call in zip(times, callers, calls, strict=True)
-        ]
+        rows = []
+        for time_ms, caller, call in zip(times, draw(pools.callers, k=count), calls, strict=True):
+            row = self._row(route, time_ms, caller, call)
+            rows.append(row)
+            if call[-1] in SENT_AGAIN:
+                ended = row[LATENCY] - row[LATENCY] % _SALT
+                rows.append(self._row(route, time_ms + ended + _SENT_AGAIN_AFTER, caller, (*call[:-1], OK)))
+        return rows
 
     def _row(self, route: Route, time_ms: int, caller: Caller, call: Call) -> Row:
         size, output, mix, slow, outcome = call
-        size += time_ms % 61  # keeps the sizes of a pool from showing as a comb
+        size += time_ms % _SALT  # keeps the sizes of a pool from showing as a comb
         cached = created = created_1h = 0
+        if outcome == CUT:
+            output = 0
         reasoning = output * mix[3] // 1000
         cost: int | None = 0
-        if outcome == OK:
+        if outcome in (OK, CUT, LOST):
             cached = size * mix[0] // 1000
             if route.provider == "openai":
                 cached -= cached % _OPENAI_BLOCK
@@ -126,7 +149,9 @@ class Traffic:
         else:
             latency = int(route.first_ms * slow / (6 if outcome == 429 else 1))
         tokens: tuple[int | None, ...] = (None,) * 6
-        if outcome in (OK, HIT):
+        if outcome in SENT_AGAIN:
+            tokens = (size, *tokens[1:])
+        elif outcome in (OK, HIT, CUT, LOST):
             tokens = (
                 size,
                 cached if route.provider in _TELL_CACHED else None,
@@ -148,8 +173,8 @@ class Traffic:
             route.mode,
             int(outcome == HIT),
             latency,
-            200 if outcome == HIT else outcome,
-            int(time_ms % 997 < route.streamed * 997),
+            200 if outcome in (HIT, CUT) else outcome,
+            int(outcome == CUT or time_ms % 997 < route.streamed * 997),
             *caller.origin,
             caller.session_at(time_ms, self.world.endpoints[route.endpoint].session_hours),
         )
@@ -165,7 +190,8 @@ class Traffic:
             outcome = 429 if random.random() < self._loop_route.failures else OK
             started = due_ms + random.randrange(loop.jitter_ms)
             output = loop.output + random.randrange(-9, 10)
-            call = (min(size, loop.input_limit), output, (0, 0, 0, 0), 0.9 + 0.2 * random.random(), outcome)
+            mix = (int(1000 * loop.cached), 0, 0, 0)
+            call = (min(size, loop.input_limit), output, mix, 0.9 + 0.2 * random.random(), outcome)
             rows.append(self._row(self._loop_route, started, self._loop_caller, call))
         return rows
 
@@ -215,6 +241,16 @@ def changes_before(world: World, end_ms: int) -> list[tuple[int, int, Change]]:
     days = 1 if 1 <= weekday <= 5 else 3 if weekday == 0 else 2
     starts = [(at_of_day(end_ms, days, change.starts), change) for change in world.changes]
     return [(start, start + int(change.hours * HOUR_MS), change) for start, change in starts]
+
+
+def doubled_before(world: World, end_ms: int) -> tuple[int, int]:
+    """From when until when the gateway wrote each request twice."""
+    start = at_of_day(end_ms, world.doubled.days_before, world.doubled.starts)
+    return start, start + world.doubled.minutes * 60_000
+
+
+def _logged_again(rows: list[Row], start_ms: int, end_ms: int) -> list[Row]:
+    return [(f"{row[0]}b", *row[1:]) for row in rows if start_ms <= row[TIME] < end_ms]
 
 
 def at_of_day(end_ms: int, days_before: int, at: str) -> int:

@@ -85,6 +85,7 @@ class Loop:
     input: int
     input_per_hour: int
     input_limit: int
+    cached: float
     output: int
     agent: str
     client_ip: str
@@ -128,6 +129,15 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubled:
+    """Some minutes from `starts` (UTC) on, so many days before, in which each request was logged twice."""
+
+    days_before: int
+    starts: str
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """The rhythm of a kind of traffic: a weight per hour of the day (UTC) and one for weekend days."""
 
@@ -150,6 +160,7 @@ class World:
     loop: Loop
     changes: tuple[Change, ...]
     leak: Leak
+    doubled: Doubled
     users: tuple[str, ...]
 
     def token(self, token_id: str) -> Token:
@@ -175,6 +186,7 @@ def load_world() -> World:
         loop=Loop(**data["loop"]),
         changes=tuple(Change(**entry) for entry in data["changes"]),
         leak=Leak(**data["leak"]),
+        doubled=Doubled(**data["doubled"]),
         users=_names(data["people"]),
     )
 

@@ -14,11 +14,12 @@ from cost_top.insight.news import News
 from cost_top.insight.replay import incident_json
 from cost_top.model.features import BUCKET_SECONDS, Doubled, Features
 from cost_top.model.money import usd_text
+from cost_top.model.windows import local_midnight
 
 # The rules look back five weeks and a day.
 HISTORY = timedelta(days=37)
-# How far back incidents are told that are over: on a Monday those of Friday are among them.
-LOOKBACK = timedelta(days=3)
+# Incidents that are over are told of today and so many days before it: on a Monday, at any hour, those of Friday.
+_DAYS_TOLD = 3
 # Rows may come, or change, so long after their time. What comes later is judged after the next start.
 SETTLES = 2 * HOUR
 # Rows of calls and doubles are told apart by what came before them.
@@ -50,13 +51,13 @@ class LiveRules:
         settled = self._time(self._settled)
         if self._engine is None or not settled <= now < settled + HISTORY:
             self._engine = None
-            return _midnight(now - LOOKBACK) - HISTORY
+            return _midnight(told_from(now, self._zone)) - HISTORY
         start = settled - _CONTEXT * _BUCKET
         # Of a day that is over all of it is kept, and read sooner than a part.
         return start if _midnight(start) == _midnight(now) else _midnight(start)
 
     def take(self, features: Features) -> list[dict[str, Any]]:
-        """The incidents of the last three days, in order of opening.
+        """The incidents of today and the three days before it, in order of opening.
 
         As `insight.replay.incidents_json` has them and with `last_hour_usd`, what its slice spent in the last hour.
         """
@@ -74,13 +75,15 @@ class LiveRules:
             features, origin=self._origin, count=news.end, cells=engine.standing.past,
             doubled=(*self._doubled, *(one for one in news.doubled if one.bucket >= settles)), token_names=self._names,
         )  # fmt: skip
-        found = _listed(engine, told, news.end)
+        found = _listed(engine, told, news.end, self._told_from(news.end))
         self._engine = engine
         return found
 
     def _begin(self, features: Features) -> Engine:
         """An engine that was fed the days before those of which incidents are told."""
-        first_tick = max(0, features.count - LOOKBACK // _BUCKET)
+        end = datetime.fromtimestamp(features.origin + features.count * BUCKET_SECONDS, UTC)
+        lookback = (end - told_from(end, self._zone)) // _BUCKET
+        first_tick = max(0, features.count - lookback)
         before = max(0, first_tick - 1) // DAY * DAY
         engine = begin(self._rules, self._zone, features, before, self._shelf)
         self._origin = engine.origin
@@ -93,6 +96,11 @@ class LiveRules:
     def _time(self, bucket: int) -> datetime:
         return datetime.fromtimestamp(self._origin + bucket * BUCKET_SECONDS, UTC)
 
+    def _told_from(self, end: int) -> int:
+        """The bucket from which on incidents are told that are over, where the log goes to `end`."""
+        now = self._time(end)
+        return end - (now - told_from(now, self._zone)) // _BUCKET
+
     def _feed(self, engine: Engine, news: News, start: int, end: int) -> None:
         judged = max(start, min(end, self._first_tick - 1))
         pass_over(engine, news, news.twice, start, judged)
@@ -104,7 +112,7 @@ class LiveRules:
                 engine.tick()
 
     def _settle(self, engine: Engine, news: News, settles: int, features: Features) -> None:
-        lately = settles - LOOKBACK // _BUCKET
+        lately = self._told_from(settles)
         known = engine.incidents
         known.all = [one for one in known.all if one.closed is None or one.closed >= lately]
         begun = min((one.first.started for one in known.all), default=lately)
@@ -118,13 +126,18 @@ class LiveRules:
         self._mark = engine.mark()
 
 
+def told_from(now: datetime, zone: tzinfo) -> datetime:
+    """From when on incidents are told that are over."""
+    return local_midnight(now.astimezone(zone).date() - timedelta(days=_DAYS_TOLD), zone)
+
+
 def _midnight(moment: datetime) -> datetime:
     """When its day (UTC) began."""
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _listed(engine: Engine, features: Features, end: int) -> list[dict[str, Any]]:
-    lately, told = end - LOOKBACK // _BUCKET, []
+def _listed(engine: Engine, features: Features, end: int, lately: int) -> list[dict[str, Any]]:
+    told = []
     for incident in engine.incidents.all:
         if incident.closed is None or incident.closed >= lately:
             series = engine.standing.series.get(incident.part)
