@@ -34,7 +34,7 @@ QUICK_ROWS = 1_000_000
 QUICK: dict[str, Benchmark] = {
     "frame": partial(on_screen.first_frame, runs=2),
     "cold": partial(behind_screen.cold_history, limit=0.7, name="SQLite", plain_runs=1),
-    "warm": partial(on_screen.warm_start, runs=1),
+    "warm": partial(on_screen.warm_start, runs=3),
     "ticks": partial(behind_screen.ticks, seconds=12),
     "idle": partial(on_screen.idle, ticks=8),
     "bytes": on_screen.bytes_per_key,
