@@ -277,6 +277,22 @@ def test_beside_gives_the_cost_of_the_same_rows_elsewhere(mirror: Mirror) -> Non
     assert [row.measures.total_cost for row in beside.rows] == [costs.get(row.key[0], 0) for row in panel.rows]
 
 
+def test_nothing_of_a_comparison_is_summed_while_days_of_it_are_unread(tmp_path: Any) -> None:
+    log = NativeLog(tmp_path / "gateway.db", True)
+    for number in range(9):
+        log.add(id=f"r{number}", time_ms=int((END - timedelta(days=number, hours=1)).timestamp() * 1000))
+    mirror = read_period(open_log(str(log.path)), RateBook.load(None), None, Period(END - timedelta(days=4), END))
+    before = Need("before", ReportQuery(END - timedelta(days=6), END - timedelta(days=3)), comparison=True)
+    summed = mirror.rollups.days_summed
+    reply = mirror.reports([before], FOREVER, END)["before"]
+    assert reply.report is None
+    assert reply.missing is not None
+    assert not reply.missing.is_at_hand
+    assert mirror.rollups.days_summed == summed
+    mirror.close()
+    log.close()
+
+
 def test_a_comparison_that_begins_before_the_log_has_a_reason_and_no_figure(mirror: Mirror) -> None:
     query = ReportQuery(END - timedelta(days=15), END - timedelta(days=8))
     reply = mirror.reports([Need("before", query, comparison=True)], FOREVER, END)["before"]

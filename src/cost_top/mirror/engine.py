@@ -213,7 +213,7 @@ class Sums:
         """Sum what is missing, newest first, what is needed before what it is compared with."""
         asked = [
             (need, self._slices(need)) for need in needs
-            if lenses_of(need) and not (need.comparison and self._begins_before_the_log(need))
+            if lenses_of(need) and not (need.comparison and (self._begins_before_the_log(need) or self._unread(need)))
         ]  # fmt: skip
         where = needs[0].query.where if needs else Filter()
         dropped, summed = self._summed.pop(where, (-1, []))
@@ -283,11 +283,7 @@ class Sums:
         if (reason := self._why_not(need, replies)) is not None:
             return Reply(reason=reason)
         lenses, slices = lenses_of(need), self._slices(need)
-        unsummed = len(self._mirror.rollups.missing(need.query.where, lenses, slices)) if lenses else 0
-        unread = self._unread(need)
-        missing = None
-        if unsummed or unread:
-            missing = Missing(len(slices) - unsummed, len(slices) + unread, unread)
+        missing = self._missing(need, lenses, slices)
         if need.comparison and missing is not None:
             return Reply(missing=missing)
         if need.timed:
@@ -298,6 +294,15 @@ class Sums:
             return Reply(self._reports.by_minute(need, as_of), missing)
         query = replace(need.query, end=_LATEST) if need.open_end else need.query
         return Reply(self._mirror.report(query, as_of), missing)
+
+    def _missing(self, need: Need, lenses: Sequence[str], slices: Sequence[Slice]) -> Missing | None:
+        unread = self._unread(need)
+        if need.comparison and unread:
+            return Missing(0, unread, unread)  # nothing of it is summed before
+        unsummed = len(self._mirror.rollups.missing(need.query.where, lenses, slices)) if lenses else 0
+        if not unsummed and not unread:
+            return None
+        return Missing(len(slices) - unsummed, len(slices) + unread, unread)
 
     def _why_not(self, need: Need, replies: Mapping[str, Reply]) -> str | None:
         """Why an answer would be of no use."""
