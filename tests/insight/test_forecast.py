@@ -58,7 +58,7 @@ def test_an_unsteady_spend_has_a_wider_band() -> None:
     draw = random.Random(1)
     calm = [round(10 * DOLLAR * draw.lognormvariate(0, 0.05)) for _ in range(90)]
     wild = [round(10 * DOLLAR * draw.lognormvariate(0, 0.5)) for _ in range(90)]
-    narrow, wide = band(calm, TODAY, 10), band(wild, TODAY, 10)
+    narrow, wide = band(tuple(calm), TODAY, 10), band(tuple(wild), TODAY, 10)
     assert narrow is not None
     assert wide is not None
     assert 0 < narrow < wide

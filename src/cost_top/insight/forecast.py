@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from math import log, sqrt
 from statistics import median, pstdev
 
@@ -73,14 +74,15 @@ def forecast(
     rest = round(expected[today.weekday()] * left_of_today) + sum(expected[day.weekday()] for day in following)
     if spent + rest < 0:
         return None
-    width = band(history, today, max(1, len(following) + round(left_of_today)))
+    width = band(tuple(history), today, max(1, len(following) + round(left_of_today)))
     if width is None:
         return Forecast(spent + rest)
     scale = round((1 + width) * _MILLION)
     return Forecast(spent + rest, spent + rest * _MILLION // scale, spent + rest * scale // _MILLION)
 
 
-def band(history: Sequence[int], today: date, ahead: int) -> float | None:
+@lru_cache(maxsize=64)
+def band(history: tuple[int, ...], today: date, ahead: int) -> float | None:
     """The relative half-width t for so many days ahead; None with fewer than five past errors."""
     levels: list[float] = []
     days: list[float] = []

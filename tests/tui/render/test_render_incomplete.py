@@ -14,7 +14,7 @@ from cost_top.model.snapshot import Lens
 from cost_top.model.view import View
 from cost_top.tui.render.burn import burn_card
 from cost_top.tui.render.cards import saved_card, spend_card
-from cost_top.tui.render.columns import cells, columns_for, panel_title
+from cost_top.tui.render.columns import cells, columns_for, drawing_of, panel_title
 from cost_top.tui.render.states import empty_text
 from cost_top.tui.render.trust import trust_parts
 
@@ -87,7 +87,8 @@ def test_a_panel_that_is_still_counting_gives_no_shares() -> None:
     assert lens is not None
     columns = columns_for("provider", 80, False)
     row = {
-        column.key: cell.plain.strip() for column, cell in zip(columns, cells(lens, 0, columns, snapshot), strict=True)
+        column.key: cell.plain.strip()
+        for column, cell in zip(columns, cells(lens, 0, columns, drawing_of(lens, snapshot)), strict=True)
     }
     assert row["share"] == "…"
     assert row["cost"].startswith("≥")
@@ -96,7 +97,7 @@ def test_a_panel_that_is_still_counting_gives_no_shares() -> None:
     assert not panel_title(lens, scene(), UTC).plain.endswith("…")
     assert all(
         cell.cell_length == column.width
-        for column, cell in zip(columns, cells(lens, 0, columns, snapshot), strict=True)
+        for column, cell in zip(columns, cells(lens, 0, columns, drawing_of(lens, snapshot)), strict=True)
     )
 
 
@@ -108,7 +109,9 @@ def test_a_change_is_awaited_while_the_time_before_is_read() -> None:
         lens = scene().lens("provider")
         assert lens is not None
         alone = replace(lens, previous=())
-        return cells(alone, 0, columns, scene(lenses=(alone,), incomplete=incomplete))[place].plain.strip()
+        return cells(alone, 0, columns, drawing_of(alone, scene(lenses=(alone,), incomplete=incomplete)))[
+            place
+        ].plain.strip()
 
     assert (change("before:provider"), change()) == ("…", "–")
 

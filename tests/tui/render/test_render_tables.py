@@ -17,7 +17,7 @@ from cost_top.model.request_fields import key_ids
 from cost_top.model.snapshot import Stale
 from cost_top.model.text import clean
 from cost_top.model.windows import Period
-from cost_top.tui.render.columns import cells, columns_for, heading, panel_title, period_name
+from cost_top.tui.render.columns import cells, columns_for, drawing_of, heading, panel_title, period_name
 from cost_top.tui.render.requests import detail_lines, request_cells, request_columns, request_detail
 from cost_top.tui.render.style import plain_ascii
 
@@ -26,7 +26,7 @@ HOSTILE = st.none() | st.text(max_size=80).map(clean) | st.sampled_from(["[red]x
 
 def row(shown, index, width, marked=False):
     columns = columns_for(shown.dimension, width, marked)
-    return Content.assemble(*cells(shown, index, columns, scene())).plain
+    return Content.assemble(*cells(shown, index, columns, drawing_of(shown, scene()))).plain
 
 
 def test_provider_rows():
@@ -82,14 +82,17 @@ def test_what_has_no_price_has_no_change():
         shown = replace(shown, previous=(*shown.previous[:2], pico(before)))
         columns = columns_for("model", 78, False)
         place = [column.key for column in columns].index("change")
-        assert cells(shown, 2, columns, scene())[place].plain.strip() == "–"
+        assert cells(shown, 2, columns, drawing_of(shown, scene()))[place].plain.strip() == "–"
 
 
 def test_change_is_told_as_how_many_times_and_beside_the_amount_where_there_is_room():
     def told(width):
         columns = columns_for("endpoint", width, False)
         place = [column.key for column in columns].index("change")
-        return [cells(endpoints(), index, columns, scene())[place].plain.strip() for index in range(5)]
+        return [
+            cells(endpoints(), index, columns, drawing_of(endpoints(), scene()))[place].plain.strip()
+            for index in range(5)
+        ]
 
     assert told(30) == ["+37 %", "-1 %", "-61 %", "new", "–"]
     assert [" ".join(text.split()) for text in told(70)] == [
@@ -118,7 +121,10 @@ def test_what_is_marked_has_a_column():
 def test_figures_of_a_source_that_does_not_answer_are_faint():
     columns = columns_for("model", 60, False)
     stale = scene(state=Stale(NOW, "gone", NOW))
-    assert cells(models(), 0, columns, stale)[1].spans != cells(models(), 0, columns, scene())[1].spans
+    assert (
+        cells(models(), 0, columns, drawing_of(models(), stale))[1].spans
+        != cells(models(), 0, columns, drawing_of(models(), scene()))[1].spans
+    )
 
 
 @given(
@@ -131,7 +137,7 @@ def test_cells_are_exactly_as_wide_as_their_columns(dimension, width, marked, ke
     assert sum(column.width for column in columns) == width
     shown = lens(dimension, [((key, name) if dimension == "token" else key, "1", 123_456, unpriced)],
                  trends=((1, 2, 3),), previous=(cost,), since_mark=(cost,))  # fmt: skip
-    made = cells(shown, 0, columns, scene())
+    made = cells(shown, 0, columns, drawing_of(shown, scene()))
     assert [cell.cell_length for cell in made] == [column.width for column in columns]
     assert [heading(column).cell_length for column in columns] == [column.width for column in columns]
     assert not any("\n" in cell.plain or "\x1b" in cell.plain for cell in made)
@@ -206,7 +212,7 @@ def test_the_detail_of_a_request_is_exact_and_says_unknown():
 @pytest.mark.parametrize("index", range(8))
 def test_a_terminal_without_unicode_gets_ascii_of_the_same_width(index):
     columns = columns_for("provider", 78, False)
-    line = Content.assemble(*cells(providers(), index, columns, scene()))
+    line = Content.assemble(*cells(providers(), index, columns, drawing_of(providers(), scene())))
     assert plain_ascii(line).plain.isascii()
     assert plain_ascii(line).cell_length == line.cell_length
 

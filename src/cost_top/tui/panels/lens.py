@@ -20,7 +20,7 @@ from cost_top.tui.host import host_of
 from cost_top.tui.keys import TAB_BINDINGS
 from cost_top.tui.messages import DrillRequested, SortRequested, TabRequested
 from cost_top.tui.navigation import Subject, next_measure
-from cost_top.tui.render.columns import EVERY_SORT, cells, columns_for, every_column, panel_title
+from cost_top.tui.render.columns import EVERY_SORT, Drawing, cells, columns_for, drawing_of, every_column, panel_title
 from cost_top.tui.render.figures import figure_unit
 from cost_top.tui.render.states import empty_text
 from cost_top.tui.render.style import MUTED, SEPARATOR
@@ -39,6 +39,7 @@ class LensTable(KeyedTable):
         self.tabs: tuple[str, ...] = ()
         self.lens: Lens | None = None
         self._snapshot: Snapshot | None = None
+        self._drawing: Drawing | None = None
         self._tab_ends: list[tuple[int, str]] = []
         self.empty = empty_text(None, dimension)
 
@@ -78,7 +79,8 @@ class LensTable(KeyedTable):
             columns = columns_for(self.dimension, self.row_width, is_marked, without, shown)
         column = next((column.key for column in columns if column.measure == measure), "")
         keys = [row.key for row in lens.report.rows]
-        self.show_rows(columns, keys, lambda index: cells(lens, index, columns, snapshot), (column, descending))
+        drawing = self._drawing = drawing_of(lens, snapshot, self._drawing)
+        self.show_rows(columns, keys, lambda index: cells(lens, index, columns, drawing), (column, descending))
 
     def on_resize(self) -> None:
         """Columns depend on the width."""

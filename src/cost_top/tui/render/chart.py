@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -102,18 +103,24 @@ def chart_lines(
     marks = _axis(top, rows_high, layout.left - 1, shown)
     heights = [_eighths(bar.cost, top, rows_high) for bar in layout.bars]
     chosen = next((bar for bar in layout.bars if cursor is not None and bar.first <= cursor <= bar.last), None)
-    rows = []
-    for row in range(rows_high):
-        pieces: list[tuple[str, str]] = [(marks.get(row, " " * (layout.left - 1)), MUTED), ("│", MUTED)]
-        for place, bar in enumerate(layout.bars):
-            drawn, blank = layout.cells(place)
-            style = CHOSEN if bar is chosen else MUTED if bar.partial else BAR
-            pieces.append((_cell(bar.partial, heights[place], rows_high, row) * drawn, style))
-            pieces.append((" " * blank, ""))
-        rows.append(content(*pieces))
+    drawn = tuple(
+        (*layout.cells(place), heights[place], bar.partial, bar is chosen) for place, bar in enumerate(layout.bars)
+    )
+    rows = [_row(row, rows_high, marks.get(row, " " * (layout.left - 1)), drawn) for row in range(rows_high)]
     rows.append(_figures(bars, chosen, width, shown) if chosen else _dates(bars, layout, width, zone, shown))
     shown_rows = filled(rows, width, height)
     return [plain_ascii(row) for row in shown_rows] if ascii_only else shown_rows
+
+
+@lru_cache(maxsize=256)
+def _row(row: int, rows_high: int, mark: str, bars: tuple[tuple[int, int, int, bool, bool], ...]) -> Content:
+    """A row of the chart; of each bar columns drawn and blank, height, whether it is cut and whether it is chosen."""
+    pieces: list[tuple[str, str]] = [(mark, MUTED), ("│", MUTED)]
+    for drawn, blank, height, partial, is_chosen in bars:
+        style = CHOSEN if is_chosen else MUTED if partial else BAR
+        pieces.append((_cell(partial, height, rows_high, row) * drawn, style))
+        pieces.append((" " * blank, ""))
+    return content(*pieces)
 
 
 def bar_at(bars: tuple[TimeBar, ...], width: int, x: int, shown: Shown = SHOWN[0]) -> int | None:

@@ -13,13 +13,10 @@ from cost_top.model.dimensions import dimension_named
 from cost_top.model.format import (
     UNKNOWN,
     count,
-    elide_apart,
     money_fixed,
     money_scaled,
     pad,
     share,
-    tail_of,
-    with_tail,
 )  # fmt: skip
 from cost_top.model.money import display_usd
 from cost_top.model.query import ReportRow
@@ -29,12 +26,10 @@ from cost_top.model.step import steady, step
 from cost_top.model.view import CHANGE
 from cost_top.model.windows import Period
 from cost_top.tui.render.figures import figure_text, measure_text
+from cost_top.tui.render.names import NO_NAMES, Names, name_of
 from cost_top.tui.render.over import concerned
 from cost_top.tui.render.style import BAD, BAR, CAUTION, FIGURE, GOOD, MUTED, SEPARATOR, content, fit, strip_blocks
 from cost_top.tui.widgets.column import Column
-
-_TOKEN_CELLS = 12
-
 
 _COLUMNS = {
     column.key: column
@@ -148,37 +143,45 @@ def _placed(text: str, column: Column) -> str:
     return " " + pad(text, column.width - 1, column.align) if column.width > 1 else pad(text, column.width)
 
 
-def cells(lens: Lens, index: int, columns: Sequence[Column], snapshot: Snapshot) -> tuple[Content, ...]:
-    """Row `index` of a lens, one content for each column, each exactly as wide as its column.
+class Drawing(NamedTuple):
+    """What all rows of a panel are drawn with, found out once for all of them."""
 
-    Figures of a source that does not answer are faint.
-    """
-    row = lens.report.rows[index]
-    if not snapshot.is_settled(f"panel:{lens.dimension}"):
-        counting = _Drawing(MUTED, shown_named(snapshot.view.measure))
-        return tuple(fit(_counting(lens, row, index, column, counting), column.width) for column in columns)
-    style = MUTED if isinstance(snapshot.state, Stale) else FIGURE
-    compared = snapshot.is_settled(f"before:{lens.dimension}")
-    drawing = _Drawing(style, shown_named(snapshot.view.measure), compared)
-    drawn = [fit(_draw(column)(lens, row, index, column, drawing), column.width) for column in columns]
-    if row.key[0] in concerned(snapshot, lens.dimension):
-        drawn[0] = fit(content(("! ", BAD), name_of(lens, row, max(1, columns[0].width - 2))), columns[0].width)
-    return tuple(drawn)
-
-
-class _Drawing(NamedTuple):
-    """How figures are drawn, and what the view shows."""
-
-    style: str
+    style: str  # of figures: those of a source that does not answer are faint
     shown: Shown
     compared: bool = True  # what rows are compared with is known, or will never be
+    counting: bool = False  # it is still being summed
+    concerned: frozenset[str | None] = frozenset()  # values with an incident
+    names: Names = NO_NAMES
+
+
+def drawing_of(lens: Lens, snapshot: Snapshot, before: Drawing | None = None) -> Drawing:
+    """How the rows of a lens are drawn; `before` is how they were at the last time."""
+    shown = shown_named(snapshot.view.measure)
+    names = Names.of(lens, before.names if before is not None else NO_NAMES)
+    if not snapshot.is_settled(f"panel:{lens.dimension}"):
+        return Drawing(MUTED, shown, counting=True, names=names)
+    style = MUTED if isinstance(snapshot.state, Stale) else FIGURE
+    compared = snapshot.is_settled(f"before:{lens.dimension}")
+    return Drawing(style, shown, compared, False, concerned(snapshot, lens.dimension), names)
+
+
+def cells(lens: Lens, index: int, columns: Sequence[Column], drawing: Drawing) -> tuple[Content, ...]:
+    """Row `index` of a lens, one content for each column, each exactly as wide as its column."""
+    row = lens.report.rows[index]
+    if drawing.counting:
+        return tuple(fit(_counting(lens, row, index, column, drawing), column.width) for column in columns)
+    drawn = [fit(_draw(column)(lens, row, index, column, drawing), column.width) for column in columns]
+    if row.key[0] in drawing.concerned:
+        name = name_of(lens.dimension, row.key, max(1, columns[0].width - 2), drawing.names)
+        drawn[0] = fit(content(("! ", BAD), name), columns[0].width)
+    return tuple(drawn)
 
 
 def _draw(column: Column) -> _Draw:
     return _DRAWN.get(column.key, _measure)
 
 
-def _counting(lens: Lens, row: ReportRow, index: int, column: Column, drawing: _Drawing) -> Content:
+def _counting(lens: Lens, row: ReportRow, index: int, column: Column, drawing: Drawing) -> Content:
     """A cell of a panel that is still being summed: the figure so far, and no share of what is not whole."""
     if column.key == "cost":
         return content(" ", (money_fixed(row.measures.total_cost, column.width - 1, counting=True), MUTED))
@@ -191,38 +194,38 @@ def _counting(lens: Lens, row: ReportRow, index: int, column: Column, drawing: _
     return _draw(column)(lens, row, index, column, drawing)
 
 
-def _cost(_lens: Lens, row: ReportRow, _index: int, column: Column, drawing: _Drawing) -> Content:
+def _cost(_lens: Lens, row: ReportRow, _index: int, column: Column, drawing: Drawing) -> Content:
     measures = row.measures
     text = money_fixed(measures.total_cost, column.width - 1, measures.unpriced_count)
     return content(" ", (text, drawing.style if measures.total_cost or not measures.unpriced_count else CAUTION))
 
 
-def _mark(lens: Lens, _row: ReportRow, index: int, column: Column, drawing: _Drawing) -> Content:
+def _mark(lens: Lens, _row: ReportRow, index: int, column: Column, drawing: Drawing) -> Content:
     amount = lens.since_mark[index] if index < len(lens.since_mark) else 0
     text = money_fixed(amount, column.width - 1) if amount else pad(f"{UNKNOWN}  ", column.width - 1, "right")
     return content(" ", (text, drawing.style if amount else MUTED))
 
 
-def _value(_lens: Lens, row: ReportRow, _index: int, column: Column, drawing: _Drawing) -> Content:
+def _value(_lens: Lens, row: ReportRow, _index: int, column: Column, drawing: Drawing) -> Content:
     return content((_placed(figure_text(drawing.shown, drawing.shown.of(row.measures)), column), drawing.style))
 
 
-def _measure(_lens: Lens, row: ReportRow, _index: int, column: Column, _drawing: _Drawing) -> Content:
+def _measure(_lens: Lens, row: ReportRow, _index: int, column: Column, _drawing: Drawing) -> Content:
     return content((_placed(measure_text(str(column.measure), row.measures), column), MUTED))
 
 
-def _share(lens: Lens, row: ReportRow, _index: int, column: Column, drawing: _Drawing) -> Content:
+def _share(lens: Lens, row: ReportRow, _index: int, column: Column, drawing: Drawing) -> Content:
     shown = drawing.shown
     told = share(shown.of(row.measures), shown.of(lens.report.totals))
     unknown = not shown.name and row.measures.unpriced_count and not row.measures.total_cost
     return content(_placed(UNKNOWN if told is None or unknown else told, column))
 
 
-def _requests(_lens: Lens, row: ReportRow, _index: int, column: Column, _drawing: _Drawing) -> Content:
+def _requests(_lens: Lens, row: ReportRow, _index: int, column: Column, _drawing: Drawing) -> Content:
     return content((_placed(count(row.measures.request_count), column), MUTED))
 
 
-def _bar(lens: Lens, row: ReportRow, _index: int, column: Column, drawing: _Drawing) -> Content:
+def _bar(lens: Lens, row: ReportRow, _index: int, column: Column, drawing: Drawing) -> Content:
     of = drawing.shown.of
     # Latencies are no parts of a whole: the longest fills its bar.
     slowest = drawing.shown.kind == "latency"
@@ -230,11 +233,11 @@ def _bar(lens: Lens, row: ReportRow, _index: int, column: Column, drawing: _Draw
     return share_bar(of(row.measures) or 0, whole or 0, column.width - 1, " ")
 
 
-def _trend(lens: Lens, _row: ReportRow, index: int, column: Column, _drawing: _Drawing) -> Content:
+def _trend(lens: Lens, _row: ReportRow, index: int, column: Column, _drawing: Drawing) -> Content:
     return strip_blocks(lens.trends[index] if index < len(lens.trends) else (), column.width - 1, " ")
 
 
-def _change(lens: Lens, row: ReportRow, index: int, column: Column, drawing: _Drawing) -> Content:
+def _change(lens: Lens, row: ReportRow, index: int, column: Column, drawing: Drawing) -> Content:
     if not drawing.compared:
         return content((_placed("…", column), MUTED))
     now, before = row.measures.total_cost, lens.previous[index] if index < len(lens.previous) else None
@@ -250,11 +253,11 @@ def _change(lens: Lens, row: ReportRow, index: int, column: Column, drawing: _Dr
     return content((_placed(text, column), style))
 
 
-def _name(lens: Lens, row: ReportRow, _index: int, column: Column, _drawing: _Drawing) -> Content:
-    return name_of(lens, row, column.width)
+def _name(lens: Lens, row: ReportRow, _index: int, column: Column, drawing: Drawing) -> Content:
+    return name_of(lens.dimension, row.key, column.width, drawing.names)
 
 
-_Draw = Callable[[Lens, ReportRow, int, Column, _Drawing], Content]
+_Draw = Callable[[Lens, ReportRow, int, Column, Drawing], Content]
 _DRAWN: dict[str, _Draw] = {
     "name": _name, "bar": _bar, "cost": _cost, "mark": _mark, "share": _share, "requests": _requests,
     "trend": _trend, "change": _change, "value": _value,
@@ -268,24 +271,6 @@ def share_bar(part: int, whole: int, width: int, before: str = "") -> Content:
     full, rest = divmod(min(width * 8, max(1, (part * width * 16 + whole) // (2 * whole))), 8)
     drawn = "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
     return content(before, (drawn, BAR), " " * (width - len(drawn)))
-
-
-def name_of(lens: Lens, row: ReportRow, width: int) -> Content:
-    """What a row is called: its value, a token's id with its display name, or that it carries none."""
-    value = row.key[0]
-    name = row.key[1] if dimension_named(lens.dimension).name_field and len(row.key) > 1 else None
-    if value is None and not name:
-        return content((pad(dimension_named(lens.dimension).none, width), f"italic {MUTED}"))
-    if value == "" and not name:
-        return content((pad("(empty)", width), f"italic {MUTED}"))
-    if not name or name == value:
-        shown = elide_apart(value or name or "", width, (other.key[0] for other in lens.report.rows))
-        return content(pad(shown, width))
-    if value is None or width < _TOKEN_CELLS + 11:
-        twins = (other.key[0] for other in lens.report.rows if other.key[1] == name)
-        return content(pad(with_tail(name, tail_of(value, twins), width), width))
-    shown = elide_apart(value, _TOKEN_CELLS, (other.key[0] for other in lens.report.rows))
-    return content((pad(shown, _TOKEN_CELLS), MUTED), " ", pad(name, width - _TOKEN_CELLS - 1))
 
 
 def panel_title(lens: Lens, snapshot: Snapshot, zone: tzinfo) -> Content:

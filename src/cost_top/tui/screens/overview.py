@@ -80,6 +80,7 @@ class OverviewScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """The first row of the providers takes the keys."""
+        self._cards, self._tables = tuple(self.query(Card)), tuple(self.query(LensTable))
         self.assign_tabs(self.app.size)
         self.watch(self, "maximized", self._ask_for_times, init=False)
         self.query_one("#provider").focus()
@@ -106,7 +107,7 @@ class OverviewScreen(Screen[None]):
         self.assign_tabs(self.app.size)
         self.set_class(isinstance(snapshot.state, Stale), "-stale")
         self.query_one(UnusualLine).show_snapshot(snapshot, host_of(self).clock())
-        for card in self.query(Card):
+        for card in self._cards:
             card.show_snapshot(snapshot)
         counting = "" if snapshot.is_settled("chart", "chart:times") else " …"
         measure = shown_named(snapshot.view.measure).title
@@ -114,7 +115,7 @@ class OverviewScreen(Screen[None]):
         told = [measure, period, *([snapshot.chart_remark] if snapshot.chart_remark else [])]
         title = Content(f"9 {SEPARATOR.join(told)}")
         self.query_one(SpendChart).show_snapshot(snapshot, title)
-        for table in self.query(LensTable):
+        for table in self._tables:
             table.show_snapshot(snapshot)
         self.query_one(TrustLine).show_snapshot(snapshot)
 

@@ -67,6 +67,7 @@ class KeyedTable(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
+        self.set_reactive(ScrollView.auto_links, False)  # there are none
         self.columns: Sequence[Column] = ()
         self.keys: Sequence[Hashable] = ()
         self.index = 0
