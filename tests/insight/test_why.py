@@ -94,6 +94,20 @@ def test_larger_requests_are_size() -> None:
     assert "requests 4.0× the size; price per token unchanged" in text
 
 
+def test_a_factor_that_rounds_to_once_is_told_in_per_cent_or_not_at_all() -> None:
+    larger = told(why(ask([row(100, 100, 10_000)], [row(103, 100, 10_300)])))
+    assert larger.endswith(" 100 % of it, requests 3 % larger; price per token unchanged.")
+    fewer = told(why(ask([row(100, 100, 10_000)], [row(96, 96, 9_600)])))
+    assert fewer.endswith(" 100 % of it, 4 % fewer requests; size and price per token unchanged.")
+    cheaper = told(why(ask([row(100, 100, 10_000)], [row(97, 100, 10_000)])))
+    assert cheaper.endswith(" 100 % of it, tokens 3 % cheaper; size unchanged.")
+    # The dear model's requests grew as much as the cheap one's shrank: on the whole their size is what it was.
+    before = [row(10, 100, 10_000, model="dear"), row(2, 100, 20_000, model="cheap")]
+    after = [row(20, 100, 20_000, model="dear"), row(1, 100, 10_000, model="cheap")]
+    text = told(why(ask(before, after), ("token",)))
+    assert text.endswith(" 100 % of it; price per token unchanged.")
+
+
 def test_down_is_told_like_up() -> None:
     text = told(why(ask([row(10, 100, 10_000)], [row(4, 40, 4_000)])))
     assert text.startswith(

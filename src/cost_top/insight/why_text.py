@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
+from fractions import Fraction
 from typing import Any
 
 from cost_top.insight.why import Driver, Side, Why
@@ -122,17 +123,36 @@ def _causes(driver: Driver, swap: tuple[str, str, str | None] | None) -> tuple[l
         old, new, endpoint = (one_line(part, _WIDTH) if part is not None else None for part in swap)
         causes.append(f"{old} → {new}" + (f" on {endpoint}" if endpoint is not None else ""))
     if "requests" in moved and swap is None:
-        causes.append(f"{times(after.requests, before.requests)} the requests" if before.requests else "new requests")
+        more = "new requests" if not before.requests else _factor(
+            Fraction(after.requests, before.requests), "{} the requests", "{} more requests", "{} fewer requests"
+        )  # fmt: skip
+        causes += [more] if more is not None else []
     if not before.requests or not after.requests or not before.tokens or not after.tokens:
         return causes, ""
-    if "size" in moved:
-        size = times(after.tokens * before.requests, before.tokens * after.requests)
-        causes.append(f"requests {size} the size")
-    if "price" in moved:
-        price = times(after.cost * before.tokens, before.cost * after.tokens) if before.cost else "a new"
-        causes.append(f"{price} the price per token{_cached(before, after)}")
+    factors = {
+        "size": _factor(Fraction(after.tokens * before.requests, before.tokens * after.requests),
+                        "requests {} the size", "requests {} larger", "requests {} smaller"),
+        "price": "a new price per token" if not before.cost else _factor(
+            Fraction(after.cost * before.tokens, before.cost * after.tokens),
+            "{} the price per token", "tokens {} dearer", "tokens {} cheaper"),
+    }  # fmt: skip
+    told = {"size": "", "price": _cached(before, after)}
+    # What is the same on the whole though its parts moved is neither a cause nor unchanged.
+    causes += [f"{factor}{told[name]}" for name, factor in factors.items() if name in moved and factor is not None]
     still = [word for name, word in (("size", "size"), ("price", "price per token")) if name not in moved]
     return causes, "" if swap is not None or not still else f"{' and '.join(still)} unchanged"
+
+
+def _factor(ratio: Fraction, much: str, more: str, less: str) -> str | None:
+    """A ratio in words; per cent where it would read `1.0×`, None where it is not even one.
+
+    >>> _factor(Fraction(9), "{} the size", "{} larger", "{} smaller"), _factor(Fraction(97, 100), "", "", "{} smaller")
+    ('9.0× the size', '3 % smaller')
+    """
+    if times(ratio.numerator, ratio.denominator) != times(1, 1):
+        return much.format(times(ratio.numerator, ratio.denominator))
+    percent = round((ratio - 1) * 100)
+    return (more if percent > 0 else less).format(f"{abs(percent)} %") if percent else None
 
 
 def _cached(before: Side, after: Side) -> str:
