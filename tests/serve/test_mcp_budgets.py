@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from cost_top.cli.options import resolve
 from cost_top.model.budgets import KeptBudget, KeptBudgets
 from cost_top.model.errors import UserError
 from cost_top.model.money import PICO_PER_USD
+from cost_top.model.native import LEDGER_DDL
 from cost_top.serve.mcp_budgets import BudgetTools
 from support.guarded import CONFIG, spend
 
@@ -28,6 +31,26 @@ def test_budgets_as_a_tool_say_what_the_log_says(sqlite_log, tmp_path):
     with pytest.raises(UserError, match="is no budget: there are all-month, user-day"):
         tools.budgets("nope")
     assert BudgetTools(settings.open_answers(), (), list).budgets()["budgets"] == []
+
+
+def test_an_assistant_is_told_the_credits_with_the_budgets(sqlite_log):
+    log = sqlite_log()
+    spend(log, "ann", 0.6)
+    settings = resolve(str(log.path), None, None, "UTC", True, None)
+    tools = BudgetTools(settings.open_answers(), (), list)
+    assert tools.budgets()["credits"] is None
+    debited = int(datetime.now(UTC).timestamp() * 1000)
+    bought = debited - 3_600_000
+    with log.connection:
+        log.connection.executescript(LEDGER_DDL)
+        log.connection.executemany(
+            "INSERT INTO cost_top_ledger (id, time_ms, kind, amount_pico_usd, balance_pico_usd) VALUES (?, ?, ?, ?, ?)",
+            [("p", bought, "purchase", 5 * PICO_PER_USD, 5 * PICO_PER_USD),
+             ("d", debited, "usage_debit", -PICO_PER_USD // 2, 9 * PICO_PER_USD // 2)],
+        )  # fmt: skip
+    told = tools.budgets()["credits"]
+    assert (told["balance_usd"], [one["kind"] for one in told["sums"]]) == ("4.5", ["purchase", "usage_debit"])
+    assert told["reconciliation"].startswith("ledger debits $0.5000, logged cost $0.6000 in the same span")
 
 
 def test_budgets_that_the_gateway_keeps_come_after_ours_and_not_under_a_name(sqlite_log, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,14 +12,19 @@ import pytest
 from click.testing import CliRunner
 
 from cost_top.cli.doctor import command as doctor
-from cost_top.insight.ledger import Reconciliation, ledger_problems, reconciliation_line
+from cost_top.insight.ledger import Reconciliation, ledger_problems, ledger_told, reconciliation_line
+from cost_top.model.errors import CannotAnswer
 from cost_top.model.filter import Filter, parse_filter, value_term
 from cost_top.model.ledger import LedgerQuery
 from cost_top.model.native import DDL, LEDGER_DDL
 from cost_top.model.secret import public_key
+from cost_top.monitor.log.answers import LogAnswers
 from cost_top.monitor.log.notes import read_ledger
+from cost_top.pricing.book import RateBook
 from cost_top.serve.insight_shapes import LedgerAnswer
+from cost_top.serve.shapes import CreditsAnswer
 from cost_top.serve.tokens import digest_of
+from cost_top.sources.cost_top.client import CostTopClient
 from cost_top.sources.sql.log import open_log
 from support.native_log import NativeLog
 from support.served import served
@@ -131,6 +137,35 @@ def test_a_server_gives_the_ledger_held_against_the_log(tmp_path, log):
 def test_a_log_without_a_ledger_is_not_found(tmp_path, log):
     with served(tmp_path, log.path) as server:
         assert server.get("/v1/ledger").status_code == 404
+        assert server.get("/v1/credits").status_code == 404
+        with closing(CostTopClient(server.url, "")) as client, pytest.raises(CannotAnswer, match="no ledger"):
+            client.ledger_told(LedgerQuery())
+
+
+def test_the_balance_and_when_it_is_used_up_stand_in_the_credits_and_reach_a_screen_over_http(tmp_path, log):
+    entries(log, *LINES)
+    for day in range(1, 6):
+        request(log, -day * 1440, USD)
+    request(log, 2870, USD)  # ten minutes ago
+    with served(tmp_path, log.path, "--tz", "UTC") as server, closing(CostTopClient(server.url, "")) as client:
+        credits = server.get("/v1/credits").json()
+        CreditsAnswer.model_validate(credits)
+        assert (credits["balance"], credits["total_used"]) == ("8.10", "2.90")
+        now = datetime.now(UTC)
+        usual, present = (
+            datetime.fromisoformat(credits[name]) - now for name in ("used_up_at", "used_up_at_present_pace")
+        )
+        assert timedelta(hours=7.9) < present < timedelta(hours=8.1) < usual < timedelta(days=9)
+        answers = LogAnswers(lambda: open_log(str(log.path), None), lambda: RateBook.load(None), None)
+        query = LedgerQuery(9, BEGIN + timedelta(minutes=2))
+        here, there = ledger_told(answers, query, now, UTC), ledger_told(client, query, now, UTC)
+        assert here.used_up is not None
+        assert there.used_up is not None
+        assert abs(here.used_up - there.used_up) < timedelta(hours=1)
+        assert replace(there, used_up=None, used_up_now=None) == replace(here, used_up=None, used_up_now=None)
+        assert here.balance == 81 * USD // 10
+        assert "ledger debits $2.90, logged cost $2.00 in the same span" in (here.reconciliation or "")
+        assert answers.credits() is not None
 
 
 def test_a_balance_that_does_not_follow_is_named(log):

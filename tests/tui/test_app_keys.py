@@ -187,7 +187,7 @@ async def test_dollar_asks_for_savings_by_what_the_arrows_choose():
         await pilot.press("dollar_sign", "right", "left", "left")
         await pilot.pause()
         assert feed.calls[-4:] == ["ask"] * 4
-        assert "by key provider model date [waste]" in screen_text(app)
+        assert "date waste [credits]" in screen_text(app)
 
 
 @of_keys("unusual.look")

@@ -1,14 +1,16 @@
 """`$`: paid, list price and saved on one screen."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from fake_answers import FakeAnswers, measures
 from running import running, screen_text
-from snapshots import USD, request_rows
+from snapshots import NOW, USD, request_rows
 
 from cost_top.model.engine import page_of
 from cost_top.model.errors import CannotAnswer
+from cost_top.model.ledger import Ledger, LedgerEntry, LedgerSum
 from cost_top.model.waste import LINES, Waste, WasteLine
 from cost_top.monitor.questions import answer
 
@@ -85,6 +87,72 @@ async def test_what_is_not_known_is_no_number():
         assert screen_text(app).count("not told by the source") == 3
 
 
+class LedgerAnswers(FakeAnswers):
+    """A log with books beside it."""
+
+    def ledger(self, query):
+        self.asked = query
+        times = (NOW - timedelta(hours=1), NOW - timedelta(hours=30))
+        return Ledger(
+            (LedgerSum("purchase", 1, 100 * USD), LedgerSum("usage_debit", 3, -40 * USD)),
+            None if query.where.terms else 60 * USD, 4, 1, ("e2",), 0, times[1], times[0], False,
+            (LedgerEntry("e4", times[0], "usage_debit", -2 * USD, 60 * USD, "pg_web", "night"),
+             LedgerEntry("e1", times[1], "purchase", 100 * USD, 100 * USD, None, None)),
+        )  # fmt: skip
+
+
+def hourly(query):
+    if query.group_by == ("day",):
+        return [({"day": f"2026-10-{day:02}"}, measures(5, 1)) for day in range(1, 32)]
+    if query.group_by == ("hour",):
+        hours = (NOW.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hour) for hour in range(1, 24 * 28))
+        return [({"hour": hour.isoformat()}, measures(1, 1)) for hour in hours]
+    return groups(query)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_credits_tell_the_balance_both_dates_and_the_debits_against_the_log(size):
+    async with running(size=size) as (app, feed, pilot):
+        feed.answers = LedgerAnswers(hourly)
+        await pilot.press("dollar_sign", "left")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "[credits]" in text
+        assert "$60.00" in next(line for line in text.splitlines() if " balance " in line and "amount" not in line)
+        assert "-$40.00" in next(line for line in text.splitlines() if "debits " in line and "logged" not in line)
+        told = " ".join(" ".join(line.strip(" │┃║") for line in text.splitlines()).split())
+        assert "used up at the usual pace" in told
+        assert "at that of the last hour" in told
+        assert "unknown" not in told
+        assert "ledger debits $40.00, logged cost $50.00 in the same span, difference -$10.00 (20.00 %)" in told
+        assert "1 ledger balances do not follow from the entry before (e2)" in told
+        assert feed.answers.asked.end is None
+        await pilot.press("end", "up")
+        await pilot.pause()
+        assert "key pg_web" in screen_text(app)
+
+
+async def test_credits_under_a_filter_that_no_entry_knows_say_so():
+    async with running() as (app, feed, pilot):
+        feed.answers = LedgerAnswers(hourly)
+        await pilot.press("down", "enter")
+        await pilot.press("dollar_sign", "left")
+        await pilot.pause()
+        assert "an entry of a ledger knows its key, no provider" in screen_text(app)
+
+
+async def test_a_source_without_a_ledger_says_so():
+    class NoLedger(FakeAnswers):
+        def credits(self):
+            return None
+
+    async with running() as (app, feed, pilot):
+        feed.answers = NoLedger(groups)
+        await pilot.press("dollar_sign", "left")
+        await pilot.pause()
+        assert "the source keeps no ledger of credits" in screen_text(app)
+
+
 class LogAnswers(FakeAnswers):
     """A log, whose single requests can be looked at."""
 
@@ -105,10 +173,10 @@ class LogAnswers(FakeAnswers):
 async def test_the_last_tab_says_what_was_wasted_and_how_to_list_it(size):
     async with running(size=size) as (app, feed, pilot):
         feed.answers = LogAnswers(groups)
-        await pilot.press("dollar_sign", "left", "down")
+        await pilot.press("dollar_sign", "left", "left", "down")
         await pilot.pause()
         text = screen_text(app)
-        assert "date [waste]" in text
+        assert "date [waste] credits" in text
         line = next(line for line in text.splitlines() if "failed but paid" in line)
         for told in ("$3.00", "6.00 %", "7", "spent"):
             assert told in line
@@ -122,7 +190,7 @@ async def test_the_last_tab_says_what_was_wasted_and_how_to_list_it(size):
 async def test_enter_on_a_line_of_waste_lists_its_requests_and_escape_leads_back():
     async with running(size=(120, 36)) as (app, feed, pilot):
         feed.answers = LogAnswers(groups)
-        await pilot.press("dollar_sign", "left", "down", "enter")
+        await pilot.press("dollar_sign", "left", "left", "down", "enter")
         await pilot.pause()
         text = screen_text(app)
         assert "Waste: failed but paid · $3.00 · newest first" in text
@@ -149,7 +217,7 @@ async def test_why_the_requests_of_a_line_cannot_be_told_stands_in_their_place()
     async with running(size=(120, 36)) as (app, feed, pilot):
         feed.answers = LogAnswers(groups)
         feed.answers.waste_requests = refuse
-        await pilot.press("dollar_sign", "left", "enter")
+        await pilot.press("dollar_sign", "left", "left", "enter")
         await pilot.pause()
         assert "they are more than are read one by one" in screen_text(app)
 
@@ -157,6 +225,6 @@ async def test_why_the_requests_of_a_line_cannot_be_told_stands_in_their_place()
 async def test_a_line_that_holds_nothing_leads_nowhere():
     async with running(size=(120, 36)) as (app, feed, pilot):
         feed.answers = LogAnswers(groups)
-        await pilot.press("dollar_sign", "left", "down", "down", "enter")
+        await pilot.press("dollar_sign", "left", "left", "down", "down", "enter")
         await pilot.pause()
         assert "date [waste]" in screen_text(app)

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from cost_top.insight.runway import RunsOut, runs_out
 from cost_top.insight.savings import share_text
-from cost_top.model.ledger import Ledger, LedgerQuery
+from cost_top.model.errors import CannotAnswer
+from cost_top.model.ledger import Ledger, LedgerQuery, LedgerSum, LedgerTold
 from cost_top.model.money import display_usd, usd_text
 from cost_top.model.native import LEDGER_KINDS
 from cost_top.model.query import ReportQuery, TrustSums
 
 if TYPE_CHECKING:
-    from cost_top.insight.runway import RunsOut
     from cost_top.model.answers import Answers
 
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 _INSTANT = timedelta(milliseconds=1)
+
+
+@runtime_checkable
+class KeepsLedger(Protocol):
+    """A source with a ledger beside its log."""
+
+    def ledger(self, query: LedgerQuery) -> Ledger | None:
+        """What is asked of it; None where there is none."""
+
+
+@runtime_checkable
+class TellsLedger(Protocol):
+    """A source that tells what another has made of its ledger."""
+
+    def ledger_told(self, query: LedgerQuery) -> LedgerTold:
+        """As `ledger_told` of this module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,25 @@ class Reconciliation:
     def difference(self) -> int:
         """Debits less logged cost."""
         return self.debits - self.logged
+
+
+def ledger_told(answers: Answers, query: LedgerQuery, now: datetime, zone: tzinfo) -> LedgerTold:
+    """The ledger of a source, held against its log, with the days on which the balance is used up; else its balance.
+
+    `CannotAnswer` where it knows neither; raises as `Answers` does.
+    """
+    if isinstance(answers, TellsLedger):
+        return answers.ledger_told(query)
+    found = answers.ledger(query) if isinstance(answers, KeepsLedger) else None
+    if found is None:
+        credits = None if query.where.terms else answers.credits()
+        if credits is None:
+            raise CannotAnswer("the source keeps no ledger of credits")
+        return LedgerTold(credits.balance)
+    held = reconciled(found, answers, now, query)
+    ends = runs_out(found.balance if query.end is None else None, answers, now, zone)
+    line = None if held is None else reconciliation_line(held)
+    return LedgerTold(found.balance, found.sums, found.newest, *ends, line, tuple(ledger_problems(found)))
 
 
 def reconciled(
@@ -100,16 +136,29 @@ def ledger_problems(ledger: Ledger) -> list[str]:
     return found
 
 
+def told_fields(told: LedgerTold) -> dict[str, Any]:
+    """What is left, and what it is made of, for programs; without single entries."""
+    return {
+        **_standing_fields(told.balance, told.sums, RunsOut(told.used_up, told.used_up_now)),
+        "reconciliation": told.reconciliation,
+    }
+
+
+def _standing_fields(balance: int | None, sums: tuple[LedgerSum, ...], ends: RunsOut) -> dict[str, Any]:
+    usual, present = (None if end is None else end.astimezone(UTC).isoformat() for end in ends)
+    return {
+        "balance_usd": None if balance is None else usd_text(balance),
+        "used_up_at": usual,
+        "used_up_at_present_pace": present,
+        "sums": [{"kind": each.kind, "amount_usd": usd_text(each.amount), "entries": each.entries} for each in sums],
+    }
+
+
 def ledger_fields(ledger: Ledger, found: Reconciliation | None, ends: RunsOut) -> dict[str, Any]:
     """The ledger for programs: money as exact decimal text in USD, instants in ISO 8601."""
     notes = ledger_problems(ledger)
     return {
-        "balance_usd": None if ledger.balance is None else usd_text(ledger.balance),
-        "used_up_at": None if ends.usual is None else ends.usual.astimezone(UTC).isoformat(),
-        "used_up_at_present_pace": None if ends.present is None else ends.present.astimezone(UTC).isoformat(),
-        "sums": [
-            {"kind": each.kind, "amount_usd": usd_text(each.amount), "entries": each.entries} for each in ledger.sums
-        ],
+        **_standing_fields(ledger.balance, ledger.sums, ends),
         "balances_checked": ledger.checked,
         "balances_wrong": ledger.breaks,
         "reconciliation": None if found is None else {

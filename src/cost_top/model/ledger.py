@@ -66,3 +66,16 @@ class Ledger:
     def debits(self) -> int:
         """What was debited for use, as a positive amount."""
         return -sum(each.amount for each in self.sums if each.kind == "usage_debit")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTold:
+    """A ledger as faces tell it, or the balance alone of a source that keeps no entries."""
+
+    balance: int | None
+    sums: tuple[LedgerSum, ...] = ()
+    newest: tuple[LedgerEntry, ...] = ()
+    used_up: datetime | None = None  # at the usual pace
+    used_up_now: datetime | None = None  # at that of the last hour
+    reconciliation: str | None = None  # debits against the logged cost, in a line
+    problems: tuple[str, ...] = ()

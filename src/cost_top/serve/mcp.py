@@ -68,7 +68,10 @@ def create_server(
     kept: Callable[[], KeptBudgets] = KeptBudgets,
 ) -> MCPServer[Any]:
     """The server with its tools; `budgets` are those of the config file, `kept` those of the gateway."""
-    tools, of_budgets = Tools(answers, zone, _once(load_book)), BudgetTools(answers, budgets, find_incidents, kept)
+    tools, of_budgets = (
+        Tools(answers, zone, _once(load_book)),
+        BudgetTools(answers, budgets, find_incidents, kept, zone),
+    )
     offered = (
         tools.report, WhyTool(answers, zone).why, tools.requests, tools.price, tools.unpriced,
         of_budgets.budgets, of_budgets.incidents,

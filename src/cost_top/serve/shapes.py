@@ -90,6 +90,8 @@ class CreditsAnswer(BaseModel):
     model_config = _EXACT
     balance: str
     total_used: str = ""
+    used_up_at: datetime | None = Field(None, description="At the log's usual pace; left out if not within a year.")
+    used_up_at_present_pace: datetime | None = Field(None, description="At the pace of the last hour.")
 
 
 class UsageAnswer(BaseModel):

@@ -14,11 +14,12 @@ from cost_top.model.credits import Credits
 from cost_top.model.engine import Position, RequestPage, page_of
 from cost_top.model.errors import SourceReplaced
 from cost_top.model.feed import UnpricedModel
+from cost_top.model.ledger import Ledger, LedgerQuery
 from cost_top.model.query import Report, ReportQuery
 from cost_top.model.waste import Waste
 from cost_top.model.windows import Period
 from cost_top.monitor.log.month_end import lend_days, month_end_note, reading
-from cost_top.monitor.log.notes import compared_note, told
+from cost_top.monitor.log.notes import compared_note, read_credits, read_ledger, told
 from cost_top.monitor.log.once import read_period
 from cost_top.monitor.log.pickers import unpriced_models
 from cost_top.pricing.book import RateBook
@@ -118,9 +119,13 @@ class LogAnswers:
         with self._lock, self._read(Period(query.start, query.end)) as mirror:
             return mirror.waste_requests(query, lines, after)
 
+    def ledger(self, query: LedgerQuery) -> Ledger | None:
+        """What is asked of the ledger beside the log; None where there is none."""
+        return read_ledger(self._opened(), query)
+
     def credits(self) -> Credits | None:
-        """A log knows no balance."""
-        return None
+        """The balance of the ledger beside the log."""
+        return read_credits(self._opened())
 
     def close(self) -> None:
         """Nothing stays open between questions."""

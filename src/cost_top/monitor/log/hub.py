@@ -167,8 +167,12 @@ class LogHub(HubThread):
         return read_ledger(self._source, query)
 
     def credits(self) -> Credits | None:
-        """A log knows no balance."""
-        return None
+        """The balance of the ledger beside the log, read now."""
+        from cost_top.monitor.log.notes import read_credits
+
+        if self._source is None:
+            raise SourceError("the log is not open yet")
+        return read_credits(self._source)
 
     def find(
         self, view: View, zone: tzinfo, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cost_top.mirror.days import UNKNOWN
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
+from cost_top.model.credits import Credits
 from cost_top.model.doubts import words
+from cost_top.model.ledger import LedgerQuery
 from cost_top.model.money import usd_text
 from cost_top.model.query import Report, ReportQuery, TrustSums
 from cost_top.sources.base import KeepsLedger, LogSource
 
 if TYPE_CHECKING:
-    from cost_top.model.ledger import Ledger, LedgerQuery
+    from cost_top.model.ledger import Ledger
 
 _NAMED = 3
 
@@ -24,6 +26,12 @@ def read_ledger(source: LogSource, query: LedgerQuery) -> Ledger | None:
     """What is asked of the ledger beside a log; None where there is none. Raises `SourceError`."""
     with source.connect() as reader:
         return reader.ledger(query) if isinstance(reader, KeepsLedger) else None
+
+
+def read_credits(source: LogSource) -> Credits | None:
+    """The balance of the ledger beside a log, and its debits; None where there is none. Raises `SourceError`."""
+    ledger = read_ledger(source, LedgerQuery())
+    return None if ledger is None else Credits(ledger.balance, ledger.debits, datetime.now(UTC))
 
 
 def compared_note(mirror: Mirror, query: ReportQuery, now: datetime, since: datetime) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ class LedgerParameters(FilterParameters, PeriodParameters):
         if self.start_date is self.end_date is self.since is self.until is None:
             return LedgerQuery(self.limit, where=where)
         period, _ = period_of(self, now)
-        return LedgerQuery(self.limit, period.start, period.end, where)
+        is_open = self.end_date is self.until is None
+        return LedgerQuery(self.limit, period.start, None if is_open else period.end, where)
 
 
 @router.get(

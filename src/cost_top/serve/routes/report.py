@@ -9,8 +9,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from cost_top.insight.ledger import KeepsLedger
+from cost_top.insight.runway import runs_out
 from cost_top.model.money import usd_text
 from cost_top.model.query import Report
+from cost_top.model.windows import utc_now
 from cost_top.serve import shapes
 from cost_top.serve.errors import Problem
 from cost_top.serve.exact import ExactResponse, measure_fields, moment
@@ -19,6 +22,7 @@ from cost_top.serve.parameters import ReportParameters, SpelledQuery, only, repo
 from cost_top.serve.serving import TheAsker, TheServing
 
 router = APIRouter(tags=["report"])
+_USED_UP = ("used_up_at", "used_up_at_present_pace")
 
 
 @router.get(
@@ -99,6 +103,10 @@ async def credits_(serving: TheServing, asker: TheAsker) -> Response:
     body = {"balance": _cents(found.balance)}
     if found.total_used is not None:
         body["total_used"] = _cents(found.total_used)
+    if isinstance(serving.hub, KeepsLedger):
+        zone = serving.settings.zone
+        ends = await serving.asking.ask(lambda: runs_out(found.balance, serving.hub, utc_now(), zone))
+        body |= {name: end.isoformat() for name, end in zip(_USED_UP, ends, strict=True) if end is not None}
     return ExactResponse(body)
 
 

@@ -17,6 +17,7 @@ from cost_top.model.credits import Credits
 from cost_top.model.engine import Position, RequestPage, following
 from cost_top.model.errors import CannotAnswer, SourceDenied, SourceError, SourceRefused, SourceThrottled
 from cost_top.model.feed import Found, UnpricedModel, unpriced_model
+from cost_top.model.ledger import LedgerQuery, LedgerTold
 from cost_top.model.query import Report, ReportQuery, unpriced_query
 from cost_top.model.snapshot import RequestRow
 from cost_top.model.view import View
@@ -24,6 +25,7 @@ from cost_top.model.waste import Waste
 from cost_top.model.watched import BudgetRow, IncidentRow, budget_rows, incident_rows
 from cost_top.model.wire import found_from_json, unpriced_from_json, view_to_json
 from cost_top.model.wire_codec import decode, decode_list
+from cost_top.sources.cost_top.ledger import ledger_parameters, read_ledger
 from cost_top.sources.cost_top.rows import (
     MOST_ROWS,
     Told,
@@ -150,6 +152,14 @@ class CostTopClient:
         return tuple(
             unpriced_model(row.key[0], row.key[1], row.measures, "\n".join(toml_lines(book, *row.key))) for row in rows
         )
+
+    def ledger_told(self, query: LedgerQuery) -> LedgerTold:
+        """The server's ledger, held against its log. `CannotAnswer` where its source keeps none."""
+        value = self._object(self._get("/v1/ledger", ledger_parameters(query)), "ledger")
+        try:
+            return read_ledger(value)
+        except ValueError as error:
+            raise self._malformed("ledger", error) from None
 
     def credits(self) -> Credits | None:
         """The balance; None where the source behind the server knows none."""
