@@ -6,12 +6,15 @@ from importlib.resources import files
 
 import pytest
 
-from cost_top.gateways.loader import builtin_presets, load_preset, parse_preset
+from cost_top.gateways import loader
+from cost_top.gateways.loader import builtin_presets, builtin_tables, load_preset, parse_preset
 from cost_top.gateways.preset_file import PresetFile
 from cost_top.model.declared import read_plainly
 from cost_top.model.errors import UserError
 from cost_top.model.toml_check import checked
 from cost_top.model.toml_file import parse_toml
+from cost_top.sources.sql.log import open_log
+from support.native_log import NativeLog
 
 GOOD = """\
 name = "inhouse"
@@ -39,6 +42,22 @@ def test_ours_are_read_and_have_names_of_their_own():
     assert {"cost-top", "litellm"} <= {preset.name for preset in presets}
     assert len({preset.name for preset in presets}) == len(presets)
     assert all(preset.recognised_by for preset in presets), "a table's name alone recognises nothing"
+
+
+def test_their_tables_are_known_before_they_are_parsed():
+    presets = builtin_presets()
+    assert builtin_tables() == {preset.table for preset in presets}
+    for table in builtin_tables():
+        assert builtin_presets({table}) == tuple(preset for preset in presets if preset.table == table)
+    assert builtin_presets({"pages"}) == ()
+
+
+def test_only_those_are_parsed_whose_tables_a_database_has(tmp_path):
+    log = NativeLog(tmp_path / "gateway.db", True)
+    loader._builtin.cache_clear()
+    open_log(str(log.path))
+    assert loader._builtin.cache_info().currsize == 1
+    log.close()
 
 
 def test_payload_columns_are_out_of_reach():

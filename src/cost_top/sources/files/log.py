@@ -29,6 +29,7 @@ from cost_top.sources.sql.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
     from cost_top.gateways.preset import Preset
+    from cost_top.sources.sql.recognition import Choice
 
 # Looking at thousands of files takes milliseconds; several readers of one poll look once.
 _AGAIN_SECONDS = 0.5
@@ -51,7 +52,7 @@ def open_files(source: str, mapping: Path | None, cache: Path | None) -> FilesLo
     except SourceError as error:
         raise UserError(f"{error}; check that the files can be read") from None
     found = recognised_log(
-        SqliteDatabase(index.path, ours=True), lambda: _presets(preset), chosen=preset is not None,
+        SqliteDatabase(index.path, ours=True), lambda: _choice(preset), chosen=preset is not None,
         cache=cache if preset is None else None, said=TABLE,
     )  # fmt: skip
     log = FilesLog(found, index, places, source)
@@ -66,10 +67,10 @@ def _mapped(mapping: Path) -> Preset:
     return load_preset(mapping)
 
 
-def _presets(mapped: Preset | None) -> tuple[Preset, ...]:
-    from cost_top.gateways.loader import builtin_presets
+def _choice(mapped: Preset | None) -> Choice:
+    from cost_top.sources.sql.recognition import Choice
 
-    return (mapped,) if mapped else tuple(each for each in builtin_presets() if each.table == TABLE)
+    return Choice.of(mapped) if mapped is not None else Choice.ours(TABLE)
 
 
 class FilesLog(SqlLog):

@@ -16,8 +16,7 @@ from cost_top.sources.sql.reader import FoundLog, SqlLog, SqlLogReader
 from cost_top.sources.sql.session import Database, Scratch, Session
 
 if TYPE_CHECKING:
-    from cost_top.gateways.preset import Preset
-    from cost_top.sources.sql.recognition import Recognised
+    from cost_top.sources.sql.recognition import Choice, Recognised
 
 __all__ = ["FoundLog", "SqlLog", "SqlLogReader", "open_log", "recognised_log"]
 
@@ -35,16 +34,15 @@ def open_log(
     """
     beside = database_at(names_url, statement_timeout) if names_url else None
     database = database_at(location, statement_timeout)
-    return recognised_log(
-        database, lambda: _presets(mapping), mapping is not None, beside, cache, _said(mapping) if cache else ""
-    )
+    said = _said(mapping) if cache else ""
+    return recognised_log(database, lambda: _choice(mapping), mapping is not None, beside, cache, said)
 
 
 def recognised_log(
-    database: Database, presets: Callable[[], tuple[Preset, ...]], chosen: bool, beside: Database | None = None,
+    database: Database, choice: Callable[[], Choice], chosen: bool, beside: Database | None = None,
     cache: Path | None = None, said: str = "",
 ) -> SqlLog:  # fmt: skip
-    """The one log of some presets in a database; `chosen` when a user named the preset. Raises `UserError`.
+    """The one log of a choice of presets in a database; `chosen` when a user named the preset. Raises `UserError`.
 
     What is kept in `cache` goes by `said`, whatever a user said of the presets.
     """
@@ -56,7 +54,7 @@ def recognised_log(
 
         opened = given or Session(database, Statistics())
         try:
-            return recognised(database, opened, presets(), beside, chosen)
+            return recognised(database, opened, choice(), beside, chosen)
         finally:
             if opened is not given:
                 opened.close()
@@ -88,16 +86,14 @@ def _opened(
     return SqlLog(database, log, found, compiled, scratch)
 
 
-def _presets(mapping: Path | str | None) -> tuple[Preset, ...]:
+def _choice(mapping: Path | str | None) -> Choice:
     from cost_top.gateways.loader import builtin_presets, load_preset
+    from cost_top.sources.sql.recognition import Choice
 
-    presets = builtin_presets()
     if mapping is None:
-        return presets
-    named = tuple(preset for preset in presets if preset.name == str(mapping))
-    if named and not Path(mapping).exists():
-        return named
-    return (load_preset(Path(mapping)),)
+        return Choice.ours()
+    named = tuple(preset for preset in builtin_presets() if preset.name == str(mapping))
+    return Choice.of(*named) if named and not Path(mapping).exists() else Choice.of(load_preset(Path(mapping)))
 
 
 def _said(mapping: Path | str | None) -> str:

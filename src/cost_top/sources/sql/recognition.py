@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +10,7 @@ from cost_top.gateways.columns import LogColumns
 from cost_top.gateways.detect import Candidate, FoundTable, UniqueKey, recognise
 from cost_top.gateways.dialects.base import Dialect
 from cost_top.gateways.fitted import without_unreadable
+from cost_top.gateways.loader import builtin_presets, builtin_tables
 from cost_top.gateways.mapping import LogStatements
 from cost_top.gateways.preset import Preset
 from cost_top.gateways.raw_columns import time_select
@@ -27,6 +29,28 @@ _BEHIND = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The presets that a log may be read with. Those whose tables are not there need not be parsed."""
+
+    tables: frozenset[str]  # of their logs
+    presets: Callable[[Collection[str] | None], tuple[Preset, ...]]  # those for some tables; None: all of them
+
+    @classmethod
+    def ours(cls, table: str | None = None) -> Choice:
+        """Those that come with cost-top, or of them those for one table."""
+        tables = builtin_tables() if table is None else frozenset((table,))
+        return cls(tables, lambda wanted: builtin_presets(tables if wanted is None else tables.intersection(wanted)))
+
+    @classmethod
+    def of(cls, *presets: Preset) -> Choice:
+        """These."""
+        return cls(
+            frozenset(preset.table for preset in presets),
+            lambda wanted: tuple(preset for preset in presets if wanted is None or preset.table in wanted),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Recognised:
     """A log that was found, and what of the database's catalog decided which."""
 
@@ -41,25 +65,27 @@ class Recognised:
 
 
 def recognised(
-    database: Database, session: Session, presets: tuple[Preset, ...], beside: Database | None, chosen: bool
+    database: Database, session: Session, choice: Choice, beside: Database | None, chosen: bool
 ) -> Recognised:
-    """The one log of these presets; `chosen` when a user named the preset. `UserError`, `SourceError`."""
+    """The one log of a choice of presets; `chosen` when a user named the preset. `UserError`, `SourceError`."""
     session.open()
-    wanted = {preset.table for preset in presets}.union(*map(beside_tables, presets))
-    tables = database.tables(session, wanted)
-    candidates = recognise(presets, tables, database.name)
+    tables = database.tables(session, set(choice.tables))
+    candidates = recognise(choice.presets({table.name for table in tables}), tables, database.name)
     if not candidates:
-        forbidden = getattr(database, "forbidden", lambda *_: ())(session, {preset.table for preset in presets})
+        forbidden = getattr(database, "forbidden", lambda *_: ())(session, set(choice.tables))
         if forbidden:
             raise UserError(
                 f"{database.place}: no right to read {', '.join(forbidden)}; "
                 "GRANT USAGE on its schema and SELECT on the table to this user"
             )
-        raise _unrecognised(database, presets, {table.name: set(table.columns) for table in tables}, chosen)
+        found = {table.name: set(table.columns) for table in tables}
+        raise _unrecognised(database, choice.presets(None), found, chosen)
     spelling = database.spelling(session)
     is_only = len(candidates) == 1
     candidates, others = _written(session, spelling, candidates)
     candidate = _only(database, candidates)
+    if more := beside_tables(candidate.preset) - choice.tables:
+        tables += database.tables(session, more)
     fitting = without_unreadable(candidate.preset, tables, candidate.schema)
     if beside is None:
         preset = with_setting(session, spelling, candidate.schema, fitting, tables)
@@ -71,7 +97,7 @@ def recognised(
     _probe(session, statements)
     setting = setting_question(spelling, candidate.schema, fitting, tables)
     return Recognised(
-        statements, names, others, frozenset(wanted), tuple(tables), keys, setting, is_only and beside is None
+        statements, names, others, choice.tables | more, tuple(tables), keys, setting, is_only and beside is None
     )
 
 
