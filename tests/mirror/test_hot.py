@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import random
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 import pytest
@@ -87,3 +90,34 @@ def test_a_stretch_is_replaced_with_the_rows_that_moved_into_it(connection) -> N
     hot.upsert(relation(connection, "third", [row("d", at(3))]), None)
     hot.drop_before(at(2))
     assert (costs(hot, connection), hot.count(), hot.newest()) == ({"d": 10}, 1, at(3))
+
+
+def test_a_digest_that_is_kept_is_that_of_the_rows_whatever_happens_to_them(connection) -> None:
+    draw, hot, number = random.Random(3), Hot(connection), itertools.count()
+    periods = [(at(first), at(last)) for first in range(6) for last in range(first + 1, 7)]
+
+    def some(count: int) -> list[dict[str, Any]]:
+        return [row(f"r{next(number)}", at(draw.randrange(600) / 100), cost=draw.randrange(9)) for _ in range(count)]
+
+    changes: list[Callable[[], object]] = [
+        lambda: hot.add(rows := some(3), summed(rows)),
+        lambda: hot.upsert(relation(connection, "come", some(2)), None),
+        lambda: hot.upsert(relation(connection, "many", some(501)), None),
+        lambda: hot.upsert(relation(connection, "again", [row("r1", at(draw.randrange(6)), cost=99)]), None),
+        lambda: hot.take_out([f"r{draw.randrange(20)}"]),
+        lambda: hot.remove(f"SELECT 'r{draw.randrange(20)}'"),
+        lambda: hot.replace(relation(connection, "whole", some(2)), *draw.choice(periods)),
+        lambda: hot.drop_before(at(draw.randrange(3))),
+    ]  # fmt: skip
+    for _ in range(30):
+        draw.choice(changes)()
+        for start, end in draw.sample(periods, 3):
+            rows = f"{hot.table} WHERE time >= TIMESTAMP '{start}' AND time < TIMESTAMP '{end}'"
+            (count, total), *_ = connection.execute(
+                f"SELECT count(*), coalesce(sum(fingerprint), 0) FROM {rows}"
+            ).fetchall()
+            assert hot.digest(start, end) == f"{count} {total}"
+    told = hot.digest(at(0), at(1))
+    newer = [row("newer", at(5))]
+    hot.add(newer, summed(newer))
+    assert hot.digest(at(0), at(1)) is told, "nothing came to it: the table is not asked again"

@@ -17,6 +17,7 @@ _TABLE = "hot"
 _HOUR = timedelta(hours=1)
 _FEW = 500  # rows that are told one by one
 _MOST_WAITING = 1000  # rows
+_MOST_DIGESTS = 100
 _MOST_KEYS = 500_000  # more are looked for by a scan
 _values: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*(name for name, _ in WITNESSED))
 _SAMPLE = 100  # of the newest new rows, to tell how late rows come
@@ -49,6 +50,7 @@ class Hot:
         self._waiting: dict[str, Mapping[str, Any]] = {}
         # Hashes of the keys that the table may hold, so that a new key is told without a scan; None: not counted out.
         self._keys: set[int] | None = None
+        self._digests: dict[tuple[datetime, datetime], str] = {}  # of periods that are as they were
         connection.execute(create_table(_TABLE))
 
     def upsert(self, relation: str, passed: datetime | None) -> Upserted:
@@ -161,7 +163,11 @@ class Hot:
         """Keep what is known of the table, where rows only came, or forget it."""
         if not only_new:
             self._newest_known, self._count = False, None
+            self._digests.clear()
             return
+        if come and self._digests:
+            first = min(row.time for row in come)
+            self._digests = {period: told for period, told in self._digests.items() if period[1] <= first}
         if self._count is not None:
             self._count += len(come)
         if self._newest_known and come:
@@ -187,6 +193,16 @@ class Hot:
 
     def digest(self, start: datetime, end: datetime | None) -> str:
         """Count and sum of the fingerprints of `[start, end)`, as `LogReader.digest` gives them."""
+        if end is None or (start, end) not in self._digests:
+            told = self._digest(start, end)
+            if end is None:
+                return told
+            while len(self._digests) >= _MOST_DIGESTS:
+                del self._digests[next(iter(self._digests))]
+            self._digests[start, end] = told
+        return self._digests[start, end]
+
+    def _digest(self, start: datetime, end: datetime | None) -> str:
         count, total = first_row(
             self._connection,
             f"SELECT count(*), coalesce(sum(fingerprint), 0) FROM {_TABLE} WHERE {span(start, end)}",

@@ -20,8 +20,8 @@ from cost_top.mirror.store import Mirror
 from cost_top.sources.base import Evidence, LogReader
 
 # All of the hot end is looked at again once in so many seconds, unless that takes more than a share of the time.
-HOT_SECONDS = 20.0
-_HOT_LIMIT = 24.0
+HOT_SECONDS = 25.0
+_HOT_LIMIT, _OVERLAP_LIMIT = 28.0, 24.0
 _AUDIT_SHARE = 0.02
 _COSTLY_SHARE = 0.0025
 _MANY = 300  # changed rows at more times than this are read as one period
@@ -164,7 +164,7 @@ class Tail:
         elif whole:
             self._whole_since, self._overlap_seen = True, clock
             spent = (self._reader.statistics.database_ms - before) / 1000
-            rest = min(spent / self._overlap_share, self._overlap.total_seconds() / 3, _HOT_LIMIT)
+            rest = min(spent / self._overlap_share, self._overlap.total_seconds() / 3, _OVERLAP_LIMIT)
             self._overlap_due = clock + max(rest, spent / GREATEST_SHARE)
         return changed
 
