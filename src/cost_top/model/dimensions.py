@@ -129,6 +129,10 @@ EVERY_MEASURE: tuple[Measure, ...] = (
     Measure("latency_p95", "latency", "ms", _REAL),
 )
 
+# Of a dimension that is asked for and would have one value: several sources are not read together.
+SOURCE = "source"
+ONE_SOURCE = "one source is read at a time, so all requests are of the same: ask each source by itself"
+
 _KEYBOARD = "1234567890"  # other keys come after
 _NAMES_OF = {each.name_field: f"{each.none} name" for each in EVERY_DIMENSION if each.name_field}
 _BY_NAME = {dimension.name: dimension for dimension in EVERY_DIMENSION}

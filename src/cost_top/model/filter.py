@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 
-from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE
+from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE, ONE_SOURCE, SOURCE
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.nearest import choices, nearest
 from cost_top.model.secret import has_key, key_forms, maybe_key, public_key, public_text
@@ -155,6 +155,8 @@ def _term(match: re.Match[str]) -> Term:
         return Term(None, _of_a_log(_without_key(None, _unquote(value))), negated=negated)
     name = FIELD_SYNONYMS.get(spelled.lower(), spelled.lower())
     kind = FILTER_FIELDS.get(name)
+    if name == SOURCE:
+        raise UserError(f"filter: {spelled}: {ONE_SOURCE}")
     if kind is None:
         raise UserError(f"filter: unknown field {spelled!r}: {choices(name, sorted(FILTER_FIELDS))}")
     if not value:

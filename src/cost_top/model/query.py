@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar
 
-from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE
+from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE, ONE_SOURCE, SOURCE
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.filter import Filter, Term
 from cost_top.model.nearest import choices
@@ -261,6 +261,8 @@ def parse_group_by(text: str) -> tuple[str, ...]:
     for part in text.split(","):
         name = part.strip().lower()
         name = SYNONYMS.get(name, name)
+        if name == SOURCE:
+            raise UserError(f"dimension 'source': {ONE_SOURCE}")
         if name not in (*DIMENSIONS, *SYNONYMS.values()):
             raise UserError(f"unknown dimension {one_line(part, 40)!r}: {choices(name, GROUPINGS)}")
         if name not in names:
