@@ -152,6 +152,25 @@ def test_older_hours_and_closed_days_are_looked_at_again(native: NativeLog, watc
         again.monitor.stop()
 
 
+def test_what_was_kept_whole_is_shown_whole_at_first(native: NativeLog, watcher: Watcher) -> None:
+    now = datetime.now(UTC)
+    native.write(*(request(number, now - timedelta(hours=number, seconds=9)) for number in range(100)))
+    watcher.start()
+    watcher.until(settled(100 * DOLLAR))
+    assert watcher.snapshots[0].filling is not None
+    assert watcher.cache is not None
+    while now.hour != 1 and not [*watcher.cache.glob("*/[!.]*.hours")]:  # just after one o'clock there is none to keep
+        time.sleep(0.02)
+    watcher.monitor.stop()
+    again = Watcher(str(native.path), watcher.cache).start()
+    try:
+        again.until(settled(100 * DOLLAR))
+    finally:
+        again.monitor.stop()
+    assert {cost(one) for one in again.snapshots} == {100 * DOLLAR}
+    assert all(one.filling is None for one in again.snapshots)
+
+
 def test_the_past_is_not_called_whole_before_it_is_read(native: NativeLog, watcher: Watcher) -> None:
     now = datetime.now(UTC)
     native.write(*(request(number, now - timedelta(hours=number)) for number in range(24 * 58)))

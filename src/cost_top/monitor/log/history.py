@@ -64,6 +64,8 @@ class History:
         self._asked: dict[date, Work] = {}
         self._phase = Phase.UNKNOWN
         self._kept: list[ClosedDay] = []  # days taken over from an earlier run, until they are to be compared
+        self._known: list[ClosedDay] | None = None  # of the window, kept by an earlier run, until they are taken over
+        self.comes_whole = False  # all of the window that is not held was kept: nothing less is worth to be shown
         self._has_begun_older = False
         self._tidy_due = time.monotonic() + _TIDY_SECONDS
         self.comparing = Comparing(bool(source.costly), source.reads_whole)
@@ -90,7 +92,7 @@ class History:
         self._open_days(now)
         if not self._hot_end.is_read:
             self._hot_end.read_more()
-            self.changed = True
+            self.changed, self.comes_whole = True, self.comes_whole and self._hot_end.is_read
             if not self._hot_end.is_read:
                 return True
         if self._phase is Phase.HOT_END:
@@ -100,8 +102,8 @@ class History:
             self.changed = True  # what is still to be read is known only now: of an empty log nothing
             return True
         if not self._has_begun_older:
-            if self.is_summing and self.window_is_read():
-                return True  # first the window is shown
+            if self.is_summing and self.is_first_shown:
+                return True
             self._begin_older()
             self.changed = True
         before = self._reader.statistics.database_ms
@@ -140,18 +142,24 @@ class History:
         self._hot_end.begin(now, newest)
         self._forget_kept_hot()
         self._phase = Phase.HOT_END
+        if self._hot_end.is_kept:
+            self._known = self._known_of(days := self._history_days()[:WINDOW_DAYS])
+            self.comes_whole = len(self._known) == sum(map(self._exists, days))
 
-    def _take_over(self, days: list[date]) -> None:
+    def _known_of(self, days: list[date]) -> list[ClosedDay]:
+        return self.mirror.days.known(self.mirror.database.connection, filter(self._exists, days))
+
+    def _take_over(self, days: list[date], known: list[ClosedDay] | None = None) -> None:
         """Take over what an earlier run kept of these days."""
-        wanted = [day for day in days if self._exists(day)]
-        self._kept += (kept := self.mirror.days.known(self.mirror.database.connection, wanted))
+        self._kept += (kept := self._known_of(days) if known is None else known)
         self.mirror.adopt_kept(kept)
         self.mirror.take_over_sums()
 
     def _begin_history(self) -> None:
         """Take over what an earlier run kept of the window, and ask for what is missing in it."""
         days = self._history_days()[:WINDOW_DAYS]
-        self._take_over(days)
+        self._take_over(days, self._known)
+        self._known, self.comes_whole = None, False
         self._ask(Work.READ, days)
         self.backfill.start()
 
@@ -243,6 +251,11 @@ class History:
             days = self._days_of(period)
             self._ask(Work.READ, [day for day in days if day >= usual])
             self._ask(Work.READ_OLDER, [day for day in days if day < usual])
+
+    @property
+    def is_first_shown(self) -> bool:
+        """Whether the window is to be shown before anything else is done."""
+        return not self._has_begun_older and self.window_is_read()
 
     def window_is_read(self) -> bool:
         """Whether the days of the longest window are held, whatever else is being read."""

@@ -33,6 +33,11 @@ class HotEnd:
         """Whether all of it is held."""
         return self.goal is not None and self._mirror.hot_start <= self.goal
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether all of it is held, or was kept by an earlier run."""
+        return self.is_read or self._hours.until() >= self._mirror.hot_start
+
     def begin(self, now: datetime, newest: datetime | None) -> None:
         """Read the last hour, or back to the last one before the `newest` row of the log."""
         first = self._mirror.first_hot_day(now, newest)

@@ -292,6 +292,9 @@ class LogHub(HubThread):
                         self.failed(SourceError(f"{one_line(error)}: {one_line(unusable)}"), now, now_clock)
                 except SourceError as error:
                     self._looked_in_vain(error, now, now_clock)
+                else:
+                    if more and history.comes_whole:
+                        continue
             history.collect()
             history.tidy(now_clock)
             history.mirror.facts.collect(history.mirror.closed)

@@ -19,8 +19,8 @@ from cost_top.overview.compose import Facts, compose, ending, refreshed
 from cost_top.overview.needs import Needs, needs_of
 from cost_top.overview.periods import MINUTE, periods_of
 
-# Sums are built for this long before a first, incomplete answer is shown.
-_PATIENCE = 0.06
+# Sums are built for this long before a first, incomplete answer is shown; after a start from kept days it is whole.
+_PATIENCE, _PATIENCE_AT_FIRST = 0.06, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,9 @@ class LogScreens:
         )
         history.want(needs.periods.window)
         engine.filters = filters
-        patience = max(_PATIENCE, watch.settles_at - clock()) if watch.is_shown else _PATIENCE
+        patience = _PATIENCE_AT_FIRST if watch.last is None and history.is_first_shown else _PATIENCE
+        if watch.is_shown:
+            patience = max(patience, watch.settles_at - clock())
         replies = engine.answers(needs.all, clock() + patience)
         facts = self._facts(needs, label, state, replies["total"].missing)
         snapshot = ending(compose(needs, replies, engine.knows, facts), now)
