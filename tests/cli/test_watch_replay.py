@@ -73,8 +73,18 @@ def replay(path: Path, *more: object) -> dict[str, Any]:
     return document
 
 
-def test_the_document_is_as_the_manual_has_it(path: Path) -> None:
-    document = replay(path)
+@pytest.fixture(scope="module")
+def whole(path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The document of all that is in the log, by no config."""
+    config = tmp_path_factory.mktemp("none") / "config.toml"
+    config.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COST_TOP_CONFIG", str(config))
+        return replay(path)
+
+
+def test_the_document_is_as_the_manual_has_it(whole: dict[str, Any]) -> None:
+    document = whole
     assert list(document) == ["source", "since", "until", "step_seconds", "sensitivity", "incidents", "budgets"]
     assert (document["since"], document["until"]) == ("2026-09-04T00:00:00Z", "2026-09-13T00:00:00Z")
     assert (document["step_seconds"], document["sensitivity"], document["budgets"]) == (300, "normal", [])
@@ -87,37 +97,37 @@ def test_the_document_is_as_the_manual_has_it(path: Path) -> None:
             assert "e" not in incident[name]
 
 
-def test_the_key_behind_it_is_named_within_the_hour_and_no_control_character_leaves(path: Path) -> None:
-    document = replay(path)
-    first = document["incidents"][0]
+def test_the_key_behind_it_is_named_within_the_hour_and_no_control_character_leaves(
+    path: Path, whole: dict[str, Any]
+) -> None:
+    first = whole["incidents"][0]
     assert "2026-09-12T00:00:00Z" < first["opened"] <= "2026-09-12T01:00:00Z"
-    text = json.dumps(document, ensure_ascii=False) + run(path, "--replay", "2026-09-04", "--tz", "UTC", "--no-cache")
+    text = json.dumps(whole, ensure_ascii=False) + run(path, "--replay", "2026-09-04", "--tz", "UTC", "--no-cache")
     assert "\x1b" not in text
     named = {(first["dimension"], first["value"])} | {tuple(part) for part in first["also"]}
     assert any((value or "").startswith("evil") for _, value in named)
     assert set(first["id"]) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:._-")
 
 
-def test_a_replay_that_begins_at_any_second_tells_an_incident_by_the_same_id(path: Path) -> None:
-    whole = replay(path)["incidents"][0]
+def test_a_replay_that_begins_at_any_second_tells_an_incident_by_the_same_id(path: Path, whole: dict[str, Any]) -> None:
     later = replay(path, "--replay", "2026-09-11T05:03:17Z")
     assert later["since"] == "2026-09-11T05:00:00Z", "as a live watch looks every whole five minutes"
-    assert later["incidents"][0]["id"] == whole["id"]
+    assert later["incidents"][0]["id"] == whole["incidents"][0]["id"]
 
 
-def test_a_second_run_says_the_same(path: Path) -> None:
-    assert replay(path) == replay(path)
+def test_a_second_run_says_the_same(path: Path, whole: dict[str, Any]) -> None:
+    assert replay(path) == whole
 
 
-def test_rows_after_the_end_change_nothing_before_it(path: Path) -> None:
-    whole = replay(path)["incidents"][0]
+def test_rows_after_the_end_change_nothing_before_it(path: Path, whole: dict[str, Any]) -> None:
+    first = whole["incidents"][0]
     cut = json.loads(
         run(
             path,
             "--replay",
             "2026-09-04T00:00:00Z",
             "--until",
-            whole["opened"],
+            first["opened"],
             "--tz",
             "UTC",
             "--no-cache",
@@ -125,9 +135,9 @@ def test_rows_after_the_end_change_nothing_before_it(path: Path) -> None:
             "json",
         )
     )["incidents"]
-    assert [one["id"] for one in cut] == [whole["id"]]
+    assert [one["id"] for one in cut] == [first["id"]]
     assert cut[0]["closed"] is None
-    assert cut[0]["excess_usd_at_open"] == whole["excess_usd_at_open"]
+    assert cut[0]["excess_usd_at_open"] == first["excess_usd_at_open"]
 
 
 def test_jsonl_has_an_incident_a_line(path: Path) -> None:
@@ -165,8 +175,8 @@ def test_budgets_of_the_config_say_when_their_thresholds_were_passed(path: Path,
 
 def test_settings_of_the_config_hold_and_the_command_line_is_above_them(path: Path, no_config: Path) -> None:
     no_config.write_text('[watch]\nsensitivity = "low"\nmin_excess = "100000"\n', encoding="utf-8")
-    assert replay(path)["sensitivity"] == "low"
-    assert replay(path)["incidents"] == []
+    document = replay(path)
+    assert (document["sensitivity"], document["incidents"]) == ("low", [])
     assert replay(path, "--sensitivity", "high")["sensitivity"] == "high"
 
 

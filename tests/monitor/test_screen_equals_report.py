@@ -122,14 +122,14 @@ def test_a_figure_is_whole_or_named_as_incomplete_in_every_state_of_filling(
                 assert figure == whole[name], name
                 seen.add(name)
         if days:
-            together = 1 if len(days) > 20 else 3  # they come together where there are few rows
+            together = 2 if len(days) > 20 else 4  # they come together where there are few rows
             for day in days[:together]:
                 mirror.adopt(day)
             del days[:together]
         elif not snapshot.incomplete:
             break
     assert seen == set(whole)
-    assert states > 45, states
+    assert states > 25, states
     mirror.close()
 
 

@@ -14,7 +14,7 @@ from cost_top.pricing.cost import Priced, price
 genai_prices = pytest.importorskip("genai_prices", exc_type=ImportError)
 
 BOOK = RateBook.load()
-CASES = 50_000
+CASES = 20_000
 CONTEXTS = {
     "standard": None,
     "batch": {"processing": "batch"},

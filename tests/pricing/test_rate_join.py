@@ -215,7 +215,7 @@ def test_every_row_equals_the_python_engine(book: RateBook) -> None:
     dice = Dice(20261121)
     every: list[tuple[str | None, str | None]] = [(provider, model) for provider, model, _ in book.models()]
     edges = [edge for pair in PAIRS if (entry := book.entry(*pair)) for edge in entry.timeline.edges]
-    rows = [dice.row(n, dice.choice(PAIRS if dice.random() < 0.7 else every), edges) for n in range(20_000)]
+    rows = [dice.row(n, dice.choice(PAIRS if dice.random() < 0.7 else every), edges) for n in range(8_000)]
     answers = [expected(book, row) for row in rows]
     assert {answer[-2] for answer in answers} >= {"reported", "priced", "free", "cache_hit", "unpriced"}
     assert {answer[-1] for answer in answers} >= {
@@ -241,7 +241,7 @@ row = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(row, min_size=1, max_size=30))
 def test_any_row_equals_the_python_engine(book: RateBook, rows: list[tuple[object, ...]]) -> None:
     flat = [(str(n), item[0], *item[1], *item[2:]) for n, item in enumerate(rows)]  # type: ignore[misc]
@@ -379,7 +379,7 @@ def test_rates_of_what_rows_share_give_the_prices_of_each_row(book: RateBook) ->
     kinds = {True: 0, False: 0}
     with scratch() as connection:
         join = RateJoin(book)
-        for _ in range(120):
+        for _ in range(60):
             pairs = dice.sample(PAIRS, 3)
             edges = [edge for pair in pairs if (entry := book.entry(*pair)) for edge in entry.timeline.edges] or [10**9]
             first, most = dice.time(edges) or datetime(2026, 1, 1), dice.choice((1000, 70_000, 300_000))
@@ -396,7 +396,7 @@ def test_rates_of_what_rows_share_give_the_prices_of_each_row(book: RateBook) ->
             kinds[found is None] += 1
             if found is not None:
                 assert found == priced(connection, join)
-    assert min(kinds.values()) > 20
+    assert min(kinds.values()) > 10
 
 
 @pytest.mark.parametrize(
