@@ -22,7 +22,7 @@ from cost_top.mirror.schema import first_row, quoted
 from cost_top.model.files import remove
 from cost_top.model.hashed_file import put
 
-_VERSION = 4
+_VERSION = 5
 _STOP_SECONDS = 2.0
 _BLOCK = 65536  # bytes: with greater ones few rows would take megabytes
 _KIND_OF_SUM = {name: "UTINYINT" if name.endswith("_count") else "BIGINT" for name in ADDITIVE_NAMES}

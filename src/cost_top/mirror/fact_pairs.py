@@ -17,9 +17,11 @@ from cost_top.mirror.schema import first_row
 # What a screen shows to begin with, with the trust line; and what it is asked about.
 _SHOWN = ("provider", "model", "endpoint", "token", "kind")
 _ASKED = (*_SHOWN, "owner", "team", "tag")
+# What is asked about, and what is told of it. Each two are there both ways round, so that a filter's value is found in
+# one place: `a` is sorted by.
 PAIRS: tuple[tuple[str, str], ...] = tuple(
-    dict.fromkeys((min(one, other), max(one, other)) for one in _SHOWN for other in _ASKED)
-) + tuple((unit, unit) for unit in _ASKED if unit not in _SHOWN)
+    (asked, shown) for asked in _ASKED for shown in dict.fromkeys((*_SHOWN, asked))
+)
 _FEWEST_ROWS = 2  # that a sum of those of all pairs has to stand for
 _TABLE = "pairs"
 _DAY = 86_400_000_000  # microseconds
@@ -28,14 +30,16 @@ _DAY = 86_400_000_000  # microseconds
 def write_pairs(connection: duckdb.DuckDBPyConnection, database: str) -> None:
     """Add to the `facts` of a database what pairs of them sum up to: of the pairs with the fewest sums, so many."""
     rows = f"{database}.facts"
+    sorts = tuple(dict.fromkeys(frozenset(pair) for pair in PAIRS))
     distinct = ", ".join(
-        f"approx_count_distinct((epoch_us(time) // {_DAY} * 65536 + {one}_id) * 65536 + {other}_id)"
-        for one, other in PAIRS
+        f"approx_count_distinct((epoch_us(time) // {_DAY} * 65536 + {min(sort)}_id) * 65536 + {max(sort)}_id)"
+        for sort in sorts
     )
     count, *found = first_row(connection, f"SELECT count(*), {distinct} FROM {rows}")
     totals = itertools.accumulate(sorted(found))
-    by_size = sorted(range(len(PAIRS)), key=found.__getitem__)
-    kept = [number for number, total in zip(by_size, totals, strict=True) if total * _FEWEST_ROWS <= count]
+    by_size = sorted(range(len(sorts)), key=found.__getitem__)
+    few = {sorts[number] for number, total in zip(by_size, totals, strict=True) if total * _FEWEST_ROWS <= count}
+    kept = [number for number, pair in enumerate(PAIRS) if frozenset(pair) in few]
     try:
         _write(connection, database, kept, "BIGINT")
     except duckdb.ConversionException:
@@ -49,14 +53,14 @@ def _write(connection: duckdb.DuckDBPyConnection, database: str, kept: Iterable[
         f"a USMALLINT, b USMALLINT, newest TIMESTAMP, n INTEGER, {columns})"
     )
     sums = ", ".join(f"sum(sum_{name})::{kind}" for name in ADDITIVE_NAMES)
-    for number in kept:
-        one, other = PAIRS[number]
-        connection.execute(
-            f"INSERT INTO {database}.{_TABLE} "
-            f"SELECT {number}, date_trunc('day', time) AS day, min(quarter) // 96 * 96, {one}_id AS one, "
-            f"{other}_id AS other, max(time), count(*), {sums} FROM {database}.facts "
-            "WHERE one IS NOT NULL AND other IS NOT NULL GROUP BY day, one, other ORDER BY one, other"
+    for asked, of_asked in itertools.groupby(kept, key=lambda number: PAIRS[number][0]):
+        selects = (
+            f"SELECT {number}, date_trunc('day', time) AS day, min(quarter) // 96 * 96, {asked}_id AS one, "
+            f"{PAIRS[number][1]}_id AS other, max(time), count(*), {sums} FROM {database}.facts "
+            "WHERE one IS NOT NULL AND other IS NOT NULL GROUP BY day, one, other"
+            for number in of_asked
         )
+        connection.execute(f"INSERT INTO {database}.{_TABLE} {' UNION ALL '.join(selects)} ORDER BY one, other")
 
 
 def kept_pairs(connection: duckdb.DuckDBPyConnection, database: str) -> frozenset[int]:
@@ -72,9 +76,9 @@ class Paired:
     def __init__(self, asked: str, shown: Iterable[str], kept: Collection[int]) -> None:
         """`kept` are the numbers of the pairs that every file has."""
         self._asked = asked
-        pairs = {(min(asked, unit), max(asked, unit)): unit for unit in shown}
+        wanted = {(asked, unit): unit for unit in shown}
         self.units: Mapping[int, str] = {
-            number: pairs[pair] for number, pair in enumerate(PAIRS) if number in kept and pair in pairs
+            number: wanted[pair] for number, pair in enumerate(PAIRS) if number in kept and pair in wanted
         }
 
     def rows(
@@ -84,17 +88,14 @@ class Paired:
 
         Providers are left out on the days that are `cut`.
         """
-        first = [number for number in self.units if PAIRS[number][0] == self._asked]
-        asked = f"CASE WHEN pair IN ({_list(first)}) THEN a ELSE b END" if first else "b"
-        shown = f"CASE WHEN pair IN ({_list(first)}) THEN b ELSE a END" if first else "a"
         bars = [number for number, unit in self.units.items() if unit == "provider"]
         bar = f"CASE WHEN pair IN ({_list(bars)}) THEN {bar_sql} END" if bars else "NULL::INTEGER"
         if bars and (days := ", ".join(f"TIMESTAMP '{day}'" for day in cut)):
             within += f" AND NOT (pair IN ({_list(bars)}) AND time IN ({days}))"
         sums = ", ".join(f"sum_{name}" for name in ADDITIVE_NAMES)
         return (
-            f"SELECT {slice_sql} AS slice, pair, {shown} AS id, {bar} AS bar, newest, n, {sums} "
-            f"FROM (SELECT *, {asked} AS {self._asked}_id FROM {database}.{_TABLE}{within} "
+            f"SELECT {slice_sql} AS slice, pair, b AS id, {bar} AS bar, newest, n, {sums} "
+            f"FROM (SELECT *, a AS {self._asked}_id FROM {database}.{_TABLE}{within} "
             f"AND pair IN ({_list(self.units)})) WHERE {condition}"
         )
 
