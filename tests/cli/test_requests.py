@@ -22,7 +22,7 @@ from cost_top.cli.follow import Arrivals, first_told
 from cost_top.cli.request_output import TableWriter
 from cost_top.cli.requests import command
 from cost_top.model.errors import UserError
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOSTILE = ("=HYPERLINK(1)", "-5", "+1", "@x", "\u202eevil", "a\x1b[31mb")

@@ -17,7 +17,7 @@ import pytest
 
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 from cost_top.model.windows import Period
 from cost_top.monitor.log.answers import LogAnswers
 from cost_top.pricing.book import RateBook

@@ -21,7 +21,8 @@ from cost_top.model.errors import UserError
 from cost_top.model.feed import Feed
 from cost_top.model.filter import parse_filter, value_term
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import Live, RequestRow, Snapshot, Stale
+from cost_top.model.request_row import RequestRow
+from cost_top.model.snapshot import Live, Snapshot, Stale
 from cost_top.model.view import Crumb, View
 from cost_top.model.wire import LENS_NAMES
 from cost_top.monitor.feed import Monitor

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cost_top.insight.focus import Charges, columns_of, split
-from cost_top.model.snapshot import PricePart, RequestRow
+from cost_top.model.request_row import PricePart, RequestRow
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.explain import parts_of
 

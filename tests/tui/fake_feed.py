@@ -11,7 +11,8 @@ from cost_top.model.answers import Answers
 from cost_top.model.engine import Position, RequestPage, page_of
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import Filling, RequestRow, Snapshot
+from cost_top.model.request_row import RequestRow
+from cost_top.model.snapshot import Filling, Snapshot
 from cost_top.model.view import View
 from cost_top.model.watched import BudgetRow, IncidentRow
 from cost_top.monitor.questions import answer

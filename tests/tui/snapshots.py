@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cost_top.model.query import MEASURES, Measures, Report, ReportRow, figure
-from cost_top.model.snapshot import Burn, Lens, Live, Load, RequestRow, Snapshot, Spend, TimeBar, Trust
+from cost_top.model.request_row import RequestRow
+from cost_top.model.snapshot import Burn, Lens, Live, Load, Snapshot, Spend, TimeBar, Trust
 from cost_top.model.view import View
 from cost_top.model.windows import Period, window_period
 

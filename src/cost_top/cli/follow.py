@@ -12,7 +12,7 @@ from cost_top.cli.output_file import emptied
 from cost_top.cli.process import end_with_the_reader
 from cost_top.model.errors import SourceError, UserError
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 
 if TYPE_CHECKING:
     from cost_top.cli.options import Resolved

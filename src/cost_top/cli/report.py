@@ -12,6 +12,7 @@ from cost_top.cli import completion
 from cost_top.cli.options import resolve, source_options
 from cost_top.cli.question_options import filter_option, period_options
 from cost_top.cli.report_faces import check_limit, parse_limit, print_kept_line, print_line, print_report, print_view
+from cost_top.model.collector import uncollected
 from cost_top.model.errors import SourceError, UserError, named, one_line
 from cost_top.model.filter import parse_filter
 from cost_top.model.nearest import choices
@@ -96,18 +97,19 @@ def command(
         kept = print_kept_line(settings, query.where, config_file, now)
         if kept is not None:
             return check_limit(limit_usd, kept)
-    answers = settings.open_answers(verify, asks_once=True)
-    try:
-        if form == "line":
-            total = print_line(answers, settings, query, config_file, now)
-        elif view != "spend":
-            total = print_view(answers, settings, query, view, numbers, form)
-        else:
-            total = print_report(answers, query, form)
-    except SourceError as error:
-        raise UserError(named(answers.label, error)) from error
-    finally:
-        answers.close()
+    with uncollected(for_good=True):
+        answers = settings.open_answers(verify, asks_once=True)
+        try:
+            if form == "line":
+                total = print_line(answers, settings, query, config_file, now)
+            elif view != "spend":
+                total = print_view(answers, settings, query, view, numbers, form)
+            else:
+                total = print_report(answers, query, form)
+        except SourceError as error:
+            raise UserError(named(answers.label, error)) from error
+        finally:
+            answers.close()
     return check_limit(limit_usd, total)
 
 

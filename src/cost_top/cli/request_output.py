@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from cost_top.model.format import duration_ms, pad, tokens
 from cost_top.model.money import display_usd
 from cost_top.model.request_fields import MONEY_FIELDS, TEXT_FIELDS, key_ids, key_name, request_values
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 from cost_top.model.tables import harmless
 
 if TYPE_CHECKING:

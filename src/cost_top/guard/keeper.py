@@ -19,7 +19,8 @@ from cost_top.model.engine import RequestPage
 from cost_top.model.errors import CannotAnswer, SourceError
 from cost_top.model.filter import Filter, value_term
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import Live, RequestRow
+from cost_top.model.request_row import RequestRow
+from cost_top.model.snapshot import Live
 
 _SHORTEST_SECONDS = 0.2
 _WEEK = timedelta(days=7)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cost_top.model.money import usd_text
-from cost_top.model.snapshot import PricePart, RequestRow
+from cost_top.model.request_row import PricePart, RequestRow
 
 VERSIONS = ("1.2", "1.3")
 _DEPRECATED = ("ProviderName", "PublisherName")

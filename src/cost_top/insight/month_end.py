@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 
 from cost_top.insight.forecast import NEEDED_DAYS, Forecast, forecast
 from cost_top.model.engine import Need
+from cost_top.model.month_days import Days
 from cost_top.model.query import Report, ReportQuery
-from cost_top.model.snapshot import Days
-from cost_top.model.watched import IncidentRow
 from cost_top.model.windows import floor, local_day, local_midnight, month_start
+
+if TYPE_CHECKING:
+    from cost_top.model.watched import IncidentRow
 
 _DAY = timedelta(days=1)
 _WEEK = 7

@@ -16,7 +16,7 @@ from cost_top.mirror.days import ClosedDay, Days, union
 from cost_top.mirror.kept import SUMS
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
 from cost_top.mirror.names import NAMED, Names, said_names
-from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS, lens_table
+from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS
 from cost_top.mirror.rollups import Rollups
 from cost_top.mirror.slices import Slice
 from cost_top.model.filter import Filter
@@ -58,7 +58,7 @@ def keep(connection: duckdb.DuckDBPyConnection, rollups: Rollups, days: Days, da
     names = ", ".join(f"CAST({name} AS {_KEPT}) AS m{place}" for place, name in enumerate(ADDITIVE_NAMES))
     selects = [
         f"SELECT '{lens}' AS lens, key, CAST(second AS VARCHAR) AS second, newest, {names} "
-        f"FROM {lens_table(lens)} WHERE slice = {number}"
+        f"FROM {rollups.tables.of(lens)} WHERE slice = {number}"
         for lens, number in numbers.items()
         if number is not None and lens != TRUST_LENS
     ]
@@ -154,7 +154,7 @@ def _insert(
             continue
         second = "CAST(second AS INTEGER)" if lens == "provider" else "second"
         connection.execute(
-            f"INSERT INTO {lens_table(lens)} SELECT slice, key, {second}, newest, {_INTEGERS} "
+            f"INSERT INTO {rollups.tables.of(lens)} SELECT slice, key, {second}, newest, {_INTEGERS} "
             f"FROM ({slices}) WHERE lens = '{lens}'",
             [every],
         )

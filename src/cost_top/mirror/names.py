@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from cost_top.model.query import Report
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 from cost_top.sources.base import Lookup
 
 # Each with the column in which a row itself may say the name.

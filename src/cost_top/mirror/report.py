@@ -31,7 +31,7 @@ from cost_top.model.query import (
     key_columns,
 )
 from cost_top.model.request_fields import REQUEST_FIELDS
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 
 MOST_ROWS = 2**62  # what LIMIT takes
 

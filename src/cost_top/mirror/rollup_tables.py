@@ -25,20 +25,21 @@ BAR_SUMS = ("total_cost", "request_count", "saved_by_cache", "unpriced_count", "
             "error_count")  # fmt: skip
 
 
-def lens_table(lens: str) -> str:
-    """The table that holds a lens's sums."""
-    return f"rollup_{lens}"
-
-
 class RollupTables:
     """Used by one thread, on one connection. Sources are SELECTs of the mirror's rows and `slice`, their number."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Makes the tables."""
+        """A lens's table is made when something is to be in it."""
         self.connection = connection
-        for lens in LENSES:
-            if lens != TRUST_LENS:
-                connection.execute(_create(lens))
+        self._made: set[str] = set()
+
+    def of(self, lens: str) -> str:
+        """The table that holds a lens's sums."""
+        name = f"rollup_{lens}"
+        if lens not in self._made:
+            self._made.add(lens)
+            self.connection.execute(_create(name, "INTEGER" if lens == "provider" else "VARCHAR"))
+        return name
 
     def fill(self, lenses: Sequence[str], source: str, parameters: list[object]) -> dict[int, tuple[int, ...]]:
         """Sum the rows of slices by lenses (not tags, not trust) in one pass; the additive measures of each slice."""
@@ -48,7 +49,7 @@ class RollupTables:
         for lens in lenses:
             second = {"provider": "quarter", "token": "newest_name"}.get(lens, "NULL")
             self.connection.execute(
-                f"INSERT INTO {lens_table(lens)} SELECT slice, CAST({LENSES[lens][0]} AS VARCHAR), {second}, newest, "
+                f"INSERT INTO {self.of(lens)} SELECT slice, CAST({LENSES[lens][0]} AS VARCHAR), {second}, newest, "
                 f"{', '.join(ADDITIVE_NAMES)} FROM grouped WHERE is_{lens} = 0"
             )
         whole = " AND ".join(f"is_{lens} = 1" for lens in lenses)
@@ -59,11 +60,11 @@ class RollupTables:
 
     def fill_tags(self, source: str, parameters: list[object]) -> None:
         """Sum the rows of slices by tag."""
-        self.connection.execute(f"INSERT INTO {lens_table('tag')} {_tag_select(source, 'HUGEINT')}", parameters)
+        self.connection.execute(f"INSERT INTO {self.of('tag')} {_tag_select(source, 'HUGEINT')}", parameters)
 
     def delete(self, lens: str, numbers: Iterable[int]) -> None:
         """Drop the sums of slices."""
-        self.connection.execute(f"DELETE FROM {lens_table(lens)} WHERE slice IN ({_in(numbers)})")
+        self.connection.execute(f"DELETE FROM {self.of(lens)} WHERE slice IN ({_in(numbers)})")
 
     def summed(
         self, lenses: Sequence[str], source: str, parameters: list[object]
@@ -105,7 +106,7 @@ class RollupTables:
         place = places.get(measure) or f"sum({_measure(measure)})"
         rows = fetch_sums(
             self.connection,
-            f"SELECT key, {_second(lens)}, max(newest), {part_sums(SUMMED)}, count(*) OVER () FROM {lens_table(lens)} "
+            f"SELECT key, {_second(lens)}, max(newest), {part_sums(SUMMED)}, count(*) OVER () FROM {self.of(lens)} "
             f"WHERE slice IN ({_in(numbers)}) GROUP BY key "
             f"ORDER BY {order_sql(place, descending, ['key'])} LIMIT {int(limit)}",
         )
@@ -117,7 +118,7 @@ class RollupTables:
             return []
         return fetch_sums(
             self.connection,
-            f"SELECT key, {_second(lens)}, max(newest), {part_sums(SUMMED)} FROM {lens_table(lens)} "
+            f"SELECT key, {_second(lens)}, max(newest), {part_sums(SUMMED)} FROM {self.of(lens)} "
             f"WHERE slice IN ({_in(numbers)}) GROUP BY key LIMIT {int(limit)}",
         )
 
@@ -127,7 +128,7 @@ class RollupTables:
             return []
         return fetch_sums(
             self.connection,
-            f"SELECT key, {_second(lens)}, max(newest), {part_sums(SUMMED)} FROM {lens_table(lens)} "
+            f"SELECT key, {_second(lens)}, max(newest), {part_sums(SUMMED)} FROM {self.of(lens)} "
             f"WHERE slice IN ({_in(numbers)}) AND (key IN (SELECT unnest($1::VARCHAR[])) OR key IS NULL AND $2) "
             "GROUP BY key",
             [[key for key in keys if key is not None], None in keys],
@@ -140,7 +141,7 @@ class RollupTables:
         return dict(
             fetch_sums(
                 self.connection,
-                f"SELECT key, sum(total_cost)::{SUMMED} FROM {lens_table(lens)} "
+                f"SELECT key, sum(total_cost)::{SUMMED} FROM {self.of(lens)} "
                 f"WHERE slice IN ({_in(numbers)}) GROUP BY key",
             )
         )
@@ -155,7 +156,7 @@ class RollupTables:
         return fetch_sums(
             self.connection,
             f"SELECT list_extract($1::INTEGER[], second - {first} + 1) AS bar, key, {_bar_sums()} "
-            f"FROM {lens_table('provider')} WHERE slice IN ({_in(numbers)}) AND second >= {first} AND second < {last} "
+            f"FROM {self.of('provider')} WHERE slice IN ({_in(numbers)}) AND second >= {first} AND second < {last} "
             "GROUP BY bar, key",
             [bars],
         )
@@ -166,14 +167,14 @@ class RollupTables:
             return []
         return fetch_sums(
             self.connection,
-            f"SELECT slice, key, {_bar_sums()} FROM {lens_table('provider')} WHERE slice IN ({_in(numbers)}) "
+            f"SELECT slice, key, {_bar_sums()} FROM {self.of('provider')} WHERE slice IN ({_in(numbers)}) "
             "GROUP BY slice, key",
         )
 
     def quarters(self, numbers: Iterable[int], beside: Iterable[Group]) -> tuple[str, list[object]]:
         """SQL of the sums of slices by `provider` and `quarter`, with its parameters; `beside` are groups more."""
         summed = (f"SELECT key AS provider, second AS quarter, {', '.join(ADDITIVE_NAMES)} "
-                  f"FROM {lens_table('provider')} WHERE slice IN ({_in(numbers)})")  # fmt: skip
+                  f"FROM {self.of('provider')} WHERE slice IN ({_in(numbers)})")  # fmt: skip
         added = [(provider, quarter, *map(str, values)) for provider, quarter, _, *values in beside]
         if not added:
             return summed, []
@@ -182,10 +183,9 @@ class RollupTables:
         return f"{summed} UNION ALL SELECT {columns}", [list(column) for column in zip(*added, strict=True)]
 
 
-def _create(lens: str) -> str:
-    second = "INTEGER" if lens == "provider" else "VARCHAR"
+def _create(table: str, second: str) -> str:
     columns = ", ".join(f"{name} HUGEINT" for name in ADDITIVE_NAMES)
-    return f"CREATE TABLE {lens_table(lens)} (slice INTEGER, key VARCHAR, second {second}, newest TIMESTAMP, {columns})"
+    return f"CREATE TABLE {table} (slice INTEGER, key VARCHAR, second {second}, newest TIMESTAMP, {columns})"
 
 
 def _grouping_select(lenses: Sequence[str], source: str, kind: str) -> str:

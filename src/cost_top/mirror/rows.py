@@ -16,7 +16,7 @@ from cost_top.mirror.where import condition
 from cost_top.model.engine import Position
 from cost_top.model.filter import Filter
 from cost_top.model.query import Measures, ReportQuery, TrustSums
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 from cost_top.pricing.explain import parts_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from cost_top.model.expected import Expected
 from cost_top.model.features import Features
 from cost_top.model.query import MEASURES, Report, ReportQuery
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 
 # The finest stretch of time a figure may be of; "instant": a period may begin and end anywhere.
 Grain = Literal["instant", "minute", "hour", "day"]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import UserError
 from cost_top.model.query import Measures, ReportQuery
-from cost_top.model.snapshot import Filling, Snapshot
-from cost_top.model.view import View
 
 if TYPE_CHECKING:
     from cost_top.model.answers import Answers
+    from cost_top.model.snapshot import Filling, Snapshot
+    from cost_top.model.view import View
     from cost_top.model.watched import BudgetRow, IncidentRow
 
 T = TypeVar("T")

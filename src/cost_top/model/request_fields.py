@@ -9,7 +9,7 @@ from typing import Any
 
 from cost_top.model.format import tail_of, with_tail
 from cost_top.model.money import usd_text
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 
 MONEY_FIELDS = ("cost", "market_cost", "saved_by_cache", "prompt_cache_savings", "reported_cost")
 PARTS = "price_parts"

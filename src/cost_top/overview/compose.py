@@ -11,13 +11,13 @@ from cost_top.insight.month_end import days_of, told_costs
 from cost_top.insight.runway import runway, runway_at
 from cost_top.insight.usual_rate import EXPECTED, burn_rates, with_expected
 from cost_top.model.engine import Knows, Replies
+from cost_top.model.month_days import Days
 from cost_top.model.query import Measures, TrustSums, added, known_measures
 from cost_top.model.snapshot import (
     Asking,
     Balance,
     Burn,
     BurnRate,
-    Days,
     Filling,
     Live,
     Load,

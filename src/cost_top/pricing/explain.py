@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cost_top.model.snapshot import PricePart, RequestRow
+from cost_top.model.request_row import PricePart, RequestRow
 from cost_top.pricing.amount import Request
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import price

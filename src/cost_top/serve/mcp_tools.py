@@ -24,7 +24,7 @@ from cost_top.model.query import (
     parse_group_by,
 )
 from cost_top.model.request_fields import PARTS, part_values, request_values
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 from cost_top.model.tables import measure_values
 from cost_top.model.windows import Period, parse_instant, zone_name
 from cost_top.pricing.amount import Request, without_overlap

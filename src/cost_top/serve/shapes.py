@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from cost_top.model.query import GROUPINGS, LATENCY_MEASURES, MEASURES, MONEY_MEASURES, VALUE_DIMENSIONS
 from cost_top.model.request_fields import MONEY_FIELDS, PARTS
-from cost_top.model.snapshot import PricePart, RequestRow
+from cost_top.model.request_row import PricePart, RequestRow
 
 Money = Annotated[Decimal, WithJsonSchema({"type": "number", "description": "USD, exact to 12 decimals"})]
 _EXACT = ConfigDict(extra="forbid")

@@ -11,7 +11,8 @@ from pathlib import Path
 from cost_top.model.format import counted
 from cost_top.model.money import usd_text
 from cost_top.model.request_fields import MONEY_FIELDS, REQUEST_FIELDS
-from cost_top.model.snapshot import Lens, RequestRow, Snapshot
+from cost_top.model.request_row import RequestRow
+from cost_top.model.snapshot import Lens, Snapshot
 from cost_top.model.tables import Table, Value, report_table
 
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.query import ReportQuery
-from cost_top.model.snapshot import RequestRow, Snapshot
+from cost_top.model.request_row import RequestRow
+from cost_top.model.snapshot import Snapshot
 
 PAGE = 200
 # So many rows are read again at once when something changed; those below stay as they were read.

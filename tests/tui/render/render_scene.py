@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from cost_top.model.money import pico
 from cost_top.model.query import Measures, Report, ReportRow
-from cost_top.model.snapshot import Burn, Lens, Live, RequestRow, Snapshot, Spend, TimeBar, Trust
+from cost_top.model.request_row import RequestRow
+from cost_top.model.snapshot import Burn, Lens, Live, Snapshot, Spend, TimeBar, Trust
 from cost_top.model.view import View
 from cost_top.model.windows import Period
 

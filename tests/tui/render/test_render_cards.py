@@ -13,8 +13,9 @@ from render_scene import NOW, scene
 
 from cost_top.model.credits import Credits
 from cost_top.model.money import display_usd, pico
+from cost_top.model.month_days import Days
 from cost_top.model.query import Measures
-from cost_top.model.snapshot import Balance, Burn, BurnRate, Days, Spend
+from cost_top.model.snapshot import Balance, Burn, BurnRate, Spend
 from cost_top.model.view import View
 from cost_top.model.watched import IncidentRow
 from cost_top.tui.render.burn import burn_card, strip_line

@@ -20,7 +20,7 @@ from cost_top.model.query import (
 )
 from cost_top.model.record import FIELD_NAMES
 from cost_top.model.request_fields import REQUEST_FIELDS, TEXT_FIELDS
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.spelling import Spelling
 from cost_top.monitor.cluster.statements import instant_of, micros_of

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from cost_top.insight.waste import waste_page
 from cost_top.model.engine import Position
 from cost_top.model.request_fields import MONEY_FIELDS, PARTS, part_values, request_values
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 from cost_top.model.text import is_clean
 from cost_top.serve import shapes
 from cost_top.serve.errors import Problem

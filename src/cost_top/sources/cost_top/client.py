@@ -19,7 +19,7 @@ from cost_top.model.errors import CannotAnswer, SourceDenied, SourceError, Sourc
 from cost_top.model.feed import Found, UnpricedModel, unpriced_model
 from cost_top.model.ledger import LedgerQuery, LedgerTold
 from cost_top.model.query import Report, ReportQuery, unpriced_query
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 from cost_top.model.view import View
 from cost_top.model.waste import Waste
 from cost_top.model.watched import BudgetRow, IncidentRow, budget_rows, incident_rows

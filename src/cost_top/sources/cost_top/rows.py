@@ -25,7 +25,7 @@ from cost_top.model.query import (
     order_rows,
 )
 from cost_top.model.request_fields import MONEY_FIELDS
-from cost_top.model.snapshot import RequestRow
+from cost_top.model.request_row import RequestRow
 from cost_top.model.waste import LINES, Waste, WasteLine
 from cost_top.model.wire_codec import decode, decode_list
 

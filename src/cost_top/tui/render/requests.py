@@ -12,7 +12,7 @@ from cost_top.model.doubts import WORDS
 from cost_top.model.format import UNKNOWN, drawn, duration_ms, money_fixed, pad, tokens
 from cost_top.model.money import display_usd, usd_text
 from cost_top.model.request_fields import key_name
-from cost_top.model.snapshot import PricePart, RequestRow
+from cost_top.model.request_row import PricePart, RequestRow
 from cost_top.tui.render.style import BAD, CAUTION, FIGURE, GOOD, MUTED, content, fit
 from cost_top.tui.widgets.column import Column
 

@@ -18,7 +18,8 @@ from textual.screen import Screen
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.format import cells, count
 from cost_top.model.request_fields import key_ids
-from cost_top.model.snapshot import RequestRow, Snapshot, Stale
+from cost_top.model.request_row import RequestRow
+from cost_top.model.snapshot import Snapshot, Stale
 from cost_top.tui.export import Export, request_export
 from cost_top.tui.host import host_of
 from cost_top.tui.keys import APP_BINDINGS, REQUEST_BINDINGS
