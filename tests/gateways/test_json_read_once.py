@@ -39,6 +39,48 @@ def test_it_says_the_same(clickhouse_server, declared):
     clickhouse_server.drop_database(name)
 
 
+COUNTS = [("d", "a"), ("d", "b"), ("d", "deep", "c"), ("e",), ("D", "a")]
+FIGURES = [
+    "12", "12.7", "-5", "-0", "0", "1e3", "1e-7", "0.0000004", "-0.5", "0.99999999999999999999", "1e300", "true",
+    "false", "null", '""', '"12"', '"+12"', '"1e3"', '"-0"', '"null"', '"0x10"', "[5]", "[]", "{}", '{"a": 5}', "007",
+    "12 5", "123456789012345", "1234567890123456", "562949953421312", "9223372036854775808", "99999999999999999999999",
+]  # fmt: skip
+SHAPES = [
+    '{"d":{"a":%s,"b":1,"deep":{"c":2}},"e":3,"D":{"a":4}}', '{"d": {"a": %s, "b": 1}, "e": 2}', '{"d":{"b":1},"a":%s}',
+    '{"d":\n{"a":\n%s}}', '{"d":{"a":1,"a":%s}}', '{"d":{"a":%s},"d":{"a":1}}', '{"d":{"b":%s},"D":{"a":7}}',
+    '{"d":{"\\u0061":%s,"b":2}}', '{"d":{"a":  %s}}', '{"d":{"a":%s', '{"d":{"c":%s,"deep":{"x":{"c":1}}},"e":5}',
+    '{"e":%s,"name":"a"}', '{"x":[1],"e":%s}', '{"x":{"e":%s}}', '%s',
+]  # fmt: skip
+
+
+def test_counts_read_at_once_are_those_read_one_by_one(clickhouse_server):
+    name = clickhouse_server.create_database()
+    clickhouse_server.run("CREATE TABLE t (n Int64, j String) ENGINE = MergeTree ORDER BY n", name)
+    texts = [*TEXTS, *(shape % figure for shape in SHAPES for figure in FIGURES)]
+    lines = "\n".join(json.dumps({"n": number, "j": text}) for number, text in enumerate(texts))
+    clickhouse_server.run(f"INSERT INTO t FORMAT JSONEachRow\n{lines}", name)
+    relation, cells = DIALECT.read_once("t", {"n": "Int64", "j": "String"}, {"j": COUNTS})
+    single = [Cell(DIALECT.json(Cell(literal_column("j"), "String"), path)) for path in COUNTS]
+    told = []
+    at_once = f"({DIALECT.spell(relation)})"
+    for source, read in (("t", single), (at_once, [cells["j", path] for path in COUNTS])):
+        values = [DIALECT.spell(kind(cell)) for cell in read for kind in (DIALECT.count, DIALECT.integer)]
+        rows = f"SELECT n, {', '.join(values)} FROM {source} ORDER BY n SETTINGS cast_keep_nullable = 1"
+        told.append(clickhouse_server.run(rows, name).splitlines())
+    assert [pair for pair in zip(*told, strict=True) if pair[0] != pair[1]] == []
+    looked_at = DIALECT.spell(cells["j", ("d", "a")].value)
+    plain = f"SELECT countIf(isNull({looked_at})) FROM {at_once} WHERE j LIKE '%:12,%'"
+    assert int(clickhouse_server.run(plain, name)) > 2
+    clickhouse_server.drop_database(name)
+
+
+def test_counts_are_read_at_once_where_texts_hold_nothing_else():
+    columns = {"n": "Int64", "j": "String"}
+    assert DIALECT.read_once("t", columns, {"j": [("a",)]}) is None
+    assert DIALECT.read_once("t", columns, {"j": [("a",), ("odd key",)]}) is None
+    assert DIALECT.read_once("t", {**columns, "j": "Map(String, String)"}, {"j": [("a",), ("b",)]}) is None
+
+
 def test_all_ask_for_the_same_reading():
     # An expression that stands twice in a SELECT is worked out once.
     cell = Cell(literal_column("j"), "String")

@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, FromClause, column, func, literal_column, 
 from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.detect import UniqueKey
-from cost_top.gateways.dialects.base import Cell, Dialect, TimeColumn, number
+from cost_top.gateways.dialects.base import Cell, CountsInJson, Dialect, TimeColumn, number
 from cost_top.gateways.fitted import fitted
 from cost_top.gateways.instants import TimeText, at_times, period_within
 from cost_top.gateways.joined import named_joins, newest_rows
-from cost_top.gateways.preset import PATH_IN_SQL, Expression, Preset, json_paths
+from cost_top.gateways.preset import PATH_IN_SQL, Expression, Preset, json_paths, json_reads
 from cost_top.gateways.secrets import key_fields
 from cost_top.gateways.shape import (
     COUNTS,
@@ -67,6 +67,7 @@ class LogColumns:
         self._spelled: dict[tuple[str, bool], str] = {}
         self._raw: dict[tuple[str, bool, bool], ColumnElement[Any]] = {}
         self._json = self._json_sources()
+        self._at_once: Mapping[tuple[str, tuple[str, ...]], Cell] = {}
         self.time = self._time()
         self.time_kind = self._fitting_time()
         self._usable = {name: self._known(items) for name, items in preset.fields.items()}
@@ -166,6 +167,12 @@ class LogColumns:
         """The same for a statement that reads these fields alone."""
         found = copy(self)
         found._paths, found._spelled, found._raw = self._paths_of(fields), {}, {}
+        if isinstance(self.dialect, CountsInJson) and not self.schema:
+            read = {name: self.columns[name] for name in self.read_columns}
+            at_once = self.dialect.read_once(self.preset.table, read, self._whole_numbers(fields))
+            if at_once is not None:
+                found.table, found._at_once = at_once
+                found.time = found._time()
         return found
 
     def alternatives(self, name: str) -> tuple[Expression, ...]:
@@ -321,6 +328,8 @@ class LogColumns:
         ]
 
     def _at_path(self, name: str, path: Sequence[str]) -> Cell | None:
+        if (name, tuple(path)) in self._at_once:
+            return self._at_once[name, tuple(path)]
         source = self._json.get(name)
         if source is None:
             cell = Cell(self.column(name), self.columns.get(name, ""))
@@ -365,6 +374,22 @@ class LogColumns:
                 if name in self.columns and path not in found.setdefault(name, []):
                     found[name].append(path)
         return found
+
+    def _whole_numbers(self, fields: Collection[str]) -> dict[str, list[tuple[str, ...]]]:
+        """Of `_paths_of` in this database's own words, the columns that are read for whole numbers alone."""
+        preset = self.preset
+        items = [(item, field_kind(name) == "integer") for name in fields for item in self.alternatives(name)]
+        more = (preset.row_filter, preset.input_includes_cache, preset.time_sql)
+        items += [(item, False) for item in more if isinstance(item, Expression)]
+        found: dict[str, list[tuple[str, ...]]] = {}
+        others = set()
+        for item, is_integer in items:
+            for kind, name, path in json_reads(item, (self.dialect.name,)):
+                if kind == "int" or (is_integer and not item.sql):
+                    found.setdefault(name, []).append(path)
+                else:
+                    others.add(name)
+        return {name: list(dict.fromkeys(paths)) for name, paths in found.items() if name not in others}
 
     def _json_sources(self) -> dict[str, FromClause]:
         """One relation for each JSON column that is read at paths, where the database wants one."""

@@ -90,7 +90,7 @@ class LogStatements(LogTexts):
         if head is None:
             read = self.columns.only(wanted)
             figures = [read.raw(name, details=True).label(name) for name in wanted]
-            head = self._render(self._select([*figures, *self._inclusive()], True, wanted))
+            head = self._render(self._select([*figures, *self._inclusive(read)], True, wanted, read))
             self._narrow[wanted] = head
         within = or_(*(and_(*self._times(start, end)) for start, end in periods))
         return self._joined(head, [self._dialect.spell(within), *self.conditions()])
@@ -252,19 +252,20 @@ class LogStatements(LogTexts):
     def _fields(self, names: Sequence[str], details: bool) -> list[ColumnElement[Any]]:
         return [self.columns.raw(name, details).label(name) for name in names]
 
-    def _inclusive(self) -> list[ColumnElement[Any]]:
+    def _inclusive(self, columns: LogColumns | None = None) -> list[ColumnElement[Any]]:
         """Whether input holds its cached parts, where that differs from row to row."""
         includes = self.columns.preset.input_includes_cache
-        if isinstance(includes, Expression) and (cell := self.columns.cell(includes)) is not None:
+        if isinstance(includes, Expression) and (cell := (columns or self.columns).cell(includes)) is not None:
             return [func.coalesce(self._dialect.boolean(cell), number(-1)).label("input_includes_cache")]
         return []
 
     def _select(
-        self, figures: Sequence[ColumnElement[Any]], details: bool, names: Collection[str] | None = None
-    ) -> Select[Any]:
-        moment = self._dialect.time(self.columns.time)
-        read = select(self.columns.identity.label("id"), moment.label("time"), *figures)
-        return read.select_from(self.columns.source(details, names))
+        self, figures: Sequence[ColumnElement[Any]], details: bool, names: Collection[str] | None = None,
+        columns: LogColumns | None = None,
+    ) -> Select[Any]:  # fmt: skip
+        columns = columns or self.columns
+        read = select(columns.identity.label("id"), self._dialect.time(columns.time).label("time"), *figures)
+        return read.select_from(columns.source(details, names))
 
     def _sum(self, name: str) -> ColumnElement[Any]:
         cells = self.columns.cells(name, details=False)

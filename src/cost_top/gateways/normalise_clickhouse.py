@@ -10,9 +10,10 @@ from collections.abc import Collection, Mapping
 
 from cost_top.gateways.dialects.clickhouse import quoted_text
 from cost_top.gateways.made_counts import MADE_COUNTS
-from cost_top.gateways.normalise import is_request_sql, mode_sql
+from cost_top.gateways.normalise import is_request_sql
 from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, TAGS_TEXT, Names, Typed, typed_columns
-from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
+from cost_top.gateways.shape import INTEGER_LIMIT, UNKNOWN_MONEY, RawShape
+from cost_top.model.modes import UNREADABLE_COST, UNREADABLE_COUNT
 from cost_top.model.record import FIELDS
 from cost_top.model.secret import BEARER_RE2, KEY_RE2, KIND_RE2, MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2
@@ -68,7 +69,7 @@ def _final(shape: RawShape, wanted: Collection[str], known: Collection[str]) -> 
         else:
             value = column
         if name == "mode":
-            value = mode_sql(value, shape) if column == "NULL" else _mode(value, shape)
+            value = _mode(value, shape)
         if kind != "VARCHAR" or column == "NULL":
             value = f"CAST({value} AS Nullable({_TYPES[kind]}))"
         columns.append(f'{value} AS "{name}"')
@@ -76,10 +77,18 @@ def _final(shape: RawShape, wanted: Collection[str], known: Collection[str]) -> 
 
 
 def _mode(told: str, shape: RawShape) -> str:
-    """The mode, looked at whichever branch tells it: what stands in a branch alone is put off, and then all that it is
+    """`normalise.mode_sql` with one condition: what stands in branches of branches is put off, and then all that it is
     made of is worked out anew wherever it stands, JSON too.
     """
-    return f'CASE WHEN "mode" IS NULL THEN {mode_sql("NULL", shape)} ELSE {mode_sql(told, shape)} END'
+    odd_cost = 'ifNull(bitAnd(toUInt8(cost_given), isNull("reported_cost")), 0)'
+    flags = [odd_cost] if "reported_cost" in shape.fields else []
+    flags += ["ifNull(toUInt8(odd_counts), 0)"] if shape.counts else []
+    if not flags:
+        return told
+    words = [quoted_text(UNREADABLE_COST)] if "reported_cost" in shape.fields else []
+    words += [quoted_text(UNREADABLE_COUNT)] if shape.counts else []
+    place = f"2 - {odd_cost}" if len(words) > 1 else "1"
+    return f"if({' + '.join(flags)} > 0, arrayElement([{', '.join(words)}], {place}), {told})"
 
 
 def _named(field: str, by: str, known: Mapping[str, str]) -> str:
@@ -186,6 +195,13 @@ def _money(shape: RawShape) -> str:
     return f"accurateCastOrNull(sign({whole}) * {scaled}, 'Int64')"
 
 
+def _odd_counts(shape: RawShape) -> str:
+    """`made_counts.odd_counts_sql` without OR, which puts off what it is made of and works it out for each part."""
+    every = ", ".join(f'"{name}"' for name in shape.counts)
+    least, greatest = (f"{name}({every})" if len(shape.counts) > 1 else every for name in ("least", "greatest"))
+    return f"bitOr({least} < -1, {greatest} >= {INTEGER_LIMIT})"
+
+
 def tags_sql(text: str, user_agent_tag: str | None) -> str:
     """The array of a raw text: a JSON array's texts, of an object `key:value`, of other text its parts at commas."""
     inside = f"JSONExtractString({text})"
@@ -214,4 +230,4 @@ def _agent(prefix: str) -> str:
     return f"nullif(trimBoth(substringUTF8({agents}[-1], lengthUTF8({literal}) + 1)), '')"
 
 
-_SPELLED = Typed(_micros, _identity, _text, _amount, _money)
+_SPELLED = Typed(_micros, _identity, _text, _amount, _money, _odd_counts)

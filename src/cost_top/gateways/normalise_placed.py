@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from cost_top.gateways.made_counts import odd_counts_sql
 from cost_top.gateways.normalise import LOWERED, cost_given_sql, value_sql
 from cost_top.gateways.shape import RawShape, field_kind, made_of
 
@@ -25,6 +24,7 @@ class Typed(NamedTuple):
     text: Callable[[str, RawShape], str]  # as it is shown
     amount: Callable[[RawShape, str], str]
     money: Callable[[RawShape], str]
+    odd_counts: Callable[[RawShape], str]  # see `made_counts.odd_counts_sql`
 
 
 def typed_columns(shape: RawShape, wanted: Collection[str], shown: Collection[str], spelled: Typed) -> list[str]:
@@ -57,7 +57,7 @@ def typed_columns(shape: RawShape, wanted: Collection[str], shown: Collection[st
     if "mode" in wanted and "reported_cost" in shape.fields:
         columns.append(f"{cost_given_sql(shape)} AS cost_given")
     if "mode" in wanted and shape.counts:
-        columns.append(f"{odd_counts_sql(shape)} AS odd_counts")
+        columns.append(f"{spelled.odd_counts(shape)} AS odd_counts")
     return columns
 
 

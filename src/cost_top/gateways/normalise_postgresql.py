@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 
 from cost_top.gateways.dialects.postgresql_sql import bigint_or_null
-from cost_top.gateways.made_counts import MADE_COUNTS
+from cost_top.gateways.made_counts import MADE_COUNTS, odd_counts_sql
 from cost_top.gateways.normalise import is_request_sql, mode_sql
 from cost_top.gateways.normalise_placed import LOWER, NO_TEXT, TAGS_TEXT, Names, TagLists, Typed, typed_columns
 from cost_top.gateways.shape import UNKNOWN_MONEY, RawShape
@@ -215,4 +215,4 @@ def _money(shape: RawShape) -> str:
     return f"{bigint_or_null(scaled)}::bigint"
 
 
-_SPELLED = Typed(_micros, _identity, _text, _amount, _money)
+_SPELLED = Typed(_micros, _identity, _text, _amount, _money, odd_counts_sql)

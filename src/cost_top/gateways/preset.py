@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -210,12 +210,19 @@ class Preset:
 
 def json_paths(item: Expression) -> list[tuple[str, tuple[str, ...]]]:
     """The JSON columns an expression reads, each with the path into it."""
-    found = [(item.column, item.path)] if item.column and item.path else []
-    for sql in item.sql.values():
-        for match in PATH_IN_SQL.finditer(sql):
+    return [(name, path) for _, name, path in json_reads(item, item.sql)]
+
+
+def json_reads(item: Expression, databases: Iterable[str]) -> list[tuple[str | None, str, tuple[str, ...]]]:
+    """The same as these databases read it, with the kind that the SQL says it is."""
+    found: list[tuple[str | None, str, tuple[str, ...]]] = []
+    if item.column and item.path:
+        found.append((None, item.column, item.path))
+    for database in databases:
+        for match in PATH_IN_SQL.finditer(item.sql.get(database, "")):
             name, *path = match[2].split(".")
             if path:
-                found.append((name, tuple(path)))
+                found.append((match[1], name, tuple(path)))
     return found
 
 

@@ -8,10 +8,10 @@ Inside (before `finish_…`) unknown is NULL, so that alternatives can be coales
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, Text, and_, case, cast, literal_column, null
 from sqlalchemy.engine import Dialect as SqlDialect
@@ -49,6 +49,7 @@ class Cell:
     typed: bool = False  # an expression that always has the type of its field
     # The type in its JSON and the value with a number for a truth, where these are cheaper to look at.
     json_parts: tuple[ColumnElement[str], ColumnElement[Any]] | None = None
+    number: ColumnElement[int] | None = None  # it as a whole number, where `value` is NULL
 
 
 def whole_count(value: ColumnElement[Any], whole: ColumnElement[Any] | None = None) -> ColumnElement[Any]:
@@ -196,6 +197,20 @@ def render(statement: Select[*tuple[Any, ...]] | ColumnElement[Any], dialect: Sq
     """SQL text for a driver without bound parameters; a paramstyle of names keeps `%` as it is."""
     with _COMPILING:
         return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+
+
+@runtime_checkable
+class CountsInJson(Protocol):
+    """A dialect that reads all counts in a JSON text at once."""
+
+    def read_once(
+        self, table: str, columns: Mapping[str, str], paths: Mapping[str, Sequence[tuple[str, ...]]]
+    ) -> tuple[FromClause, Mapping[tuple[str, tuple[str, ...]], Cell]] | None:
+        """A relation of that name in the table's stead, and what is at the paths of its JSON columns.
+
+        `columns` are those of the table that are read, with their declared types, and at `paths` are whole numbers.
+        None where it is not worth it.
+        """
 
 
 class InstantsAsText:

@@ -6,10 +6,8 @@ Sessions have `cast_keep_nullable`, `join_use_nulls` and `prefer_column_name_to_
 # ruff: noqa: D102 - the methods are documented where the protocol is
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -21,13 +19,16 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    column,
     func,
     literal_column,
     not_,
     null,
     or_,
+    text,
 )  # fmt: skip
 from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.dialects.base import (
     FALSE_WORDS,
@@ -41,6 +42,7 @@ from cost_top.gateways.dialects.base import (
     text_count,
     whole_count,
 )
+from cost_top.gateways.dialects.clickhouse_json import Path, number_at, read_once, together, tuple_of, value_at
 from cost_top.gateways.instants import (
     ISO_IN_UTC,
     ISO_ZONED,
@@ -56,7 +58,6 @@ Element = ColumnElement[Any]
 _WHOLE = tuple(f"{sign}Int{size}" for sign in ("", "U") for size in (8, 16, 32, 64))
 _DIGITS = "^[0-9]{1,15}([.][0-9]*)?$"
 _DECIMAL = "^-?[0-9]{1,30}([.][0-9]{0,30})?([eE][-+]?[0-9]{1,2})?$"
-_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 class ClickhouseSpelling(JsonKeepsBooleans):
@@ -85,9 +86,7 @@ class ClickhouseSpelling(JsonKeepsBooleans):
         if cell.typed or plain_kind(cell.declared) in _WHOLE:
             return cast(cell.value, BigInteger)
         text = self.as_text(cell.value)
-        # What does not match is worked out as well at times, and a cast of NaN is an error.
-        whole = func.accurateCastOrNull(func.trunc(func.toFloat64OrNull(text)), self.literal("Int64"))
-        return case((func.match(text, self.literal(_DIGITS)), whole))
+        return self._or_number(cell, case((func.match(text, self.literal(_DIGITS)), self._whole(text))))
 
     def count(self, cell: Cell) -> Element:
         if cell.typed:
@@ -97,9 +96,18 @@ class ClickhouseSpelling(JsonKeepsBooleans):
         if plain_kind(cell.declared) in _WHOLE:
             return whole_count(cell.value)
         text = self.as_text(cell.value)
-        whole = func.accurateCastOrNull(func.trunc(func.toFloat64OrNull(text)), self.literal("Int64"))
         words = [self.literal(word) for word in NO_COUNT_WORDS]
-        return text_count(text, func.match(text, self.literal(_DIGITS)), whole, words)
+        return self._or_number(
+            cell, text_count(text, func.match(text, self.literal(_DIGITS)), self._whole(text), words)
+        )
+
+    def _whole(self, text: Element) -> Element:
+        # What is no number is worked out as well at times, and a cast of NaN is an error.
+        return func.accurateCastOrNull(func.trunc(func.toFloat64OrNull(text)), self.literal("Int64"))
+
+    def _or_number(self, cell: Cell, count: Element) -> Element:
+        """A text's count, or what was read as a number at once."""
+        return count if cell.number is None else func.if_(cell.value.is_(null()), cell.number, count)
 
     def boolean(self, cell: Cell) -> Element:
         if cell.typed or plain_kind(cell.declared) in (*_WHOLE, "Bool"):
@@ -136,13 +144,13 @@ class ClickhouseSpelling(JsonKeepsBooleans):
             key = self.literal(path[0])
             return case((func.mapContains(cell.value, key), self.as_text(func.arrayElement(cell.value, key))))
         text = func.toJSONString(cell.value) if kind.startswith("JSON") else cell.value
-        together = _together(beside)
-        if tuple(path) not in together or len(together) < 2:
+        paths = together(beside)
+        if tuple(path) not in paths or len(paths) < 2:
             return self._at(text, path)
         # All paths in one reading: each by itself takes the whole text apart. A list would be told for an object.
         text, nothing = func.ifNull(self.as_text(text), self.literal("")), self.literal("")
         listed = func.position(text, self.literal("[")) > number(0)
-        told = func.JSONExtract(func.if_(listed, nothing, text), self.literal(_tuple_of(together)))
+        told = func.JSONExtract(func.if_(listed, nothing, text), self.literal(tuple_of(paths)))
         for part in path:
             told = func.tupleElement(told, self.literal(part))
         return func.coalesce(told, self._at(func.if_(listed, text, nothing), path))
@@ -153,6 +161,25 @@ class ClickhouseSpelling(JsonKeepsBooleans):
 
     def json_source(self, cell: Cell, keys: Sequence[str], name: str) -> FromClause | None:  # noqa: ARG002
         return None
+
+    def read_once(
+        self, table: str, columns: Mapping[str, str], paths: Mapping[str, Sequence[Path]]
+    ) -> tuple[FromClause, Mapping[tuple[str, Path], Cell]] | None:  # fmt: skip
+        """See `CountsInJson`."""
+        texts = {
+            name: together(every) for name, every in paths.items()
+            if plain_kind(columns[name]) == "String" and 1 < len(every) == len(together(every))
+        }  # fmt: skip
+        if not texts:
+            return None
+        relation = read_once(self.quoted(table), list(columns), texts, self.quoted)
+        cells = {
+            (name, path): Cell(literal_column(value_at(place, number)), number=literal_column(number_at(place, path)))
+            for place, (name, every) in enumerate(texts.items())
+            for number, path in enumerate(every)
+        }
+        names: list[ColumnElement[Any]] = [column(quoted_name(name, quote=True)) for name in columns]
+        return text(relation.replace(":", "\\:")).columns(*names).subquery(quoted_name(table, quote=True)), cells
 
     def finish_text(self, value: Element | None) -> Element:
         return self.literal("") if value is None else func.coalesce(value, self.literal(""))
@@ -304,26 +331,6 @@ def plain_kind(declared: str) -> str:
         if kind.startswith(outer) and kind.endswith(")"):
             kind = kind[len(outer) : -1]
     return kind
-
-
-def _together(paths: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """The paths that a tuple has room for: keys that are words, each the end of one path or the way to others."""
-    found = {tuple(path) for path in paths if all(map(_WORD.fullmatch, path))}
-    ways = {path[:size] for path in found for size in range(1, len(path))}
-    return sorted(found - ways)
-
-
-def _tuple_of(paths: Sequence[tuple[str, ...]]) -> str:
-    """The type that holds a text for each path; paths in order.
-
-    >>> _tuple_of([("a", "b"), ("a", "c"), ("d",)])
-    'Tuple(a Tuple(b Nullable(String), c Nullable(String)), d Nullable(String))'
-    """
-    parts = []
-    for key, group in groupby(paths, key=lambda path: path[0]):
-        deeper = [path[1:] for path in group if len(path) > 1]
-        parts.append(f"{key} {_tuple_of(deeper) if deeper else 'Nullable(String)'}")
-    return f"Tuple({', '.join(parts)})"
 
 
 def _is_decimal(kind: str) -> bool:
