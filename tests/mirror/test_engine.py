@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cost_top.mirror.rollup_tables import RollupTables
 from cost_top.mirror.store import Mirror
 from cost_top.model import rested
 from cost_top.model.engine import Need
@@ -289,6 +290,33 @@ def test_nothing_of_a_comparison_is_summed_while_days_of_it_are_unread(tmp_path:
     assert reply.missing is not None
     assert not reply.missing.is_at_hand
     assert mirror.rollups.days_summed == summed
+    mirror.close()
+    log.close()
+
+
+def test_hours_of_a_closed_day_and_of_the_hot_end_are_summed_in_one_pass(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = NativeLog(tmp_path / "gateway.db", True)
+    for number in range(60):
+        log.add(id=f"r{number}", time_ms=int((END - timedelta(hours=number, minutes=9)).timestamp() * 1000),
+                cost_pico_usd=number)  # fmt: skip
+    mirror = read_period(open_log(str(log.path)), RateBook.load(None), None, Period(END - timedelta(days=3), END))
+    fill, passes = RollupTables.fill, list[int]()
+
+    def counted(tables: RollupTables, *given: Any) -> Any:
+        passes.append(1)
+        return fill(tables, *given)
+
+    monkeypatch.setattr(RollupTables, "fill", counted)
+    start = mirror.hot_start.replace(tzinfo=UTC) - timedelta(days=1, hours=6)
+    for where in (parse_filter(""), parse_filter("-model:gpt-4o")):
+        query = ReportQuery(start, END, ("provider",), where)
+        report = mirror.reports([Need("one", query)], FOREVER, END)["one"].report
+        assert report is not None
+        assert report == without_latency(mirror.report(replace(query, measures=MEASURES), END))
+        assert len(passes) == 2, "the hours, and the day between"
+        passes.clear()
     mirror.close()
     log.close()
 

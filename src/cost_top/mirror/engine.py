@@ -252,20 +252,13 @@ class Sums:
         for lenses, pieces in sorted(together.items(), key=lambda item: max(item[1]), reverse=True):
             missing = rollups.missing(where, lenses, pieces)
             short = [piece for piece in missing if piece.end - piece.start <= timedelta(hours=1)]
-            hours = self._hours(short)
-            for chunk in (*hours, *self._growing([piece for piece in missing if piece not in short])):
-                database.use_threads(1 if chunk in hours else THREADS)
+            # Those of a closed day and of the hot end are summed in one go as well.
+            for chunk in (*([short] if short else []), *self._growing([part for part in missing if part not in short])):
+                database.use_threads(1 if chunk is short else THREADS)
                 rollups.build(where, lenses, chunk)
                 if until.has_passed:
                     return False
         return True
-
-    def _hours(self, hours: Iterable[Slice]) -> list[list[Slice]]:
-        """Hours, those of each closed day and those of the hot end by themselves."""
-        runs: dict[date | None, list[Slice]] = {}
-        for hour in hours:
-            runs.setdefault(hour.start.date() if hour.start < self._mirror.hot_start else None, []).append(hour)
-        return list(runs.values())
 
     def _growing(self, days: list[Slice]) -> Iterator[list[Slice]]:
         """Days cut into runs that grow up to a limit."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cost_top.mirror.slices import Slice, are_contiguous, in_a_row, number_sql
+from cost_top.mirror.slices import Slice, in_a_row, number_sql
 from cost_top.mirror.where import condition
 from cost_top.model.filter import Filter
 
 Source = tuple[str, list[object]]  # a SELECT and its parameters
+_FEW_RUNS = 4  # of slices: planning more of them takes longer than what lies between
 
 
 class SliceRows:
@@ -19,23 +20,31 @@ class SliceRows:
         self._relation_of = relation_of
 
     def whole(self, where: Filter, numbered: dict[Slice, int]) -> Source:
-        """The matching rows of slices of one length."""
+        """The matching rows of slices of one length: of few stretches, or else of all that lies between them too."""
+        runs = in_a_row(numbered)
+        if len(runs) <= _FEW_RUNS:
+            return self._of_runs(where, runs, lambda run: number_sql({part: numbered[part] for part in run}))
         sql, parameters = condition(where)
-        rows = self._relation_of(tuple(numbered))
         given = [min(part.start for part in numbered), max(part.end for part in numbered), *parameters]
+        rows = self._relation_of(tuple(numbered))
         source = f"SELECT *, {number_sql(numbered)} AS slice FROM {rows} WHERE time >= ? AND time < ? AND {sql}"
-        if not are_contiguous(numbered):
-            source = f"SELECT * FROM ({source}) WHERE slice IS NOT NULL"
-        return source, given
+        return f"SELECT * FROM ({source}) WHERE slice IS NOT NULL", given
 
     def cut(self, where: Filter, numbered: dict[Slice, int]) -> Source:
-        """As `whole`, of parts of hours, at cut edges of windows: those that follow one another are read at once."""
+        """As `whole`, of parts of hours, at cut edges of windows."""
+        return self._of_runs(
+            where, in_a_row(numbered), lambda run: _number_by_end_sql([(part, numbered[part]) for part in run])
+        )
+
+    def _of_runs(
+        self, where: Filter, runs: Sequence[Sequence[Slice]], number: Callable[[Sequence[Slice]], str]
+    ) -> Source:
+        """The rows of slices in `runs` of such that follow one another: those of a run are read at once."""
         sql, parameters = condition(where)
         parts = [
-            (f"SELECT *, {_number_by_end_sql([(part, numbered[part]) for part in run])} AS slice "
-             f"FROM {self._relation_of(run)} WHERE time >= ? AND time < ? AND {sql}",
+            (f"SELECT *, {number(run)} AS slice FROM {self._relation_of(run)} WHERE time >= ? AND time < ? AND {sql}",
              [run[0].start, run[-1].end, *parameters])
-            for run in in_a_row(numbered)
+            for run in runs
         ]  # fmt: skip
         source = " UNION ALL BY NAME ".join(select for select, _ in parts)
         return source, [value for _, values in parts for value in values]

@@ -143,12 +143,6 @@ def in_a_row(parts: Iterable[Slice]) -> list[list[Slice]]:
     return groups
 
 
-def are_contiguous(parts: Iterable[Slice]) -> bool:
-    """Whether each begins where the one before it ends."""
-    ordered = sorted(parts)
-    return all(before.end == after.start for before, after in itertools.pairwise(ordered))
-
-
 def number_sql(numbered: dict[Slice, int]) -> str:
     """The number of a row's slice; slices computed together have one length."""
     if len(numbered) == 1:
