@@ -69,7 +69,7 @@ async def test_an_empty_log_says_so_on_every_dialog():
         assert "no requests in this window" in screen_text(app)
         await pilot.press("escape", "dollar_sign")
         assert "no requests in this time" in screen_text(app)
-        assert "Paid and saved · by [key] provider model date waste · 22 Oct – 21 Nov ─" in screen_text(app)
+        assert "Saved · by [key] provider model date waste credits · 22 Oct – 21 Nov ─" in screen_text(app)
         await pilot.press("escape", "g")
         assert "⏎ go there  esc close" in screen_text(app)
 

@@ -21,6 +21,7 @@ from cost_top.tui.render.columns import cells, columns_for, drawing_of, heading,
 from cost_top.tui.render.requests import detail_lines, request_cells, request_columns, request_detail
 from cost_top.tui.render.style import plain_ascii
 
+TODAY = NOW.date()
 HOSTILE = st.none() | st.text(max_size=80).map(clean) | st.sampled_from(["[red]x[/]", "日本語" * 9, "", "a" * 300])
 
 
@@ -169,26 +170,39 @@ def test_periods_in_few_words():
 @given(st.integers(9, 250), HOSTILE, st.none() | st.integers(0, 10**17), st.none() | st.integers(100, 599))
 def test_requests_fit(width, name, cost, status):
     columns = request_columns(width)
-    made = request_cells(request(model=name, endpoint=name, user=name, cost=cost, status=status), columns, UTC, {})
+    row = request(model=name, endpoint=name, user=name, cost=cost, status=status)
+    made = request_cells(row, columns, UTC, {}, TODAY)
     assert sum(column.width for column in columns) == width
     assert [cell.cell_length for cell in made] == [column.width for column in columns]
 
 
 def test_a_request_without_a_price_is_unpriced_and_an_error_is_a_word():
     columns = request_columns(120)
-    shown = "".join(cell.plain for cell in request_cells(
-        request(cost=None, price_status="unpriced", status=500), columns, ZoneInfo("Europe/Berlin"), {}))  # fmt: skip
+    row = request(cost=None, price_status="unpriced", status=500)
+    shown = "".join(cell.plain for cell in request_cells(row, columns, ZoneInfo("Europe/Berlin"), {}, TODAY))
     assert "unpriced" in shown
     assert "500 err" in shown
     assert shown.startswith("11-14 15:03:22")
 
 
+@pytest.mark.parametrize(
+    ("width", "today", "earlier"),
+    [(72, "14:03:22", "14:03:22"), (76, "14:03:22", "11-04 14:03"), (90, "11-14 14:03:22", "11-04 14:03:22")],
+)
+def test_a_request_of_another_day_has_its_date_also_on_a_narrow_screen(width, today, earlier):
+    columns = request_columns(width)
+    rows = (request(), request(time=NOW - timedelta(days=10)))
+    shown = [request_cells(row, columns, UTC, {}, TODAY)[0].plain.strip() for row in rows]
+    assert shown == [today, earlier]
+
+
 def test_requests_of_keys_of_one_name_are_told_apart():
     rows = [request(token=token, token_name="ci") for token in ("k-1111", "k-2222")]
     columns = request_columns(200)
-    shown = ["".join(cell.plain for cell in request_cells(row, columns, UTC, key_ids(rows))) for row in rows]
+    made = [request_cells(row, columns, UTC, key_ids(rows), TODAY) for row in rows]
+    shown = ["".join(cell.plain for cell in line) for line in made]
     assert [("ci …1111 " in line, "ci …2222 " in line) for line in shown] == [(True, False), (False, True)]
-    alone = request_cells(rows[0], columns, UTC, key_ids(rows[:1]))
+    alone = request_cells(rows[0], columns, UTC, key_ids(rows[:1]), TODAY)
     assert "ci" in [cell.plain.strip() for cell in alone]
 
 

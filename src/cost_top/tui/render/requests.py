@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import tzinfo
+from datetime import date, datetime, tzinfo
 
 from textual.content import Content
 
@@ -53,19 +53,21 @@ def request_columns(width: int) -> tuple[Column, ...]:
 
 
 def request_cells(
-    row: RequestRow, columns: Sequence[Column], zone: tzinfo, ids: Mapping[str, Set[str]]
+    row: RequestRow, columns: Sequence[Column], zone: tzinfo, ids: Mapping[str, Set[str]], today: date
 ) -> tuple[Content, ...]:
     """One request, a content for each column, each exactly as wide as its column; `ids` as of `key_ids`."""
     return tuple(
-        fit(content("" if column.key == "time" else " ", _cell(row, column, zone, ids)), column.width)
+        fit(content("" if column.key == "time" else " ", _cell(row, column, zone, ids, today)), column.width)
         for column in columns
     )
 
 
-def _cell(row: RequestRow, column: Column, zone: tzinfo, ids: Mapping[str, Set[str]]) -> tuple[str, str]:
+def _cell(
+    row: RequestRow, column: Column, zone: tzinfo, ids: Mapping[str, Set[str]], today: date
+) -> tuple[str, str]:  # fmt: skip
     room = column.width - (column.key != "time")
     drawn: dict[str, Callable[[], tuple[str, str]]] = {
-        "time": lambda: (f"{row.time.astimezone(zone):{'%m-%d %H:%M:%S' if room >= 14 else '%H:%M:%S'}}", MUTED),
+        "time": lambda: (_moment(row.time.astimezone(zone), room, today), MUTED),
         "cost": lambda: _cost(row, room),
         "tokens": lambda: (pad(f"{tokens(row.input_tokens)}/{tokens(row.output_tokens)}", room, "right"), ""),
         "latency": lambda: (pad(duration_ms(row.latency_ms), room, "right"), ""),
@@ -73,6 +75,13 @@ def _cell(row: RequestRow, column: Column, zone: tzinfo, ids: Mapping[str, Set[s
         "token": lambda: _named(key_name(row, ids, room), room),
     }
     return drawn[column.key]() if column.key in drawn else _named(getattr(row, column.key), room)
+
+
+def _moment(local: datetime, room: int, today: date) -> str:
+    """With its date where that fits; where only one of the two does, another day's date tells more than seconds."""
+    if room >= 14:
+        return f"{local:%m-%d %H:%M:%S}"
+    return f"{local:%m-%d %H:%M}" if room >= 11 and local.date() != today else f"{local:%H:%M:%S}"
 
 
 def _cost(row: RequestRow, room: int) -> tuple[str, str]:

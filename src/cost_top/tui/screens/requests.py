@@ -69,8 +69,9 @@ class RequestTable(KeyedTable):
         self.border_title = shown_as(self, title)
         self.empty = content((_why_empty(listing, snapshot), MUTED) if self.refused is None else (self.refused, BAD))
         columns, ids = request_columns(self.row_width), key_ids(rows)
+        today = host_of(self).clock().astimezone(self._zone).date()
         self.show_rows(
-            columns, listing.keys, lambda index: request_cells(rows[index], columns, self._zone, ids),
+            columns, listing.keys, lambda index: request_cells(rows[index], columns, self._zone, ids, today),
             (listing.order, True),
         )  # fmt: skip
 
