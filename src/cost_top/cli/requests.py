@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _PAGE = 1000
 _WASTE_PAGE = 20_000  # each goes through all that was wasted
 _SHOWN = 100  # as a table, without --limit
-_DAYS = 2  # that are held at first
 _HELD = 25_000  # rows that are held at a time, where a day has no more
 
 
@@ -111,13 +110,16 @@ def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | No
     by_day = held is not None and query.sort == "time" and waste is None
     ask = answers.requests if waste is None else partial(_wasted, answers, waste)
     writer.begin()
-    left, days, end, more = limit, _DAYS, query.end, False
+    left, end, more = limit, query.end, False
+    days, most = 1, 1  # held next, and the most rows that a day of those before had
     while end > query.start and left != 0:
         start = max(query.start, _midnight(end, days)) if by_day else query.start
         part = replace(query, start=start, end=end)
         with held(Period(start, end)) if held is not None else nullcontext(0) as rows:
             left, more = _write_pages(ask, part, writer, left, _PAGE if waste is None else _WASTE_PAGE)
-        days = max(1, min(2 * days, days * _HELD // max(rows, 1)))
+        # A weekend says nothing of the days before it.
+        most = max(most, -(-rows // days))
+        days = max(1, min(2 * days, _HELD // most))
         end = start
     if left == 0 and not more and end > query.start and waste is None:
         more = bool(answers.requests(replace(query, end=end, limit=1)).rows)
