@@ -13,7 +13,13 @@ from cost_top.model.view import View
 from cost_top.model.watched import BudgetRow, IncidentRow, budget_rows
 from cost_top.tui.navigation import incident_view
 from cost_top.tui.render.savings import SavingsRow, savings_cells
-from cost_top.tui.render.watched import budget_cells, incident_cells, incident_note
+from cost_top.tui.render.watched import (
+    budget_cells,
+    budget_columns,
+    incident_cells,
+    incident_columns,
+    incident_note,
+)
 
 LEAK = IncidentRow(
     "i1", "spike", "token", "pg_agent", "triage-agent", NOW - timedelta(hours=20), NOW - timedelta(hours=19), None,
@@ -177,20 +183,39 @@ async def test_budgets_of_the_gateways_own_that_cannot_be_read_are_a_row_with_th
 
 def test_incidents_of_keys_of_one_name_are_told_apart():
     twin = replace(LEAK, id="i3", value="pg_other")
-    told = [incident_cells(row, 74, UTC, NOW, (LEAK, twin, GONE))[2].plain.strip() for row in (LEAK, twin, GONE)]
+    rows = (LEAK, twin, GONE)
+    columns = incident_columns(74, rows, UTC, NOW)
+    told = [incident_cells(row, columns, UTC, NOW, rows)[2].plain.strip() for row in rows]
     assert told == ["key triage-agent …gent", "key triage-agent …ther", "all spend"]
 
 
 def test_a_figure_in_a_dialog_is_shortened_and_never_cut():
     rich = replace(LEAK, excess=9_000_880 * USD)
-    assert [cell.plain.strip() for cell in incident_cells(rich, 74, UTC, NOW)][3] == "+$9.00M"
+    columns = incident_columns(74, (rich,), UTC, NOW)
+    assert [cell.plain.strip() for cell in incident_cells(rich, columns, UTC, NOW)][3] == "+$9.00M"
     over = replace(OVER, spent=9_000_880 * USD, limit=USD)
     for width in (74, 100):
-        told = [cell.plain.strip() for cell in budget_cells(over, width, UTC, NOW)]
+        told = [cell.plain.strip() for cell in budget_cells(over, budget_columns(width, (over,), UTC, NOW), UTC, NOW)]
         assert told[3] == "$9.00M over"
     savings = Savings(9_000_880 * USD, 2, 1, 9_000_880 * USD, 0, 0, 0)
     told = [cell.plain.strip() for cell in savings_cells(SavingsRow("all", savings), 74)]
     assert told[1:3] == ["≥ $9.00M", "$9.00M"]
+
+
+def test_columns_are_as_wide_as_what_they_tell_and_the_rest_is_for_names():
+    dearer = replace(LEAK, dimension="endpoint", value="/agent-proxy-claude", name=None, kind="price")
+    long_open = replace(LEAK, started=NOW - timedelta(days=9))
+    for rows in ((dearer,), (dearer, GONE), (long_open,)):
+        columns = incident_columns(74, rows, UTC, NOW)
+        assert sum(column.width for column in columns) == 74
+        lines = ["".join(cell.plain for cell in incident_cells(row, columns, UTC, NOW, rows)) for row in rows]
+        assert not any("…" in line for line in lines)
+        assert all(len(line) == 74 for line in lines)
+    assert "Thu 12 Nov 14:03  spike  key triage-agent" in " ".join(lines)
+    share = replace(ACME, title="customer-month · harbor-health", resets_at=NOW + timedelta(days=2))
+    columns = budget_columns(74, (share,), UTC, NOW)
+    assert sum(column.width for column in columns) == 74
+    assert "customer-month · harbor-health" in budget_cells(share, columns, UTC, NOW)[0].plain
 
 
 async def test_without_budgets_the_screen_says_how_to_make_one():

@@ -10,7 +10,7 @@ from textual.content import Content
 from cost_top.model.budget_line import falls_out_text, moment_text, reset_text
 from cost_top.model.dimensions import dimension_named, word_of
 from cost_top.model.errors import one_line
-from cost_top.model.format import age, at_least, count, elide, money_within, pad, percent, tail_of, with_tail
+from cost_top.model.format import age, at_least, cells, count, elide, money_within, pad, percent, tail_of, with_tail
 from cost_top.model.money import display_usd
 from cost_top.model.watched import BudgetRow, IncidentRow
 from cost_top.tui.render.columns import share_bar
@@ -31,45 +31,66 @@ from cost_top.tui.widgets.column import Column
 
 _NAME = 200
 _MOST_LINES = 4
+_MONEY = 12  # cells of an amount, in words
 _NEAR = 80  # per cent of a budget from which its figure is marked
 
 
-def incident_columns(width: int) -> tuple[Column, ...]:
-    """Their widths add up to `width`."""
-    return _columns(width, (("since", 14), ("kind", 9)), "who", (("excess", 12), ("ended", 13)))
+def incident_columns(width: int, rows: Sequence[IncidentRow], zone: tzinfo, now: datetime) -> tuple[Column, ...]:
+    """As wide as what `rows` tell, the rest for who it is: their widths add up to `width`."""
+    since, kind, excess, ended = _by_column([_incident_told(row, zone, now) for row in rows], 4)
+    # The texts right of these begin with a blank of their own.
+    before = (("since", _wide("since", since) - 1), ("kind", _wide("kind", kind) - 1))
+    return _columns(width, before, "who", (("excess", _wide("excess", excess)), ("ended", _wide("ended", ended))))
 
 
-def budget_columns(width: int) -> tuple[Column, ...]:
-    """Their widths add up to `width`."""
-    bar = 16 if width >= 90 else 8
-    return _columns(width, (), "budget", (("", bar), ("used", 9), ("left", 13), ("resets", 16)))
+def budget_columns(width: int, rows: Sequence[BudgetRow], zone: tzinfo, now: datetime) -> tuple[Column, ...]:
+    """As wide as what `rows` tell, the rest for whose it is: their widths add up to `width`."""
+    used, left, resets = _by_column([_budget_told(row, zone, now) for row in rows], 3)
+    after = (("used", _wide("used", used)), ("left", _wide("left", left)), ("resets", _wide("resets", resets)))
+    return _columns(width, (), "budget", (("", 16 if width >= 90 else 8), *after))
+
+
+def _by_column(told: Sequence[tuple[str, ...]], number: int) -> Sequence[Sequence[str]]:
+    return [[texts[place] for texts in told] for place in range(number)]
+
+
+def _wide(title: str, texts: Sequence[str]) -> int:
+    """Cells of a column, with the blanks that part it from its neighbour."""
+    return 2 + max(map(cells, (title, *texts)))
 
 
 def _columns(
     width: int, before: tuple[tuple[str, int], ...], name: str, after: tuple[tuple[str, int], ...]
 ) -> tuple[Column, ...]:  # fmt: skip
-    left = max(8, width - sum(cells for _, cells in (*before, *after)))
+    left = max(8, width - sum(wide for _, wide in (*before, *after)))
     return (
-        *(Column(title, title, cells, "left", None, cells) for title, cells in before),
+        *(Column(title, title, wide, "left", None, wide) for title, wide in before),
         Column("name", name, left, "left", None, 8),
-        *(Column(title or "bar", title, cells, "right", None, cells) for title, cells in after),
+        *(Column(title or "bar", title, wide, "right", None, wide) for title, wide in after),
     )
 
 
+def _incident_told(row: IncidentRow, zone: tzinfo, now: datetime) -> tuple[str, str, str, str]:
+    """Since when, the kind, the excess and when it ended."""
+    excess = money_within(row.excess, _MONEY, sign=True) if row.excess else "–"
+    return (
+        moment_text(row.started, zone, now), f" {row.kind}", excess,
+        "open" if row.closed is None else _ago(now - row.closed),
+    )  # fmt: skip
+
+
 def incident_cells(
-    row: IncidentRow, width: int, zone: tzinfo, now: datetime, others: Sequence[IncidentRow] = ()
+    row: IncidentRow, columns: Sequence[Column], zone: tzinfo, now: datetime, others: Sequence[IncidentRow] = ()
 ) -> tuple[Content, ...]:
     """One incident, told from those of `others` that are of the same name."""
-    columns = incident_columns(width)
-    state = ("open", BAD) if row.closed is None else (_ago(now - row.closed), MUTED)
-    excess = money_within(row.excess, columns[3].width - 1, sign=True) if row.excess else "–"
-    kind = (f" {row.kind}", CAUTION if row.closed is None else MUTED)
+    since, kind, excess, ended = _incident_told(row, zone, now)
+    is_open = row.closed is None
     twins = (other.value for other in others if (other.dimension, other.name) == (row.dimension, row.name))
     tail = one_line(tail_of(row.value, twins), _NAME)
     texts = (
-        content(moment_text(row.started, zone, now)), content(kind),
+        content(since), content((kind, CAUTION if is_open else MUTED)),
         content(" ", with_tail(who(row), tail, columns[2].width - 1)), content(pad(excess, columns[3].width, "right")),
-        content((pad(state[0], columns[4].width, "right"), state[1])),
+        content((pad(ended, columns[4].width, "right"), BAD if is_open else MUTED)),
     )  # fmt: skip
     return tuple(fit(text, column.width) for text, column in zip(texts, columns, strict=True))
 
@@ -110,27 +131,31 @@ def unusual_line(row: IncidentRow, over: int, hint: str, zone: tzinfo, now: date
     return first_fit(width, content(head, through, tail), content(head, tail), head)
 
 
-def budget_cells(row: BudgetRow, width: int, zone: tzinfo, now: datetime) -> tuple[Content, ...]:
-    """One budget; what is over its limit says so in words as well."""
-    columns = budget_columns(width)
+def _budget_told(row: BudgetRow, zone: tzinfo, now: datetime) -> tuple[str, str, str]:
+    """What is used, what is left and when it resets."""
     used = percent(row.spent, row.limit, short=True) if row.spent is not None else None
-    left, style = row.left, FIGURE
-    if row.spent is not None and row.spent * 100 >= row.limit * _NEAR:
-        style = BAD if row.spent >= row.limit else CAUTION
-    room = columns[3].width - 1
-    if left is None:
-        shown = "not known"
-    elif left < 0:
-        shown = f"{money_within(-left, room - len(' over'))} over"
+    if row.left is None:
+        left = "not known"
+    elif row.left < 0:
+        left = f"{money_within(-row.left, _MONEY - len(' over'))} over"
     else:
-        shown = money_within(left, room)
+        left = money_within(row.left, _MONEY)
     resets = moment_text(row.resets_at, zone, now) if row.resets_at is not None else "rolling"
     if row.resets_at is None and row.is_kept:
         resets = "–"
+    return at_least(used) if used and row.unpriced else used or "–", left, resets
+
+
+def budget_cells(row: BudgetRow, columns: Sequence[Column], zone: tzinfo, now: datetime) -> tuple[Content, ...]:
+    """One budget; what is over its limit says so in words as well."""
+    used, left, resets = _budget_told(row, zone, now)
+    style = FIGURE
+    if row.spent is not None and row.spent * 100 >= row.limit * _NEAR:
+        style = BAD if row.spent >= row.limit else CAUTION
     texts = (
         content(one_line(row.title, _NAME)), content(" ", share_bar(row.spent or 0, row.limit, columns[1].width - 1)),
-        content((pad(at_least(used) if used and row.unpriced else used or "–", columns[2].width, "right"), style)),
-        content((pad(shown, columns[3].width, "right"), style if left is not None and left < 0 else "")),
+        content((pad(used, columns[2].width, "right"), style)),
+        content((pad(left, columns[3].width, "right"), style if row.left is not None and row.left < 0 else "")),
         content((pad(resets, columns[4].width, "right"), MUTED)),
     )  # fmt: skip
     return tuple(fit(text, column.width) for text, column in zip(texts, columns, strict=True))

@@ -26,11 +26,11 @@ class BudgetsScreen(ListedDialog[BudgetRow]):
 
     def columns(self, width: int) -> tuple[Column, ...]:
         """See `ListedDialog`."""
-        return budget_columns(width)
+        return budget_columns(width, self.rows, self.zone, self.clock())
 
     def cells(self, row: BudgetRow, width: int) -> tuple[Content, ...]:
         """See `ListedDialog`."""
-        return budget_cells(row, width, self.zone, self.clock())
+        return budget_cells(row, self.columns(width), self.zone, self.clock())
 
     def key_of(self, row: BudgetRow) -> tuple[str, bool]:
         """See `ListedDialog`."""

@@ -39,11 +39,11 @@ class IncidentsScreen(ListedDialog[IncidentRow]):
 
     def columns(self, width: int) -> tuple[Column, ...]:
         """See `ListedDialog`."""
-        return incident_columns(width)
+        return incident_columns(width, self.rows, self.zone, self.clock())
 
     def cells(self, row: IncidentRow, width: int) -> tuple[Content, ...]:
         """See `ListedDialog`."""
-        return incident_cells(row, width, self.zone, self.clock(), self.rows)
+        return incident_cells(row, self.columns(width), self.zone, self.clock(), self.rows)
 
     def key_of(self, row: IncidentRow) -> str:
         """See `ListedDialog`."""
