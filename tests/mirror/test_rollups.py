@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 import pytest
 
+from cost_top.mirror import rollup_tables
 from cost_top.mirror.groups import merge_groups, order_groups
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
 from cost_top.mirror.rollup_tables import TRUST_LENS
@@ -190,3 +193,40 @@ def test_hours_are_cut_at_the_hour() -> None:
     assert [part.is_whole for part in hours_of(at(1.5), at(3.25))] == [False, True, False]
     assert Slice(DAY, at(24)).is_whole
     assert not Slice(at(0.5), at(1.5)).is_whole
+
+
+def test_few_rows_are_summed_one_by_one_as_a_statement_sums_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw, lenses = random.Random(7), ("provider", "model", "token", "user", "tag", TRUST_LENS)
+    rows = [
+        row(
+            f"r{number}", at(1) + number * timedelta(seconds=17), cost=draw.choice((None, 0, -4, 7, 2**62)),
+            provider=draw.choice(("openai", "google", None)), model=draw.choice(("one", "two", None)),
+            token=draw.choice(("k1", "k2", None)), token_name=draw.choice(("old", "new", None)),
+            user=draw.choice(("ann", None)), tags=draw.choice(([], None, ["eu"], ["eu", "prod"])),
+            status=draw.choice((200, 429, None)), cache_hit=draw.choice((True, False, None)),
+            price_status=draw.choice(("reported", "priced", "unpriced")), reported_cost=draw.choice((None, 0, 3)),
+        )
+        for number in range(200)
+    ]  # fmt: skip
+    cut = [Slice(at(1.1), at(1.3)), Slice(at(1.3), at(1.85)), Slice(at(3), at(3.1))]
+    found, statements = [], []
+    for few in (0, 1000):
+        monkeypatch.setattr(rollup_tables, "_FEW_ROWS", few)
+        for where in (EVERY, parse_filter("provider:openai"), parse_filter("model:none-of-these")):
+            with scratch() as connection:
+                relation(connection, "rows", rows)
+                rollups = Rollups(connection, lambda _: "rows")
+                rollups.matching = lambda _: lambda _: True
+                summed_by = []
+                monkeypatch.setattr(rollups.tables, "trust", _noted(rollups.tables.trust, summed_by))
+                rollups.build(where, lenses, cut)
+                numbers = rollups.numbers(where, "token", cut)
+                groups = [sorted(map(repr, rollups.added(lens, numbers))) for lens in lenses[:-1]]
+                found.append((groups, rollups.totals(where, cut), rollups.trust(where, cut), rollups.still(numbers)))
+                statements.append(len(summed_by))
+    assert found[:3] == found[3:]
+    assert statements == [1, 1, 0, 0, 0, 0], "of no row nothing is asked at all"
+
+
+def _noted(call: Callable[..., Any], calls: list[object]) -> Callable[..., Any]:
+    return lambda *given: calls.append(given) or call(*given)

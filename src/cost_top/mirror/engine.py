@@ -57,6 +57,7 @@ class Sums:
         self._runs = Runs(mirror)
         mirror.rollups.are_few = lambda where, lenses: self._runs.needed(where, lenses) is not None
         mirror.rollups.matching = mirror.matching.of
+        mirror.rollups.has_whole_rows = lambda: mirror.told is None
         self._timed_reports: Rested[Report] = Rested()
         self._standing = Standing(mirror)
         # What was asked for last and is summed whole, of each filter, and how many times sums had been dropped by then.

@@ -37,6 +37,8 @@ class Rollups:
         self.are_few: Callable[[Filter, Sequence[str]], bool] = lambda _where, _lenses: False
         # Tells whether a row matches a filter, where rows tell that: its sums follow them as those of no filter do.
         self.matching: Callable[[Filter], Matches | None] = lambda _where: None
+        # Whether rows have all the columns that sums follow them by.
+        self.has_whole_rows: Callable[[], bool] = lambda: True
         self._filters: dict[str, Filter] = {}  # by their text
         self._numbers = itertools.count(1)
         self.days_summed = 0  # rises when sums of whole days are made
@@ -125,6 +127,9 @@ class Rollups:
                 self._frozen[number] = {}
             else:
                 self._added[number] = Added()
+        if not frozen and self.has_whole_rows() and (rows := self.tables.few_rows(source, given)) is not None:
+            self._sum_rows(lenses, rows)
+            return
 
         def put(number: int, lens: str, group: Group) -> None:
             if frozen:
@@ -143,6 +148,18 @@ class Rollups:
                 put(number, "tag", group)
         if TRUST_LENS in lenses:
             self._trust.update(self.tables.trust(source, given))
+
+    def _sum_rows(self, lenses: Sequence[str], rows: Iterable[tuple[int, SummedRow]]) -> None:
+        """Sum rows beside the tables, each by the number of its slice."""
+        named, is_grouped = [lens for lens in lenses if lens != TRUST_LENS], bool(_grouped(lenses))
+        for number, row in rows:
+            if TRUST_LENS in lenses:
+                self._trust[number] = tuple(map(int.__add__, self.trust_of(number), trust(row)))
+            values = additive(row)
+            for lens in named:
+                self._added[number].add(row, lens, values)
+            if is_grouped:
+                self._totals[number] = tuple(map(int.__add__, self.totals_of(number), values))
 
     def number(self, where: Filter, lens: str, part: Slice) -> int | None:
         """The number of a slice, None where it is not summed."""
