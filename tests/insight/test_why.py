@@ -108,6 +108,11 @@ def test_a_factor_that_rounds_to_once_is_told_in_per_cent_or_not_at_all() -> Non
     assert text.endswith(" 100 % of it; price per token unchanged.")
 
 
+def test_what_moved_by_a_little_is_not_unchanged() -> None:
+    text = told(why(ask([row(10, 100, 10_000)], [row(97, 1_000, 100_000)])))
+    assert text.endswith(" 100 % of it, 10.0× the requests; size and price per token hardly changed.")
+
+
 def test_down_is_told_like_up() -> None:
     text = told(why(ask([row(10, 100, 10_000)], [row(4, 40, 4_000)])))
     assert text.startswith(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fake_answers import FakeAnswers, measures
 from running import recorded, running, screen_text, toasts
-from snapshots import NOW, USD, request_rows, snapshot
+from snapshots import NOW, USD, empty, request_rows, snapshot
 from test_watched_screens import LEAK, OVER
 from textual.events import Key
 from textual.screen import ModalScreen
@@ -125,6 +125,22 @@ async def test_tab_completes_the_filter_from_what_is_on_the_screen():
         assert prompt.value != first, "one after another"
         await pilot.press("enter")
         assert str(feed.view.where) == prompt.value
+
+
+@of_keys("prompt.complete")
+async def test_tab_completes_what_was_on_the_screen_before_nothing_matched():
+    def answer(view):
+        return replace(empty(view), log_rows=60_000) if view.filter else snapshot(view)
+
+    async with running(answer=answer) as (app, _, pilot):
+        await pilot.press("slash", *"provider:op")
+        await pilot.pause(0.3)
+        assert "no request matches   ⇥ openai   ⏎ keep" in screen_text(app)
+        await pilot.press("tab")
+        assert app.screen.query_one(Input).value == "provider:openai"
+        await pilot.press("ctrl+u", *"endpoint:classify")
+        await pilot.pause(0.3)
+        assert "no request matches   ⇥ /classify" in screen_text(app)
 
 
 @of_keys("prompt.older", "prompt.newer")

@@ -139,8 +139,11 @@ def _causes(driver: Driver, swap: tuple[str, str, str | None] | None) -> tuple[l
     told = {"size": "", "price": _cached(before, after)}
     # What is the same on the whole though its parts moved is neither a cause nor unchanged.
     causes += [f"{factor}{told[name]}" for name, factor in factors.items() if name in moved and factor is not None]
-    still = [word for name, word in (("size", "size"), ("price", "price per token")) if name not in moved]
-    return causes, "" if swap is not None or not still else f"{' and '.join(still)} unchanged"
+    still = {name: word for name, word in (("size", "size"), ("price", "price per token")) if name not in moved}
+    if swap is not None or not still:
+        return causes, ""
+    hardly = any(abs(parts[name]) * 100 >= abs(change) for name in still)
+    return causes, f"{' and '.join(still.values())} {'hardly changed' if hardly else 'unchanged'}"
 
 
 def _factor(ratio: Fraction, much: str, more: str, less: str) -> str | None:

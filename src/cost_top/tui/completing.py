@@ -34,6 +34,8 @@ def offered(text: str, values: Mapping[str, Sequence[str]]) -> Offer:
 
     >>> offered("tag:prod -mo", {}).candidates, offered("user:a", {"user": ("acme corp", "bob")}).candidates
     (('model:', 'mode:'), ('"acme corp"',))
+    >>> offered("tag:prod", {"tag": ("plan:pro", "env:prod")}).candidates
+    ('"env:prod"',)
     """
     found = _LAST_TERM.search(text)
     term = found[0] if found else ""
@@ -49,13 +51,23 @@ def offered(text: str, values: Mapping[str, Sequence[str]]) -> Offer:
     last = _LAST_VALUE.search(rest)
     typed = last[0] if last else ""
     known = ("yes", "no") if FILTER_FIELDS.get(name) == YES_NO else values.get(name, ())
-    return Offer(len(text) - len(typed), tuple(dict.fromkeys(_spelled(known, typed)))[:MOST])
+    meant = dict.fromkeys(_spelled(known, typed)) or dict.fromkeys(_spelled(known, typed, anywhere=True))
+    return Offer(len(text) - len(typed), tuple(meant)[:MOST])
 
 
-def _spelled(known: Iterable[str], typed: str) -> Iterable[str]:
-    """Values that begin as typed, as a filter writes them."""
+def _spelled(known: Iterable[str], typed: str, anywhere: bool = False) -> Iterable[str]:
+    """Values that begin as typed, or have it anywhere, as a filter writes them."""
     wanted = typed.strip('"').lower()
-    return (str(value_term("user", value)).partition(":")[2] for value in known if value.lower().startswith(wanted))
+    return (
+        str(value_term("user", value)).partition(":")[2]
+        for value in known
+        if value.lower().startswith(wanted) or (anywhere and wanted in value.lower())
+    )
+
+
+def with_more(known: Mapping[str, Sequence[str]], more: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """What is known of each field, and after it what is not known yet."""
+    return {name: tuple(dict.fromkeys((*known.get(name, ()), *more.get(name, ())))) for name in {**known, **more}}
 
 
 def values_on(snapshot: Snapshot | None) -> dict[str, tuple[str, ...]]:

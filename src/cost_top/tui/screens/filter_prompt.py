@@ -18,7 +18,7 @@ from cost_top.model.format import count, elide, lower_bound
 from cost_top.model.money import display_usd
 from cost_top.model.secret import key_forms
 from cost_top.model.snapshot import Snapshot
-from cost_top.tui.completing import Offer, offered, values_on
+from cost_top.tui.completing import Offer, offered, values_on, with_more
 from cost_top.tui.host import host_of
 from cost_top.tui.keys import PROMPT_BINDINGS
 from cost_top.tui.render.style import BAD, CAUTION, FIGURE, MUTED, content
@@ -41,6 +41,8 @@ class FilterPrompt(Dialog[None]):
         self._before = current
         self._timer: Timer | None = None
         self._offer: Offer | None = None  # what Tab goes through
+        # A term half typed matches nothing: what was on the screen before it can still be meant.
+        self._known: dict[str, tuple[str, ...]] = {}
         # What was typed; the arrows leave it and come back to it. The first key begins a term of its own.
         self._text = f"{current} " if current else ""
         self._age = 0  # 1 is the newest filter that was used
@@ -55,6 +57,7 @@ class FilterPrompt(Dialog[None]):
 
     def on_mount(self) -> None:
         """Blinking would write to the terminal twice a second."""
+        self._known = values_on(host_of(self).shown)
         prompt = self.query_one(Input)
         prompt.cursor_blink = False
         prompt.focus()
@@ -91,7 +94,7 @@ class FilterPrompt(Dialog[None]):
         prompt, offer = self.query_one(Input), self._offer
         written, rest = prompt.value[: prompt.cursor_position], prompt.value[prompt.cursor_position :]
         if offer is None or written[offer.start :] not in offer.candidates:
-            offer = offered(written, values_on(host_of(self).shown))
+            offer = offered(written, self._known)
         typed, several = written[offer.start :], len(offer.candidates) > 1
         self._offer = offer if several else None
         self._tell_offers(offer)
@@ -105,7 +108,7 @@ class FilterPrompt(Dialog[None]):
         prompt.cursor_position = offer.start + len(chosen)
 
     def _tell_offers(self, offer: Offer) -> None:
-        told = "  ".join(one_line(one, 40) for one in offer.candidates) or "nothing on the screen begins so"
+        told = "  ".join(one_line(one, 40) for one in offer.candidates) or "nothing on the screen is called so"
         box = self.query_one(".prompt")
         box.border_subtitle = shown_as(self, Content(elide(told, max(self.size.width - 6, 1))))
 
@@ -155,6 +158,7 @@ class FilterPrompt(Dialog[None]):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """How much matches; what is wrong with what was typed stays told."""
+        self._known = with_more(self._known, values_on(snapshot))
         if self._is_wrong:
             return
         if not snapshot.view.filter and not self.query_one(Input).value:
@@ -168,9 +172,15 @@ class FilterPrompt(Dialog[None]):
         told = (
             content((money, FIGURE), found)
             if measures.request_count or measures.total_cost
-            else content(("no request matches", CAUTION))
+            else content(("no request matches", CAUTION), self._meant())
         )
         self._answer(told.append(Content.styled("   ⏎ keep  esc restore", MUTED)))
+
+    def _meant(self) -> str:
+        """What Tab would write in the place of a value that nothing is called by."""
+        offer = offered(text := self.query_one(Input).value, self._known)
+        is_value, typed = text[: offer.start].endswith((":", ",")), text[offer.start :]
+        return f"   ⇥ {one_line(offer.candidates[0], 40)}" if is_value and typed and offer.candidates else ""
 
     def _answer(self, text: Content) -> None:
         """Over as many lines as it takes: what may be typed instead is told whole."""
