@@ -108,6 +108,14 @@ def test_a_factor_that_rounds_to_once_is_told_in_per_cent_or_not_at_all() -> Non
     assert text.endswith(" 100 % of it; price per token unchanged.")
 
 
+def test_a_key_is_called_by_its_name_as_everywhere() -> None:
+    before, after = [row(1, 100, 10_000)], [row(4, 100, 40_000)]
+    assert told(why(ask(before, after)), "token:agent-1").startswith("key name of agent-1 is up $3.00")
+    assert told(why(ask(before, after)), "token:agent-*").startswith("key agent-* is up")
+    both = [*after, row(1, 1, 1, token="agent-2")]
+    assert told(why(ask(before, both)), "token:agent-1").startswith("key agent-1 is up")
+
+
 def test_what_moved_by_a_little_is_not_unchanged() -> None:
     text = told(why(ask([row(10, 100, 10_000)], [row(97, 1_000, 100_000)])))
     assert text.endswith(" 100 % of it, 10.0× the requests; size and price per token hardly changed.")

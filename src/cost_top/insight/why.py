@@ -62,6 +62,7 @@ class Why:
     models: tuple[str, ...] = ()
     swap: tuple[str, str, str | None] | None = None  # old model, new model, endpoint
     notes: tuple[str, ...] = ()
+    key: tuple[str, str] | None = None  # id and name of the one key that all of it is of
 
     @property
     def change(self) -> int:
@@ -110,7 +111,18 @@ def why(ask: Ask, dimensions: Sequence[str] = DIMENSIONS, top: int = 3) -> Why:
         others = [name for name in dimensions if name in columns and _varies(name, (*part_old, *part_new), columns)]
         inside = _drivers(part_old, part_new, columns, others, first.change, ask, 1)
         drivers = (replace(first, inside=inside), *drivers[1:])
-    return Why(before, after, factors, drivers, _risen(old, new, columns), _swap(old, new, columns))
+    key = _only_key((*new, *old), columns)
+    return Why(before, after, factors, drivers, _risen(old, new, columns), _swap(old, new, columns), key=key)
+
+
+def _only_key(rows: Rows, columns: Sequence[str]) -> tuple[str, str] | None:
+    """The id and the name of the key that all of these requests are of."""
+    if "token" not in columns or "token_name" not in columns:
+        return None
+    places = columns.index("token"), columns.index("token_name")
+    keys = {row.key[places[0]] for row in rows}
+    found = next(((row.key[places[0]], row.key[places[1]]) for row in rows if row.key[places[1]]), (None, None))
+    return (found[0], found[1]) if len(keys) == 1 and found[0] and found[1] else None
 
 
 def _varies(dimension: str, rows: Rows, columns: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ def sentence(answer: Why, where: Filter, zone: tzinfo, until_now: bool) -> str:
     """`/agent-proxy is up $96.00 (9.0×) since Mon 08:00: key agent-team-2 92 % of it, 9.0× the requests; size and price
     per token unchanged.`"""
     change = answer.change
-    subject = subject_of(where)
+    subject = subject_of(where, answer.key)
     when = _when(answer.after, zone, until_now)
     if answer.is_empty:
         told = f"no requests {when}, nor in the time before"
@@ -46,13 +46,16 @@ def sentence(answer: Why, where: Filter, zone: tzinfo, until_now: bool) -> str:
     return text + (f"; {rest}" if rest else "") + "."
 
 
-def subject_of(where: Filter) -> str:
-    """What a filter speaks of, as a person says it."""
+def subject_of(where: Filter, key: tuple[str, str] | None = None) -> str:
+    """What a filter speaks of, as a person says it; `key` is the id and the name of a key."""
     if not where.terms:
         return "spend"
     if len(where.terms) == 1 and not where.terms[0].negated and len(where.terms[0].values) == 1:
         term = where.terms[0]
-        value = one_line(term.values[0], _WIDTH)
+        value = term.values[0]
+        if term.field == "token" and key is not None and value == key[0]:
+            value = key[1]
+        value = one_line(value, _WIDTH)
         return value if value.startswith("/") or term.field is None else f"{word_of(term.field)} {value}"
     return f"spend of {one_line(where, _WIDTH)}"
 
