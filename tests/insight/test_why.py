@@ -81,6 +81,16 @@ def test_a_swap_names_both_models_and_the_endpoint() -> None:
     assert "requests;" not in text
 
 
+def test_a_model_that_came_beside_another_has_not_replaced_it() -> None:
+    usual = row(4, 100, 10_000, model="opus")
+    text = told(why(ask([usual, row(1, 90, 9_000, model="sonnet")], [usual, row(4, 360, 36_000, model="sonnet")])))
+    assert "→" not in text
+    assert "4.0× the requests" in text
+    fewer = row(2, 50, 5_000, model="opus")
+    moved = [fewer, row(4, 160, 16_000, model="sonnet")]
+    assert "opus → sonnet on /a" in told(why(ask([usual, row(0.5, 60, 6_000, model="sonnet")], moved), ("model",)))
+
+
 def test_a_cache_break_is_price_and_gives_the_reason() -> None:
     before = [row(1, 100, 10_000, cached=7_200)]
     after = [row(3, 100, 10_000, cached=300)]

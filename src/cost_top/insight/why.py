@@ -201,12 +201,12 @@ def _driver(share: Share, old: Rows, new: Rows, columns: Sequence[str], ask: Ask
 
 
 def _swap(old: Rows, new: Rows, columns: Sequence[str]) -> tuple[str, str, str | None] | None:
-    """The endpoint of most spend whose usual model, by requests, is another now."""
+    """The endpoint of most spend whose usual model, by requests, gave way to another."""
     if "model" not in columns:
         return None
     model = columns.index("model")
     endpoint = columns.index("endpoint") if "endpoint" in columns else None
-    leading: list[dict[str | None, str | None]] = []
+    sides: list[dict[str | None, dict[str | None, int]]] = []
     spend: dict[str | None, int] = defaultdict(int)
     for rows in (old, new):
         counts: dict[str | None, dict[str | None, int]] = defaultdict(lambda: defaultdict(int))
@@ -214,10 +214,14 @@ def _swap(old: Rows, new: Rows, columns: Sequence[str]) -> tuple[str, str, str |
             place = row.key[endpoint] if endpoint is not None else None
             counts[place][row.key[model]] += row.measures.request_count or 0
             spend[place] += row.measures.total_cost if rows is new else 0
-        leading.append({place: max(models, key=lambda one: models[one]) for place, models in counts.items()})
+        sides.append(counts)
     for place in sorted(spend, key=lambda one: -spend[one]):
-        before, after = leading[0].get(place), leading[1].get(place)
-        if before is not None and after is not None and before != after:
+        then, now = (side.get(place, {}) for side in sides)
+        before, after = (max(models, key=models.__getitem__, default=None) for models in (then, now))
+        if before is None or after is None or before == after:
+            continue
+        # Where the usual model is asked as ever, another one that is asked more came beside it.
+        if 2 * (then[before] - now.get(before, 0)) >= now[after] - then.get(after, 0):
             return before, after, place
     return None
 
