@@ -11,12 +11,11 @@ import duckdb
 from cost_top.mirror.added import COLUMNS_SQL, SummedRow
 from cost_top.mirror.groups import Group
 from cost_top.mirror.measures import ADDITIVE_NAMES, SUMMED, TRUST, fetch_sums, order_sql, part_sums, row_parts
-from cost_top.mirror.schema import first_row
 from cost_top.model.dimensions import EVERY_DIMENSION
 from cost_top.model.query import TOKENS
 
 TRUST_LENS = "trust"
-_FEW_ROWS = 1500  # are summed one by one in less time than a statement that sums them is planned in
+_FEW_ROWS = 1000  # are summed one by one in less time than a statement that sums them is planned in
 # Key columns of each lens. The provider lens keeps quarters of an hour, so it also answers totals, bars and trends.
 LENSES: dict[str, tuple[str, ...]] = {
     **{each.name: (f'"{each.name}"',) for each in EVERY_DIMENSION if each.summed and each.kind != "time"},
@@ -71,15 +70,12 @@ class RollupTables:
 
     def few_rows(self, source: str, parameters: list[object]) -> list[tuple[int, SummedRow]] | None:
         """The rows of slices with the number of each, in the order of time; None where there are many."""
-        (count,) = first_row(
-            self.connection, f"SELECT count(*) FROM (SELECT slice FROM ({source}) LIMIT {_FEW_ROWS + 1})", parameters
-        )
-        if count > _FEW_ROWS:
+        found = self.connection.execute(
+            f"SELECT slice, {COLUMNS_SQL} FROM ({source}) LIMIT {_FEW_ROWS + 1}", parameters
+        ).fetchall()
+        if len(found) > _FEW_ROWS:
             return None
-        if not count:
-            return []
-        found = self.connection.execute(f"SELECT slice, {COLUMNS_SQL} FROM ({source}) ORDER BY time", parameters)
-        return [(number, SummedRow(*values)) for number, *values in found.fetchall()]
+        return sorted(((number, SummedRow(*values)) for number, *values in found), key=lambda told: told[1].time)
 
     def summed(
         self, lenses: Sequence[str], source: str, parameters: list[object]

@@ -120,7 +120,7 @@ def _row(row: int, rows_high: int, mark: str, bars: tuple[tuple[int, int, int, b
         style = CHOSEN if is_chosen else MUTED if partial else BAR
         pieces.append((_cell(partial, height, rows_high, row) * drawn, style))
         pieces.append((" " * blank, ""))
-    return content(*pieces)
+    return Content.assemble(*pieces)
 
 
 def bar_at(bars: tuple[TimeBar, ...], width: int, x: int, shown: Shown = SHOWN[0]) -> int | None:
