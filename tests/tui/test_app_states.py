@@ -1,5 +1,6 @@
 """What the screen says when not all is well, and that it never lies about it."""
 
+import gc
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from cost_top.model.errors import UserError
 from cost_top.model.filter import Term
 from cost_top.model.snapshot import Filling, Snapshot, Stale
 from cost_top.model.view import Crumb, View
+from cost_top.tui import starting
 from cost_top.tui.app import run_app
 from cost_top.tui.panels.cards import Card
 from cost_top.tui.panels.lens import LensTable
@@ -31,6 +33,25 @@ async def test_before_the_first_answer(size):
             "enter", "y", "e", "l", "escape", "9", "left", "enter", "space", "space", "i", "greater_than_sign"
         )
         assert app.is_running
+
+
+@pytest.mark.parametrize(("answer", "seconds", "is_collected"), [
+    (snapshot, 3600.0, True), (lambda view: None, 3600.0, False), (lambda view: None, 0.01, True),
+])  # fmt: skip
+async def test_cycles_are_collected_once_there_are_figures_or_some_time_is_over(
+    monkeypatch, answer, seconds, is_collected
+):
+    monkeypatch.setattr(starting, "_COLLECTED_AFTER", seconds)
+    gc.disable()
+    try:
+        async with running(answer=answer) as (_, _, pilot):
+            for _ in range(200):
+                await pilot.pause(0.01 if is_collected else 0)
+                if gc.isenabled():
+                    break
+            assert gc.isenabled() is is_collected
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -58,6 +58,8 @@ class LiveApp(StartingApp):
             return
         self.latest = snapshot
         frozen = self.paused_since is not None and self.shown is not None and self.shown.view == snapshot.view
+        if self.shown is None:
+            self.call_after_refresh(self.collect)
         if not frozen and snapshot != self.shown:
             self._show(snapshot)
         elif not frozen:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from cost_top.model.view import View
     from cost_top.model.watched import IncidentRow
 
+# Seconds, where no figures come: with the first ones the start is over.
+_COLLECTED_AFTER = 3.0
+
 
 class StartingApp(App[int]):
     """The parts of the app that stand before there is a figure."""
@@ -120,11 +123,15 @@ class StartingApp(App[int]):
         self.call_after_refresh(self._start_feed)
 
     def _start_feed(self) -> None:
-        if not gc.isenabled():
-            gc.freeze()  # what is loaded by now stays: the collector need not look at it again
-            gc.enable()
+        self.set_timer(_COLLECTED_AFTER, self.collect)
         self.feed.start(self.publish, self.view)
         self.interval = self.feed.interval
+
+    def collect(self) -> None:
+        """Have cycles collected from now on; what is loaded by now stays: the collector need not look at it again."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
 
     def on_unmount(self) -> None:
         """Stop the monitor."""
