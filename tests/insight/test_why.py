@@ -91,6 +91,12 @@ def test_a_model_that_came_beside_another_has_not_replaced_it() -> None:
     assert "opus → sonnet on /a" in told(why(ask([usual, row(0.5, 60, 6_000, model="sonnet")], moved), ("model",)))
 
 
+def test_two_models_used_alike_that_change_places_are_no_swap() -> None:
+    before = [row(305, 305, 305_000, model="opus"), row(28, 281, 281_000, model="sonnet")]
+    after = [row(279, 279, 279_000, model="opus"), row(32, 316, 316_000, model="sonnet")]
+    assert "→" not in told(why(ask(before, after), ("token",)))
+
+
 def test_a_cache_break_is_price_and_gives_the_reason() -> None:
     before = [row(1, 100, 10_000, cached=7_200)]
     after = [row(3, 100, 10_000, cached=300)]

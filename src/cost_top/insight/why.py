@@ -86,6 +86,7 @@ class Ask:
 
 
 Rows = Sequence[ReportRow]
+_TAKEN_OVER = Fraction(1, 3)  # of an endpoint's requests, from which another model is in the place of the one before
 
 
 def why(ask: Ask, dimensions: Sequence[str] = DIMENSIONS, top: int = 3) -> Why:
@@ -220,10 +221,16 @@ def _swap(old: Rows, new: Rows, columns: Sequence[str]) -> tuple[str, str, str |
         before, after = (max(models, key=models.__getitem__, default=None) for models in (then, now))
         if before is None or after is None or before == after:
             continue
-        # Where the usual model is asked as ever, another one that is asked more came beside it.
-        if 2 * (then[before] - now.get(before, 0)) >= now[after] - then.get(after, 0):
+        # Where the usual model is asked as ever, another one that is asked more came beside it; of two that are used
+        # alike now the one and now the other is the usual one.
+        lost, gained = then[before] - now.get(before, 0), now[after] - then.get(after, 0)
+        if 2 * lost >= gained and _share(after, now) - _share(after, then) >= _TAKEN_OVER:
             return before, after, place
     return None
+
+
+def _share(model: str, requests: Mapping[str | None, int]) -> Fraction:
+    return Fraction(requests.get(model, 0), sum(requests.values()) or 1)
 
 
 def _risen(old: Rows, new: Rows, columns: Sequence[str]) -> tuple[str, ...]:
