@@ -30,7 +30,7 @@ from cost_top.model.filter import Filter
 _DAY = timedelta(days=1)
 # What is read of the files is kept in memory up to this, and let go of when no filter was asked for so long.
 _MOST_CONDITIONS = 60
-_MEMORY, _REST_SECONDS = "192MB", 60.0
+_MEMORY, _REST_SECONDS = "96MB", 60.0
 
 
 class FactsLost(Exception):
