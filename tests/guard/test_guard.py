@@ -97,6 +97,18 @@ def test_a_soft_budget_never_refuses_but_is_told():
     assert body_of(verdict)["budgets"][0]["left_usd"] == "-100"
 
 
+def test_a_public_id_that_looks_like_a_key_is_refused_as_the_log_tells_it():
+    public = "pg_live_xy7k2mq9"
+    one = guard_of(state(budget(where=f"token:{public}"), {None: 200 * USD}))
+    assert one.ask(asked(token=public)).reason == "exhausted"
+    assert one.ask(asked(token="pg_live_other1q9")).refused is None
+    each = guard_of(state(budget(each="token", limit=USD), {public: USD}))
+    assert each.ask(asked(token=public)).reason == "exhausted"
+    other = each.ask(asked(token="pg_live_other1q9"))
+    assert other.refused is None
+    assert "other1q9" not in str(body_of(other)), "what may be a key itself is not told back"
+
+
 def test_a_client_is_told_to_wait_only_where_the_wait_is_short():
     verdict = guard_of(state(budget(), {None: 200 * USD})).ask(asked())
     ends = datetime(2026, 12, 1, tzinfo=UTC)

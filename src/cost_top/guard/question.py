@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cost_top.model.filter import FILTER_FIELDS, TEXT, Filter, Term, pattern
-from cost_top.model.secret import key_forms
+from cost_top.model.secret import key_forms, public_text
 from cost_top.model.text import clean, legible
 from cost_top.record.secret import public_token
 
@@ -42,13 +42,17 @@ class Question:
 
 
 def token_forms(token: str) -> tuple[str, ...]:
-    """How a log may call a key: as it is, unless it looks like the key itself; its public form; its hash.
+    """How a log may call a key: as it is, unless a log's text would be hidden as a key; its public form; its hash.
+
+    What may be the key itself is first told by its public form: as it is only where the log tells it so.
 
     >>> token_forms("team-billing")[0], token_forms("sk-proj-abc123def456ghi789jkl")[0]
     ('team-billing', 'sk-proj-…534d51d7542d')
+    >>> token_forms("pg_live_xy7k2mq9")[:2]
+    ('…99dea17701a0', 'pg_live_xy7k2mq9')
     """
-    public, forms = public_token(token), key_forms(token)
-    return tuple(dict.fromkeys((public, *(forms if public == token else forms[1:]))))
+    forms = key_forms(token)
+    return tuple(dict.fromkeys((public_token(token), *(forms if public_text(token) == token else forms[1:]))))
 
 
 def as_logged(field: str, text: str) -> str | None:
