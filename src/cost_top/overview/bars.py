@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from cost_top.model.windows import Period, local_day, local_midnight
 
@@ -57,6 +58,7 @@ def _wall(day: date, hour: int, zone: tzinfo) -> datetime:
     return datetime(day.year, day.month, day.day, hour, tzinfo=zone).astimezone(UTC)
 
 
+@lru_cache(maxsize=4096)
 def bar_label(start: datetime, length: timedelta, zone: tzinfo) -> str:
     """What a bar is called: `14:05`, `14h`, `Sat 14h` or `Nov 21`."""
     local = start.astimezone(zone)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
 from cost_top.model.engine import Replies, Reply
-from cost_top.model.query import Measures, Report, added
+from cost_top.model.query import Measures, Report
+
+_OF_A_BAR = ("total_cost", "input_tokens", "output_tokens", "request_count", "saved_by_cache", "error_count",
+             "unpriced_count")  # fmt: skip
+_figures: Callable[[Measures], tuple[Any, ...]] = attrgetter(*_OF_A_BAR)
 
 
 def report_of(replies: Replies, name: str) -> Report | None:
@@ -39,13 +47,9 @@ def stretches_of(report: Report) -> dict[int, Measures]:
 
 
 def _sum(parts: list[Measures]) -> Measures:
-    """What a bar shows, added up."""
-    return Measures(
-        total_cost=sum(part.total_cost for part in parts),
-        input_tokens=added(part.input_tokens for part in parts),
-        output_tokens=added(part.output_tokens for part in parts),
-        request_count=added(part.request_count for part in parts),
-        saved_by_cache=added(part.saved_by_cache for part in parts),
-        error_count=added(part.error_count for part in parts),
-        unpriced_count=sum(part.unpriced_count for part in parts),
-    )
+    """What a bar shows, added up; unknown where one of them is."""
+    columns = zip(*map(_figures, parts), strict=True)
+    told: dict[str, Any] = {
+        name: None if None in column else sum(column) for name, column in zip(_OF_A_BAR, columns, strict=True)
+    }
+    return Measures(**told)
