@@ -141,6 +141,11 @@ async def test_tab_completes_what_was_on_the_screen_before_nothing_matched():
         await pilot.press("ctrl+u", *"endpoint:classify")
         await pilot.pause(0.3)
         assert "no request matches   ⇥ /classify" in screen_text(app)
+        assert app.shown.lens("team") is None
+        await pilot.press("ctrl+u", *"team:plat", "tab")
+        assert app.screen.query_one(Input).value == "team:data-platform", "values of no panel on the screen too"
+        await pilot.press("ctrl+u", *"team:nobody", "tab")
+        assert "nothing in this window is called so" in screen_text(app)
 
 
 @of_keys("prompt.older", "prompt.newer")

@@ -173,10 +173,16 @@ def misspelt(word: str = "") -> str | None:
 
     >>> misspelt("reprot")
     'reprot: no such command or file; did you mean report?'
+    >>> misspelt("demo")
+    'demo: a command, not a source; give a URL, a file or a name of the config file'
     """
     from cost_top.model.nearest import nearest
 
-    meant = None if "/" in word or "." in word or os.path.exists(word) else nearest(word, COMMANDS)
+    if "/" in word or "." in word or os.path.exists(word):
+        return None
+    if word in COMMANDS:
+        return f"{word}: a command, not a source; give a URL, a file or a name of the config file"
+    meant = nearest(word, COMMANDS)
     return None if meant is None else f"{one_line(word, 60)}: no such command or file; did you mean {meant}?"
 
 

@@ -1,4 +1,4 @@
-"""What Tab offers in the filter: fields, then values that are on the screen. Pure."""
+"""What Tab offers in the filter: fields, then their values. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from cost_top.model.dimensions import PANELS, TABS
+from cost_top.model.feed import Found
 from cost_top.model.filter import FIELD_SYNONYMS, FILTER_FIELDS, YES_NO, value_term
 from cost_top.model.snapshot import Snapshot
 
 _LAST_TERM = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*(?:"|$))*$')
 _LAST_VALUE = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*(?:"|$))*$')
 MOST = 200
+_DIMENSIONS = frozenset(each.name for each in (*PANELS, *TABS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +40,33 @@ def offered(text: str, values: Mapping[str, Sequence[str]]) -> Offer:
     >>> offered("tag:prod", {"tag": ("plan:pro", "env:prod")}).candidates
     ('"env:prod"',)
     """
-    found = _LAST_TERM.search(text)
-    term = found[0] if found else ""
-    minus = term.startswith("-")
-    start = len(text) - len(term) + minus
-    word = term[minus:]
-    field, colon, rest = word.partition(":")
-    if not colon or field.startswith('"'):
+    start, word, name = _last(text)
+    _, _, rest = word.partition(":")
+    if name is None:
         fields = [f"{name}:" for name in FILTER_FIELDS if name.startswith(word.lower())]
         named = [f"{name}:{one}" for name, known in values.items() for one in _spelled(known, word)] if word else []
         return Offer(start, tuple(dict.fromkeys((*fields, *named)))[:MOST])
-    name = FIELD_SYNONYMS.get(field.lower(), field.lower())
     last = _LAST_VALUE.search(rest)
     typed = last[0] if last else ""
     known = ("yes", "no") if FILTER_FIELDS.get(name) == YES_NO else values.get(name, ())
     meant = dict.fromkeys(_spelled(known, typed)) or dict.fromkeys(_spelled(known, typed, anywhere=True))
     return Offer(len(text) - len(typed), tuple(meant)[:MOST])
+
+
+def dimension_at_end(text: str) -> str | None:
+    """The dimension whose value is typed at the end of `text`."""
+    name = _last(text)[2]
+    return name if name in _DIMENSIONS else None
+
+
+def _last(text: str) -> tuple[int, str, str | None]:
+    """Where the last term begins without its minus, the term, and the field that it names."""
+    found = _LAST_TERM.search(text)
+    term = found[0] if found else ""
+    word = term.removeprefix("-")
+    field, colon, _ = word.partition(":")
+    name = FIELD_SYNONYMS.get(field.lower(), field.lower()) if colon and not field.startswith('"') else None
+    return len(text) - len(word), word, name
 
 
 def _spelled(known: Iterable[str], typed: str, anywhere: bool = False) -> Iterable[str]:
@@ -68,6 +82,11 @@ def _spelled(known: Iterable[str], typed: str, anywhere: bool = False) -> Iterab
 def with_more(known: Mapping[str, Sequence[str]], more: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """What is known of each field, and after it what is not known yet."""
     return {name: tuple(dict.fromkeys((*known.get(name, ()), *more.get(name, ())))) for name in {**known, **more}}
+
+
+def values_of(found: Iterable[Found]) -> tuple[str, ...]:
+    """What people call them before ids."""
+    return tuple(dict.fromkeys(part for each in found for part in (each.name, each.value) if part))
 
 
 def values_on(snapshot: Snapshot | None) -> dict[str, tuple[str, ...]]:

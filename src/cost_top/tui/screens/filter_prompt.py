@@ -13,14 +13,16 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from cost_top.model.errors import UserError, one_line
+from cost_top.model.feed import Found
 from cost_top.model.filter import Filter, parse_filter, pattern
 from cost_top.model.format import count, elide, lower_bound
 from cost_top.model.money import display_usd
 from cost_top.model.secret import key_forms
 from cost_top.model.snapshot import Snapshot
-from cost_top.tui.completing import Offer, offered, values_on, with_more
+from cost_top.tui.completing import Offer, dimension_at_end, offered, values_of, values_on, with_more
 from cost_top.tui.host import host_of
 from cost_top.tui.keys import PROMPT_BINDINGS
+from cost_top.tui.messages import FoundArrived
 from cost_top.tui.render.style import BAD, CAUTION, FIGURE, MUTED, content
 from cost_top.tui.screens.dialog import Dialog
 from cost_top.tui.widgets.lines import Lines, shown_as
@@ -43,6 +45,7 @@ class FilterPrompt(Dialog[None]):
         self._offer: Offer | None = None  # what Tab goes through
         # A term half typed matches nothing: what was on the screen before it can still be meant.
         self._known: dict[str, tuple[str, ...]] = {}
+        self._looked_for: list[str] = []  # dimensions whose values were asked for; a question's number is its place
         # What was typed; the arrows leave it and come back to it. The first key begins a term of its own.
         self._text = f"{current} " if current else ""
         self._age = 0  # 1 is the newest filter that was used
@@ -65,9 +68,29 @@ class FilterPrompt(Dialog[None]):
 
     def on_input_changed(self) -> None:
         """Ask a moment after the last key."""
+        self._look_for(dimension_at_end(self.query_one(Input).value))
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(DEBOUNCE, self._check if self._asks else self._apply)
+
+    def _look_for(self, dimension: str | None) -> None:
+        """Ask once for the values of a dimension, while what is typed of one does not count yet."""
+        if dimension is None or dimension in self._looked_for or self._asks:
+            return
+        number = len(self._looked_for)
+        self._looked_for.append(dimension)
+        host_of(self).feed.find(dimension, "", lambda found: self._hear(number, found))
+
+    def _hear(self, number: int, found: tuple[Found, ...]) -> None:
+        """The answer; called on the feed's thread."""
+        self.post_message(FoundArrived(number, found))
+
+    def on_found_arrived(self, message: FoundArrived) -> None:
+        """Offer them too."""
+        self._known = with_more(self._known, {self._looked_for[message.number]: values_of(message.found)})
+        app = host_of(self)
+        if app.shown is not None and app.view.filter and app.shown.view.filter == app.view.filter:
+            self.show_snapshot(app.shown)
 
     @property
     def _asks(self) -> bool:
@@ -108,7 +131,7 @@ class FilterPrompt(Dialog[None]):
         prompt.cursor_position = offer.start + len(chosen)
 
     def _tell_offers(self, offer: Offer) -> None:
-        told = "  ".join(one_line(one, 40) for one in offer.candidates) or "nothing on the screen is called so"
+        told = "  ".join(one_line(one, 40) for one in offer.candidates) or "nothing in this window is called so"
         box = self.query_one(".prompt")
         box.border_subtitle = shown_as(self, Content(elide(told, max(self.size.width - 6, 1))))
 
