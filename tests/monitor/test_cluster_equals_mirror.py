@@ -17,6 +17,7 @@ from cost_top.model.filter import parse_filter
 from cost_top.model.query import MEASURES, Measures, ReportQuery
 from cost_top.model.view import View
 from cost_top.model.windows import Period
+from cost_top.monitor.cluster import reports
 from cost_top.monitor.cluster.answers import waste
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.engine import ClusterEngine
@@ -140,9 +141,12 @@ def test_the_screen(both, window, where, lenses):
             assert getattr(mine, each.name) == getattr(other, each.name), (mine.dimension, each.name)
 
 
-@pytest.mark.parametrize("measure", ["tokens", "errors", "p95"])
-def test_the_screen_by_another_measure(both, measure):
-    view = View(window="7d", lenses=("model", "user"), measure=measure, row_limit=3)
+@pytest.mark.parametrize(
+    ("measure", "window", "lenses"),
+    [("tokens", "30d", LENSES), ("errors", "30d", LENSES), ("p95", "7d", ("model", "user"))],
+)
+def test_the_screen_by_another_measure(both, measure, window, lenses):
+    view = View(window=window, lenses=lenses, measure=measure, row_limit=3)
     engine = ClusterEngine(both.cluster)
     engine.tick(both.now)
     found, wanted = shown(engine, view, both.now), shown(LogEngine(both.mirror), view, both.now)
@@ -152,7 +156,7 @@ def test_the_screen_by_another_measure(both, measure):
 
 
 def test_a_tick_asks_for_the_hot_end_alone(both):
-    view = View(window="30d", lenses=("model",))
+    view = View(window="30d", lenses=LENSES)
     engine = ClusterEngine(both.cluster)
     engine.tick(both.now)
     first = shown(engine, view, both.now)
@@ -203,6 +207,17 @@ def test_requests_page_by_page(both, sort, where):
         if last:
             break
         pages = [engine.requests(query, page.following) for engine, page in zip(engines, pages, strict=True)]
+
+
+def test_few_requests_are_read_by_one_statement_where_statements_take_long_to_plan(both, monkeypatch):
+    asked, ask, query = [], both.cluster.ask, pages_of(both, "time", "model:gpt*")
+    monkeypatch.setattr(both.cluster, "ask", lambda sql, parameters=None: asked.append(sql) or ask(sql, parameters))
+    rows = ClusterEngine(both.cluster).requests(query).rows
+    assert rows
+    assert (sum("LIMIT" in sql for sql in asked) == 1) == both.cluster.statements.spelled.plans_long
+    assert reports._since_few(both.cluster, query.start, query.end) == query.start
+    monkeypatch.setattr(reports, "_FEW", 10)
+    assert query.start < reports._since_few(both.cluster, query.start, query.end) <= query.end
 
 
 @PAGES

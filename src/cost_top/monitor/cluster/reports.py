@@ -27,6 +27,7 @@ from cost_top.monitor.cluster.statements import instant_of, micros_of
 
 # The newest requests are looked for in stretches that grow before the whole rest is read.
 _STRETCHES = (timedelta(minutes=15), timedelta(hours=2), timedelta(days=1), timedelta(days=7))
+_FEW = 20_000  # to take one more statement apart takes longer than to read so many
 _REQUEST = tuple(name for name in REQUEST_FIELDS if name != "matched_model")
 _COLUMNS = {"time": "us", "tags": "tags_text"}
 
@@ -82,7 +83,9 @@ def asked_requests(
     if after is not None and after.time < end:
         end = after.time + timedelta(microseconds=1)
     rows: list[RequestRow] = []
-    for start, until in _newest_first(query.start, end):
+    few = _since_few(cluster, query.start, end) if cluster.statements.spelled.plans_long else end
+    stretches = _newest_first(query.start, few)
+    for start, until in ((few, end), *stretches) if few < end else stretches:
         part = replace(query, start=start, end=until)
         rows += _requests(cluster, part, limit - len(rows), after, dearest=False)
         if len(rows) >= limit:
@@ -133,6 +136,17 @@ def _behind(after: Position | None, dearest: bool, spelled: Spelling) -> str:
     if after.cost is None:
         return f" AND (cost IS NULL AND {older})"
     return f" AND (cost < {after.cost} OR cost IS NULL OR cost = {after.cost} AND {older})"
+
+
+def _since_few(cluster: Cluster, start: datetime, end: datetime) -> datetime:
+    """How far back from the end of a period rows are few; the end itself where they are many at once."""
+    few = end
+    for stretch in (*_STRETCHES, end - start):
+        since = max(start, end - stretch)
+        if few == start or cluster.ask(cluster.log.statements.count([(since, end)]))[0][0] > _FEW:
+            break
+        few = since
+    return few
 
 
 def _newest_first(start: datetime, end: datetime) -> Iterable[tuple[datetime, datetime]]:

@@ -27,7 +27,7 @@ class ClickhouseStatements:
     latencies = ", ".join(f"quantileExact({level})(latency_ms) AS {name}" for name, level in _LEVELS.items())
     minute = "intDiv(us, 60000000) * 60000000"
     tag = "arrayJoin(if(empty(tags), [CAST(NULL AS Nullable(String))], CAST(tags AS Array(Nullable(String)))))"
-    days_at_once, note = 1000, ""
+    days_at_once, plans_long, note = 1000, True, ""
     takes_tag_lists = False
     plain: PlainSpelling | None = ClickhousePlain()
 

@@ -29,7 +29,7 @@ class PostgresStatements:
     )
     minute = "us / 60000000 * 60000000"
     tag = "unnest(CASE WHEN cardinality(tags) > 0 THEN tags ELSE ARRAY[NULL]::text[] END)"
-    days_at_once, note = 1, "answered by the database itself: nothing is copied"
+    days_at_once, plans_long, note = 1, False, "answered by the database itself: nothing is copied"
     takes_tag_lists = True
     plain: PlainSpelling | None = None
 

@@ -42,6 +42,7 @@ class Spelling(Protocol):
     minute: str  # where the minute of a row begins
     tag: str  # each tag of a row; NULL where it has none
     days_at_once: int  # how many closed days one statement sums at most
+    plans_long: bool  # whether a statement more costs more than the few rows it saves
     note: str  # what a report says of how it was answered
     plain: PlainSpelling | None  # None: rows are priced one by one
     takes_tag_lists: bool  # whether tags are taken apart by ourselves and sent along
