@@ -23,6 +23,7 @@ from cost_top.model.snapshot import Live, Snapshot, Stale
 from cost_top.model.view import View
 from cost_top.model.windows import Period
 from cost_top.monitor.feed import Monitor
+from cost_top.monitor.log import screens
 from cost_top.monitor.log.history import History
 from cost_top.monitor.log.hub import LogHub
 from cost_top.pricing.book import RateBook
@@ -152,7 +153,10 @@ def test_older_hours_and_closed_days_are_looked_at_again(native: NativeLog, watc
         again.monitor.stop()
 
 
-def test_what_was_kept_whole_is_shown_whole_at_first(native: NativeLog, watcher: Watcher) -> None:
+def test_what_was_kept_whole_is_shown_whole_at_first(
+    native: NativeLog, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screens, "_PATIENCE_AT_FIRST", PATIENCE)  # whatever else the machine does
     now = datetime.now(UTC)
     native.write(*(request(number, now - timedelta(hours=number, seconds=9)) for number in range(100)))
     watcher.start()
