@@ -81,8 +81,7 @@ class ClickhouseDatabase:
             "readonly": 1, "max_execution_time": seconds, "log_comment": LOG_COMMENT,
             "cancel_http_readonly_queries_on_client_close": 1,
             **{name: int(_number(given, name, usual)) for name, usual in LIMITS.items()},
-            # Expressions made one are planned longer, and some of what they share is worked out more than once.
-            **MEANT, "query_plan_merge_expressions": 0, "max_query_size": 16 * 2**20, "max_ast_elements": 1_000_000,
+            **MEANT, "max_query_size": 16 * 2**20, "max_ast_elements": 1_000_000,
             "max_expanded_ast_elements": 5_000_000,
         }  # fmt: skip
 
