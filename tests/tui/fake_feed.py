@@ -10,6 +10,7 @@ from snapshots import USD, VALUES, request_rows, snapshot
 from cost_top.model.answers import Answers
 from cost_top.model.engine import Position, RequestPage, page_of
 from cost_top.model.feed import Found, UnpricedModel
+from cost_top.model.filter import Filter
 from cost_top.model.query import ReportQuery
 from cost_top.model.request_row import RequestRow
 from cost_top.model.snapshot import Filling, Snapshot
@@ -60,8 +61,10 @@ class FakeFeed:
     def set_interval(self, seconds: float) -> None:
         self.calls.append(f"interval {seconds:g}")
 
-    def find(self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]) -> None:
-        self.calls.append(f"find {dimension} {text!r}")
+    def find(
+        self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None], within: Filter | None = None
+    ) -> None:
+        self.calls.append(f"find {dimension} {text!r}" + (f" within {within}" if within is not None else ""))
         pairs = [value if isinstance(value, tuple) else (value, None) for value in VALUES[dimension]]
         reply(
             tuple(

@@ -132,7 +132,7 @@ async def test_tab_completes_what_was_on_the_screen_before_nothing_matched():
     def answer(view):
         return replace(empty(view), log_rows=60_000) if view.filter else snapshot(view)
 
-    async with running(answer=answer) as (app, _, pilot):
+    async with running(answer=answer) as (app, feed, pilot):
         await pilot.press("slash", *"provider:op")
         await pilot.pause(0.3)
         assert "no request matches   ⇥ openai   ⏎ keep" in screen_text(app)
@@ -144,6 +144,10 @@ async def test_tab_completes_what_was_on_the_screen_before_nothing_matched():
         assert app.shown.lens("team") is None
         await pilot.press("ctrl+u", *"team:plat", "tab")
         assert app.screen.query_one(Input).value == "team:data-platform", "values of no panel on the screen too"
+        await pilot.press("ctrl+u", *'tag:"a b" -model:haik', "tab")
+        assert "find model '' within tag:\"a b\"" in feed.calls
+        await pilot.press("ctrl+u", *'tag:"a b" -model:gpt', "tab")
+        assert app.screen.query_one(Input).value.startswith('tag:"a b" -model:gpt-5')
         await pilot.press("ctrl+u", *"team:nobody", "tab")
         assert "nothing in this window is called so" in screen_text(app)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import UserError
+from cost_top.model.filter import Filter
 from cost_top.model.query import Measures, ReportQuery
 
 if TYPE_CHECKING:
@@ -79,8 +80,13 @@ class Feed(Protocol):
     def set_interval(self, seconds: float) -> None:
         """Seconds between polls."""
 
-    def find(self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]) -> None:
-        """Values of a dimension whose value or name contains `text`, dearest first, in the view's window."""
+    def find(
+        self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None], within: Filter | None = None
+    ) -> None:
+        """Values of a dimension whose value or name contains `text`, dearest first, in the view's window.
+
+        `within` stands in the place of the view's filter.
+        """
 
     def requests(self, query: ReportQuery, after: Position | None, reply: Callable[[RequestPage], None]) -> None:
         """A page of at most `query.limit` single requests from `after` on; see `model.engine.Engine.requests`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cost_top.model.dimensions import PANELS, TABS
@@ -55,6 +55,10 @@ class View:
         for crumb in self.crumbs:
             drilled = drilled if crumb.term is None else drilled.with_term(crumb.term)
         return drilled
+
+    def under(self, other: Filter | None) -> View:
+        """With another filter, where one is given."""
+        return self if other is None else replace(self, filter=other)
 
     @property
     def time(self) -> tuple[str, datetime | None, datetime | None]:

@@ -10,6 +10,7 @@ from cost_top.model.answers import Answers, Hub, Subscription
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import UserError
 from cost_top.model.feed import Found, UnpricedModel
+from cost_top.model.filter import Filter
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Filling, Snapshot
 from cost_top.model.view import View
@@ -78,9 +79,11 @@ class Monitor:
         """Seconds between polls."""
         self.hub.set_interval(seconds)
 
-    def find(self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]) -> None:
-        """Values of a dimension for a picker."""
-        self.hub.find(self._view, self._zone, dimension, text, reply)
+    def find(
+        self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None], within: Filter | None = None
+    ) -> None:
+        """See `Feed`."""
+        self.hub.find(self._view.under(within), self._zone, dimension, text, reply)
 
     def requests(self, query: ReportQuery, after: Position | None, reply: Callable[[RequestPage], None]) -> None:
         """A page of single requests."""

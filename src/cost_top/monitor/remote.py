@@ -22,6 +22,7 @@ from cost_top.model.errors import (
     one_line,
 )
 from cost_top.model.feed import Found, UnpricedModel
+from cost_top.model.filter import Filter
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Filling, Snapshot
 from cost_top.model.view import View
@@ -98,10 +99,12 @@ class RemoteFeed:
     def set_interval(self, seconds: float) -> None:
         """How often its source is asked is the server's choice."""
 
-    def find(self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None]) -> None:
-        """Values of a dimension for a picker; of several searches that wait, only the last is asked and answered."""
+    def find(
+        self, dimension: str, text: str, reply: Callable[[tuple[Found, ...]], None], within: Filter | None = None
+    ) -> None:
+        """See `Feed`; of several searches that wait, only the last is asked and answered."""
         self._searches += 1
-        number, view = self._searches, self._view
+        number, view = self._searches, self._view.under(within)
 
         def ask(client: CostTopClient) -> None:
             if number == self._searches:

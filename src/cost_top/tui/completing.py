@@ -12,8 +12,8 @@ from cost_top.model.feed import Found
 from cost_top.model.filter import FIELD_SYNONYMS, FILTER_FIELDS, YES_NO, value_term
 from cost_top.model.snapshot import Snapshot
 
-_LAST_TERM = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*(?:"|$))*$')
-_LAST_VALUE = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*(?:"|$))*$')
+_TERM = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*(?:"|$))+')
+_VALUE = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*(?:"|$))+')
 MOST = 200
 _DIMENSIONS = frozenset(each.name for each in (*PANELS, *TABS))
 
@@ -46,24 +46,31 @@ def offered(text: str, values: Mapping[str, Sequence[str]]) -> Offer:
         fields = [f"{name}:" for name in FILTER_FIELDS if name.startswith(word.lower())]
         named = [f"{name}:{one}" for name, known in values.items() for one in _spelled(known, word)] if word else []
         return Offer(start, tuple(dict.fromkeys((*fields, *named)))[:MOST])
-    last = _LAST_VALUE.search(rest)
-    typed = last[0] if last else ""
+    typed = _at_end(_VALUE, rest)
     known = ("yes", "no") if FILTER_FIELDS.get(name) == YES_NO else values.get(name, ())
     meant = dict.fromkeys(_spelled(known, typed)) or dict.fromkeys(_spelled(known, typed, anywhere=True))
     return Offer(len(text) - len(typed), tuple(meant)[:MOST])
 
 
-def dimension_at_end(text: str) -> str | None:
-    """The dimension whose value is typed at the end of `text`."""
-    name = _last(text)[2]
-    return name if name in _DIMENSIONS else None
+def dimension_at_end(text: str) -> tuple[str, str] | None:
+    """The dimension whose value is typed at the end of `text`, and what is written before that term.
+
+    >>> dimension_at_end('tag:"env:prod" -model:gp'), dimension_at_end("tag:prod cost:"), dimension_at_end("mod")
+    (('model', 'tag:"env:prod"'), None, None)
+    """
+    start, _, name = _last(text)
+    return (name, text[:start].rstrip(" -")) if name in _DIMENSIONS else None
+
+
+def _at_end(kind: re.Pattern[str], text: str) -> str:
+    """The last match, where it reaches the end; looked for from the beginning, so that a quote is known to end one."""
+    found = next((each for each in kind.finditer(text) if each.end() == len(text)), None)
+    return found[0] if found else ""
 
 
 def _last(text: str) -> tuple[int, str, str | None]:
     """Where the last term begins without its minus, the term, and the field that it names."""
-    found = _LAST_TERM.search(text)
-    term = found[0] if found else ""
-    word = term.removeprefix("-")
+    word = _at_end(_TERM, text).removeprefix("-")
     field, colon, _ = word.partition(":")
     name = FIELD_SYNONYMS.get(field.lower(), field.lower()) if colon and not field.startswith('"') else None
     return len(text) - len(word), word, name

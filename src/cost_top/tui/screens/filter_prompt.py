@@ -73,13 +73,18 @@ class FilterPrompt(Dialog[None]):
             self._timer.stop()
         self._timer = self.set_timer(DEBOUNCE, self._check if self._asks else self._apply)
 
-    def _look_for(self, dimension: str | None) -> None:
-        """Ask once for the values of a dimension, while what is typed of one does not count yet."""
-        if dimension is None or dimension in self._looked_for or self._asks:
+    def _look_for(self, named: tuple[str, str] | None) -> None:
+        """Ask once for the values of a dimension, under what is written before it."""
+        if named is None or named[0] in self._looked_for or self._asks:
+            return
+        dimension, before = named
+        try:
+            within = parse_filter(before)
+        except UserError:
             return
         number = len(self._looked_for)
         self._looked_for.append(dimension)
-        host_of(self).feed.find(dimension, "", lambda found: self._hear(number, found))
+        host_of(self).feed.find(dimension, "", lambda found: self._hear(number, found), within)
 
     def _hear(self, number: int, found: tuple[Found, ...]) -> None:
         """The answer; called on the feed's thread."""
