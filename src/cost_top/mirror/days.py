@@ -159,7 +159,7 @@ class Days:
             digests = {day: (f"{count} {plain}", f"{count} {content}") for day, count, plain, content in sums}
             self.rows_a_day = sum(count for _, count, *_ in sums) // len(days)
             found = []
-            with self._rows_of_days(connection, incoming, len(days)) as select:
+            with self._rows_of_days(connection, incoming) as select:
                 for day in days:
                     plain, content = digests.get(day, ("0 0", "0 0"))
                     closed = ClosedDay(
@@ -171,9 +171,9 @@ class Days:
 
     @contextmanager
     def _rows_of_days(
-        self, connection: duckdb.DuckDBPyConnection, incoming: Incoming, days: int
+        self, connection: duckdb.DuckDBPyConnection, incoming: Incoming
     ) -> Iterator[Callable[[ClosedDay], str]]:
-        """How the priced rows of one of the days are selected: of several small ones all are priced at once."""
+        """How the priced rows of one of several days are selected."""
 
         def within(day: ClosedDay) -> str:
             return f"time >= TIMESTAMP '{day.start}' AND time < TIMESTAMP '{day.start + _DAY}'"
@@ -181,7 +181,7 @@ class Days:
         def priced(rows: str) -> str:
             return self._database.priced(rows, incoming.enumerated, rated=incoming.rated)
 
-        if days == 1 or self.rows_a_day >= _PRICED_BY_THEMSELVES:
+        if self.rows_a_day >= _PRICED_BY_THEMSELVES:
             yield lambda day: priced(f"(SELECT * FROM {incoming.rows} WHERE {within(day)})")
             return
         try:

@@ -151,5 +151,10 @@ def asked_period(since: str | None, until: str, now: datetime, zone: tzinfo, usu
 
 
 def zone_name(zone: tzinfo) -> str:
-    """The name a person knows a zone by."""
-    return getattr(zone, "key", None) or str(zone)
+    """The name a person knows a zone by.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> zone_name(ZoneInfo("Europe/Berlin")), zone_name(ZoneInfo("Etc/UTC"))
+    ('Europe/Berlin', 'UTC')
+    """
+    return (getattr(zone, "key", None) or str(zone)).removeprefix("Etc/")

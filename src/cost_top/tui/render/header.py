@@ -34,7 +34,7 @@ def header_line(
     ages = _ages(snapshot, now)
     if snapshot.asking is not None and snapshot.asking.cost_per_month:
         state = content(state, GAP, _watch_cost(snapshot.asking))
-    name = content((elide(zone_name(zone).removeprefix("Etc/"), 24), MUTED))
+    name = content((elide(zone_name(zone), 24), MUTED))
     rights = ([state, *ages, name], [state, *ages[:1], name], [state, *ages[:1]], [state, name], [state])
     for wordings in (_WORDINGS[:2], _WORDINGS):
         for right in rights:
