@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, column, func, literal_column, table
 from sqlalchemy.sql import quoted_name
 
-from cost_top.gateways.detect import UniqueKey
+from cost_top.gateways.detect import UniqueKey, row_key
 from cost_top.gateways.dialects.base import Cell, CountsInJson, Dialect, TimeColumn, number
 from cost_top.gateways.fitted import fitted
 from cost_top.gateways.instants import TimeText, at_times, period_within
 from cost_top.gateways.joined import named_joins, newest_rows
-from cost_top.gateways.preset import PATH_IN_SQL, Expression, Preset, json_paths, json_reads
+from cost_top.gateways.json_reads import json_paths, paths_of, whole_numbers
+from cost_top.gateways.preset import PATH_IN_SQL, Expression, Preset
 from cost_top.gateways.secrets import key_fields
 from cost_top.gateways.shape import (
     COUNTS,
@@ -61,8 +62,8 @@ class LogColumns:
             _quoted(preset.table), *(column(_quoted(name)) for name in columns),
             schema=_quoted(self.schema) if self.schema else None,
         )  # fmt: skip
-        self.key = _key(preset, keys, columns)
-        self._paths = self._paths_of(preset.fields)
+        self.key = row_key(preset, keys, columns)
+        self._paths = paths_of(preset, preset.fields, columns)
         # What every statement has again: to build it takes longest of all.
         self._spelled: dict[tuple[str, bool], str] = {}
         self._raw: dict[tuple[str, bool, bool], ColumnElement[Any]] = {}
@@ -141,9 +142,7 @@ class LogColumns:
     def read_columns(self) -> tuple[str, ...]:
         """Every column of the table that any statement names."""
         preset = self.preset
-        items = [preset.id, *(item for items in self._usable.values() for item in items)]
-        more = (preset.row_filter, preset.input_includes_cache, preset.time_sql)
-        items += [item for item in more if isinstance(item, Expression)]
+        items = [preset.id, *preset.of_any_row, *(item for items in self._usable.values() for item in items)]
         named = {preset.time_column, *(self.key or ()), *(name for join in preset.joins for name in join.on.values())}
         named |= {*(name for item in items for name in item.columns)}
         spelled = " ".join(sql for item in items for sql in item.sql.values())
@@ -166,10 +165,12 @@ class LogColumns:
     def only(self, fields: Collection[str]) -> LogColumns:
         """The same for a statement that reads these fields alone."""
         found = copy(self)
-        found._paths, found._spelled, found._raw = self._paths_of(fields), {}, {}
+        found._paths, found._spelled, found._raw = paths_of(self.preset, fields, self.columns), {}, {}
         if isinstance(self.dialect, CountsInJson) and not self.schema:
             read = {name: self.columns[name] for name in self.read_columns}
-            at_once = self.dialect.read_once(self.preset.table, read, self._whole_numbers(fields))
+            at_once = self.dialect.read_once(
+                self.preset.table, read, whole_numbers(self.preset, self._usable, fields, self.dialect.name)
+            )
             if at_once is not None:
                 found.table, found._at_once = at_once
                 found.time = found._time()
@@ -253,8 +254,7 @@ class LogColumns:
         wanted_items = (items for name, items in self._usable.items() if names is None or name in names)
         read = [item for items in wanted_items for item in items if details or not item.costly]
         # Whatever is read of a row, its time is, and whether it counts.
-        always = (self.preset.row_filter, self.preset.time_sql, self.preset.input_includes_cache)
-        beside = [item for item in always if isinstance(item, Expression)] if names is not None else []
+        beside = self.preset.of_any_row if names is not None else ()
         wanted = {name for item in (*read, *beside) for name, _ in json_paths(item)}
         for name, relation in self._json.items():
             if name in wanted:
@@ -311,8 +311,8 @@ class LogColumns:
     def _require(self) -> None:
         preset = self.preset
         always = [*filter(None, [preset.time_column]), *preset.id.columns, *preset.recognised_by]
-        for item in (preset.row_filter, preset.input_includes_cache, preset.time_sql):
-            always += item.columns if isinstance(item, Expression) else ()
+        for item in preset.of_any_row:
+            always += item.columns
         missing = sorted({name for name in always if name not in self.columns})
         if missing:
             names = ", ".join(missing)
@@ -363,58 +363,12 @@ class LogColumns:
         cast = {"int": integer, "bool": self.dialect.boolean, "decimal": self.dialect.decimal}[kind]
         return cast(cell)
 
-    def _paths_of(self, fields: Collection[str]) -> dict[str, list[tuple[str, ...]]]:
-        """By the name of a JSON column the paths at which some fields, and what any row is asked for, read it."""
-        preset = self.preset
-        items = [item for name, items in preset.fields.items() if name in fields for item in items]
-        more = (preset.row_filter, preset.input_includes_cache, preset.time_sql)
-        found: dict[str, list[tuple[str, ...]]] = {}
-        for item in (*items, *(item for item in more if isinstance(item, Expression))):
-            for name, path in json_paths(item):
-                if name in self.columns and path not in found.setdefault(name, []):
-                    found[name].append(path)
-        return found
-
-    def _whole_numbers(self, fields: Collection[str]) -> dict[str, list[tuple[str, ...]]]:
-        """Of `_paths_of` in this database's own words, the columns that are read for whole numbers alone."""
-        preset = self.preset
-        items = [(item, field_kind(name) == "integer") for name in fields for item in self.alternatives(name)]
-        more = (preset.row_filter, preset.input_includes_cache, preset.time_sql)
-        items += [(item, False) for item in more if isinstance(item, Expression)]
-        found: dict[str, list[tuple[str, ...]]] = {}
-        others = set()
-        for item, is_integer in items:
-            for kind, name, path in json_reads(item, (self.dialect.name,)):
-                if kind == "int" or (is_integer and not item.sql):
-                    found.setdefault(name, []).append(path)
-                else:
-                    others.add(name)
-        return {name: list(dict.fromkeys(paths)) for name, paths in found.items() if name not in others}
-
     def _json_sources(self) -> dict[str, FromClause]:
         """One relation for each JSON column that is read at paths, where the database wants one."""
         keys = {name: list(dict.fromkeys(path[0] for path in paths)) for name, paths in self._paths.items()}
         cells = {name: Cell(self.column(name), self.columns[name]) for name in keys}
         found = {name: self.dialect.json_source(cells[name], keys[name], name) for name in keys}
         return {name: source for name, source in found.items() if source is not None}
-
-
-def _key(preset: Preset, keys: Sequence[UniqueKey], columns: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The columns that, with the id, tell every row from every other; none where the id does; None where nothing does.
-
-    The smallest key that holds the id is taken, then the smallest of all.
-    """
-    identity = preset.id.column if not preset.id.path else None
-    # Rows without an id are known by their figures, so an id alone may be NULL.
-    usable = [
-        key.columns
-        for key in keys
-        if set(key.columns) <= set(columns) and (not key.nullable or key.columns == (identity,))
-    ]
-    if not usable:
-        return None
-    best = min(usable, key=lambda key: (identity not in key, len(key)))
-    return tuple(name for name in best if name != identity)
 
 
 def first(values: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:

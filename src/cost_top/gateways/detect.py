@@ -36,6 +36,24 @@ class UniqueKey:
     nullable: bool = False
 
 
+def row_key(preset: Preset, keys: Sequence[UniqueKey], columns: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The columns that, with the id, tell every row from every other; none where the id does; None where nothing does.
+
+    The smallest key that holds the id is taken, then the smallest of all.
+    """
+    identity = preset.id.column if not preset.id.path else None
+    # Rows without an id are known by their figures, so an id alone may be NULL.
+    usable = [
+        key.columns
+        for key in keys
+        if set(key.columns) <= set(columns) and (not key.nullable or key.columns == (identity,))
+    ]
+    if not usable:
+        return None
+    best = min(usable, key=lambda key: (identity not in key, len(key)))
+    return tuple(name for name in best if name != identity)
+
+
 def recognise(presets: Sequence[Preset], tables: Iterable[FoundTable], database: str) -> list[Candidate]:
     """Every preset and table that belong together, presets in their order."""
     found = list(tables)

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -198,6 +198,12 @@ class Preset:
         return self.ids[0]
 
     @property
+    def of_any_row(self) -> tuple[Expression, ...]:
+        """The expressions that every row is read for, whatever fields are: whether it counts, when it was."""
+        every = (self.row_filter, self.input_includes_cache, self.time_sql)
+        return tuple(item for item in every if isinstance(item, Expression))
+
+    @property
     def pico_per_unit(self) -> tuple[int, int]:
         """(numerator, denominator) that turn the cost column into pico-dollars."""
         whole, part = self.cost_divisor
@@ -206,24 +212,6 @@ class Preset:
     def digest(self) -> str:
         """Hash over everything that decides a figure."""
         return hashlib.sha256(json.dumps(_plain(self), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def json_paths(item: Expression) -> list[tuple[str, tuple[str, ...]]]:
-    """The JSON columns an expression reads, each with the path into it."""
-    return [(name, path) for _, name, path in json_reads(item, item.sql)]
-
-
-def json_reads(item: Expression, databases: Iterable[str]) -> list[tuple[str | None, str, tuple[str, ...]]]:
-    """The same as these databases read it, with the kind that the SQL says it is."""
-    found: list[tuple[str | None, str, tuple[str, ...]]] = []
-    if item.column and item.path:
-        found.append((None, item.column, item.path))
-    for database in databases:
-        for match in PATH_IN_SQL.finditer(item.sql.get(database, "")):
-            name, *path = match[2].split(".")
-            if path:
-                found.append((match[1], name, tuple(path)))
-    return found
 
 
 def _plain(preset: Preset) -> object:

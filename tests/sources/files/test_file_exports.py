@@ -202,6 +202,16 @@ def test_files_of_any_shape_are_read_by_a_mapping_and_what_it_does_not_name_is_n
     assert log.index.path.stat().st_mode & 0o077 == 0
 
 
+def test_a_mapping_whose_time_is_sql_keeps_the_columns_that_it_names(tmp_path: Path):
+    mapping = tmp_path / "ours.toml"
+    mapping.write_text(
+        'name = "ours"\ntable = "calls"\nid = "id"\n[fields]\nreported_cost = "usd"\n[time]\nunit = "epoch_ms"\n'
+        "sql = 'CAST(\"sec\" AS INTEGER) * 1000 + CAST(\"ms\" AS INTEGER)'\n"
+    )
+    rows = [{"id": str(n), "sec": int(DAY.timestamp()) + 60, "ms": 5, "usd": 0.5, "prompt": "no"} for n in range(3)]
+    assert report(write(tmp_path / "x.jsonl", rows), mapping=mapping).totals.total_cost == 15 * 10**11
+
+
 def test_what_is_not_known_by_content_is_said_with_its_columns(tmp_path: Path):
     write(tmp_path / "x.jsonl", [{"a": 1, "b\x1b[31m": 2}])
     with pytest.raises(UserError, match=r"no kind of log that cost-top knows.*--mapping FILE; columns found: a, b"):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cost_top.gateways.preset import Expression, Preset
+from cost_top.gateways.preset import Preset
 from cost_top.sources.files.content import Record, records_of
 from cost_top.sources.files.records import Part, Row
 
@@ -55,8 +55,7 @@ def _is_named(preset: Preset, name: str) -> bool:
     """Whether a mapping reads a column; what it never reads is not kept either."""
     if name in preset.never:
         return False
-    items = [preset.id, *(item for items in preset.fields.values() for item in items)]
-    items += [item for item in (preset.row_filter, preset.input_includes_cache) if isinstance(item, Expression)]
+    items = [preset.id, *preset.of_any_row, *(item for items in preset.fields.values() for item in items)]
     if name in (preset.time_column, *preset.recognised_by) or any(name in item.columns for item in items):
         return True
     spelled = " ".join(sql for item in items for sql in item.sql.values())
