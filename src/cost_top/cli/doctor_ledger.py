@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from cost_top.cli.options import Resolved
-from cost_top.insight.ledger import ledger_problems, reconciled, reconciliation_line
-from cost_top.insight.runway import runs_out
+from cost_top.insight.ledger import held_against_log, ledger_problems, reconciliation_line
 from cost_top.model.budget_line import reset_text
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.ledger import LedgerQuery
@@ -20,11 +19,11 @@ def examine_ledger(settings: Resolved, now: datetime) -> tuple[Lines, Lines]:
     """Facts and problems; nothing where there is no ledger. Reads the log from the ledger's first entry on."""
     answers = settings.open_answers()
     try:
-        ledger = read_ledger(settings.open_source(), LedgerQuery())
+        query = LedgerQuery()
+        ledger = read_ledger(settings.open_source(), query)
         if ledger is None:
             return [], []
-        found = reconciled(ledger, answers, now)
-        ends = runs_out(ledger.balance, answers, now, settings.zone)
+        found, ends = held_against_log(ledger, answers, query, now, settings.zone)
     except SourceError as error:
         raise UserError(f"ledger: {one_line(error)}") from error
     finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from cost_top.insight.runway import RunsOut, runs_out
 from cost_top.insight.savings import share_text
 from cost_top.model.errors import CannotAnswer
-from cost_top.model.ledger import Ledger, LedgerQuery, LedgerSum, LedgerTold
+from cost_top.model.ledger import KeepsLedger, Ledger, LedgerQuery, LedgerSum, LedgerTold
 from cost_top.model.money import display_usd, usd_text
 from cost_top.model.native import LEDGER_KINDS
 from cost_top.model.query import ReportQuery, TrustSums
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 _INSTANT = timedelta(milliseconds=1)
-
-
-@runtime_checkable
-class KeepsLedger(Protocol):
-    """A source with a ledger beside its log."""
-
-    def ledger(self, query: LedgerQuery) -> Ledger | None:
-        """What is asked of it; None where there is none."""
 
 
 @runtime_checkable
@@ -69,10 +61,17 @@ def ledger_told(answers: Answers, query: LedgerQuery, now: datetime, zone: tzinf
         if credits is None:
             raise CannotAnswer("the source keeps no ledger of credits")
         return LedgerTold(credits.balance)
-    held = reconciled(found, answers, now, query)
-    ends = runs_out(found.balance if query.end is None else None, answers, now, zone)
+    held, ends = held_against_log(found, answers, query, now, zone)
     line = None if held is None else reconciliation_line(held)
     return LedgerTold(found.balance, found.sums, found.newest, *ends, line, tuple(ledger_problems(found)))
+
+
+def held_against_log(
+    ledger: Ledger, answers: Answers, query: LedgerQuery, now: datetime, zone: tzinfo
+) -> tuple[Reconciliation | None, RunsOut]:
+    """The debits that a query asked for beside the logged cost, and when the balance is used up, where it is of now."""
+    ends = runs_out(ledger.balance if query.end is None else None, answers, now, zone)
+    return reconciled(ledger, answers, now, query), ends
 
 
 def reconciled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol, runtime_checkable
 
 from cost_top.model.filter import Filter
 
@@ -79,3 +80,11 @@ class LedgerTold:
     used_up_now: datetime | None = None  # at that of the last hour
     reconciliation: str | None = None  # debits against the logged cost, in a line
     problems: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class KeepsLedger(Protocol):
+    """What reads a log, or answers from one, that may have a ledger of credits beside it."""
+
+    def ledger(self, query: LedgerQuery) -> Ledger | None:
+        """What is asked of the ledger; None where there is none. Raises `SourceError`."""

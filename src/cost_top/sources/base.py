@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from cost_top.model.budgets import KeptBudgets
-    from cost_top.model.ledger import Ledger, LedgerQuery
 
 
 # The share of a log's time that may go into comparing its costly columns.
@@ -101,14 +100,6 @@ class KeepsBudgets(Protocol):
 
     def kept_budgets(self) -> KeptBudgets:
         """Those that may be read, empty where there are none, and which could not be. May raise `SourceError`."""
-
-
-@runtime_checkable
-class KeepsLedger(Protocol):
-    """A reader of a log that may have a ledger of credits beside it."""
-
-    def ledger(self, query: LedgerQuery) -> Ledger | None:
-        """What is asked of the ledger; None where there is none. Raises `SourceError`."""
 
 
 @runtime_checkable

@@ -11,10 +11,10 @@ from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.model.credits import Credits
 from cost_top.model.doubts import words
-from cost_top.model.ledger import LedgerQuery
+from cost_top.model.ledger import KeepsLedger, LedgerQuery
 from cost_top.model.money import usd_text
 from cost_top.model.query import Report, ReportQuery, TrustSums
-from cost_top.sources.base import KeepsLedger, LogSource
+from cost_top.sources.base import LogSource
 
 if TYPE_CHECKING:
     from cost_top.model.ledger import Ledger

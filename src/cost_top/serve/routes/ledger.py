@@ -9,9 +9,8 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from cost_top.insight.ledger import ledger_fields, reconciled
-from cost_top.insight.runway import runs_out
-from cost_top.model.ledger import LedgerQuery
+from cost_top.insight.ledger import held_against_log, ledger_fields
+from cost_top.model.ledger import KeepsLedger, LedgerQuery
 from cost_top.model.windows import utc_now
 from cost_top.serve import shapes
 from cost_top.serve.errors import Problem
@@ -62,16 +61,13 @@ async def ledger(serving: TheServing, asker: TheAsker, asked: Annotated[LedgerPa
     Its debits are held against the logged cost up to the last debit: all, or those of a period and of keys.
     """
     asker.demand_everything("the ledger")
-    read = getattr(serving.hub, "ledger", None)
-    query = asked.query(serving.now())
+    hub, query = serving.hub, asked.query(serving.now())
 
     def ask() -> dict[str, Any] | None:
-        found = read(query) if read is not None else None
+        found = hub.ledger(query) if isinstance(hub, KeepsLedger) else None
         if found is None:
             return None
-        now = utc_now()
-        ends = runs_out(found.balance if query.end is None else None, serving.hub, now, serving.settings.zone)
-        return ledger_fields(found, reconciled(found, serving.hub, now, query), ends)
+        return ledger_fields(found, *held_against_log(found, hub, query, utc_now(), serving.settings.zone))
 
     body = await serving.asking.ask(ask)
     if body is None:

@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from cost_top.insight.ledger import KeepsLedger
 from cost_top.insight.runway import runs_out
+from cost_top.model.ledger import KeepsLedger
 from cost_top.model.money import usd_text
 from cost_top.model.query import Report
 from cost_top.model.windows import utc_now
