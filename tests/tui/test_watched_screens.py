@@ -12,7 +12,7 @@ from cost_top.model.snapshot import Filling
 from cost_top.model.view import View
 from cost_top.model.watched import BudgetRow, IncidentRow, budget_rows
 from cost_top.tui.navigation import incident_view
-from cost_top.tui.render.savings import SavingsRow, savings_cells
+from cost_top.tui.render.savings import SavingsRow, savings_cells, savings_columns
 from cost_top.tui.render.watched import (
     budget_cells,
     budget_columns,
@@ -198,7 +198,7 @@ def test_a_figure_in_a_dialog_is_shortened_and_never_cut():
         told = [cell.plain.strip() for cell in budget_cells(over, budget_columns(width, (over,), UTC, NOW), UTC, NOW)]
         assert told[3] == "$9.00M over"
     savings = Savings(9_000_880 * USD, 2, 1, 9_000_880 * USD, 0, 0, 0)
-    told = [cell.plain.strip() for cell in savings_cells(SavingsRow("all", savings), 74)]
+    told = [cell.plain.strip() for cell in savings_cells(SavingsRow("all", savings), savings_columns(74))]
     assert told[1:3] == ["≥ $9.00M", "$9.00M"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from textwrap import wrap
@@ -54,9 +55,8 @@ def credits_columns(width: int) -> tuple[Column, ...]:
     )
 
 
-def credits_cells(row: CreditsRow, width: int, zone: tzinfo) -> tuple[Content, ...]:
+def credits_cells(row: CreditsRow, columns: Sequence[Column], zone: tzinfo) -> tuple[Content, ...]:
     """One row; what goes out is negative."""
-    columns = credits_columns(width)
     when = f"{row.entry.time.astimezone(zone):%Y-%m-%d %H:%M}  " if row.entry is not None else ""
     is_balance = row.amount is None
     texts = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -38,9 +39,9 @@ def savings_columns(width: int) -> tuple[Column, ...]:
     )
 
 
-def savings_cells(row: SavingsRow, width: int) -> tuple[Content, ...]:
+def savings_cells(row: SavingsRow, columns: Sequence[Column]) -> tuple[Content, ...]:
     """One group: amounts, and the discount as a share of the list price."""
-    columns, told = savings_columns(width), row.savings
+    told = row.savings
     name = with_tail(one_line(row.label, _NAME), one_line(row.tail, _NAME), columns[0].width)
     if _is_unknown(told):
         figures = ["unpriced", *[UNKNOWN] * 4]

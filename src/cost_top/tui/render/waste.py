@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -66,9 +67,8 @@ def waste_amount(row: WasteRow) -> str:
     return f"{'≥ ' if row.unpriced else ''}{display_usd(row.cost)}"
 
 
-def waste_cells(row: WasteRow, width: int) -> tuple[Content, ...]:
+def waste_cells(row: WasteRow, columns: Sequence[Column]) -> tuple[Content, ...]:
     """One kind: what it cost, as a share of all spend, and whether it was spent, could be saved, or is apart."""
-    columns = waste_columns(width)
     texts = (
         (waste_words(row), FIGURE if row.name == "total" else ""),
         (money_within(row.cost, columns[1].width - 1, prefix="≥ " if row.unpriced else ""), FIGURE),

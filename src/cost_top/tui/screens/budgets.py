@@ -28,9 +28,9 @@ class BudgetsScreen(ListedDialog[BudgetRow]):
         """See `ListedDialog`."""
         return budget_columns(width, self.rows, self.zone, self.clock())
 
-    def cells(self, row: BudgetRow, width: int) -> tuple[Content, ...]:
+    def cells(self, row: BudgetRow, columns: Sequence[Column]) -> tuple[Content, ...]:
         """See `ListedDialog`."""
-        return budget_cells(row, self.columns(width), self.zone, self.clock())
+        return budget_cells(row, columns, self.zone, self.clock())
 
     def key_of(self, row: BudgetRow) -> tuple[str, bool]:
         """See `ListedDialog`."""

@@ -41,9 +41,9 @@ class IncidentsScreen(ListedDialog[IncidentRow]):
         """See `ListedDialog`."""
         return incident_columns(width, self.rows, self.zone, self.clock())
 
-    def cells(self, row: IncidentRow, width: int) -> tuple[Content, ...]:
+    def cells(self, row: IncidentRow, columns: Sequence[Column]) -> tuple[Content, ...]:
         """See `ListedDialog`."""
-        return incident_cells(row, self.columns(width), self.zone, self.clock(), self.rows)
+        return incident_cells(row, columns, self.zone, self.clock(), self.rows)
 
     def key_of(self, row: IncidentRow) -> str:
         """See `ListedDialog`."""

@@ -64,8 +64,8 @@ class ListedDialog(Dialog[Row], Generic[Row]):
         """The table's columns at a width."""
         raise NotImplementedError
 
-    def cells(self, row: Row, width: int) -> tuple[Content, ...]:
-        """A row of the table."""
+    def cells(self, row: Row, columns: Sequence[Column]) -> tuple[Content, ...]:
+        """A row of the table, in `columns`."""
         raise NotImplementedError
 
     def key_of(self, row: Row) -> Any:
@@ -139,8 +139,8 @@ class ListedDialog(Dialog[Row], Generic[Row]):
         table = self.query_one(KeyedTable)
         width = table.row_width
         if width:
-            keys = [self.key_of(row) for row in self.rows]
-            table.show_rows(self.columns(width), keys, lambda index: self.cells(self.rows[index], width))
+            keys, columns = [self.key_of(row) for row in self.rows], self.columns(width)
+            table.show_rows(columns, keys, lambda index: self.cells(self.rows[index], columns))
             self._show_note()
 
     def on_keyed_table_moved(self) -> None:
@@ -158,7 +158,7 @@ class ListedDialog(Dialog[Row], Generic[Row]):
         row = self.row
         if row is None:
             return None
-        cells = (cell.plain.strip() for cell in self.cells(row, COPIED_WIDTH))
+        cells = (cell.plain.strip() for cell in self.cells(row, self.columns(COPIED_WIDTH)))
         told = "\t".join(cell for cell in cells if cell.strip("█▏▎▍▌▋▊▉ "))
         return "row", "\n".join((told, *(line.plain.rstrip() for line in self.note(row, COPIED_WIDTH))))
 

@@ -119,11 +119,11 @@ class SavingsScreen(ListedDialog[_Row]):
             return credits_columns(width)
         return waste_columns(width) if isinstance(first, WasteRow) else savings_columns(width)
 
-    def cells(self, row: _Row, width: int) -> tuple[Content, ...]:
+    def cells(self, row: _Row, columns: Sequence[Column]) -> tuple[Content, ...]:
         """See `ListedDialog`."""
         if isinstance(row, CreditsRow):
-            return credits_cells(row, width, self.zone)
-        return waste_cells(row, width) if isinstance(row, WasteRow) else savings_cells(row, width)
+            return credits_cells(row, columns, self.zone)
+        return waste_cells(row, columns) if isinstance(row, WasteRow) else savings_cells(row, columns)
 
     def key_of(self, row: _Row) -> tuple[str, bool]:
         """See `ListedDialog`."""
