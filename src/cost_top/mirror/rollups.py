@@ -151,15 +151,8 @@ class Rollups:
 
     def _sum_rows(self, lenses: Sequence[str], rows: Iterable[tuple[int, SummedRow]]) -> None:
         """Sum rows beside the tables, each by the number of its slice."""
-        named, is_grouped = [lens for lens in lenses if lens != TRUST_LENS], bool(_grouped(lenses))
         for number, row in rows:
-            if TRUST_LENS in lenses:
-                self._trust[number] = tuple(map(int.__add__, self.trust_of(number), trust(row)))
-            values = additive(row)
-            for lens in named:
-                self._added[number].add(row, lens, values)
-            if is_grouped:
-                self._totals[number] = tuple(map(int.__add__, self.totals_of(number), values))
+            self._add_to(number, lenses, row, additive(row), trust(row))
 
     def number(self, where: Filter, lens: str, part: Slice) -> int | None:
         """The number of a slice, None where it is not summed."""
@@ -307,15 +300,20 @@ class Rollups:
         for number, (part, lenses) in summed.items():
             if not part.start <= row.time < part.end:
                 continue
-            added = self._added.setdefault(number, Added())
-            added.version += 1
-            for lens in lenses:
-                if lens == TRUST_LENS:
-                    self._trust[number] = tuple(map(int.__add__, self.trust_of(number), trusted))
-                else:
-                    added.add(row, lens, values)
-            if lenses != [TRUST_LENS]:
-                self._totals[number] = tuple(map(int.__add__, self.totals_of(number), values))
+            self._added.setdefault(number, Added()).version += 1
+            self._add_to(number, lenses, row, values, trusted)
+
+    def _add_to(
+        self, number: int, lenses: Sequence[str], row: SummedRow, values: Sequence[int], trusted: Sequence[int]
+    ) -> None:  # fmt: skip
+        """Add what a row adds to the sums of one slice, where they stand beside the tables."""
+        for lens in lenses:
+            if lens == TRUST_LENS:
+                self._trust[number] = tuple(map(int.__add__, self.trust_of(number), trusted))
+            else:
+                self._added[number].add(row, lens, values)
+        if any(lens != TRUST_LENS for lens in lenses):
+            self._totals[number] = tuple(map(int.__add__, self.totals_of(number), values))
 
     def settle(self, hour: datetime) -> None:
         """Drop the sums that something was added to, of slices that ended before an hour: they are made anew, once."""
