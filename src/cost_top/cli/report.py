@@ -97,7 +97,7 @@ def command(
         kept = print_kept_line(settings, query.where, config_file, now)
         if kept is not None:
             return check_limit(limit_usd, kept)
-    with uncollected(for_good=True):
+    with uncollected():
         answers = settings.open_answers(verify, asks_once=True)
         try:
             if form == "line":

@@ -8,17 +8,13 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected(for_good: bool = False) -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """While modules or millions of figures are taken in, none of them in a cycle: to look at them all again and again
-    takes up to a third of the time. Afterwards cycles are collected if they were before; `for_good`, of what is there
-    by then none.
-    """
+    takes up to a third of the time. Afterwards cycles are collected if they were before."""
     was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if for_good:
-            gc.freeze()
         if was:
             gc.enable()
