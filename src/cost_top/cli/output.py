@@ -7,13 +7,13 @@ import click
 from cost_top.cli.process import write_data
 from cost_top.model import tables
 from cost_top.model.query import Report, ReportQuery
+from cost_top.model.windows import zone_name
 
 
 def title_of(query: ReportQuery, source: str) -> str:
     """What a table needs to mean something elsewhere: source, period, zone, and the filter."""
     since, until = (moment.astimezone(query.zone) for moment in (query.start, query.end))
-    zone = getattr(query.zone, "key", None) or f"{since:%Z}"
-    parts = [source, f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} {zone}"]
+    parts = [source, f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} {zone_name(query.zone)}"]
     return "   ".join((*parts, *([str(query.where)] if query.where else [])))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE, ONE_SOURCE, SOURCE
 from cost_top.model.errors import UserError, one_line
@@ -84,12 +84,8 @@ def added(figures: Iterable[int | None]) -> int | None:
     >>> added([1, 2]), added([1, None]), added([])
     (3, None, 0)
     """
-    total = 0
-    for figure in figures:
-        if figure is None:
-            return None
-        total += figure
-    return total
+    known = tuple(figures)
+    return None if None in known else sum(cast("tuple[int, ...]", known))
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,8 @@ def zone_name(zone: tzinfo) -> str:
     """The name a person knows a zone by.
 
     >>> from zoneinfo import ZoneInfo
-    >>> zone_name(ZoneInfo("Europe/Berlin")), zone_name(ZoneInfo("Etc/UTC"))
-    ('Europe/Berlin', 'UTC')
+    >>> zone_name(ZoneInfo("Europe/Berlin")), zone_name(ZoneInfo("Etc/UTC")), zone_name(ZoneInfo("Etc/GMT+5"))
+    ('Europe/Berlin', 'UTC', 'Etc/GMT+5')
     """
-    return (getattr(zone, "key", None) or str(zone)).removeprefix("Etc/")
+    name = getattr(zone, "key", None) or str(zone)
+    return "UTC" if name == "Etc/UTC" else name

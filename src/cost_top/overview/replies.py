@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from cost_top.model.engine import Replies, Reply
-from cost_top.model.query import Measures, Report
+from cost_top.model.query import Measures, Report, added
 
 _OF_A_BAR = ("total_cost", "input_tokens", "output_tokens", "request_count", "saved_by_cache", "error_count",
              "unpriced_count")  # fmt: skip
@@ -47,9 +47,7 @@ def stretches_of(report: Report) -> dict[int, Measures]:
 
 
 def _sum(parts: list[Measures]) -> Measures:
-    """What a bar shows, added up; unknown where one of them is."""
+    """What a bar shows, added up."""
     columns = zip(*map(_figures, parts), strict=True)
-    told: dict[str, Any] = {
-        name: None if None in column else sum(column) for name, column in zip(_OF_A_BAR, columns, strict=True)
-    }
+    told: dict[str, Any] = dict(zip(_OF_A_BAR, map(added, columns), strict=True))
     return Measures(**told)
