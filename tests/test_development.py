@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cost_top.serve.routes
-from cost_top.gateways.loader import builtin_presets
+from cost_top.gateways.loader import builtin_presets, builtin_tables
 from cost_top.gateways.preset import DATABASES
 from cost_top.serve import app
 from cost_top.sources.credentials import KEY_VARIABLES
@@ -55,6 +55,7 @@ def test_the_flow_is_told_in_a_few_lines():
 def test_every_preset_is_held_to_the_same_requests():
     written = {shape.preset for shape in SHAPES} | set(ELSEWHERE)
     assert {preset.name for preset in builtin_presets()} == written
+    assert {preset.table for preset in builtin_presets()} == builtin_tables()
     for name, path in ELSEWHERE.items():
         assert name in (ROOT / path).read_text(encoding="utf-8")
 
