@@ -151,6 +151,7 @@ async def test_a_source_without_a_ledger_says_so():
         await pilot.press("dollar_sign", "left")
         await pilot.pause()
         assert "the source keeps no ledger of credits" in screen_text(app)
+        assert "list price" not in screen_text(app).split("[credits]")[1].splitlines()[1]
 
 
 class LogAnswers(FakeAnswers):
@@ -182,7 +183,7 @@ async def test_the_last_tab_says_what_was_wasted_and_how_to_list_it(size):
             assert told in line
         assert "could be" in next(line for line in text.splitlines() if "cacheable repeats" in line)
         assert "its requests, as / error:yes cost:>0" in text
-        await pilot.press("right")
+        await pilot.press("right", "right")
         await pilot.pause()
         assert "list price" in screen_text(app)
 

@@ -206,7 +206,7 @@ def test_a_mapping_whose_time_is_sql_keeps_the_columns_that_it_names(tmp_path: P
     mapping = tmp_path / "ours.toml"
     mapping.write_text(
         'name = "ours"\ntable = "calls"\nid = "id"\n[fields]\nreported_cost = "usd"\n[time]\nunit = "epoch_ms"\n'
-        "sql = 'CAST(\"sec\" AS INTEGER) * 1000 + CAST(\"ms\" AS INTEGER)'\n"
+        'sql = \'CAST("sec" AS INTEGER) * 1000 + CAST("ms" AS INTEGER)\'\n'
     )
     rows = [{"id": str(n), "sec": int(DAY.timestamp()) + 60, "ms": 5, "usd": 0.5, "prompt": "no"} for n in range(3)]
     assert report(write(tmp_path / "x.jsonl", rows), mapping=mapping).totals.total_cost == 15 * 10**11

@@ -114,10 +114,7 @@ class SavingsScreen(ListedDialog[_Row]):
 
     def columns(self, width: int) -> tuple[Column, ...]:
         """See `ListedDialog`."""
-        first = self.rows[0] if self.rows else None
-        if isinstance(first, CreditsRow):
-            return credits_columns(width)
-        return waste_columns(width) if isinstance(first, WasteRow) else savings_columns(width)
+        return {"waste": waste_columns, "credits": credits_columns}.get(TABS[self._tab][0], savings_columns)(width)
 
     def cells(self, row: _Row, columns: Sequence[Column]) -> tuple[Content, ...]:
         """See `ListedDialog`."""
