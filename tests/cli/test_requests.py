@@ -53,6 +53,16 @@ def run(*arguments: str) -> str:
     return CliRunner().invoke(command, [*arguments, *period], catch_exceptions=False, standalone_mode=False).output
 
 
+def test_the_source_is_a_column_of_the_name_that_the_config_gives_it(log, tmp_path):
+    config = tmp_path / "named.toml"
+    config.write_text(f'[sources."=prod"]\nurl = "{log.path}"\n')
+    named = ("=prod", "--config", str(config), "--columns", "id,source", "--limit", "1")
+    assert json.loads(run(*named, "--format", "jsonl")) == {"id": "r-2499", "source": "=prod"}
+    assert run(*named, "--format", "csv", "--where", "source:*prod").splitlines() == ["id,source", "r-2499,'=prod"]
+    assert run(*named, "--format", "csv", "--where", "-source:*prod").splitlines() == ["id,source"]
+    assert "gateway.db" in run(str(log.path), "--columns", "source", "--limit", "1")
+
+
 def test_every_request_of_the_period_once_newest_first(log):
     told = [json.loads(line) for line in run(str(log.path), "--format", "jsonl").splitlines()]
     assert [each["id"] for each in told] == [f"r-{number:04}" for number in reversed(range(2500))]

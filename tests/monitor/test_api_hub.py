@@ -433,3 +433,17 @@ def test_burn_ends_where_the_answer_does(server: VercelServer, tmp_path: Path, m
         assert later.burn.until == before.burn.until
     assert before.burn.until is not None
     assert before.burn.cost_per_hour == pico(2) if now - hour > timedelta(minutes=4) else pico(1)
+
+
+def test_the_source_is_a_dimension_that_the_api_is_not_asked_for(server: VercelServer, watcher: Watcher) -> None:
+    watcher.hub.own_name = "bill"
+    watcher.look(filter=parse_filter("source:bill"))
+    snapshot = watcher.start().until(whole)
+    assert snapshot.spend.measures.total_cost == spent(server, first_day(30))
+    query = ReportQuery(first_day(7), datetime.now(UTC), ("source", "provider"), parse_filter("source:b*"))
+    report = watcher.hub.report(query)
+    assert {row.key: row.measures.total_cost for row in report.rows} == {
+        ("bill", name): spent(server, first_day(7), provider=name) for name in ("openai", "anthropic")
+    }
+    assert watcher.hub.report(replace(query, where=parse_filter("-source:bill"))).rows == ()
+    assert watcher.hub.refuses(View(filter=parse_filter("source:vercel"))) == "the source is called bill"

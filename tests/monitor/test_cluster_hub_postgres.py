@@ -59,5 +59,10 @@ def test_it_follows_the_log_and_outlives_its_server(postgres_server, postgres_ur
         until(shown, lambda one: one.spend.measures.request_count == 10)
         page = hub.requests(ReportQuery(now - timedelta(days=1), now + timedelta(days=1), limit=30))
         assert len(page.rows) == 20
+        query = ReportQuery(now - timedelta(days=1), now + timedelta(days=1), ("source", "model"))
+        there = {row.key: row.measures.request_count for row in hub.report(query).rows}
+        assert there == {(hub.label, "gpt-4o"): 10, (hub.label, "gpt-5"): 10}
+        watched.look(View(window="24h", lenses=("token",), filter=parse_filter("-source:x* model:gpt-5")))
+        until(shown, lambda one: "source" in str(one.view.where) and one.spend.measures.request_count == 10)
     finally:
         hub.close()

@@ -217,7 +217,6 @@ async def test_bad_arguments_are_one_line_that_says_what_to_do(sqlite_log, tmp_p
     fill(log, 5)
     cases = [
         ("report", {"group_by": ["colour"]}, "unknown dimension 'colour': choose from"),
-        ("report", {"where": "source:prod"}, "filter: source: one source is read at a time"),
         ("report", {"group_by": 5}, "group_by:"),
         ("report", {"groupby": ["model"]}, "unknown argument 'groupby': report takes group_by"),
         ("report", {"since": "soon"}, "since 'soon' is no time"),

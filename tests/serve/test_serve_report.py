@@ -51,8 +51,6 @@ BAD: list[tuple[str, str, str]] = [
     ("since=1d&group_by=provider,%20model", "group_by", "did you mean model?"),
     ("since=1d&group_by=provider,", "group_by", "unknown dimension"),
     ("since=1d&group_by=", "group_by", "at least 1"),
-    ("since=1d&group_by=source", "group_by", "one source is read at a time"),
-    ("since=1d&where=source:x", "where", "one source is read at a time"),
     ("since=1d&group_by=model,model", "group_by", "twice"),
     ("since=1d&group_by=Model", "group_by", "did you mean model?"),
     ("since=1d&group_by=day,user,model,tag,provider", "group_by", "at most 4"),

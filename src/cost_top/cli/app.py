@@ -168,11 +168,15 @@ def print_watched(settings: Resolved, view: View) -> None:
 def print_overview(settings: Resolved, view: View, label: str | None) -> None:
     """The overview of a view's time as text, once."""
     from cost_top.cli.overview import overview_text
+    from cost_top.model.one_source import settled_view
     from cost_top.monitor.log.overview_once import once_snapshot
 
     log = settings.open_source()
     try:
-        snapshot = once_snapshot(log, settings.load_book(), settings.cache, replace(view, weekly=WEEKLY), settings.zone)
+        view = replace(view, weekly=WEEKLY)
+        settled = settled_view(view, settings.name or log.label)
+        snapshot = once_snapshot(log, settings.load_book(), settings.cache, settled, settings.zone)
+        snapshot = replace(snapshot, view=view)
     except SourceError as error:
         raise UserError(f"{log.label}: {one_line(error)}") from error
     if label:

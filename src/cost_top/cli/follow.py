@@ -95,6 +95,7 @@ def follow_requests(settings: Resolved, query: ReportQuery, out: TextIO, writer:
             else:
                 if not answered:  # what stands in the file is worth more than nothing
                     emptied(out)
+                    writer.source_name = hub.source_name or hub.label
                     writer.begin()
                 answered = True
             writer.meet(rows)

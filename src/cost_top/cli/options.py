@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cost_top.model.filter import Filter
     from cost_top.pricing.book import RateBook
     from cost_top.sources.base import LogSource
+    from cost_top.sources.cost_top.client import CostTopClient
     from cost_top.sources.locate import Place
     from cost_top.sources.report_api import ReportApi
 
@@ -95,6 +96,7 @@ class Resolved:
     config: Config
     names_url: str | None = None  # the database with the gateway's names, where it is another one
     no_mirror: bool = False  # a log in PostgreSQL is answered there
+    name: str | None = None  # of the source in the config file
 
     def open_source(self) -> LogSource:
         """Open the log; `UserError` when it cannot be."""
@@ -137,6 +139,11 @@ class Resolved:
         `interval` None is the source's usual one; a database's is `log_interval` unless the config says otherwise, and
         `idle_interval` while nobody watches.
         """
+        hub = self._hub(interval, log_interval, idle_interval)
+        hub.own_name = self.name
+        return hub
+
+    def _hub(self, interval: float | None, log_interval: float, idle_interval: float | None) -> Hub:
         place = self.known_place()
         if place.kind == "cost-top":
             raise UserError("the source is another cost-top; serve the log where it is")
@@ -166,7 +173,7 @@ class Resolved:
         if place.kind == "cost-top":
             from cost_top.monitor.remote import RemoteFeed
 
-            return RemoteFeed(place.cost_top, self.zone)
+            return RemoteFeed(self.open_client, self.zone)
         from cost_top.cli.budgets import kept_by_the_gateway
         from cost_top.cli.watch import chosen_rules
         from cost_top.monitor.feed import Monitor
@@ -182,9 +189,20 @@ class Resolved:
 
         `verify` compares what is kept of a log in all its columns first.
         """
+        answers = self._answers(verify, asks_once)
+        answers.own_name = self.name
+        return answers
+
+    def open_client(self) -> CostTopClient:
+        """The other cost-top that the source is."""
+        client = self.known_place().cost_top()
+        client.own_name = self.name
+        return client
+
+    def _answers(self, verify: bool, asks_once: bool) -> Answers:
         place = self.known_place()
         if place.kind == "cost-top":
-            return place.cost_top()
+            return self.open_client()
         if place.is_report_api:
             from cost_top.monitor.api.answers import open_api_answers
 
@@ -318,6 +336,7 @@ def resolve(
         config=config,
         names_url=named.names_url if named else None,
         no_mirror=no_mirror,
+        name=name if named else None,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence, Set
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from cost_top.model.dimensions import SOURCE
 from cost_top.model.format import duration_ms, pad, tokens
 from cost_top.model.money import display_usd
 from cost_top.model.request_fields import MONEY_FIELDS, TEXT_FIELDS, key_ids, key_name, request_values
@@ -27,7 +28,9 @@ _GAP = 2
 
 
 class Writer:
-    """Takes requests in the order in which they are to stand."""
+    """Takes requests in the order in which they are to stand; all are of the source of that name."""
+
+    source_name = ""
 
     def begin(self) -> None:
         """Before the first."""
@@ -40,6 +43,11 @@ class Writer:
 
     def end(self, notes: Sequence[str]) -> None:
         """After the last."""
+
+    def chosen(self, row: RequestRow, columns: Sequence[str], zone: tzinfo) -> dict[str, Any]:
+        """A request by the names of columns."""
+        values = request_values(row, zone)
+        return {name: self.source_name if name == SOURCE else values[name] for name in columns}
 
 
 class TableWriter(Writer):
@@ -74,7 +82,7 @@ class TableWriter(Writer):
             print(f"note: {note}", file=self._out)
 
     def _cell(self, row: RequestRow, name: str) -> str:
-        value = getattr(row, name)
+        value: Any = getattr(row, name, self.source_name)
         if name == "time":
             return f"{row.time.astimezone(self._zone):%Y-%m-%d %H:%M:%S}"
         if name in MONEY_FIELDS:
@@ -114,7 +122,7 @@ class JsonWriter(Writer):
         """See `Writer`."""
         self._out.write("\n" if self._first else ",\n")
         self._first = False
-        self._out.write(json.dumps(_chosen(row, self._columns, self._zone), ensure_ascii=False))
+        self._out.write(json.dumps(self.chosen(row, self._columns, self._zone), ensure_ascii=False))
 
     def end(self, notes: Sequence[str]) -> None:
         """See `Writer`."""
@@ -130,7 +138,7 @@ class LinesWriter(Writer):
 
     def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:
         """See `Writer`."""
-        told: dict[str, Any] = _chosen(row, self._columns, self._zone)
+        told = self.chosen(row, self._columns, self._zone)
         if revision > 1:
             told["revision"] = revision
         if late:
@@ -151,7 +159,7 @@ class CsvWriter(Writer):
 
     def add(self, row: RequestRow, revision: int = 1, late: bool = False) -> None:  # noqa: ARG002
         """See `Writer`."""
-        values = _chosen(row, self._columns, self._zone)
+        values = self.chosen(row, self._columns, self._zone)
         self._csv.writerow([_cell(name, value) for name, value in values.items()])
 
 
@@ -183,17 +191,12 @@ def _harmless_all(values: Sequence[str]) -> list[str]:
     return [harmless(value) for value in values]
 
 
-def _chosen(row: RequestRow, columns: Sequence[str], zone: tzinfo) -> dict[str, Any]:
-    values = request_values(row, zone)
-    return {name: values[name] for name in columns}
-
-
 def _cell(name: str, value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
         value = json.dumps(value, ensure_ascii=False) if value else None
-    return harmless(value) if isinstance(value, str) and name in TEXT_FIELDS else value
+    return harmless(value) if isinstance(value, str) and name in (*TEXT_FIELDS, SOURCE) else value
 
 
 def fitting(width: int) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import click
 from cost_top.cli.options import Resolved, resolve, source_options
 from cost_top.cli.output_file import opened_output
 from cost_top.cli.question_options import filter_option, period_options
+from cost_top.model.dimensions import SOURCE
 from cost_top.model.errors import SourceError, UserError, named, one_line
 from cost_top.model.filter import parse_filter
 from cost_top.model.nearest import choices
@@ -96,6 +97,7 @@ def command(
                 writer = _focus(out, answers.label, focus_version or "1.2", settings)
             else:
                 writer = _writer(form, out, chosen, settings, query, answers.label, now)
+                writer.source_name = answers.source_name or answers.label
             most = limit or (_SHOWN if form == "table" else None)
             _write(answers, query, writer, most, waste)
         except SourceError as error:
@@ -164,11 +166,11 @@ def _columns(text: str | None, form: str) -> tuple[str, ...]:
         return fitting(shutil.get_terminal_size().columns) if sys.stdout.isatty() else TABLE_COLUMNS
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
-        if name not in REQUEST_FIELDS:
-            advice = choices(name, REQUEST_FIELDS)
+        if name not in (*REQUEST_FIELDS, SOURCE):
+            advice = choices(name, (*REQUEST_FIELDS, SOURCE))
             raise UserError(f"--columns {one_line(name, 40)!r} is no field of a request: {advice}")
     if not names:
-        raise UserError(f"--columns names no field; known are {', '.join(REQUEST_FIELDS)}")
+        raise UserError(f"--columns names no field; known are {', '.join((*REQUEST_FIELDS, SOURCE))}")
     return names
 
 

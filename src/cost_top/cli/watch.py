@@ -17,6 +17,7 @@ from cost_top.model.collector import uncollected
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.features import BUCKET_SECONDS, WATCHABLE
 from cost_top.model.filter import parse_filter
+from cost_top.model.one_source import settled
 from cost_top.model.windows import Period, parse_instant
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def replayed(settings: Resolved, rules: Rules, replay: str, until: str | None, s
     if settings.no_mirror:
         raise UserError("--replay reads every request of its period into the cache: leave out --no-mirror")
     log = settings.open_source()
+    condition = settled(condition, settings.name or log.label)
     try:
         if until is not None:
             end = parse_instant(until, now, settings.zone, "--until")

@@ -22,9 +22,15 @@ class Answers(Protocol):
     Raises `CannotAnswer` for a question the source has no answer to, `SourceError` when it does not answer now.
     """
 
+    own_name: str | None  # of the source in the config file
+
     @property
     def label(self) -> str:
         """The source's name for people, without secrets."""
+
+    @property
+    def source_name(self) -> str | None:
+        """The source as the dimension `source` names it; None where only whoever is asked knows."""
 
     def report(self, query: ReportQuery) -> Report:
         """The exact answer, its notes in `Report.notes`."""

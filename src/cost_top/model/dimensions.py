@@ -15,13 +15,14 @@ class Dimension:
     """One dimension.
 
     `name` is what queries, filters, columns and the wire call it; `field` the column of the normal form it is read
-    from. A dimension of kind `list` has several values for a request, one of kind `time` is cut in the query's zone.
+    from. A dimension of kind `list` has several values for a request, one of kind `time` is cut in the query's zone,
+    one of kind `source` is the same for all that an engine answers; see `model.one_source`.
     """
 
     name: str
     meaning: str  # for the README; rows of equal meaning share a line
     field: str = ""  # by default its name
-    kind: Literal["text", "number", "list", "time"] = "text"
+    kind: Literal["text", "number", "list", "time", "source"] = "text"
     noun: str = ""  # one of them in a sentence; what carries none is "no NOUN"
     plural: str = ""
     title: str = ""  # of its panel
@@ -75,6 +76,8 @@ EVERY_DIMENSION: tuple[Dimension, ...] = (
     Dimension("session", "the id of a session or conversation", place="tab", key="c", summed=False),
     Dimension("prompt", "the name or cache key of a prompt's template, never its text", summed=False),
     Dimension("status", _KEPT, kind="number", plural="statuses", searched=False),
+    Dimension("source", "where requests are read: its name in the config file, else as the screen's first line has it",
+              kind="source", summed=False, searched=False),
     Dimension("day", _CUT, field="time", kind="time"),
     Dimension("hour", _CUT, field="time", kind="time"),
     Dimension("minute", _CUT, field="time", kind="time"),
@@ -129,9 +132,7 @@ EVERY_MEASURE: tuple[Measure, ...] = (
     Measure("latency_p95", "latency", "ms", _REAL),
 )
 
-# Of a dimension that is asked for and would have one value: several sources are not read together.
-SOURCE = "source"
-ONE_SOURCE = "one source is read at a time, so all requests are of the same: ask each source by itself"
+SOURCE = next(each.name for each in EVERY_DIMENSION if each.kind == "source")
 
 _KEYBOARD = "1234567890"  # other keys come after
 _NAMES_OF = {each.name_field: f"{each.none} name" for each in EVERY_DIMENSION if each.name_field}

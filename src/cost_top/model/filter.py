@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 
-from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE, ONE_SOURCE, SOURCE
+from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.nearest import choices, nearest
 from cost_top.model.secret import has_key, key_forms, maybe_key, public_key, public_text
@@ -24,7 +24,7 @@ YES_NO = "yes or no"
 
 # What a term may name: the kind of its values decides which operators it takes.
 FILTER_FIELDS: dict[str, str] = {
-    **{name: TEXT for each in EVERY_DIMENSION if each.kind in ("text", "list")
+    **{name: TEXT for each in EVERY_DIMENSION if each.kind in ("text", "list", "source")
        for name in (each.name, each.name_field) if name},
     "mode": TEXT, "region": TEXT, "price_status": TEXT, "doubt": TEXT, "id": TEXT, "client_ip": TEXT,
     "user_agent": TEXT,
@@ -155,8 +155,6 @@ def _term(match: re.Match[str]) -> Term:
         return Term(None, _of_a_log(_without_key(None, _unquote(value))), negated=negated)
     name = FIELD_SYNONYMS.get(spelled.lower(), spelled.lower())
     kind = FILTER_FIELDS.get(name)
-    if name == SOURCE:
-        raise UserError(f"filter: {spelled}: {ONE_SOURCE}")
     if kind is None:
         raise UserError(f"filter: unknown field {spelled!r}: {choices(name, sorted(FILTER_FIELDS))}")
     if not value:

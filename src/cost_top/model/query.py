@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar, cast
 
-from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE, ONE_SOURCE, SOURCE
+from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.filter import Filter, Term
 from cost_top.model.nearest import choices
@@ -15,7 +15,8 @@ from cost_top.model.nearest import choices
 T = TypeVar("T")
 DIMENSIONS = tuple(each.name for each in EVERY_DIMENSION)
 TIME_DIMENSIONS = tuple(each.name for each in EVERY_DIMENSION if each.kind == "time")
-VALUE_DIMENSIONS = tuple(each.name for each in EVERY_DIMENSION if each.kind != "time")
+# Those whose values are looked for.
+VALUE_DIMENSIONS = tuple(each.name for each in EVERY_DIMENSION if each.kind not in ("time", "source"))
 SYNONYMS = {"api_key_name": "token_name"}
 # What a report may be sorted by beside its measures: input and output tokens together.
 TOKENS = "tokens"
@@ -257,8 +258,6 @@ def parse_group_by(text: str) -> tuple[str, ...]:
     for part in text.split(","):
         name = part.strip().lower()
         name = SYNONYMS.get(name, name)
-        if name == SOURCE:
-            raise UserError(f"dimension 'source': {ONE_SOURCE}")
         if name not in (*DIMENSIONS, *SYNONYMS.values()):
             raise UserError(f"unknown dimension {one_line(part, 40)!r}: {choices(name, GROUPINGS)}")
         if name not in names:

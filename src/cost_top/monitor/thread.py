@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from cost_top.model.answers import Health
 from cost_top.model.engine import Knows, Position, RequestPage
 from cost_top.model.errors import Broken, CannotAnswer, SourceDenied, SourceError, SourceThrottled, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
+from cost_top.model.one_source import OfOneSource, asks, settled_view
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Filling, Live, Snapshot, Stale
 from cost_top.model.view import View
@@ -30,8 +32,9 @@ class HubSubscription:
         on_error: Callable[[Exception], None] | None,
     ) -> None:  # fmt: skip
         """Use `HubThread.subscribe`."""
-        self.view, self.zone, self.publish, self.on_error = view, zone, publish, on_error
+        self.asked, self.zone, self.publish, self.on_error = view, zone, publish, on_error
         self.last: Snapshot | None = None  # what was published last
+        self._last_asked = view  # and what it was asked for as
         self.due = True  # the figures may differ from those published last, or are not complete
         self.settles_at = 0.0  # no sooner (monotonic seconds) an incomplete answer follows the last
         self.seen: tuple[View, Live | Stale | None, datetime] | None = None
@@ -41,9 +44,16 @@ class HubSubscription:
         """Answer for another view."""
 
         def change() -> None:
-            self.view, self.due = view, True
+            self.asked, self.due = view, True
 
         self._hub.tell(change)
+
+    @property
+    def view(self) -> View:
+        """What is looked at of the source; `asked` is the view as the face spelled it."""
+        if not asks(self.asked.where):
+            return self.asked
+        return settled_view(self.asked, self._hub.own_name or self._hub.label)
 
     @property
     def is_shown(self) -> bool:
@@ -56,12 +66,12 @@ class HubSubscription:
 
     def show(self, snapshot: Snapshot) -> None:
         """Publish a snapshot unless it says what the last one said."""
-        if snapshot != self.last:
-            self.last = snapshot
-            self.publish(snapshot)
+        if snapshot != self.last or self.asked != self._last_asked:
+            self.last, self._last_asked = snapshot, self.asked
+            self.publish(snapshot if snapshot.view == self.asked else replace(snapshot, view=self.asked))
 
 
-class HubThread:
+class HubThread(OfOneSource):
     """What the hubs of logs and of report APIs share: the thread, its commands, its watches and its patience."""
 
     def __init__(self, interval: float) -> None:
@@ -153,6 +163,16 @@ class HubThread:
 
     backoff: tuple[float, ...] = BACKOFF
     remedy = "mend the key"  # what helps where the source denies access
+
+    @property
+    def label(self) -> str:
+        """The source's name for people; empty before it is open."""
+        raise NotImplementedError
+
+    @property
+    def source_name(self) -> str:
+        """See `OfOneSource`; waits until the source is open where that alone tells it."""
+        return self.own_name or self.label or self.ask(lambda: self.label)
 
     @property
     def knows(self) -> Knows:

@@ -16,7 +16,6 @@ from fastapi import Request
 from pydantic import BaseModel, Field
 
 from cost_top.config import parse_zone
-from cost_top.model.dimensions import ONE_SOURCE, SOURCE
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.filter import Filter, Term, parse_filter, value_term
 from cost_top.model.nearest import choices
@@ -254,8 +253,6 @@ def _groupings(text: str) -> tuple[str, ...]:
     for name in names:
         if name == "zero_data_retention":
             raise Problem(400, "group_by: zero_data_retention is not recorded in logs", param="group_by")
-        if name == SOURCE:
-            raise Problem(400, f"group_by: source: {ONE_SOURCE}", param="group_by")
         if name not in GROUPINGS:
             near = get_close_matches(name.strip(), GROUPINGS, 1)
             advice = f"did you mean {near[0]}?" if near else f"choose from {', '.join(GROUPINGS)}"

@@ -13,6 +13,7 @@ from cost_top.model.credits import Credits
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import CannotAnswer, SourceThrottled
 from cost_top.model.feed import UnpricedModel, unpriced_model
+from cost_top.model.one_source import OfOneSource
 from cost_top.model.query import TIME_DIMENSIONS, Report, ReportQuery, ReportRow, key_columns, order_rows
 from cost_top.model.windows import ceiling, floor, utc_now
 from cost_top.monitor.api.engine import sum_of
@@ -28,7 +29,7 @@ _PATIENCE_SECONDS = 60.0
 _MOST_BOUGHT = 60
 
 
-class ApiAnswers:
+class ApiAnswers(OfOneSource):
     """`model.answers.Answers` over a report API; closed periods are asked once and kept."""
 
     def __init__(self, api: ReportApi, kept: KeptAnswers, open_api: Callable[[], None] | None = None) -> None:

@@ -13,6 +13,7 @@ from cost_top.model.doubts import words
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.feed import UnpricedModel, unpriced_model
+from cost_top.model.one_source import OfOneSource
 from cost_top.model.query import Report, ReportQuery, unpriced_query, without_untold
 from cost_top.model.waste import Waste
 from cost_top.monitor.cluster.cluster import Cluster
@@ -114,7 +115,7 @@ def _notes(cluster: Cluster, query: ReportQuery, found: Report) -> tuple[str, ..
     return tuple(notes)
 
 
-class ClusterAnswers:
+class ClusterAnswers(OfOneSource):
     """`model.answers.Answers` over a log answered where it lives. Any thread may ask; one question at a time."""
 
     def __init__(self, open_source: Callable[[], LogSource], load_book: Callable[[], RateBook]) -> None:

@@ -15,6 +15,7 @@ from cost_top.model.engine import Position, RequestPage, page_of
 from cost_top.model.errors import SourceReplaced
 from cost_top.model.feed import UnpricedModel
 from cost_top.model.ledger import Ledger, LedgerQuery
+from cost_top.model.one_source import OfOneSource
 from cost_top.model.query import Report, ReportQuery
 from cost_top.model.waste import Waste
 from cost_top.model.windows import Period
@@ -31,7 +32,7 @@ _PAGE = 200
 _STRETCHES = (timedelta(days=1), timedelta(days=7))
 
 
-class LogAnswers:
+class LogAnswers(OfOneSource):
     """`model.answers.Answers` over a log. Nothing is read before it is asked for; closed days are kept in `cache`.
 
     Any thread may ask; questions are answered one after another. `SourceError` when the log does not answer.

@@ -18,6 +18,7 @@ from cost_top.model.engine import Position, RequestPage, following
 from cost_top.model.errors import CannotAnswer, SourceDenied, SourceError, SourceRefused, SourceThrottled
 from cost_top.model.feed import Found, UnpricedModel, unpriced_model
 from cost_top.model.ledger import LedgerQuery, LedgerTold
+from cost_top.model.one_source import OfOneSource
 from cost_top.model.query import Report, ReportQuery, unpriced_query
 from cost_top.model.request_row import RequestRow
 from cost_top.model.view import View
@@ -55,7 +56,7 @@ _ERRORS: Mapping[str, type[SourceError]] = {
 }  # fmt: skip
 
 
-class CostTopClient:
+class CostTopClient(OfOneSource):
     """`model.answers.Answers` over a cost-top server, and the live view of it. One question at a time.
 
     Every question raises `SourceError` (or its kinds: denied, throttled), one clean line without the key; what the
@@ -76,6 +77,11 @@ class CostTopClient:
     def label(self) -> str:
         """The server's host, and the source behind it once an answer has named it."""
         return self.labelled(self._source) if self._source else f"cost-top@{self.place}"
+
+    @property
+    def source_name(self) -> str | None:
+        """What it is called here; without, the server calls it by the name it has there."""
+        return self.own_name
 
     def labelled(self, source: str) -> str:
         """A source of the server as it is called here."""
