@@ -112,6 +112,9 @@ def test_units_count_distinct_users_and_say_how_much_they_cover(log, tmp_path: P
     assert next(row for row in answer["results"] if row["token"] == "k2")["margin"] is None
     assert answer["totals"]["user_count"] == 2
     assert any("25.99 % of the cost" in note for note in answer["notes"])
+    assert any("revenue counts whole in each row" in note for note in answer["notes"])
+    by_user = json.loads(run(*arguments, "--format", "json", "--group-by", "user"))
+    assert not any("counts whole" in note for note in by_user["notes"])
     assert "per seats" in run(*arguments)
     assert next(csv.DictReader(io.StringIO(run(*arguments, "--format", "csv"))))["token"] == "k2"
 

@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cost_top.insight.spans import compared
 from cost_top.insight.why import Ask, Why, why
+from cost_top.insight.why_asked import parse_against
 from cost_top.insight.why_text import printed, sentence, why_json
+from cost_top.model.errors import UserError
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import Measures, Report, ReportRow
 from cost_top.model.windows import Period
@@ -233,3 +236,22 @@ def test_otherwise_the_same_length_before_the_same_hours_of_last_week_or_from_an
     assert compared(period, "last-week", UTC)[0] == Period(NOW - timedelta(days=7, hours=3), NOW - timedelta(days=7))
     start = NOW - timedelta(days=30)
     assert compared(period, start, UTC)[0] == Period(start, start + timedelta(hours=3))
+
+
+def test_a_comparison_a_refusal_and_all_that_carry_something_are_told_as_filtered() -> None:
+    answer = why(ask([row(4, 40, 4_000)], [row(10, 100, 10_000)]))
+    for where, subject in (
+        ("status:>=400", "spend of status:>=400"),
+        ("status:400", "status 400"),
+        ("user:*", "spend of user:*"),
+        ("-user:*", "spend with no user"),
+        ("-token:*", "spend with no key"),
+        ("-user:acme", "spend of -user:acme"),
+    ):
+        assert told(answer, where).startswith(f"{subject} is up $6.00"), where
+
+
+def test_a_period_that_has_not_begun_is_nothing_to_compare_with() -> None:
+    period = Period(NOW - timedelta(hours=3), NOW)
+    with pytest.raises(UserError, match=r"^--against 2031-01-01: has not begun"):
+        parse_against("2031-01-01", period, NOW, UTC, "--against")

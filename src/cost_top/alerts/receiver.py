@@ -97,9 +97,8 @@ def _run(argv: tuple[str, ...], event: Event) -> Outcome:
         return Outcome(None, error.strerror or one_line(error))
     if done.returncode == 0:
         return Outcome(200)
-    return Outcome(
-        None, f"ended with {done.returncode}: {one_line(done.stderr[-300:].decode('utf-8', 'replace'), 200)}"
-    )
+    said = one_line(done.stderr[-300:].decode("utf-8", "replace"), 200)
+    return Outcome(None, f"ended with {done.returncode}{': ' if said else ''}{said}")
 
 
 def open_receiver(table: ReceiverTable, folder: Path) -> Receiver:

@@ -54,6 +54,10 @@ def units_view(
         notes.append(f"cost for each user is of the {share} % of the cost whose requests name a user")
     if incomes:
         notes.append("revenue is what [[revenue]] says of the users seen, a month taken as 30 days")
+        if {*query.group_by} - {"user", "tag", "source"}:
+            notes.append(
+                "a user's revenue counts whole in each row of their requests: rows add up to more than the total"
+            )
         notes += _near_upgrade(answers, query, incomes, near_percent)
     as_of = every.as_of.isoformat(timespec="seconds")
     return ViewTable(every.columns, rows, figures(None), as_of, tuple(notes), every.row_count)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cost_top.insight.spans import compared
 from cost_top.insight.why import Ask, Why, why
-from cost_top.model.errors import CannotAnswer, UserError
+from cost_top.model.errors import CannotAnswer, UserError, one_line
 from cost_top.model.filter import Filter, Term
 from cost_top.model.query import TIME_DIMENSIONS, Report, ReportQuery, parse_group_by
 from cost_top.model.windows import Period, parse_instant
@@ -37,7 +37,10 @@ def parse_against(
     standard = text.strip().lower()
     if standard in ("previous", "last-week"):
         return compared(period, standard, zone)
-    return compared(period, parse_instant(text, now, zone, option), zone)
+    start = parse_instant(text, now, zone, option)
+    if start >= now:
+        raise UserError(f"{option} {one_line(text, 40)}: has not begun, so nothing is known of it")
+    return compared(period, start, zone)
 
 
 def explained(answers: Answers, query: ReportQuery, other: Period, note: str | None = None, top: int = 3) -> Why:

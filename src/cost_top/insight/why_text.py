@@ -7,9 +7,9 @@ from fractions import Fraction
 from typing import Any
 
 from cost_top.insight.why import Driver, Side, Why
-from cost_top.model.dimensions import word_of
+from cost_top.model.dimensions import dimension_named, word_of
 from cost_top.model.errors import one_line
-from cost_top.model.filter import Filter
+from cost_top.model.filter import Filter, Term
 from cost_top.model.format import tail_of, with_tail
 from cost_top.model.money import display_usd, usd_text
 
@@ -50,14 +50,21 @@ def subject_of(where: Filter, key: tuple[str, str] | None = None) -> str:
     """What a filter speaks of, as a person says it; `key` is the id and the name of a key."""
     if not where.terms:
         return "spend"
-    if len(where.terms) == 1 and not where.terms[0].negated and len(where.terms[0].values) == 1:
-        term = where.terms[0]
+    term = where.terms[0]
+    if where.terms == (Term(term.field, ("*",), negated=True),) and term.field is not None:
+        return f"spend with {dimension_named(term.field).none}"
+    if len(where.terms) == 1 and len(term.values) == 1 and _is_name(term):
         value = term.values[0]
         if term.field == "token" and key is not None and value == key[0]:
             value = key[1]
         value = one_line(value, _WIDTH)
         return value if value.startswith("/") or term.field is None else f"{word_of(term.field)} {value}"
     return f"spend of {one_line(where, _WIDTH)}"
+
+
+def _is_name(term: Term) -> bool:
+    """Whether a term with one value selects what is called so: no comparison, and not all that carry something."""
+    return not term.negated and term.operator == "=" and term.values[0] != "*"
 
 
 def twins_of(driver: Driver, answer: Why) -> list[str | None]:
