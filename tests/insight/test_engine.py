@@ -212,6 +212,16 @@ def test_a_loop_is_an_incident_of_its_key() -> None:
     assert [(one.first.kind, one.part, one.first.started) for one in found] == [("loop", ("token", "key-1"), at - 3)]
 
 
+def test_a_loop_is_told_where_keys_are_not_watched() -> None:
+    at = 18 * DAY + 7
+    steps = [LoopStep(at, "key-1", 300 * CENT, ORIGIN + (at - 3) * 300)]
+    given = features([*shop(), cell(at - 1, 300 * CENT, token="key-1")], 21, loops=steps)
+    rules = Rules(dimensions=("user",), off=frozenset({"spike"}))
+    (found,) = incidents_json(run(given, rules, UTC, 0), given)
+    assert (found["kind"], found["value"], found["usual_usd"]) == ("loop", "key-1", "0")
+    assert float(str(found["excess_usd"])) >= 3
+
+
 def test_a_loop_of_a_key_and_its_endpoint_and_what_they_cost_is_one_incident() -> None:
     at = 6 * DAY + 100
     steps = [LoopStep(at - 1, "key-1", 300 * CENT, ORIGIN + (at - 3) * 300)]

@@ -102,3 +102,10 @@ def test_every_mandatory_column_is_there_and_the_next_version_leaves_the_depreca
     assert set(columns_of("1.2")) >= MANDATORY | {"HostProviderName", "ServiceProviderName"}
     assert set(columns_of("1.2")) - set(columns_of("1.3")) == {"ProviderName", "PublisherName"}
     assert set(charges(replace(row(), input_tokens=1), version="1.3")[0]) == set(columns_of("1.3"))
+
+
+def test_of_a_failed_call_whose_output_is_not_known_the_list_cost_is_that_of_reports():
+    failed = row("a", model="gpt-4o-mini", cost=0, market_cost=0, input_tokens=30_000, status=500)
+    (charge,) = charges(failed)
+    assert (charge["ListCost"], charge["BilledCost"], charge["ListUnitPrice"]) == ("0", "0", "")
+    assert (charge["PricingQuantity"], charge["x_ConsumedTokens"], charge["x_CostTopRequests"]) == ("", "30000", "1")

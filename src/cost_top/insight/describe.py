@@ -115,7 +115,9 @@ def _usual(incident: Incident, standing: Standing, features: Features, now: _Sid
         return min(spent, round(incident.first.rate * (now.tokens if per_token else now.paid)))
     if incident.first.kind == "double":
         return spent - sum(one.doubled_cost for one in features.doubled if start <= one.bucket < end)
-    series = standing.series[incident.part]
+    series = standing.series.get(incident.part)
+    if series is None:
+        return 0  # a loop of a key where keys are not watched: what is usual of it is not kept
     total = 0.0
     for hour in range(start, end, HOUR):
         until = min(end, hour + HOUR)

@@ -153,16 +153,22 @@ class Charges:
 
 
 def split(row: RequestRow, parts: tuple[PricePart, ...]) -> Iterator[tuple[str, int | None, int, int, int]]:
-    """`(kind, rate, tokens, list price, paid)` of each kind of token; one without a kind where no rate is known."""
+    """`(kind, rate, tokens, list price, paid)` of each kind of token; one without a kind where rates do not tell it.
+
+    Of a failed call whose answer is not known nothing is charged, whatever its input would cost.
+    """
     paid = row.cost or 0
     used = sorted(
         (part for part in parts if part.count and part.rate is not None), key=lambda part: part.name == "output"
     )
-    if row.cache_hit or not used:
-        tokens = 0 if row.cache_hit else (row.input_tokens or 0) + (row.output_tokens or 0)
-        yield "response cache" if row.cache_hit else "", None, tokens, 0 if row.cache_hit else paid, paid
-        return
     whole, left = sum(part.amount for part in used), paid
+    if row.cache_hit:
+        yield "response cache", None, 0, 0, paid
+        return
+    if not used or row.market_cost not in (None, whole):
+        tokens = (row.input_tokens or 0) + (row.output_tokens or 0)
+        yield "", None, tokens, paid if row.market_cost is None else row.market_cost, paid
+        return
     for number, part in enumerate(used):
         last = number == len(used) - 1
         share = left if last else paid * part.amount // whole if whole else 0
