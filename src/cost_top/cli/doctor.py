@@ -12,6 +12,7 @@ from cost_top.cli.options import Resolved, resolve, source_options
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.format import counted
 from cost_top.model.money import display_usd
+from cost_top.model.notes import untimed_rows
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import QUIET
 
@@ -236,7 +237,7 @@ def _problems(found: Inspection, now: datetime) -> list[tuple[str, str]]:
         advice = "check time.unit of the mapping; these rows are in no period and no total"
         problems.append(
             (
-                f"{counted(found.untimed, 'row', whole=True)} {'has' if found.untimed == 1 else 'have'} no usable time",
+                untimed_rows(found.untimed),
                 advice,
             )
         )

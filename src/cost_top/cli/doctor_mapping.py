@@ -8,7 +8,7 @@ import click
 
 from cost_top.cli.options import Resolved
 from cost_top.model.errors import SourceError, UserError, one_line
-from cost_top.model.format import counted
+from cost_top.model.notes import untimed_rows
 from cost_top.model.text import clean
 from cost_top.sources.sql.log import SqlLog
 
@@ -54,8 +54,7 @@ def check_mapping(settings: Resolved) -> int:
         click.echo(f"{found.left_out:,} of the newest rows are left out by the filter")
     if found.untimed:
         problems += 1
-        verb = "has" if found.untimed == 1 else "have"
-        click.echo(f"problem: {counted(found.untimed, 'row', whole=True)} {verb} no usable time\n  -> check time.unit")
+        click.echo(f"problem: {untimed_rows(found.untimed)}\n  -> check time.unit")
     for item in found.fields:
         share = f"known in {item.known:,}"
         if not item.unread:

@@ -25,6 +25,7 @@ from cost_top.model.format import (
     share,
 )
 from cost_top.model.money import display_usd
+from cost_top.model.notes import untimed_notes
 from cost_top.model.query import Measures, Report, added
 from cost_top.model.snapshot import Filling, Lens, Snapshot, Stale
 from cost_top.model.text import clean
@@ -170,13 +171,13 @@ def _nothing(snapshot: Snapshot, zone: tzinfo) -> list[str]:
         day = snapshot.newest.astimezone(zone).date()
         return [f"No request in this window; the newest is of {day}.", f"cost-top report --since {day} shows it."]
     if snapshot.log_rows == 0:
-        return ["The log is empty."]
+        return ["The log has no request with a time." if snapshot.trust.untimed_count else "The log is empty."]
     return ["No request matches the filter." if snapshot.view.where else "No request in this window."]
 
 
 def _notes(snapshot: Snapshot) -> list[str]:
     """What a reader must know before trusting the figures above."""
-    trust, notes = snapshot.trust, []
+    trust, notes = snapshot.trust, list(untimed_notes(snapshot.trust.untimed_count))
     if trust.unpriced_count:
         requests = f"{count(trust.unpriced_count)} request{'s' if trust.unpriced_count != 1 else ''}"
         models = f" of {trust.unpriced_models} model{'s' if trust.unpriced_models != 1 else ''}"

@@ -15,7 +15,7 @@ from sqlalchemy.sql import quoted_name
 from cost_top.gateways.detect import UniqueKey, row_key
 from cost_top.gateways.dialects.base import Cell, CountsInJson, Dialect, TimeColumn, number
 from cost_top.gateways.fitted import fitted
-from cost_top.gateways.instants import TimeText, at_times, period_within
+from cost_top.gateways.instants import TimeText, any_unit_beyond, at_times, period_within
 from cost_top.gateways.joined import named_joins, newest_rows
 from cost_top.gateways.json_reads import json_paths, paths_of, whole_numbers
 from cost_top.gateways.preset import PATH_IN_SQL, Expression, Preset
@@ -268,6 +268,12 @@ class LogColumns:
         if self.preset.time_unit == "epoch_any":
             return [literal_column(one) for one in period_within(self.dialect.name, self.time_text, start, end)]
         return self.dialect.within(self.time, start, end)
+
+    def beyond(self) -> list[ColumnElement[bool]]:
+        """Conditions that, one at a time, select the rows without a usable time; see `Dialect.beyond`."""
+        if self.preset.time_unit == "epoch_any":
+            return [literal_column(one) for one in any_unit_beyond(self.time_text.value)]
+        return self.dialect.beyond(self.time)
 
     def at(self, times: Sequence[datetime]) -> ColumnElement[bool]:
         """Rows at any of these times; rows next to them may be among them."""

@@ -86,6 +86,20 @@ def _any_unit_within(value: str, start: datetime, end: datetime) -> str:
     return any_of([f"{value} >= {low} AND {value} < {high}" for low, high in bounds])
 
 
+def outside(database: str, time: TimeText) -> str:
+    """The texts that no period holds, NULL apart. Only of `SPELLED` databases."""
+    usable = both(period_within(database, time, USABLE_FROM, USABLE_UNTIL))
+    return f"({time.value} IS NOT NULL AND ({usable}) IS NOT TRUE)"
+
+
+def any_unit_beyond(value: str) -> list[str]:
+    """Rows outside of the usable times in each unit, each condition served by an index on the column."""
+    within = [(-(-micros(USABLE_FROM) // size), -(-micros(USABLE_UNTIL) // size)) for size in SIZES]
+    ends = zip((high for _, high in within), (low for low, _ in within[1:]), strict=False)
+    gaps = [f"{value} >= {high} AND {value} < {low}" for high, low in ends]
+    return [f"{value} IS NULL", f"{value} < {within[0][0]}", *gaps, f"{value} >= {within[-1][1]}"]
+
+
 def any_unit_at(value: str, times: Sequence[datetime]) -> str:
     """Rows at any of these times of a number in seconds, milliseconds or microseconds."""
     return _one_of(value, sorted({micros(instant) // size for instant in times for size in SIZES}))

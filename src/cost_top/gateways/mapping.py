@@ -16,6 +16,7 @@ from cost_top.gateways.preset import Expression
 from cost_top.gateways.shape import ROW_HASH, field_kind, pack_name
 from cost_top.gateways.texts import HEADS, NARROW, PACKED, WITHIN, KeptTexts, LogFacts, LogTexts
 from cost_top.gateways.witnesses import SEPARATOR
+from cost_top.model.notes import MOST_UNTIMED
 
 
 class LogStatements(LogTexts):
@@ -38,6 +39,7 @@ class LogStatements(LogTexts):
             "newest": lambda: self._edge(self.columns.time.value.desc()),
             "oldest": lambda: self._edge(self.columns.time.value.asc()),
             "sample": self._sample_head,
+            "untimed": self._untimed_head,
         }
         self._narrow: dict[tuple[str, ...], str] = {}
         self._own: tuple[str, ...] | None = None
@@ -117,18 +119,6 @@ class LogStatements(LogTexts):
             {"provider": "text", "model": "text", "rows": "integer", "reported": "integer"}, self._render(found)
         )
 
-    def untimed(self, limit: int) -> str:
-        """How many rows have no usable time; each kind is counted up to `limit`."""
-        counts = []
-        for condition in self._dialect.beyond(self.columns.time):
-            found: Select[Any] = select(literal_column("1").label("one")).select_from(self.columns.table)
-            bounded = found.where(condition, *self.columns.filter()).limit(literal_column(str(int(limit)))).subquery()
-            counts.append(select(func.count()).select_from(bounded).scalar_subquery())
-        total: ColumnElement[Any] = number(0)
-        for count in counts:
-            total = total + count
-        return self._render(select(total.label("rows")))
-
     def expression_probe(self, name: str, expression: Expression) -> str | None:
         """A statement that fails when a mapping's own SQL is wrong, and reads nothing; None where there is none."""
         if not expression.sql:
@@ -196,6 +186,17 @@ class LogStatements(LogTexts):
     def _sample_head(self) -> str:
         rows = self._rows(details=False).where(*self._usable_time())
         return self._render(rows.order_by(self.columns.time.value.desc()))
+
+    def _untimed_head(self) -> str:
+        counts = []
+        for condition in self.columns.beyond():
+            found: Select[Any] = select(literal_column("1").label("one")).select_from(self.columns.table)
+            bounded = found.where(condition, *self.columns.filter()).limit(number(MOST_UNTIMED)).subquery()
+            counts.append(select(func.count()).select_from(bounded).scalar_subquery())
+        total: ColumnElement[Any] = number(0)
+        for count in counts:
+            total = total + count
+        return self._render(select(total.label("rows")))
 
     def _raw_kinds(self, fields: Sequence[str]) -> dict[str, str]:
         """The names and kinds of a stream's columns: id, time, then these fields."""

@@ -25,6 +25,7 @@ HEADS = (
     "newest",
     "oldest",
     "sample",
+    "untimed",
 )
 
 
@@ -104,6 +105,10 @@ class LogTexts(ABC):
     def oldest(self) -> str:
         """The time of the oldest row."""
         return self._known("oldest")
+
+    def untimed(self) -> str:
+        """One row: how many rows have no usable time, each kind counted up to `model.notes.MOST_UNTIMED`."""
+        return self._known("untimed")
 
     def sample(self, limit: int) -> str:
         """A few of the newest raw rows."""

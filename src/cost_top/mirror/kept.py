@@ -167,6 +167,14 @@ class KeptFiles:
         """Note something of a day."""
         replace_sealed(self.folder / f"{day}.json", note)
 
+    def said(self, name: str) -> dict[str, Any]:
+        """What was noted of the whole log under a name; empty where nothing usable was."""
+        return self._note(self.folder / f"{name}.json")
+
+    def say(self, name: str, note: dict[str, Any]) -> None:
+        """Note something of the whole log. Raises `OSError`."""
+        replace_sealed(self.folder / f"{name}.json", note)
+
     @staticmethod
     def _note(path: Path) -> dict[str, Any]:
         note = read_sealed(path)

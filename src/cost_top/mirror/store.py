@@ -63,6 +63,7 @@ class Mirror:
         self.is_begun = False  # the log has been looked at: `oldest` is known
         self.oldest: datetime | None = None  # time (naive UTC) of the log's first row, None of an empty log
         self.log_newest: datetime | None = None  # time (UTC) of the log's last row when it was first looked at
+        self.untimed: int | None = None  # rows of the log that no period holds; None: not counted yet
         self.matching = Matching(self.database.connection, self.database.names)
         self._summed = Sums(self)
         self._sums_kept: dict[date, frozenset[str]] = {}  # the lenses of days whose sums are on disk

@@ -10,6 +10,11 @@ from typing import Literal
 Origin = Literal["figures", "rates", "rollup", "source"]
 
 
+# Rows without a usable time are counted up to so many.
+MOST_UNTIMED = 10_000
+NOT_COUNTED = "rows without a usable time could not be counted: there may be some, which are in no figure"
+
+
 class Note(str):
     """A line of text that knows its origin. A plain text is a note of the figures."""
 
@@ -30,3 +35,18 @@ def origin_of(note: str) -> Origin:
     ('source', 'figures')
     """
     return note.origin if isinstance(note, Note) else "figures"
+
+
+def untimed_rows(count: int) -> str:
+    """How many rows have no usable time, in words with a verb.
+
+    >>> untimed_rows(1), untimed_rows(10_000)
+    ('1 row has no usable time', '10,000 rows or more have no usable time')
+    """
+    rows = f"{count:,} rows or more have" if count >= MOST_UNTIMED else f"{count:,} rows have"
+    return f"{'1 row has' if count == 1 else rows} no usable time"
+
+
+def untimed_notes(count: int | None) -> tuple[str, ...]:
+    """What to know of rows that no period holds; nothing where there are none, or it is not known yet."""
+    return (f"{untimed_rows(count)}: in no period and in no figure (cost-top doctor)",) if count else ()

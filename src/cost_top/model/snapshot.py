@@ -109,6 +109,7 @@ class Trust:
     repeated_count: int = 0  # rows seen again with other figures, since the start
     drift: int = 0  # by how much the gateway's own sums of whole days exceed the log's, in pico-dollars
     drift_days: int = 0  # days on which they differ
+    untimed_count: int = 0  # rows of the whole log without a usable time: in no period; see `model.notes`
     with_user: int = 0  # cost that carries a user
     with_tag: int = 0
     with_token: int = 0

@@ -13,6 +13,7 @@ from textual.app import App
 
 from cost_top.model.filter import FILTER_FIELDS, Filter, Term, parse_filter, value_term
 from cost_top.model.money import pico
+from cost_top.model.notes import MOST_UNTIMED
 from cost_top.model.snapshot import Filling, Stale, Trust
 from cost_top.model.text import clean
 from cost_top.model.view import Crumb, View
@@ -120,6 +121,14 @@ def test_what_the_gateways_own_sums_say_otherwise():
     assert "$12.50 drift" in trust(90, trust=more)
 
 
+def test_rows_that_no_period_holds_are_told_at_any_width():
+    one, many = (replace(scene().trust, untimed_count=rows) for rows in (1, MOST_UNTIMED))
+    assert "1 row has no usable time" in trust(300, trust=one)
+    assert "10,000 rows or more have no usable time" in trust(300, trust=many)
+    assert "10,000+ no time" in trust(80, trust=many)
+    assert not any("time" in part for part in trust(300))
+
+
 def test_unpriced_is_a_count_and_never_a_share_of_money():
     part = next(part for part in trust_parts(scene(), 160) if part.name == "unpriced")
     assert "%" not in part.text.plain
@@ -187,6 +196,7 @@ def test_empty_panels_teach():
     )
     assert empty_text(scene(lenses=(empty,), log_rows=0, newest=None), "model").plain == "nothing yet"
     assert "the log is empty" in say(log_rows=0, newest=None)
+    assert "no request with a time" in say(log_rows=0, newest=None, trust=Trust(untimed_count=1))
     filtered = scene(lenses=(empty,), view=View(filter=parse_filter("tag:x")))
     assert empty_text(filtered, "model").plain.startswith("no request matches")
     assert "nothing read yet" in empty_text(scene(lenses=(empty,), log_rows=0, state=GONE), "model").plain

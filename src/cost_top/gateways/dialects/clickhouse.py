@@ -223,10 +223,9 @@ class ClickhouseSpelling(JsonKeepsBooleans):
             low, high = self._instant(USABLE_FROM, time), self._instant(USABLE_UNTIL, time)
         elif time.unit in MICROS_PER_UNIT:
             low, high = _epoch(USABLE_FROM, time), _epoch(USABLE_UNTIL, time)
-        elif time.unit == "iso_zoned":
-            return [time.value.is_(null()), and_(time.value.is_not(null()), self._zoned(time.value).is_(null()))]
         else:
-            return [time.value.is_(null()), not_(func.match(time.value, self.literal(ISO_IN_UTC)))]
+            within = and_(*self.within(time, USABLE_FROM, USABLE_UNTIL))
+            return [time.value.is_(null()), and_(time.value.is_not(null()), not_(func.coalesce(within, number(0))))]
         return [time.value.is_(null()), time.value < low, time.value >= high]
 
     def at(self, time: TimeColumn, times: Sequence[datetime]) -> Any:

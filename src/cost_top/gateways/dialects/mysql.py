@@ -18,7 +18,6 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
-    not_,
     null,
 )  # fmt: skip
 from sqlalchemy.dialects.mysql.base import MySQLDialect
@@ -38,7 +37,6 @@ from cost_top.gateways.dialects.base import (
     whole_count,
 )
 from cost_top.gateways.instants import (
-    ISO_IN_UTC,
     MICROS_PER_UNIT,
     MYSQL_DATES,
     MYSQL_INTEGERS,
@@ -48,6 +46,7 @@ from cost_top.gateways.instants import (
     mysql_epoch,
     mysql_kind,
     mysql_zoned,
+    outside,
 )
 from cost_top.gateways.shape import INTEGER_LIMIT
 
@@ -167,11 +166,8 @@ class MysqlSpelling(JsonKeepsBooleans, InstantsAsText):
             edges = [f"TIMESTAMP'{iso(edge)}'" for edge in (USABLE_FROM, USABLE_UNTIL)]
         elif time.unit in MICROS_PER_UNIT:
             edges = [mysql_epoch(edge, time.declared, time.unit) for edge in (USABLE_FROM, USABLE_UNTIL)]
-        elif time.unit == "iso_zoned":
-            utc = spelled(f"({mysql_zoned(self.spell(time.value))})")
-            return [time.value.is_(null()), and_(time.value.is_not(null()), utc.is_(null()))]
         else:
-            return [time.value.is_(null()), not_(time.value.op("REGEXP")(self.literal(ISO_IN_UTC)))]
+            return [time.value.is_(null()), spelled(outside(self.name, self._text(time)))]
         low, high = map(spelled, edges)
         return [time.value.is_(null()), time.value < low, time.value >= high]
 

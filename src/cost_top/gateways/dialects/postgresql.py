@@ -44,11 +44,11 @@ from cost_top.gateways.dialects.base import (
     whole_count,
 )
 from cost_top.gateways.instants import (
-    ISO_IN_UTC,
     MICROS_PER_UNIT,
     POSTGRESQL_INTEGERS,
     USABLE_FROM,
     USABLE_UNTIL,
+    outside,
     postgresql_epoch,
     postgresql_timestamp,
     postgresql_zoned,
@@ -210,11 +210,8 @@ class PostgresSpelling(JsonKeepsBooleans, StandardSpelling):
             edges = [postgresql_timestamp(edge, time.declared) for edge in (USABLE_FROM, USABLE_UNTIL)]
         elif time.unit in MICROS_PER_UNIT:
             edges = [postgresql_epoch(edge, time.declared, time.unit) for edge in (USABLE_FROM, USABLE_UNTIL)]
-        elif time.unit == "iso_zoned":
-            utc = spelled(f"({postgresql_zoned(self.spell(time.value))})")
-            return [time.value.is_(null()), and_(time.value.is_not(null()), utc.is_(null()))]
         else:
-            return [time.value.is_(null()), ~time.value.op("~")(constant(ISO_IN_UTC))]
+            return [time.value.is_(null()), spelled(outside(self.name, self._text(time)))]
         low, high = map(spelled, edges)
         return [time.value.is_(null()), time.value < low, time.value >= high]
 

@@ -13,6 +13,7 @@ from cost_top.model.doubts import words
 from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.feed import UnpricedModel, unpriced_model
+from cost_top.model.notes import NOT_COUNTED, untimed_notes
 from cost_top.model.one_source import OfOneSource
 from cost_top.model.query import Report, ReportQuery, unpriced_query, without_untold
 from cost_top.model.waste import Waste
@@ -69,6 +70,7 @@ def report(cluster: Cluster, query: ReportQuery, as_of: datetime) -> Report:
     """The exact answer, with what makes a figure of it less than plain."""
     found = without_untold(asked_report(cluster, query, as_of), cluster.shape.untold)
     how = cluster.statements.spelled.note
+    cluster.count_untimed()
     return replace(found, notes=(*([how] if how else ()), *cluster.log.notes, *_notes(cluster, query, found)))
 
 
@@ -96,7 +98,7 @@ def waste_requests(
 
 
 def _notes(cluster: Cluster, query: ReportQuery, found: Report) -> tuple[str, ...]:
-    notes = []
+    notes = list(untimed_notes(cluster.untimed)) if cluster.untimed is not None else [NOT_COUNTED]
     if found.totals.unpriced_count:
         by_model = replace(query, group_by=("model",), limit=None, sort="unpriced_count", descending=True)
         rows = asked_report(cluster, by_model, found.as_of).rows

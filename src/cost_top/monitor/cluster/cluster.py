@@ -25,6 +25,7 @@ from cost_top.sources.sql.reader import SqlLog, SqlLogReader
 _LEARNED = timedelta(days=7)  # rows say names as far back as this
 _MOST_TAGS = 50_000
 _LATELY = timedelta(days=1)
+_UNTIMED, _UNTIMED_SHARE = 900.0, 0.001  # seconds between two counts, and the most of the log's time
 _SMALL_ROWS = 3_000_000  # to take a statement apart takes longer than to sum a tenth of them
 
 
@@ -47,6 +48,8 @@ class Cluster:
         self.texts = Texts(log.columns.shape, self._scratch)
         self.statements = Statements(log.statements, self.local.rates, self._scratch, spelling_of(log))
         self._newest: datetime | None = None
+        self.untimed: int | None = None  # rows that no period holds; None: not counted yet
+        self._untimed_due = 0.0
         self._is_small: bool | None = None
         self._rated = Rated(self.ask, self.statements, self.texts, log.overlap)
 
@@ -113,6 +116,16 @@ class Cluster:
     def oldest(self) -> datetime | None:
         """Time of the oldest one."""
         return self.reader.oldest()
+
+    def count_untimed(self) -> None:
+        """Count the rows without a usable time, where it is time; a comfort that may fail."""
+        if time.monotonic() < self._untimed_due:
+            return
+        began = time.monotonic()
+        with suppress(SourceError):
+            self.untimed = self.reader.untimed()
+        spent = time.monotonic() - began
+        self._untimed_due = began + spent + max(_UNTIMED, spent / _UNTIMED_SHARE)
 
     def learn(self, now: datetime) -> None:
         """Read the names kept beside the log, and those that its newest rows say."""

@@ -229,9 +229,17 @@ class ClusterHub(HubThread):
                 spent = clock() - started
                 self.next_poll = min(self.next_poll, started + max(self.interval, spent * _SLOWDOWN))
             whole = all(watch.last is not None and not watch.last.incomplete for watch in self.subscriptions)
+            if whole and self.subscriptions and not isinstance(self.state, Stale):
+                self._count_untimed(cluster)
             self._health = Health(self.state is not None and whole, self.state, self._newest, None)
             if not more:
                 self.rest(self.next_poll - clock())
+
+    def _count_untimed(self, cluster: Cluster) -> None:
+        before = cluster.untimed
+        cluster.count_untimed()
+        for watch in self.subscriptions:
+            watch.due = watch.due or cluster.untimed != before
 
     def close(self) -> None:
         """End the thread; a statement under way is broken off."""
@@ -289,7 +297,11 @@ class ClusterHub(HubThread):
             filling=filling,
             newest=self._newest,
             trust=Trust(
-                drift=drift, drift_days=drift_days, rows_unique=cluster.log.rows_unique, indexed=cluster.log.indexed
+                drift=drift,
+                drift_days=drift_days,
+                rows_unique=cluster.log.rows_unique,
+                indexed=cluster.log.indexed,
+                untimed_count=cluster.untimed or 0,
             ),
             rates_date=cluster.book.date,
             notes=cluster.log.found.notes,

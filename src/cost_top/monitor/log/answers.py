@@ -15,6 +15,7 @@ from cost_top.model.engine import Position, RequestPage, page_of
 from cost_top.model.errors import SourceReplaced
 from cost_top.model.feed import UnpricedModel
 from cost_top.model.ledger import Ledger, LedgerQuery
+from cost_top.model.notes import NOT_COUNTED
 from cost_top.model.one_source import OfOneSource
 from cost_top.model.query import Report, ReportQuery
 from cost_top.model.waste import Waste
@@ -67,7 +68,7 @@ class LogAnswers(OfOneSource):
         with self._lock:
             now = datetime.now(UTC)
             period = reading(query, now) if self._held is None else Period(query.start, query.end)
-            with self._read(period, query if self._asks_once else None) as mirror:
+            with self._read(period, query if self._asks_once else None, counts_untimed=True) as mirror:
                 # What an earlier run summed is not summed again, and what this one sums is kept.
                 if mirror.told is None:
                     mirror.take_over_sums_of(query)
@@ -77,6 +78,7 @@ class LogAnswers(OfOneSource):
                     mirror.take_over_sums(("provider",))
                 own, trust = told(mirror, query, report)
                 notes = (
+                    *([NOT_COUNTED] if mirror.untimed is None else []),
                     *own,
                     *month_end_note(mirror, query, now),
                     *compared_note(mirror, query, now, now),
@@ -134,7 +136,7 @@ class LogAnswers(OfOneSource):
     @contextmanager
     def held(self, period: Period) -> Iterator[int]:
         """Inside the block, questions within a period are answered from one reading of it; how many rows that holds."""
-        with self._lock, self._read(period) as mirror:
+        with self._lock, self._read(period, counts_untimed=True) as mirror:
             self._held = (period, mirror)
             try:
                 yield mirror.row_count()
@@ -148,7 +150,9 @@ class LogAnswers(OfOneSource):
             return self._log
 
     @contextmanager
-    def _read(self, period: Period, query: ReportQuery | None = None) -> Iterator[Mirror]:
+    def _read(
+        self, period: Period, query: ReportQuery | None = None, counts_untimed: bool = False
+    ) -> Iterator[Mirror]:  # fmt: skip
         """The rows of a period; where a `query` is given, perhaps only what a report of it needs."""
         if self._held is not None:
             held, kept = self._held
@@ -158,11 +162,12 @@ class LogAnswers(OfOneSource):
         log = self._opened()
         if self._book is None:
             self._book = self._load_book()
+        asked = self._book, self._cache, period, self._verify, query, counts_untimed
         try:
-            mirror = read_period(log, self._book, self._cache, period, self._verify, query)
+            mirror = read_period(log, *asked)
         except SourceReplaced:
             self._log = None
-            mirror = read_period(self._opened(), self._book, self._cache, period, self._verify, query)
+            mirror = read_period(self._opened(), *asked)
         try:
             yield mirror
         finally:

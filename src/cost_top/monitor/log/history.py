@@ -21,6 +21,7 @@ from cost_top.monitor.log.comparing import Comparing
 from cost_top.monitor.log.hot_end import HotEnd
 from cost_top.monitor.log.hours import Hours
 from cost_top.monitor.log.inquiry import Inquiry
+from cost_top.monitor.log.untimed import Untimed
 from cost_top.pricing.book import RateBook
 from cost_top.sources.base import LogReader, LogSource
 
@@ -70,6 +71,7 @@ class History:
         self._tidy_due = time.monotonic() + _TIDY_SECONDS
         self.comparing = Comparing(bool(source.costly), source.reads_whole)
         self.drift = Drift(reader)
+        self._untimed = Untimed(source, self.mirror)
         self._damage_due = 0.0
         self._forget_due = 0.0
         self._written = False  # since kept hot ends were removed
@@ -77,6 +79,7 @@ class History:
     def close(self) -> None:
         """End the threads and free the memory."""
         self.backfill.stop()
+        self._untimed.stop()
         self.mirror.close()
 
     def step(self, now: datetime, clock: float) -> bool:
@@ -120,6 +123,8 @@ class History:
         self._hours.keep(now, self.window_is_read() and not self.backfill.pending)
         if self.window_is_read():
             self.changed |= self.drift.look(self.mirror, WINDOW_DAYS, now, clock)
+            if not self.backfill.pending:
+                self.changed |= self._untimed.look(self._inquiry.said, clock)
         if clock >= self._damage_due and not self.backfill.pending:
             # While days are read, one that was read again is no longer there under its former name.
             self._damage_due = clock + _DAMAGE_SECONDS

@@ -35,6 +35,11 @@ class Inquiry:
         spent = time.thread_time() - worked if evidence.at_once else time.perf_counter() - asked
         self._due = clock + min(spent / _SHARE, 30.0)
 
+    @property
+    def said(self) -> Evidence | None:
+        """What the log said of itself last."""
+        return self._evidence
+
     def may_have_older(self, clock: float) -> bool:
         """Whether `oldest` is to be asked for: it is time, and the log may have been written to since."""
         said = self._evidence

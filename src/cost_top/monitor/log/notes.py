@@ -13,6 +13,7 @@ from cost_top.model.credits import Credits
 from cost_top.model.doubts import words
 from cost_top.model.ledger import KeepsLedger, LedgerQuery
 from cost_top.model.money import usd_text
+from cost_top.model.notes import untimed_notes
 from cost_top.model.query import Report, ReportQuery, TrustSums
 from cost_top.sources.base import LogSource
 
@@ -58,7 +59,7 @@ def seen_note(mirror: Mirror, query: ReportQuery, seen: datetime | None, since: 
 
 def told(mirror: Mirror, query: ReportQuery, report: Report) -> tuple[tuple[str, ...], TrustSums]:
     """One line for each thing that makes a figure less than plain: unpriced, overlapping, cut off; the sums behind."""
-    notes = []
+    notes = list(untimed_notes(mirror.untimed))
     totals = report.totals
     if totals.unpriced_count:
         models = mirror.report(_by_model(query), report.as_of)

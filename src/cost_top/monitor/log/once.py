@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from cost_top.model.errors import SourceDenied, SourceError
 from cost_top.model.query import ReportQuery
 from cost_top.model.windows import Period
 from cost_top.monitor.log.narrow import days_of, read_narrow
+from cost_top.monitor.log.untimed import untimed_now
 from cost_top.pricing.book import RateBook
 from cost_top.sources.base import Evidence, LogSource
 
@@ -26,28 +28,34 @@ THOROUGH_SECONDS = 1.5
 
 def read_period(
     source: LogSource, book: RateBook, cache: Path | None, period: Period, verify: bool = False,
-    query: ReportQuery | None = None,
+    query: ReportQuery | None = None, counts_untimed: bool = False,
 ) -> Mirror:  # fmt: skip
     """A mirror that holds the log's rows of a period, with all columns, or those that a report of a `query` needs.
 
     The hot end is as the log has it now. Days kept from an earlier run are used where the log says of them what it said
     then; `Mirror.compared` tells since when all their columns are known to be the log's, which is now where `verify` is
-    asked for, where nothing was written since, and where there was time. Raises `SourceError`.
+    asked for, where nothing was written since, and where there was time. Who shows figures also `counts_untimed` rows:
+    `Mirror.untimed`, which stays None where they could not be counted. Raises `SourceError`.
     """
     mirror = Mirror(source, book, cache)
     try:
-        _read(source, mirror, period, verify, query)
+        _read(source, mirror, period, verify, query, counts_untimed)
     except BaseException:
         mirror.close()
         raise
     return mirror
 
 
-def _read(source: LogSource, mirror: Mirror, period: Period, verify: bool, query: ReportQuery | None) -> None:
+def _read(
+    source: LogSource, mirror: Mirror, period: Period, verify: bool, query: ReportQuery | None, counts_untimed: bool
+) -> None:  # fmt: skip
     now = datetime.now(UTC)
     with source.connect() as reader:
         evidence, lookups = reader.evidence(), reader.lookups()
         mirror.database.set_lookups(lookups)
+        if counts_untimed:
+            with suppress(SourceError):  # if the log is gone, the next question tells
+                mirror.untimed = untimed_now(reader, mirror.days.files, evidence)
         oldest = reader.oldest()
         mirror.begin(naive(oldest) if oldest is not None else None)
         newest = mirror.log_newest = reader.newest()

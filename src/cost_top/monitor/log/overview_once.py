@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
-from cost_top.model.snapshot import Live, Snapshot
+from cost_top.model.snapshot import Live, Snapshot, Trust
 from cost_top.model.view import View
 from cost_top.model.windows import Period, previous_period, window_period
 from cost_top.monitor.log.engine import LogEngine
@@ -23,7 +23,7 @@ def once_snapshot(source: LogSource, book: RateBook, cache: Path | None, view: V
     shown = window_period(view.window_at(end), end, zone)
     before = previous_period(view.window_at(end), shown, zone)
     whole = Period(before.start.replace(second=0, microsecond=0) - timedelta(minutes=1), now)
-    mirror = read_period(source, book, cache, whole)
+    mirror = read_period(source, book, cache, whole, counts_untimed=True)
     try:
         mirror.take_over_sums()
         engine = LogEngine(mirror)
@@ -32,8 +32,11 @@ def once_snapshot(source: LogSource, book: RateBook, cache: Path | None, view: V
         while mirror.keep_sums():
             pass
         facts = Facts(
-            source.label, Live(now), newest=engine.newest(), log_rows=engine.row_count(), rates_date=book.date
-        )
+            source.label, Live(now), newest=engine.newest(), log_rows=engine.row_count(), rates_date=book.date,
+            trust=Trust(
+                untimed_count=mirror.untimed or 0, rows_unique=source.rows_unique, indexed=source.indexed
+            ),
+        )  # fmt: skip
         return compose(needs, replies, engine.knows, facts)
     finally:
         mirror.close()

@@ -91,6 +91,7 @@ class LogScreens:
                 repeated_count=arrivals.repeated,
                 drift=drift,
                 drift_days=drift_days,
+                untimed_count=history.mirror.untimed or 0,
                 cached_share_known=history.details_known(),
                 rows_unique=history.source.rows_unique,
                 indexed=history.source.indexed,

@@ -202,6 +202,11 @@ class FilesReader(SqlLogReader):
         with self._files.looked_at():
             return super().oldest()
 
+    def untimed(self) -> int:
+        """See `LogReader`."""
+        with self._files.looked_at():
+            return super().untimed()
+
     def day_counts(self, start: date, end: date) -> Iterator[DayCount]:
         """See `LogReader`."""
         with self._files.looked_at():

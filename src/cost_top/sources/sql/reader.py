@@ -17,6 +17,7 @@ from cost_top.gateways.raw_columns import time_select
 from cost_top.gateways.shape import RawShape
 from cost_top.gateways.texts import narrow_head
 from cost_top.model.errors import SourceError, SourceReplaced
+from cost_top.model.notes import MOST_UNTIMED
 from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, PresetId, ReadsRows, Statistics
 from cost_top.sources.shaped import ShapedReader
 from cost_top.sources.sql.kept_log import KeptLog
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from cost_top.sources.sql.names import NameTables
     from cost_top.sources.sql.recognition import Recognised
 
-_UNTIMED_LIMIT = 10_000
 _SAMPLE_ROWS = 200
 
 
@@ -254,8 +254,7 @@ class SqlLogReader(ShapedReader):
 
     def untimed(self) -> int:
         """See `LogReader`."""
-        found = self.session.values(self.source.statements.untimed(_UNTIMED_LIMIT))[0][0]
-        return min(int(found), _UNTIMED_LIMIT)
+        return min(int(self.session.values(self._statements.untimed())[0][0]), MOST_UNTIMED)
 
     def lookups(self) -> tuple[Lookup, ...]:
         """See `LogReader`."""

@@ -130,7 +130,10 @@ def _notes(
         told = content((f"no requests in this time; the newest is of {day}", CAUTION))
         notes.append((told, "g goes there"))
     elif snapshot.log_rows == 0 and snapshot.newest is None and snapshot.state is not None:
-        notes.append((content(("the log is empty", CAUTION)), "rows appear here as the gateway writes them"))
+        untimed = snapshot.trust.untimed_count
+        empty = "the log has no request with a time" if untimed else "the log is empty"
+        hint = "cost-top doctor says more" if untimed else "rows appear here as the gateway writes them"
+        notes.append((content((empty, CAUTION)), hint))
     if snapshot.rates_date is not None and now.astimezone(zone).date() - snapshot.rates_date > RATES_OLD:
         days = (now.astimezone(zone).date() - snapshot.rates_date).days
         told = content((f"the rates are {days} days old", CAUTION))

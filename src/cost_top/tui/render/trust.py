@@ -11,6 +11,7 @@ from cost_top.model.doubts import OF_A_KNOWN_COST
 from cost_top.model.filter import Term, value_term
 from cost_top.model.format import count, counted, elide, share
 from cost_top.model.money import display_usd
+from cost_top.model.notes import MOST_UNTIMED, untimed_rows
 from cost_top.model.snapshot import Snapshot, Trust
 from cost_top.tui.render.style import CAUTION, GOOD, MUTED, content
 
@@ -145,6 +146,7 @@ def _counts(snapshot: Snapshot) -> list[_Fact]:
               f"{doubtful} with a cost in doubt", f"{doubtful} in doubt", f"{doubtful} doubtful",
               style=CAUTION) if trust.doubtful_count else None,
         _drift(trust) if trust.drift_days else None,
+        _untimed(trust.untimed_count) if trust.untimed_count else None,
         _fact(5, "refunds and corrections", Term("cost", ("0",), "<"), f"{refunds} of {back} taken off",
               f"{refunds} {back}", refunds) if trust.refund_count else None,
         _fact(6, "no token counts", Term("price_status", ("no_usage",)), f"{bare} without token counts",
@@ -171,6 +173,14 @@ def _drift(trust: Trust) -> _Fact:
     return _fact(1, "the gateway's own daily sums (cost-top doctor --drift)", None,
                  f"{one} lacks {money} of the {other} on {days}".replace("rollups lacks", "rollups lack"),
                  f"{money} not in the {one}", f"{money} drift", style=CAUTION)  # fmt: skip
+
+
+def _untimed(rows: int) -> _Fact:
+    """Rows that no period holds; no request can be shown for them."""
+    told = untimed_rows(rows)
+    least = f"{rows:,}" + "+" * (rows >= MOST_UNTIMED)
+    return _fact(1, "rows in no period (cost-top doctor)", None, told, f"{least} without a time", f"{least} no time",
+                 style=CAUTION)  # fmt: skip
 
 
 def _fact(rank: int, name: str, term: Term | None, *wordings: str, style: str = MUTED) -> _Fact:
