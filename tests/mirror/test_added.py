@@ -7,8 +7,10 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from cost_top.mirror.added import COLUMNS, COLUMNS_SQL, Added, SummedRow, additive, rows_of, trust
-from cost_top.mirror.groups import merge_groups
+from cost_top.mirror.groups import DATED_SQL, dated, merge_groups, undated
 from cost_top.mirror.measures import ADDITIVE, TRUST
 from cost_top.mirror.schema import create_table
 from support.scratch import scratch
@@ -48,18 +50,30 @@ def test_what_a_row_adds_is_what_sql_sums_of_it() -> None:
             assert [of_row(row) for row in found] == [tuple(map(int, each)) for each in told]
 
 
-def test_the_newest_name_is_told_in_whatever_order_it_comes() -> None:
-    start = datetime(2026, 1, 1)
-    said = [("two", 1), ("plain", 2), (None, 3)]
-    for told in itertools.permutations(said):
-        groups = [("k", name, start + timedelta(hours=hour), 1) for name, hour in told]
-        assert merge_groups(groups) == [("k", "plain", start + timedelta(hours=3), 3)]
+START = datetime(2026, 1, 1)
+SAID = [("two", 1), ("plain", 2), (None, 3), ("one", 0)]
 
 
-def test_a_row_that_comes_late_names_what_nothing_named_before() -> None:
-    start, added = datetime(2026, 1, 1), Added()
-    for name, minute in ((None, 3), ("plain", 2), ("two", 1)):
-        row = SummedRow(**dict.fromkeys(COLUMNS) | {
-            "token": "k", "token_name": name, "time": start + timedelta(minutes=minute)})  # fmt: skip
+@pytest.mark.parametrize("told", list(itertools.permutations(SAID)), ids=str)
+def test_the_newest_name_is_told_in_whatever_order_it_comes(told: tuple[tuple[str | None, int], ...]) -> None:
+    added, moments = Added(), [START + timedelta(minutes=minute) for _, minute in told]
+    for (name, _), moment in zip(told, moments, strict=True):
+        row = SummedRow(**dict.fromkeys(COLUMNS) | {"token": "k", "token_name": name, "time": moment})
         added.add(row, "token", additive(row))
-    assert [group[:3] for group in added.of("token")] == [("k", "plain", start + timedelta(minutes=3))]
+    newest = START + timedelta(minutes=3)
+    (group,) = added.of("token")
+    assert (group[0], undated(group[1]), group[2]) == ("k", "plain", newest)
+    groups = [("k", dated(moment, name), moment, 1) for (name, _), moment in zip(told, moments, strict=True)]
+    for cut in range(4):
+        (group,) = merge_groups(merge_groups(groups[:cut]), merge_groups(groups[cut:]))
+        assert (undated(group[1]), *group[2:]) == ("plain", newest, 4)
+
+
+def test_a_name_is_dated_alike_in_python_and_in_sql() -> None:
+    with scratch() as duck:
+        duck.execute("CREATE TABLE rows (token_name VARCHAR, time TIMESTAMP)")
+        assert duck.execute(f"SELECT {DATED_SQL} FROM rows").fetchall() == [(None,)]
+        moments = [START, START + timedelta(microseconds=7), START + timedelta(days=1)]
+        names = ["2", "größe", None]
+        duck.executemany("INSERT INTO rows VALUES (?, ?)", list(zip(names, moments, strict=True)))
+        assert duck.execute(f"SELECT {DATED_SQL} FROM rows").fetchall() == [(dated(moments[1], names[1]),)]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from cost_top.mirror.groups import dated, later
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
 from cost_top.mirror.schema import quoted
 from cost_top.model.dimensions import EVERY_DIMENSION
@@ -114,7 +115,7 @@ def keys(row: SummedRow, lens: str) -> Iterable[tuple[str | None, Any]]:
     if lens == "provider":
         return [(row.provider, row.quarter)]
     value = getattr(row, lens)
-    return [(value if value is None else str(value), row.token_name if lens == "token" else None)]
+    return [(value if value is None else str(value), dated(row.time, row.token_name) if lens == "token" else None)]
 
 
 class Added:
@@ -136,10 +137,7 @@ class Added:
             if known is None:
                 groups[name] = [second, row.time, *values]
                 continue
-            if row.time >= known[1]:
-                known[:2] = (second if second is not None else known[0]), row.time
-            elif known[0] is None:
-                known[0] = second
+            known[:2] = later(known[0], second), max(known[1], row.time)
             for position, value in enumerate(values, 2):
                 if value:
                     known[position] += value

@@ -11,7 +11,7 @@ from typing import Any
 from cost_top.mirror.added import COLUMNS, SummedRow
 from cost_top.mirror.added import trust as trust_of
 from cost_top.mirror.fact_values import UNITS, FactValues, unit_of_lens
-from cost_top.mirror.groups import Group
+from cost_top.mirror.groups import Group, dated, later
 from cost_top.mirror.measures import ADDITIVE_NAMES, SUMMED, TRUST
 from cost_top.mirror.rollup_tables import TRUST_LENS
 from cost_top.mirror.slices import Cuts, Slice
@@ -119,13 +119,13 @@ def _groups(lens: str, told: Iterable[tuple[Any, ...]], values: FactValues) -> l
     for number, bar, newest, _, *sums in sorted(told, key=lambda group: group[2]):
         value = known[number]
         found = (value[place] or (None,)) if lens == "tag" else (value[place],)
-        name = value[1] if lens == "token" else None
+        name = dated(newest, value[1]) if lens == "token" else None
         for key in found:
             group = merged.get((key, bar))
             if group is None:
                 merged[key, bar] = [name, newest, *sums]
                 continue
-            group[0], group[1] = name or group[0], newest
+            group[0], group[1] = later(group[0], name), newest
             group[2:] = map(int.__add__, group[2:], sums)
     return [
         (key if key is None else str(key), bar if lens == "provider" else group[0], *group[1:])

@@ -1,9 +1,14 @@
-"""Groups of a lens, `(key, second, newest, *additive measures)`, merged and ordered."""
+"""Groups of a lens, `(key, second, newest, *additive measures)`, merged and ordered.
+
+The `second` of keys is their name with the time at which it was said, as `dated` spells it: the greatest is the newest
+name, whatever else came since.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from datetime import datetime
 from operator import add, itemgetter
 from typing import Any
 
@@ -14,17 +19,40 @@ Group = tuple[Any, ...]  # key, second, newest, *additive measures
 _TOKEN_PLACES = tuple(3 + ADDITIVE_NAMES.index(name) for name in ("input_tokens", "output_tokens"))
 
 
-def merge_groups(*parts: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Groups `(key, second, newest, *sums)` of several stretches as one.
+# The same as `dated`, of a group of rows.
+DATED_SQL = (
+    "strftime(max(time) FILTER (WHERE token_name IS NOT NULL), '%Y-%m-%dT%H:%M:%S.%f') || arg_max(token_name, time)"
+)
+_DATE = len("2026-11-30T12:00:00.000000")
 
-    The `second` is that of the newest group which has one; of groups that were merged before, only when their newest
-    row came is known.
+
+def dated(moment: datetime, name: str | None) -> str | None:
+    """A name with when a row said it.
+
+    >>> undated(max(dated(datetime(2026, 11, 30), "old"), dated(datetime(2026, 12, 1), "new")))
+    'new'
     """
+    return None if name is None else f"{moment.isoformat(timespec='microseconds')}{name}"
+
+
+def undated(said: str | None) -> str | None:
+    """The name alone."""
+    return None if said is None else said[_DATE:]
+
+
+def later(one: Any, other: Any) -> Any:
+    """The greater of two that may be None."""
+    return one if other is None or (one is not None and one > other) else other
+
+
+def merge_groups(*parts: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Groups `(key, second, newest, *sums)` of several stretches as one, with the greatest second and newest."""
     merged: dict[str | None, tuple[Any, ...]] = {}
-    for group in sorted(itertools.chain(*parts), key=itemgetter(2)):
+    for group in itertools.chain(*parts):
         known = merged.setdefault(group[0], group)
         if known is not group:
-            merged[group[0]] = (group[0], group[1] or known[1], group[2], *map(add, known[3:], group[3:]))
+            newest = max(known[2], group[2])
+            merged[group[0]] = (group[0], later(known[1], group[1]), newest, *map(add, known[3:], group[3:]))
     return list(merged.values())
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from cost_top.mirror.groups import merge_groups, order_groups
+from cost_top.mirror.groups import merge_groups, order_groups, undated
 from cost_top.mirror.local_time import LocalTime
 from cost_top.mirror.measures import ADDITIVE_NAMES, measures_of, part_sums
 from cost_top.mirror.report import keys_of, ordered
@@ -87,8 +87,8 @@ class Lenses:
         if made is None or made[0] != group:
             if len(self._rows) > _ROWS_SIZE:
                 self._rows.clear()
-            width = 2 if lens == "token" else 1
-            made = self._rows[lens, group[0]] = group, ReportRow(tuple(group[:width]), measures_of(group[3:]))
+            key = (group[0], undated(group[1])) if lens == "token" else group[:1]
+            made = self._rows[lens, group[0]] = group, ReportRow(tuple(key), measures_of(group[3:]))
         return made[1]
 
     def _top(

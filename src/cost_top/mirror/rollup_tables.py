@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from cost_top.mirror.added import COLUMNS_SQL, SummedRow
-from cost_top.mirror.groups import Group
+from cost_top.mirror.groups import DATED_SQL, Group
 from cost_top.mirror.measures import ADDITIVE_NAMES, SUMMED, TRUST, fetch_sums, order_sql, part_sums, row_parts
 from cost_top.model.dimensions import EVERY_DIMENSION
 from cost_top.model.query import TOKENS
@@ -207,7 +207,7 @@ def _grouping_select(lenses: Sequence[str], source: str, kind: str) -> str:
     keys = [column for lens in lenses for column in LENSES[lens]]
     sets = ", ".join(["(slice)", *(f"(slice, {', '.join(LENSES[lens])})" for lens in lenses)])
     flags = ", ".join(f"grouping({LENSES[lens][0]}) AS is_{lens}" for lens in lenses)
-    name = "arg_max(token_name, time)" if "token" in lenses else "NULL"
+    name = DATED_SQL if "token" in lenses else "NULL"
     columns = ", ".join(dict.fromkeys(("slice", *keys, "token_name", "time")))
     return (
         f"SELECT slice, {', '.join(keys)}, {flags}, {name} AS newest_name, max(time) AS newest, {_sums(kind)} "
@@ -232,7 +232,7 @@ def _bar_sums() -> str:
 
 
 def _second(lens: str) -> str:
-    return "arg_max(second, newest)" if lens == "token" else "NULL"
+    return "max(second)" if lens == "token" else "NULL"
 
 
 def _measure(name: str) -> str:
