@@ -90,7 +90,9 @@ def rows(log: NativeLog, folder: Path) -> Iterator[Mirror]:
 def integers(log: NativeLog, folder: Path) -> Iterator[Mirror]:
     """One over the same kept days, held as integers as well."""
     for mirror in opened(log, folder):
-        hold(mirror)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("cost_top.mirror.fact_maker._ROWS_OF_PART", 60)  # of a day's hundred
+            hold(mirror)
         yield mirror
 
 
@@ -159,6 +161,7 @@ def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         log.add(id=f"r{number}", **row)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cost_top.mirror.fact_pairs._FEWEST_ROWS", 0)
+        patch.setattr("cost_top.mirror.fact_pairs._SUMS_AT_ONCE", 150)
         for summed in opened(log, folder):
             hold(summed)
             for rows in opened(log, folder):
@@ -251,6 +254,7 @@ def test_days_with_too_many_values_are_answered_from_their_rows(
     log: NativeLog, tmp_path: Path, rows: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fact_values, "MOST_VALUES", 3)
+    monkeypatch.setattr("cost_top.mirror.fact_maker._ROWS_OF_PART", 20)  # the first have few values
     for mirror in opened(log, tmp_path):
         hold(mirror)
         day, held = next(iter(mirror.facts.held.items()))

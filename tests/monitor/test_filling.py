@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cost_top.mirror.database import Database
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import Live
 from cost_top.model.view import View
@@ -104,3 +105,54 @@ def test_how_many_days_incidents_are_looked_for_in_is_told_while_they_are(monkey
     assert hub.features(ReportQuery(NOW, NOW), ()) == "features"
     assert [one and (one.done, one.total) for one in told] == [None, (1, 3), (2, 3), (3, 3), (3, 3)]
     assert hub.reading(incidents=True) is None, "all is looked through"
+
+
+def test_rows_of_the_hot_end_are_packed_before_its_history_is_read_and_once_it_is(
+    sqlite_log: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, now = sqlite_log(), datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+    for number in range(3000):
+        log.add(id=f"r{number}", time_ms=int(now.timestamp() * 1000) - number * 9_600_000, provider="a", model="m" * 99)
+        log.add(id=f"s{number}", time_ms=int(now.timestamp() * 1000) - number, provider="a", model="m" * 99)
+    monkeypatch.setattr("cost_top.monitor.log.history._MANY_ROWS", 1000)
+    packed: list[tuple[int, bool, bool]] = []
+    tidy = Database.tidy
+
+    def watched(database: Database) -> bool:
+        before = held_bytes(database)
+        done = tidy(database)
+        packed.append((before - held_bytes(database), done, bool(history.backfill._threads)))
+        return done
+
+    monkeypatch.setattr(Database, "tidy", watched)
+    source = open_log(str(log.path))
+    with source.connect() as reader:
+        history = History(source, reader, RateBook.load(None), tmp_path)
+        try:
+            while history.step(now, 1000.0):
+                history.tidy(1000.0)
+            ((saved, done, is_reading),) = packed
+            assert saved > 3000 * 99
+            assert done
+            assert not is_reading
+            history.backfill.wait()
+            history.collect()
+            history.tidy(1001.0)
+            assert len(packed) == 2, "once all is read"
+            history.tidy(1002.0)
+            assert len(packed) == 2
+            with history.mirror.database.cursor() as other:
+                other.execute("BEGIN; CREATE TABLE by_another (n INTEGER)")
+                history.tidy(1400.0)
+                history.tidy(1401.0)
+                assert [done for _, done, _ in packed[2:]] == [False]
+                other.execute("ROLLBACK")
+            history.tidy(1406.0)
+            assert [done for _, done, _ in packed[2:]] == [False, True], "soon again where others were at work"
+        finally:
+            history.close()
+
+
+def held_bytes(database: Database) -> int:
+    (found,) = database.connection.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchall()
+    return int(found[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -85,10 +85,13 @@ class Database:
                 cursor.execute(f"SET threads = {int(count)}")
             self._threads = count
 
-    def tidy(self) -> None:
-        """Give back the memory of deleted rows."""
-        with suppress(duckdb.TransactionException):  # another connection is at work; next time then
+    def tidy(self) -> bool:
+        """Pack the rows of tables and give back the memory of deleted ones; False where another connection writes."""
+        try:
             self.connection.execute("CHECKPOINT")
+        except duckdb.TransactionException:
+            return False
+        return True
 
     @contextmanager
     def incoming(

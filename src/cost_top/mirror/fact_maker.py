@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import queue
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -24,6 +25,7 @@ from cost_top.model.hashed_file import put
 
 _VERSION = 5
 _STOP_SECONDS = 2.0
+_ROWS_OF_PART = 90_000  # about so many are taken at once
 _BLOCK = 65536  # bytes: with greater ones few rows would take megabytes
 _KIND_OF_SUM = {name: "UTINYINT" if name.endswith("_count") else "BIGINT" for name in ADDITIVE_NAMES}
 
@@ -131,8 +133,8 @@ class FactMaker:
             try:
                 self._create(connection)
                 for day in days:
-                    if self._days.is_noted(day) and (rows := self._take(connection, day)) is not None:
-                        units.extend((day.day, unit) for unit in self._write(connection, day, rows))
+                    if self._days.is_noted(day) and (present := self._add(connection, day)) is not None:
+                        units.extend((day.day, unit) for unit in present)
                         held[day.day] = asked[day.day]
                 self._describe(connection, held, units)
                 write_pairs(connection, "new_facts")
@@ -161,15 +163,28 @@ class FactMaker:
             f"CREATE TABLE new_facts.facts (time TIMESTAMP, quarter INTEGER{ids}, latency_ms BIGINT, {sums})"
         )
 
-    def _take(self, connection: duckdb.DuckDBPyConnection, day: ClosedDay) -> int | None:
-        """Take a day's rows, with what each adds to sums; how many, None where they cannot be read any more."""
+    def _add(self, connection: duckdb.DuckDBPyConnection, day: ClosedDay) -> list[str] | None:
+        """Add a day's rows; the units that all of them have numbers of, None where they cannot be read any more."""
+        present = list(UNITS)
+        parts = max(1, math.ceil(day.row_count / _ROWS_OF_PART))
+        for number in range(parts):
+            start, end = (day.start + timedelta(days=1) * edge / parts for edge in (number, number + 1))
+            rows = self._take(connection, f"{day.relation} WHERE time >= '{start}' AND time < '{end}'")
+            if rows is None:
+                return None
+            numbered = self._write(connection, rows)
+            present = [unit for unit in present if unit in numbered]
+        return present
+
+    def _take(self, connection: duckdb.DuckDBPyConnection, relation: str) -> int | None:
+        """Take rows, with what each adds to sums; how many, None where they cannot be read any more."""
         derived = ", ".join(f"{sql} AS {name}" for name, sql in KIND.items())
         texts = quoted(tuple(dict.fromkeys(name for unit in UNITS if unit != "kind" for name in UNITS[unit])))
         try:
             (rows,) = first_row(
                 connection,
                 f"CREATE OR REPLACE TEMP TABLE fact_rows AS SELECT time, quarter, {texts}, {derived}, latency_ms, "
-                f"{row_parts()} FROM {day.relation}",
+                f"{row_parts()} FROM {relation}",
             )
         except duckdb.Error:
             if self._stopping.is_set():
@@ -177,9 +192,9 @@ class FactMaker:
             return None
         return int(rows)
 
-    def _write(self, connection: duckdb.DuckDBPyConnection, day: ClosedDay, rows: int) -> list[str]:
-        """Add the rows of a day, which were taken; the units that they have numbers of."""
-        present = [unit for unit in UNITS if self._values.learn(connection, unit, "fact_rows", day.row_count)]
+    def _write(self, connection: duckdb.DuckDBPyConnection, rows: int) -> list[str]:
+        """Add rows that were taken; the units that they have numbers of."""
+        present = [unit for unit in UNITS if self._values.learn(connection, unit, "fact_rows", rows)]
         joins = " ".join(
             f"JOIN {self._values.table(unit)} v_{unit} ON "
             + " AND ".join(f'v_{unit}."{name}" IS NOT DISTINCT FROM r."{name}"' for name in UNITS[unit])

@@ -6,7 +6,7 @@ A day's requests fall into few of them, however many there are. Where they do no
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 import duckdb
@@ -23,6 +23,7 @@ PAIRS: tuple[tuple[str, str], ...] = tuple(
     (asked, shown) for asked in _ASKED for shown in dict.fromkeys((*_SHOWN, asked))
 )
 _FEWEST_ROWS = 2  # that a sum of those of all pairs has to stand for
+_SUMS_AT_ONCE = 100_000  # so many are in memory
 _TABLE = "pairs"
 _DAY = 86_400_000_000  # microseconds
 
@@ -39,14 +40,16 @@ def write_pairs(connection: duckdb.DuckDBPyConnection, database: str) -> None:
     totals = itertools.accumulate(sorted(found))
     by_size = sorted(range(len(sorts)), key=found.__getitem__)
     few = {sorts[number] for number, total in zip(by_size, totals, strict=True) if total * _FEWEST_ROWS <= count}
-    kept = [number for number, pair in enumerate(PAIRS) if frozenset(pair) in few]
+    sizes = dict(zip(sorts, found, strict=True))
+    kept = {number: sizes[frozenset(pair)] for number, pair in enumerate(PAIRS) if frozenset(pair) in few}
     try:
         _write(connection, database, kept, "BIGINT")
     except duckdb.ConversionException:
         _write(connection, database, kept, "HUGEINT")
 
 
-def _write(connection: duckdb.DuckDBPyConnection, database: str, kept: Iterable[int], kind: str) -> None:
+def _write(connection: duckdb.DuckDBPyConnection, database: str, kept: Mapping[int, int], kind: str) -> None:
+    """`kept` are pairs by their numbers, each with about how many sums it has."""
     columns = ", ".join(f"sum_{name} {kind}" for name in ADDITIVE_NAMES)
     connection.execute(
         f"CREATE OR REPLACE TABLE {database}.{_TABLE} (pair UTINYINT, time TIMESTAMP, quarter INTEGER, "
@@ -54,13 +57,25 @@ def _write(connection: duckdb.DuckDBPyConnection, database: str, kept: Iterable[
     )
     sums = ", ".join(f"sum(sum_{name})::{kind}" for name in ADDITIVE_NAMES)
     for asked, of_asked in itertools.groupby(kept, key=lambda number: PAIRS[number][0]):
-        selects = (
-            f"SELECT {number}, date_trunc('day', time) AS day, min(quarter) // 96 * 96, {asked}_id AS one, "
-            f"{PAIRS[number][1]}_id AS other, max(time), count(*), {sums} FROM {database}.facts "
-            "WHERE one IS NOT NULL AND other IS NOT NULL GROUP BY day, one, other"
-            for number in of_asked
-        )
-        connection.execute(f"INSERT INTO {database}.{_TABLE} {' UNION ALL '.join(selects)} ORDER BY one, other")
+        numbers = list(of_asked)
+        for values in _parts(connection, database, asked, sum(kept[number] for number in numbers)):
+            selects = (
+                f"SELECT {number}, date_trunc('day', time) AS day, min(quarter) // 96 * 96, {asked}_id AS one, "
+                f"{PAIRS[number][1]}_id AS other, max(time), count(*), {sums} FROM {database}.facts "
+                f"WHERE one BETWEEN {values[0]} AND {values[-1]} AND other IS NOT NULL GROUP BY day, one, other"
+                for number in numbers
+            )
+            connection.execute(f"INSERT INTO {database}.{_TABLE} {' UNION ALL '.join(selects)} ORDER BY one, other")
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, database: str, asked: str, sums: int) -> Iterator[list[int]]:
+    """The values of a unit, in order, in parts that so many sums in all are made of one after the other."""
+    found = connection.execute(
+        f"SELECT DISTINCT {asked}_id AS one FROM {database}.facts WHERE one IS NOT NULL ORDER BY one"
+    ).fetchall()
+    values = [one for (one,) in found]
+    size = -(-len(values) // (-(-sums // _SUMS_AT_ONCE) or 1)) or 1
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def kept_pairs(connection: duckdb.DuckDBPyConnection, database: str) -> frozenset[int]:

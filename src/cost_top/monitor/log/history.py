@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -29,7 +28,9 @@ _DAY = timedelta(days=1)
 WINDOW_DAYS = 31
 # The longest window and the equal period before it.
 HISTORY_DAYS = 62
-_TIDY_SECONDS = 300.0
+# Memory of the mirror is put in order so often, and so soon again where others were at work.
+_TIDY_SECONDS, _TIDY_AGAIN_SECONDS = 300.0, 5.0
+_MANY_ROWS = 20_000  # of the hot end: packed before its history is read
 _LATELY_DAYS = 7
 _DAMAGE_SECONDS = 5.0  # between looks at whether kept files were touched
 _FORGET_SECONDS = 60.0  # between the removals of hot ends that a report kept of a log that goes on
@@ -68,7 +69,7 @@ class History:
         self._known: list[ClosedDay] | None = None  # of the window, kept by an earlier run, until they are taken over
         self.comes_whole = False  # all of the window that is not held was kept: nothing less is worth to be shown
         self._has_begun_older = False
-        self._tidy_due = time.monotonic() + _TIDY_SECONDS
+        self._tidy_due = 0.0
         self.comparing = Comparing(bool(source.costly), source.reads_whole)
         self.drift = Drift(reader)
         self._untimed = Untimed(source, self.mirror)
@@ -166,6 +167,8 @@ class History:
         self._take_over(days, self._known)
         self._known, self.comes_whole = None, False
         self._ask(Work.READ, days)
+        if self._asked and self.mirror.hot.count() >= _MANY_ROWS:
+            self.mirror.database.tidy()
         self.backfill.start()
 
     def _begin_older(self) -> None:
@@ -314,6 +317,7 @@ class History:
             self.mirror.hot_start = start + _DAY
             self._hot_end.goal = self.mirror.hot_start
             self.mirror.hot.drop_before(self.mirror.hot_start)
+            self._tidy_due = 0.0
 
     def forget_lost_days(self, thorough: bool = False) -> bool:
         """Drop days whose kept file is gone or damaged and ask for them again; whether there were any.
@@ -335,10 +339,9 @@ class History:
         self.mirror.database.use_threads(THREADS if self.backfill.pending or self._phase is Phase.UNKNOWN else 1)
 
     def tidy(self, clock: float) -> None:
-        """Now and then, give back the memory of rows that were replaced."""
-        if clock >= self._tidy_due and not self.backfill.pending:
-            self.mirror.database.tidy()
-            self._tidy_due = clock + _TIDY_SECONDS
+        """Now and then, pack rows and give back the memory of those that were replaced."""
+        if clock >= self._tidy_due and self._has_begun_older and not self.backfill.pending:
+            self._tidy_due = clock + (_TIDY_SECONDS if self.mirror.database.tidy() else _TIDY_AGAIN_SECONDS)
 
     def patience(self) -> float:
         """Seconds the owner may sleep before `collect` is worth another call."""
