@@ -52,7 +52,7 @@ def test_while_the_window_is_read_nobody_is_answered_again_at_once(monkeypatch: 
     assert days_came() == pytest.approx(0.6)
     assert watch.due
     assert len(composed) == 1
-    watch.view = View(window="7d")  # another view waits for nothing
+    watch.asked = View(window="7d")  # another view waits for nothing
     days_came()
     assert len(composed) == 2
     clock.now += 0.61
