@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 
 import pytest
@@ -66,6 +67,52 @@ def test_sums_stay_as_they_are_when_what_was_before_is_forgotten() -> None:
     assert series.record(0, 39) == record(costs, WINDOWS[0], 39)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_what_rests_is_summed_as_if_it_did_not(seed: int) -> None:
+    """Whatever is forgotten, cut and added between one rest and the next."""
+    plain, rested = Series("token", "k"), Series("token", "k")
+    draw, days = random.Random(seed), 40
+    for day in range(days):
+        buckets = sorted(draw.sample(range(day * DAY, (day + 1) * DAY), draw.choice((1, 7, 288))))
+        for bucket in buckets:
+            cost, requests = draw.randint(0, 10**12), draw.choice((1, 1, 5))
+            figures = (cost, requests, cost, draw.choice((float(cost) * cost, 1.5, 0.0)))
+            for series in (plain, rested):
+                series.add(bucket, day, *figures)
+        if draw.random() < 0.3:
+            gone = draw.randint(0, day * DAY)
+            plain.forget(gone)
+            rested.forget(gone)
+        if draw.random() < 0.2:
+            end = (day + 1) * DAY - draw.choice((1, 40, 3 * DAY))
+            plain.cut(end)
+            rested.cut(end)
+        rested.rest((day + 1) * DAY - draw.choice((DAY, 2 * DAY)))
+        for _ in range(draw.choice((0, 3))):
+            start, end = sorted(draw.sample(range((day + 1) * DAY), 2))
+            assert rested.spent(start, end) == plain.spent(start, end)
+            assert rested.count(start, end) == plain.count(start, end)
+            assert rested.square_sum(start, end) == plain.square_sum(start, end)
+        assert rested.at == plain.at
+        assert rested.largest_in(day * DAY, (day + 1) * DAY) == plain.largest_in(day * DAY, (day + 1) * DAY)
+    assert [rested.record(place, days) for place in range(3)] == [plain.record(place, days) for place in range(3)]
+
+
+def test_a_series_at_rest_takes_a_quarter_of_the_memory() -> None:
+    series, _ = added(2, 1)
+    draw = random.Random(1)
+    for bucket in range(40 * DAY):
+        cost = draw.randint(10**9, 10**11)
+        series.add(bucket, bucket // DAY, cost, 1, cost, float(cost) * cost)
+    awake = len(pickle.dumps(series))
+    series.rest(39 * DAY)
+    assert 2.5 * len(pickle.dumps(series)) < awake
+    assert series.spent(0, 1) > 0
+    assert len(pickle.dumps(series)) > awake  # beside what is packed
+    series.rest(39 * DAY)
+    assert 2.5 * len(pickle.dumps(series)) < awake
+
+
 def test_more_money_than_eight_bytes_hold_is_added_exactly() -> None:
     series = Series("total", None)
     for bucket, cost in enumerate((9 * 10**18, 9 * 10**18, 10**30, 5)):
@@ -74,3 +121,15 @@ def test_more_money_than_eight_bytes_hold_is_added_exactly() -> None:
     assert series.largest_in(0, 4) == 10**30
     series.cut(2)
     assert series.spent(0, 4) == 18 * 10**18
+
+
+def test_dear_requests_after_a_rest_are_added_exactly_too() -> None:
+    series = Series("total", None)
+    for bucket in range(100):
+        series.add(bucket, 0, 5, 1, 5, 25.0)
+    series.rest(90)
+    series.add(100, 0, 10**30, 1, 10**30, 1e60)
+    assert series.spent(0, 101) == 500 + 10**30
+    assert series.largest_in(90, 101) == 10**30
+    series.rest(101)
+    assert series.spent(0, 101) == 500 + 10**30

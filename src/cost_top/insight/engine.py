@@ -124,6 +124,12 @@ class Engine:
         self._errors.shares.forget(before)
         self._repeated.shares.forget(before)
 
+    def rest(self, end: int) -> None:
+        """Hold packed what no window reaches that ends after a bucket."""
+        before = end - WINDOWS[-1]
+        for part in (self.standing, self._errors.shares, self._repeated.shares):
+            part.rest(before)
+
     def _candidates(self) -> list[Candidate]:
         standing, rules = self.standing, self.rules
         end, least = standing.end, rules.min_excess
@@ -195,6 +201,7 @@ def pass_over(engine: Engine, cells: InOrder, doubled: Mapping[int, Doubled], st
         parts = [(bucket, found) for bucket in span if (found := cells.of(bucket))]
         if parts or engine.standing.first >= 0:
             engine.pass_over(parts, span.stop, [doubled[bucket] for bucket in span if bucket in doubled])
+            engine.rest(span.stop)
 
 
 class InOrder:

@@ -76,6 +76,7 @@ class LiveRules:
             doubled=(*self._doubled, *(one for one in news.doubled if one.bucket >= settles)), token_names=self._names,
         )  # fmt: skip
         found = _listed(engine, told, news.end, self._told_from(news.end))
+        engine.rest(settles)
         self._engine = engine
         return found
 

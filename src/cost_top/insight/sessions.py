@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
+import json
+import zlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from cost_top.insight.calendar import DAY, HOUR
@@ -24,12 +25,18 @@ class Size(NamedTuple):
 
 
 class _Hour(NamedTuple):
-    """The sessions of an hour, which is over."""
+    """The sessions of an hour, which is over: their keys, their endpoints and their costs."""
 
     day: int
-    tokens: tuple[str | None, ...]
-    endpoints: tuple[str | None, ...]
-    costs: Sequence[int]
+    packed: bytes
+
+    def costs(self, group: tuple[str, str] | None) -> Iterable[int]:
+        """Those of a key or an endpoint; of all where none is told."""
+        tokens, endpoints, costs = json.loads(zlib.decompress(self.packed))
+        if group is None:
+            return costs  # type: ignore[no-any-return]
+        names = tokens if group[0] == "token" else endpoints
+        return [cost for name, cost in zip(names, costs, strict=True) if name == group[1]]
 
 
 class Sessions:
@@ -72,12 +79,14 @@ class Sessions:
 
     def back(self, mark: tuple[object, ...]) -> None:
         """As it was."""
-        opened, self._hour, hours, self._measured, sizes = mark  # type: ignore[assignment]
-        self._open, self._hours, self._sizes = dict(opened), deque(hours), dict(sizes)  # type: ignore[call-overload]
+        opened, self._hour, hours, measured, sizes = mark  # type: ignore[assignment]
+        if measured != self._measured:  # of days that were over by then as by now
+            self._measured, self._sizes = measured, dict(sizes)  # type: ignore[assignment,call-overload]
+        self._open, self._hours = dict(opened), deque(hours)  # type: ignore[call-overload]
 
     def _size(self, group: tuple[str, str] | None) -> Size | None:
         if group not in self._sizes:
-            costs = [cost for hour in self._hours if hour.day < self._measured for cost in _costs(hour, group)]
+            costs = [cost for hour in self._hours if hour.day < self._measured for cost in hour.costs(group)]
             is_told = bool(costs) and (group is None or len(costs) >= _ENOUGH)
             self._sizes[group] = _size(costs) if is_told else None
         return self._sizes[group]
@@ -85,23 +94,9 @@ class Sessions:
     def _close(self) -> None:
         found = [(token, endpoint, cost) for (token, endpoint, _), cost in self._open.items() if cost]
         if found:
-            tokens, endpoints, costs = zip(*found, strict=True)
-            self._hours.append(_Hour(self._hour * HOUR // DAY, tokens, endpoints, _packed(costs)))
+            packed = zlib.compress(json.dumps(list(zip(*found, strict=True))).encode(), 1)
+            self._hours.append(_Hour(self._hour * HOUR // DAY, packed))
         self._open.clear()
-
-
-def _costs(hour: _Hour, group: tuple[str, str] | None) -> Iterable[int]:
-    if group is None:
-        return hour.costs
-    names = hour.tokens if group[0] == "token" else hour.endpoints
-    return [cost for name, cost in zip(names, hour.costs, strict=True) if name == group[1]]
-
-
-def _packed(costs: Sequence[int]) -> Sequence[int]:
-    try:
-        return array("q", costs)
-    except OverflowError:  # more than nine million dollars
-        return costs
 
 
 def _size(costs: list[int]) -> Size:

@@ -38,6 +38,12 @@ class Shares:
             if not everything.at:
                 del self._series[part]
 
+    def rest(self, before: int) -> None:
+        """Hold what was before a bucket packed."""
+        for everything, some in self._series.values():
+            everything.rest(before)
+            some.rest(before)
+
     def cut(self, end: int) -> None:
         """Drop what is in a bucket and after it, as if it had not been added."""
         for part, (everything, some) in list(self._series.items()):

@@ -151,6 +151,11 @@ class Standing:
         self._shares.clear()
         self.remembered.clear()
 
+    def rest(self, before: int) -> None:
+        """Hold what was before a bucket packed: a look asks for little of it."""
+        for series in self.series.values():
+            series.rest(before)
+
     def learned(self) -> tuple[object, ...]:
         """All it knows, for `know`."""
         return self.end, self.day, self.series, self.sessions, self.past, self._recent

@@ -13,6 +13,7 @@ from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Tail
 from cost_top.model.errors import one_line
+from cost_top.model.memory import give_back
 from cost_top.model.snapshot import Filling, Load
 from cost_top.model.windows import Period
 from cost_top.monitor.drift import Drift
@@ -342,6 +343,7 @@ class History:
         """Now and then, pack rows and give back the memory of those that were replaced."""
         if clock >= self._tidy_due and self._has_begun_older and not self.backfill.pending:
             self._tidy_due = clock + (_TIDY_SECONDS if self.mirror.database.tidy() else _TIDY_AGAIN_SECONDS)
+            give_back()
 
     def patience(self) -> float:
         """Seconds the owner may sleep before `collect` is worth another call."""

@@ -15,6 +15,7 @@ from cost_top.model.engine import Position, RequestPage
 from cost_top.model.errors import SourceChanged, SourceError, SourceReplaced, UserError, one_line
 from cost_top.model.feed import Found, UnpricedModel
 from cost_top.model.format import counted
+from cost_top.model.memory import keep_little
 from cost_top.model.notes import Note
 from cost_top.model.query import Report, ReportQuery
 from cost_top.model.snapshot import Filling, Snapshot, Stale
@@ -249,6 +250,7 @@ class LogHub(HubThread):
         from cost_top.monitor.log.history import History
         from cost_top.monitor.log.screens import LogScreens
 
+        keep_little()
         source: LogSource | None = self._open_source()
         while source is not None:
             self._source = source

@@ -15,6 +15,7 @@ from cost_top.model.collector import uncollected
 from cost_top.model.errors import CannotAnswer
 from cost_top.model.features import BUCKET_SECONDS, Features
 from cost_top.model.filter import Filter
+from cost_top.model.memory import give_back
 from cost_top.model.query import Report, ReportQuery
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class LiveIncidents:
         features = hub.features(query, self._rules.dimensions)
         with uncollected():
             found = tuple(live.take(features))
+        del features
+        give_back()
         self._followed = {**dict(list(self._followed.items())[-(_FOLLOWED - 1) :]), where: live}
         return found
 
