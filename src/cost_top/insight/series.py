@@ -158,6 +158,14 @@ class Series:
         place = bisect_left(self.at, start)
         return min(self.at[place], end) if place < len(self.at) else end
 
+    def risen_from(self, start: int, end: int, usual: float) -> int:
+        """The bucket of a stretch since which most was spent beyond `usual`, which is that of the stretch."""
+        first, last = bisect_left(self.at, start), bisect_left(self.at, end)
+        whole, each = self.totals[last], usual / (end - start)
+        places = range(first, last)
+        place = max(places, key=lambda place: whole - self.totals[place] - each * (end - self.at[place]), default=None)
+        return start if place is None else self.at[place]
+
     def longest_gap(self, start: int, end: int) -> int:
         """The most buckets without a request that follow on each other in a stretch."""
         at = [start - 1, *self.at[bisect_left(self.at, start) : bisect_left(self.at, end)], end]

@@ -59,7 +59,7 @@ def spike(series: Series, end: int, standing: Standing, gate: Gate, least: int) 
             and is_much(spent - standing.short_session((series.dimension, series.value), window, _LONG_SESSION))
             and not is_renamed(series, index, spent, expected.cost, floor, standing)
         ):
-            started = series.first_in(end - window, end)
+            started = series.risen_from(end - window, end, expected.cost)
             return Candidate("spike", series.dimension, series.value, window, started, spent, round(expected.cost))
     return None
 
