@@ -136,6 +136,8 @@ def test_a_config_without_rules_has_none(tmp_path):
         ("silence = true", "noise = true", "watch.off"),
         ("from = 2026-12-01T00:00:00+01:00", "from = 2026-12-09T00:00:00+01:00",
          "expected.launch-week.from: must be before"),
+        ('where = "endpoint:/summary"', 'where = "cost:>5"',
+         "expected.launch-week.where: takes names such as 'endpoint:/summary', not cost:>5"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_with_file_line_and_key(tmp_path, old, new, said):

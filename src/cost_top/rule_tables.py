@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cost_top.model.budgets import NAME, Budget, BudgetPeriod, parse_period
 from cost_top.model.declared import SETTINGS, Rule, Wrong, keys_among, within
 from cost_top.model.errors import UserError, one_line
+from cost_top.model.features import WATCHABLE
 from cost_top.model.filter import Filter, parse_filter
 from cost_top.model.money import pico
 from cost_top.model.query import DIMENSIONS, TIME_DIMENSIONS
@@ -200,6 +201,14 @@ class ExpectedTable:
                 raise Wrong("needs an offset, such as 2026-12-01T00:00:00+01:00", key)
         if self.from_ >= self.until:
             raise Wrong("must be before until", "from")
+        for term in self.where.terms:
+            if term.field not in WATCHABLE or term.negated or any("*" in value for value in term.values):
+                raise Wrong(f"takes names such as 'endpoint:/summary', not {one_line(term, 60)}", "where")
+
+    @property
+    def slices(self) -> tuple[tuple[str, str], ...]:
+        """What `where` names: dimensions and their values."""
+        return tuple((term.field, value) for term in self.where.terms if term.field for value in term.values)
 
 
 @dataclass(frozen=True, slots=True)

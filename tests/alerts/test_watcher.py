@@ -174,11 +174,18 @@ def test_a_digest_is_due_once_a_day_after_its_time_and_weekly_on_monday():
 def test_a_digest_says_what_was_spent_and_against_what():
     found = digest("digest.daily", Answers(), [standing(60)], UTC, NOW)
     assert (found.data["spent_usd"], found.data["previous_usd"]) == ("36", "34")
-    assert found.text.startswith("yesterday $36.00 (▲ $2.00 (5.9 %)); 7 requests; most by model: m $36.00; ")
+    assert found.text.startswith("yesterday $36.00, ▲ $2.00 (5.9 %); 7 requests; most by model: m $36.00; ")
     assert "; spend is up $2.00 (+6 %) " in found.text
     assert found.data["why"]["sentence"].startswith("spend is up $2.00")
     assert "month end ≈ $30.00, 4 of 5 times within 30.00–30.00" in found.text
     assert found.data["waste"] is None  # no single requests
+
+
+def test_many_budgets_with_long_names_leave_room_for_what_follows():
+    budgets = [standing(60, replace(BUDGET, each="user"), value="v" * 300) for _ in range(3)]
+    found = digest("digest.daily", Answers(), budgets, UTC, NOW)
+    assert found.text.count("vvv") > 0
+    assert found.text.endswith("month end ≈ $30.00, 4 of 5 times within 30.00–30.00")
 
 
 def test_a_large_amount_is_told_whole():

@@ -133,3 +133,18 @@ def test_dear_requests_after_a_rest_are_added_exactly_too() -> None:
     assert series.largest_in(90, 101) == 10**30
     series.rest(101)
     assert series.spent(0, 101) == 500 + 10**30
+
+
+def test_a_stretch_rose_where_most_beyond_the_usual_was_spent_after() -> None:
+    series = Series("token", "k")
+    for bucket, cost in ((2, 10), (5, 30), (8, 100), (9, 120), (11, 90)):
+        series.add(bucket, 0, cost, 1, cost, float(cost * cost))
+    assert series.risen_from(0, 12, 240.0) == 8  # 20 each
+    assert series.risen_from(0, 12, 0.0) == 2
+    assert series.risen_from(0, 11, 2200.0) == 9
+    assert series.risen_from(3, 5, 1.0) == 3  # nothing there
+    for bucket in range(12, 20_000):
+        series.add(bucket, 0, 1, 1, 1, 1.0)
+    series.rest(19_000)
+    assert series.risen_from(0, 12, 240.0) == 8
+    assert series.risen_from(19_000, 19_100, 100.0) == 19_000

@@ -27,6 +27,7 @@ from cost_top.model.windows import Period, local_midnight, month_start
 
 _DIMENSIONS = ("model", "token", "endpoint", "user")
 _TOP = 3
+_LONGEST = 1500  # it tells more than an event does
 _BEHIND = ("token", "endpoint", "model")  # in which what is behind a change is looked for
 _LATEST = timedelta(hours=6)  # a digest that could not be made by then is left out
 
@@ -81,7 +82,7 @@ def digest(kind: str, answers: Answers, standings: Iterable[Standing], zone: tzi
     text += f"; {said.rstrip('.')}" if why and why.change else ""
     text += f"; wasted {display_usd(pico(wasted['total_usd']))}" if wasted else ""
     text += f"; month end {expected.text()}" if expected else ""
-    return Event(event_id(kind, answers.label, start), kind, now, kind.replace(".", "/"), line(text), data)
+    return Event(event_id(kind, answers.label, start), kind, now, kind.replace(".", "/"), line(text, _LONGEST), data)
 
 
 def _month_end(answers: Answers, zone: tzinfo, now: datetime) -> Forecast | None:
@@ -132,7 +133,7 @@ def _text(
     at_least = "≥ " if totals.unpriced_count else ""
     changed = change(totals.total_cost, previous)
     parts = [f"{'yesterday' if days == 1 else 'last week'} {at_least}{display_usd(totals.total_cost)}"]
-    parts[0] += f" ({changed})" if changed else ""
+    parts[0] += f", {changed}" if changed else ""
     if totals.request_count is not None:
         parts.append(f"{count(totals.request_count)} requests")
     for name in ("model", "endpoint"):

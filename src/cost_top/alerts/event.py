@@ -9,7 +9,8 @@ from typing import Any
 
 from cost_top.model.budget_json import instant
 from cost_top.model.errors import one_line
-from cost_top.model.text import clean
+from cost_top.model.secret import public_text
+from cost_top.model.text import legible
 
 _LONGEST = 500
 
@@ -60,6 +61,6 @@ def event_id(kind: str, *facts: object) -> str:
     return f"evt_{sha256(told.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
-def line(text: str) -> str:
-    """A line for people out of strangers' names."""
-    return one_line(clean(text[: 4 * _LONGEST]), _LONGEST)
+def line(text: str, longest: int = _LONGEST) -> str:
+    """A line for people out of strangers' names, of so many characters at most."""
+    return one_line(public_text(legible(text[: 4 * longest])), longest)

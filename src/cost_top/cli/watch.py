@@ -183,20 +183,11 @@ def chosen_rules(settings: Resolved, sensitivity: str | None, dimensions: str | 
 
 
 def expected_of(settings: Resolved) -> tuple[Expected, ...]:
-    """`[[expected]]` of the config file; a filter that is no plain list of names raises `UserError`."""
+    """`[[expected]]` of the config file."""
     from cost_top.model.expected import Expected
 
-    found = []
-    for one in settings.config.rules.expected if settings.config.rules is not None else ():
-        slices = []
-        for term in one.where.terms:
-            if term.field not in WATCHABLE or term.negated or any("*" in value for value in term.values):
-                raise UserError(
-                    f"[[expected]] {one.name}: where takes names such as 'endpoint:/summary', not {one_line(term, 60)}"
-                )
-            slices += [(term.field, value) for value in term.values]
-        found.append(Expected(one.name, one.from_, one.until, float(one.factor), tuple(slices)))
-    return tuple(found)
+    tables = settings.config.rules.expected if settings.config.rules is not None else ()
+    return tuple(Expected(one.name, one.from_, one.until, float(one.factor), one.slices) for one in tables)
 
 
 def step_seconds(text: str) -> int:

@@ -160,11 +160,13 @@ class Series:
 
     def risen_from(self, start: int, end: int, usual: float) -> int:
         """The bucket of a stretch since which most was spent beyond `usual`, which is that of the stretch."""
-        first, last = bisect_left(self.at, start), bisect_left(self.at, end)
+        first, last = self._places(start, end)
+        at = self.at[first + self._asleep : last + self._asleep]
         whole, each = self.totals[last], usual / (end - start)
-        places = range(first, last)
-        place = max(places, key=lambda place: whole - self.totals[place] - each * (end - self.at[place]), default=None)
-        return start if place is None else self.at[place]
+        beyond = [
+            whole - before - each * (end - bucket) for before, bucket in zip(self.totals[first:last], at, strict=True)
+        ]
+        return at[beyond.index(max(beyond))] if beyond else start
 
     def longest_gap(self, start: int, end: int) -> int:
         """The most buckets without a request that follow on each other in a stretch."""
