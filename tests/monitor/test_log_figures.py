@@ -87,3 +87,12 @@ def test_a_renamed_key_is_called_by_its_newest_name(reported):
                for hour, name in ((23, "newest"), (0, "oldest"), (12, "middle"))]  # fmt: skip
     (row,) = reported(*renamed, group_by=("token",)).rows
     assert row.key == ("k1", "newest")
+
+
+@pytest.mark.parametrize(("where", "found"), [
+    ("provider:OpenAI", 2), ("provider:OPEN*", 2), ("-provider:openAI", 1), ("credential_type:System", 1),
+])  # fmt: skip
+def test_a_provider_is_found_however_it_is_spelled(reported, where, found):
+    rows = [{"provider": provider, "model": "gpt-4o", "credential_type": kind, "input_tokens": 1}
+            for provider, kind in (("OpenAI", "SYSTEM"), ("openai", None), ("Anthropic", None))]  # fmt: skip
+    assert reported(*rows, where=where).totals.request_count == found

@@ -258,6 +258,19 @@ def test_better_ccflare_takes_null_for_unknown_and_prompt_tokens_for_all_input(s
     assert (rows[2]["tags"], rows[3]["status"], rows[3]["provider"]) == (None, 529, None)
 
 
+def test_a_provider_that_a_table_names_is_spelled_as_those_of_rows_are(sqlite):
+    write(sqlite, shapes.CCFLARE, {"account_used": "Work-1"}, {"account_used": "work-2"})
+    sqlite.insert(
+        "accounts",
+        [
+            {"id": "Work-1", "provider": "Anthropic", "refresh_token": ""},
+            {"id": "work-2", "provider": "anthropic", "refresh_token": ""},
+        ],
+    )
+    _, found, lookups = read(sqlite)
+    assert [lookups["provider", "provider"][row["provider"]] for row in found.values()] == ["anthropic"] * 2
+
+
 def test_open_webui_reads_every_shape_of_usage_and_both_units_of_time(anywhere):
     if anywhere.database == "mysql":
         pytest.skip("Open WebUI keeps no log there")

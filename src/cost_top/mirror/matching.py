@@ -16,7 +16,7 @@ import duckdb
 
 from cost_top.mirror.added import COLUMNS, SummedRow, is_unpriced
 from cost_top.mirror.names import NAMED, TABLE, Names
-from cost_top.mirror.where import NUMBER_COLUMNS, SEARCHED, any_text, asks_for_names, contains, number_of
+from cost_top.mirror.where import NUMBER_COLUMNS, SEARCHED, any_text, as_kept, asks_for_names, contains, number_of
 from cost_top.model.filter import FILTER_FIELDS, MONEY, NUMBER, TEXT, Filter, Term, pattern, pieces
 from cost_top.model.secret import key_forms
 
@@ -65,6 +65,7 @@ class Matching:
         return tests[0] if len(tests) == 1 else lambda row: all(test(row) for test in tests)
 
     def _term(self, term: Term) -> Matches | None:
+        term = as_kept(term)
         if term.field is None:
             return self._word(term.values[0])
         kind = FILTER_FIELDS[term.field]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
+from cost_top.gateways.normalise import LOWERED
 from cost_top.mirror.measures import UNPRICED
 from cost_top.mirror.names import NAMED, TABLE
 from cost_top.model.dimensions import EVERY_DIMENSION
@@ -53,7 +55,13 @@ def asks_for_names(where: Filter) -> bool:
     return any(term.field is None or term.field in (*NAMED, "token_name") for term in where.terms)
 
 
+def as_kept(term: Term) -> Term:
+    """A term whose values are spelled as rows have them: providers are in lower case, however the log spells them."""
+    return replace(term, values=tuple(map(str.lower, term.values))) if term.field in LOWERED else term
+
+
 def _term(term: Term, carried: bool) -> tuple[str, list[object]]:
+    term = as_kept(term)
     if term.field is None:
         return _word(term.values[0], carried)
     kind = FILTER_FIELDS[term.field]

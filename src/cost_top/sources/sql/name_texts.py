@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cost_top.gateways.normalise import LOWERED
 from cost_top.model.errors import SourceDenied
 from cost_top.model.secret import public_value
 from cost_top.model.text import clean
@@ -38,5 +39,11 @@ def read_names(session: Session, texts: Sequence[NameText], keys: Mapping[str, s
             if not shown and text.has_otherwise:
                 shown = clean(otherwise)
             if key and shown:
-                known.setdefault(public_value(clean(key), keys.get(text.by)), shown)
+                value = public_value(clean(key), keys.get(text.by))
+                known.setdefault(_cased(text.by, value), _cased(text.field, shown))
     return tuple(Lookup(field, by, names) for (field, by), names in found.items())
+
+
+def _cased(field: str, value: str) -> str:
+    """A value as rows of the normal form spell it."""
+    return value.lower() if field in LOWERED else value
