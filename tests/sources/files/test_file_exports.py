@@ -19,6 +19,7 @@ from cost_top.model.query import ReportQuery
 from cost_top.monitor.log.answers import LogAnswers
 from cost_top.pricing.book import RateBook
 from cost_top.sources.files.log import open_files
+from cost_top.sources.files.records import epoch_ms
 from support.scratch import scratch
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -59,6 +60,17 @@ def test_cloudflare_metadata_is_user_and_tags(tmp_path: Path):
     path = write(tmp_path / "a.jsonl", [cloudflare("1"), cloudflare("2", metadata="", cost=1)])
     assert {row.key: row.measures.request_count for row in report(path, "user").rows} == {("42",): 1, (None,): 1}
     assert {row.key[0] for row in report(path, "tag").rows} == {"plan:pro", "beta:true", None}
+
+
+def test_the_last_fraction_of_a_day_is_of_that_day(tmp_path: Path):
+    times = ["2026-11-20T23:59:59.999999Z", "2026-11-20T00:00:00.000000Z"]
+    path = write(tmp_path / "a.jsonl", [cloudflare(at, created_at=at) for at in times])
+    assert report(path).totals.request_count == 2
+
+
+@pytest.mark.parametrize("at", ["1793012112345", 1793012112345, 1793012112.9999, "1793012112345678", "1793012112345.9"])
+def test_a_number_is_no_day_of_another_century(at: Any):
+    assert epoch_ms(at) in (1793012112345, 1793012112999)
 
 
 def test_cloudflare_s_zero_is_no_price_unless_it_was_cached(tmp_path: Path):

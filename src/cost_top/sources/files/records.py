@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol
 
 from cost_top.model.native import TABLE
@@ -15,6 +16,7 @@ from cost_top.sources.files.native import NATIVE_COLUMNS
 
 Row = dict[str, Any]
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]+)?", re.ASCII)
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
 @dataclass(slots=True)
@@ -77,25 +79,34 @@ def machine_user() -> str | None:
 def epoch_ms(value: object) -> int | None:
     """Unix milliseconds of an ISO time, naive is UTC, or of a number of seconds or more; None where it is no time.
 
-    >>> epoch_ms("2026-11-01T00:00:00+02:00"), epoch_ms("1793484000"), epoch_ms(1793484000123), epoch_ms("-")
-    (1793484000000, 1793484000000, 1793484000123, None)
+    >>> epoch_ms("2026-11-01T00:00:00.9999+02:00"), epoch_ms("1793484000"), epoch_ms(1793484000.123), epoch_ms("-")
+    (1793484000999, 1793484000000, 1793484000123, None)
+    >>> epoch_ms("1793012112345"), epoch_ms(1793012112.9999)
+    (1793012112345, 1793012112999)
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _scaled(float(value))
+        return _scaled(Decimal(str(value)))
     if not isinstance(value, str):
         return None
+    text = value.strip()
+    # Looked at first: some of them would be taken for a day of the year 1793.
+    if _NUMBER.fullmatch(text) and (scaled := _scaled(Decimal(text))) is not None:
+        return scaled
     try:
-        moment = datetime.fromisoformat(value.strip())
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        moment = datetime.fromisoformat(text)
+        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
     except (ValueError, OverflowError):
-        return _scaled(float(value)) if _NUMBER.fullmatch(value.strip()) else None
+        return None
 
 
-def _scaled(number: float) -> int | None:
-    """A time since the epoch whose unit shows by its size: seconds, milliseconds, microseconds or nanoseconds."""
+def _scaled(number: Decimal) -> int | None:
+    """A time since the epoch whose unit shows by its size: seconds, milliseconds, microseconds or nanoseconds.
+
+    A part of a millisecond is left out: what came before midnight is not of the next day.
+    """
     for limit, per_second in ((10**11, 1), (10**14, 10**3), (10**17, 10**6), (10**20, 10**9)):
-        if 10**8 * per_second <= number < limit:
-            return round(number * 1000 / per_second)
+        if number.is_finite() and 10**8 * per_second <= number < limit:
+            return int(number * 1000 / per_second)
     return None
 
 
