@@ -327,6 +327,33 @@ def test_a_key_that_falls_silent_is_named_but_not_when_everything_is_silent() ->
     assert [(one.first.kind, one.part) for one in opened(features(cells, 21))] == [("silence", ("total", None))]
 
 
+def days_of_work(token: str, days: range) -> list[Cell]:
+    """Requests from eight to six."""
+    return [cell(day * DAY + bucket, 10 * CENT, token=token) for day in days for bucket in range(96, 216)]
+
+
+def test_a_key_that_is_retired_is_told_once_not_each_morning() -> None:
+    cells = [*days_of_work("key-1", range(21)), *days_of_work("key-2", range(16))]
+    found = opened(features(cells, 21))
+    assert [(one.first.kind, one.part) for one in found] == [("silence", ("token", "key-2"))]
+    assert found[0].opened // DAY == 16
+    back = [*cells, *days_of_work("key-2", range(17, 18))]
+    assert [one.opened // DAY for one in opened(features(back, 21))] == [16, 18]
+
+
+def test_a_holiday_is_one_silence_and_of_no_key() -> None:
+    holiday = [
+        cell(17 * DAY + bucket, 10 * CENT, token=f"key-{1 + bucket // 40 % 3}") for bucket in range(100, 216, 40)
+    ]
+    work = [one for key in ("key-1", "key-2", "key-3") for one in days_of_work(key, range(21))]
+    cells = [one for one in work if one.bucket // DAY != 17]
+    found = opened(features([*cells, *holiday], 21))
+    assert [(one.first.kind, one.part) for one in found] == [("silence", ("total", None))]
+    busy = [one for one in work if one.names[0] == "key-1" or one.bucket // DAY != 17]
+    named = [one.part for one in opened(features(busy, 21))]
+    assert named == [("token", "key-2"), ("token", "key-3")]
+
+
 def test_errors_are_said_only_where_asked() -> None:
     cells = [
         cell(one.bucket, one.cost, requests=30, errors=25 if 18 * DAY <= one.bucket < 18 * DAY + 12 else 0)

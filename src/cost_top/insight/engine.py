@@ -17,6 +17,7 @@ from cost_top.insight.incidents import Incident, Incidents
 from cost_top.insight.levels import GATES, SURPRISES, WINDOWS, Rules
 from cost_top.insight.price import Prices
 from cost_top.insight.repeated import Repeated
+from cost_top.insight.series import Series
 from cost_top.insight.spike import spike
 from cost_top.insight.standing import Standing
 from cost_top.insight.traits import Errors, LoggedTwice, is_quiet, loops, silence
@@ -172,8 +173,17 @@ class Engine:
         return [
             candidate
             for candidate in found
-            if candidate is not None and not standing.is_replaced(standing.series["token", candidate.value])
+            if candidate is not None
+            and _others_go_on(standing, standing.series["token", candidate.value], candidate.window)
+            and not standing.is_replaced(standing.series["token", candidate.value])
         ]
+
+
+def _others_go_on(standing: Standing, series: Series, window: int) -> bool:
+    """Whether the rest of the log has half of the requests of a week ago or more: on a holiday no key is news."""
+    end, last = standing.end, standing.calendar.back(standing.end, 7)
+    now, before = (standing.total.count(one - window, one) - series.count(one - window, one) for one in (end, last))
+    return 2 * now >= before
 
 
 def run(features: Features, rules: Rules, zone: tzinfo, start: int, step: int = 1) -> Engine:

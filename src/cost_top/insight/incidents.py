@@ -18,6 +18,7 @@ _NEWS_AFTER = 2 * HOUR
 _TAKEN_IN = (*MERGED_KINDS, "loop")
 _EACH_DEARER = ("price", "double")  # where each request costs too much, not few of them
 _EXPLAINED = 0.75  # of an excess, by what each request costs too much
+_SPOKEN = 6 * HOUR  # in which half of the requests of a week ago end a silence
 _STAYS = 0.4  # of the excess at which it opened
 _ENOUGH = 20  # requests that would show it
 
@@ -110,7 +111,13 @@ class Incidents:
         return None
 
     def _is_told(self, candidate: Candidate, standing: Standing) -> bool:
-        """Whether half or more of this excess was spent in an incident that is over: a long window still holds it."""
+        """Whether half or more of this excess was spent in an incident that is over: a long window still holds it.
+
+        Of a silence, whether nothing came since it was told.
+        """
+        if candidate.kind == "silence":
+            return any(one.part == (candidate.dimension, candidate.value) and one.first.kind == "silence"
+                       and one.first.started == candidate.started for one in reversed(self.all))  # fmt: skip
         if candidate.kind not in MERGED_KINDS:
             return False
         part, start = (candidate.dimension, candidate.value), standing.end - candidate.window
@@ -128,9 +135,13 @@ class Incidents:
 
 
 def _goes_on(incident: Incident, standing: Standing) -> bool:
-    """Whether a spike that opened is still a good part of what it was: it takes less to stay than to come."""
+    """Whether a spike that opened is still a good part of what it was: it takes less to stay than to come. A silence
+    goes on until half as much comes as a week ago."""
     first, end = incident.first, standing.end
     series = standing.series.get(incident.part)
+    if first.kind == "silence" and series is not None:
+        last = standing.calendar.back(end, 7)
+        return 2 * series.count(end - _SPOKEN, end) < series.count(last - _SPOKEN, last)
     if first.kind != "spike" or series is None:
         return False
     spent = series.spent(end - first.window, end)
