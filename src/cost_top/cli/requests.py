@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _PAGE = 1000
 _WASTE_PAGE = 20_000  # each goes through all that was wasted
 _SHOWN = 100  # as a table, without --limit
+_DAY = timedelta(days=1)
 _HELD = 25_000  # rows that are held at a time, where a day has no more
 
 
@@ -119,9 +120,9 @@ def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | No
         part = replace(query, start=start, end=end)
         with held(Period(start, end)) if held is not None else nullcontext(0) as rows:
             left, more = _write_pages(ask, part, writer, left, _PAGE if waste is None else _WASTE_PAGE)
-        # A weekend says nothing of the days before it.
+        # A weekend says nothing of the days before it, and what there is of today of none.
         most = max(most, -(-rows // days))
-        days = max(1, min(2 * days, _HELD // most))
+        days = max(1, min(2 * days, _HELD // most)) if end - start >= _DAY else 1
         end = start
     if left == 0 and not more and end > query.start and waste is None:
         more = bool(answers.requests(replace(query, end=end, limit=1)).rows)

@@ -15,6 +15,7 @@ from cost_top.model.engine import Position, RequestPage, page_of
 from cost_top.model.errors import SourceReplaced
 from cost_top.model.feed import UnpricedModel
 from cost_top.model.ledger import Ledger, LedgerQuery
+from cost_top.model.memory import give_back, keep_little
 from cost_top.model.notes import NOT_COUNTED
 from cost_top.model.one_source import OfOneSource
 from cost_top.model.query import Report, ReportQuery
@@ -136,12 +137,15 @@ class LogAnswers(OfOneSource):
     @contextmanager
     def held(self, period: Period) -> Iterator[int]:
         """Inside the block, questions within a period are answered from one reading of it; how many rows that holds."""
-        with self._lock, self._read(period, counts_untimed=True) as mirror:
-            self._held = (period, mirror)
-            try:
-                yield mirror.row_count()
-            finally:
-                self._held = None
+        keep_little()
+        with self._lock:
+            with self._read(period, counts_untimed=True, little=True) as mirror:
+                self._held = (period, mirror)
+                try:
+                    yield mirror.row_count()
+                finally:
+                    self._held = None
+            give_back()
 
     def _opened(self) -> LogSource:
         with self._lock:
@@ -151,7 +155,7 @@ class LogAnswers(OfOneSource):
 
     @contextmanager
     def _read(
-        self, period: Period, query: ReportQuery | None = None, counts_untimed: bool = False
+        self, period: Period, query: ReportQuery | None = None, counts_untimed: bool = False, little: bool = False
     ) -> Iterator[Mirror]:  # fmt: skip
         """The rows of a period; where a `query` is given, perhaps only what a report of it needs."""
         if self._held is not None:
@@ -162,7 +166,7 @@ class LogAnswers(OfOneSource):
         log = self._opened()
         if self._book is None:
             self._book = self._load_book()
-        asked = self._book, self._cache, period, self._verify, query, counts_untimed
+        asked = self._book, self._cache, period, self._verify, query, counts_untimed, little
         try:
             mirror = read_period(log, *asked)
         except SourceReplaced:

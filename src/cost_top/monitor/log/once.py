@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cost_top.mirror.backfill import Backfill, Failed, Work
@@ -24,22 +24,27 @@ from cost_top.sources.base import Evidence, LogSource
 
 # Days kept from an earlier run are compared in every column for so long, newest first; the others by their sums.
 THOROUGH_SECONDS = 1.5
+# So much of the hot end is read at a time where memory is short.
+_PART = timedelta(hours=6)
 
 
 def read_period(
     source: LogSource, book: RateBook, cache: Path | None, period: Period, verify: bool = False,
-    query: ReportQuery | None = None, counts_untimed: bool = False,
+    query: ReportQuery | None = None, counts_untimed: bool = False, little: bool = False,
 ) -> Mirror:  # fmt: skip
     """A mirror that holds the log's rows of a period, with all columns, or those that a report of a `query` needs.
 
     The hot end is as the log has it now. Days kept from an earlier run are used where the log says of them what it said
     then; `Mirror.compared` tells since when all their columns are known to be the log's, which is now where `verify` is
     asked for, where nothing was written since, and where there was time. Who shows figures also `counts_untimed` rows:
-    `Mirror.untimed`, which stays None where they could not be counted. Raises `SourceError`.
+    `Mirror.untimed`, which stays None where they could not be counted. With `little` memory closed days and the
+    hot end are read one after the other, by one thread. Raises `SourceError`.
     """
     mirror = Mirror(source, book, cache)
     try:
-        _read(source, mirror, period, verify, query, counts_untimed)
+        if little:
+            mirror.database.use_threads(1)
+        _read(source, mirror, period, verify, query, counts_untimed, little)
     except BaseException:
         mirror.close()
         raise
@@ -47,7 +52,8 @@ def read_period(
 
 
 def _read(
-    source: LogSource, mirror: Mirror, period: Period, verify: bool, query: ReportQuery | None, counts_untimed: bool
+    source: LogSource, mirror: Mirror, period: Period, verify: bool, query: ReportQuery | None, counts_untimed: bool,
+    little: bool,
 ) -> None:  # fmt: skip
     now = datetime.now(UTC)
     with source.connect() as reader:
@@ -74,14 +80,21 @@ def _read(
         if backfill.pending:
             backfill.start()
         try:
+            if little:
+                backfill.wait()
             if naive(period.end) <= hot_start:
                 mirror.hot_start = hot_start
             elif not take_hot(mirror, hot_start, evidence, lookups):
-                _fill(Tail(mirror, reader, source.overlap), max(hot_start, naive(period.start)))
+                _fill(Tail(mirror, reader, source.overlap), max(hot_start, naive(period.start)),
+                      min(naive(period.end), naive(now)) if little else None)  # fmt: skip
                 keep_hot(mirror, hot_start, evidence, lookups)
             backfill.wait()
         finally:
             backfill.stop()
+    _take_over(mirror, backfill)
+
+
+def _take_over(mirror: Mirror, backfill: Backfill) -> None:
     while not backfill.results.empty():
         result = backfill.results.get()
         if isinstance(result, Failed):
@@ -92,10 +105,20 @@ def _read(
             mirror.confirm(result.day)
 
 
-def _fill(tail: Tail, start: datetime) -> None:
+def _fill(tail: Tail, start: datetime, end: datetime | None) -> None:
+    """Read the hot end from `start` (naive UTC) on; where an `end` is told, in parts, the newest first."""
+    until = None
+    while end is not None and end - start > _PART:
+        end -= _PART
+        _fill_part(tail, end, until)
+        until = end
+    _fill_part(tail, start, until)
+
+
+def _fill_part(tail: Tail, start: datetime, end: datetime | None) -> None:
     for wait in (0.2, 1.0, None):
         try:
-            tail.fill(start, None)
+            tail.fill(start, end)
             return
         except SourceDenied:
             raise
