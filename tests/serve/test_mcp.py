@@ -117,7 +117,9 @@ async def test_reports_are_those_of_the_report_command(sqlite_log, tmp_path):
             answer = await asked(client, "report", until=until, **arguments)
             assert answer["rows"] == same["results"]
             assert answer["totals"] == same["totals"]
-            assert answer["notes"] == same["notes"]
+            # In a month's first days two days are a question for its end too, and the server holds more days than they.
+            part = [note for note in answer["notes"] if "since" not in arguments or not note.startswith("month end")]
+            assert part == same["notes"]
             assert answer["source"] == same["source"]
             assert answer["until"] == same["until"]
             assert answer["rows_left_out"] == answer["row_count"] - len(answer["rows"])
