@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
-from cost_top.mirror.kept import damaged
+from cost_top.mirror.kept import HOURS, damaged
+from cost_top.mirror.kept_hours import kept_hours
 from cost_top.mirror.tail import Tail
+from cost_top.sources.base import Lookup
 from cost_top.sources.sql.log import open_log
 from support.followed import Followed
+from support.scratch import scratch
 
 # Long enough after midnight for hours to be kept, whenever the test runs.
 NOW = (datetime.now(UTC) - timedelta(days=3)).replace(hour=13, minute=30, second=0, microsecond=0)
@@ -124,6 +127,30 @@ def test_a_damaged_file_is_told_and_read_again(kept: Kept, harm: str) -> None:
         path.unlink()
     with kept.followed() as followed:
         assert followed.is_right()
+
+
+def test_a_file_of_other_costs_is_none_though_its_rows_are_the_log_s(kept: Kept) -> None:
+    (path,) = kept.files
+    with scratch() as duck:
+        rows = f"SELECT * REPLACE (cost + 1 AS cost) FROM read_parquet('{path}')"
+        duck.execute(f"COPY ({rows}) TO '{path}.new' (FORMAT parquet)")
+    path.with_name(f"{path.name}.new").replace(path)
+    with kept.followed() as followed:
+        assert followed.is_right()
+
+
+def test_what_was_read_with_other_names_beside_the_log_is_not_taken(kept: Kept) -> None:
+    midnight = NOW.replace(hour=0, minute=0, tzinfo=None)
+    with kept.followed() as followed:
+        mirror = followed.history.mirror
+        found = kept_hours(mirror, midnight)
+        assert found is not None
+        files, name = mirror.days.files, found.path.name.rsplit(".", 2)[0]
+        assert files is not None
+        files.write(mirror.database.connection, "SELECT 1 AS one", name.replace("until-13", "until-12"), HOURS)
+        assert kept_hours(mirror, midnight) == found, "what goes further is taken"
+        mirror.database.set_lookups((Lookup("provider", "provider", {"a": "alpha"}),))
+        assert kept_hours(mirror, midnight) is None
 
 
 def test_a_folder_in_the_place_of_a_file_ends_nothing(kept: Kept) -> None:
