@@ -25,6 +25,7 @@ MYSQL_INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
 MYSQL_DATES = ("datetime", "timestamp")
 # How far the clock of a place is from UTC at most.
 _ZONES = timedelta(hours=14)
+ZONES_APART = 28  # hours between the clocks of two places at most
 _SQLITE_ISO = "[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9]*"
 
 
@@ -150,6 +151,11 @@ def sqlite_readable(value: str, unit: str) -> list[str]:
         f"{value} GLOB {text_literal(_SQLITE_ISO)}",
         any_of([f"NOT ({zone} GLOB '*[-+]*')", f"{zone} GLOB '*+00:00'"]), f"julianday({value}) IS NOT NULL",
     ]  # fmt: skip
+
+
+def sqlite_in_utc(value: str) -> str:
+    """The condition that a text is in UTC, as far as it shows at once."""
+    return f"substr({value}, 20) NOT GLOB '*[-+]*' OR substr({value}, -6) = '+00:00'"
 
 
 def _zoned_around(value: str, start: datetime, end: datetime) -> list[str]:

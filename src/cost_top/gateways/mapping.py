@@ -7,11 +7,24 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnClause, ColumnElement, Select, and_, case, func, literal_column, null, or_, select
+from sqlalchemy import (
+    ColumnClause,
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    func,
+    literal_column,
+    not_,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from cost_top.gateways.columns import LogColumns, first
 from cost_top.gateways.dialects.base import number
-from cost_top.gateways.instants import SPELLED, USABLE_FROM, USABLE_UNTIL
+from cost_top.gateways.instants import SPELLED, USABLE_FROM, USABLE_UNTIL, ZONES_APART, sqlite_in_utc
 from cost_top.gateways.preset import Expression
 from cost_top.gateways.shape import ROW_HASH, field_kind, pack_name
 from cost_top.gateways.texts import HEADS, NARROW, PACKED, WITHIN, KeptTexts, LogFacts, LogTexts
@@ -36,8 +49,8 @@ class LogStatements(LogTexts):
             "fingerprints": self._fingerprints_head,
             "digest": self._digest_head,
             "day_count": self._day_count_head,
-            "newest": lambda: self._edge(self.columns.time.value.desc()),
-            "oldest": lambda: self._edge(self.columns.time.value.asc()),
+            "newest": lambda: self._edge(is_last=True),
+            "oldest": lambda: self._edge(is_last=False),
             "sample": self._sample_head,
             "untimed": self._untimed_head,
         }
@@ -272,15 +285,32 @@ class LogStatements(LogTexts):
         cells = self.columns.cells(name, details=False)
         return self._dialect.total(cells[0]) if cells else self._dialect.literal("")
 
-    def _edge(self, order: ColumnElement[Any]) -> str:
-        moment = self._dialect.time(self.columns.time).label("time")
-        return self._render(
-            select(moment)
-            .select_from(self.columns.table)
-            .where(*self._usable_time())
-            .order_by(order)
-            .limit(literal_column("1"))
-        )
+    def _edge(self, *, is_last: bool) -> str:
+        value, moment = self.columns.time.value, self._dialect.time(self.columns.time).label("time")
+        order = value.desc() if is_last else value.asc()
+        if self.columns.time.unit == "iso_zoned":
+            return self._edge_of_zoned(order, is_last)
+        usable = select(moment).select_from(self.columns.table).where(*self._usable_time())
+        return self._render(usable.order_by(order).limit(literal_column("1")))
+
+    def _edge_of_zoned(self, order: ColumnElement[Any], is_last: bool) -> str:
+        """Texts with offsets: the last one need not be the newest, which is a day or so before it at most."""
+        value, moment = self.columns.time.value, self._dialect.time(self.columns.time)
+        conditions = self._usable_time()
+        table, best = self.columns.table, func.max if is_last else func.min
+        if self._dialect.name != "sqlite":  # the others read texts whole in any case
+            found = best(moment.collate("C") if self._dialect.name == "postgresql" else moment)
+            return self._render(select(found.label("time")).select_from(table).where(*conditions))
+        edge = select(value).select_from(table).where(*conditions).order_by(order)
+        text = func.substr(edge.limit(literal_column("1")).scalar_subquery(), number(1), number(19))
+        moved = func.datetime(text, literal_column(f"'{'-' if is_last else '+'}{ZONES_APART} hours'"))
+        near = value >= moved if is_last else value <= func.replace(moved, literal_column("' '"), literal_column("'T'"))
+        # Those in UTC, which most are, stand in order.
+        in_utc: ColumnElement[bool] = literal_column(f"({sqlite_in_utc(self._dialect.spell(value))})")
+        first = select(moment.label("time")).select_from(table).where(near, in_utc, *conditions).order_by(order)
+        rest = select(best(moment).label("time")).select_from(table).where(near, not_(in_utc), *conditions)
+        both = union_all(select(first.limit(literal_column("1")).subquery().c.time), rest).subquery()
+        return self._render(select(best(both.c.time).label("time")))
 
     def _usable_time(self) -> list[ColumnElement[bool]]:
         return [*self._times(USABLE_FROM, None), *self.columns.filter()]
