@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,13 @@ from typing import Any
 import pytest
 
 from cost_top.mirror.kept import damaged
+from cost_top.mirror.kept_hot import keep_hot, take_hot
+from cost_top.mirror.store import Mirror
 from cost_top.mirror.tail import Tail
 from cost_top.model.query import MEASURES, Report, ReportQuery
 from cost_top.monitor.log.answers import LogAnswers
 from cost_top.pricing.book import RateBook
+from cost_top.sources.base import Evidence, Lookup
 from cost_top.sources.sql.log import open_log
 from support.followed import Followed
 
@@ -139,3 +145,51 @@ def test_what_a_followed_log_no_longer_says_is_on_no_disk(asked: Asked, tmp_path
         assert asked.kept == []
     finally:
         followed.close()
+
+
+START = datetime(NOW.year, NOW.month, NOW.day)
+SAID = Evidence("the place", "1", "1", at_once=True)
+NAMED_OTHERWISE = (Lookup("provider", "provider", {"a": "alpha"}),)
+
+
+@contextmanager
+def opened(asked: Asked) -> Iterator[Mirror]:
+    """A mirror that keeps in the log's folder and holds nothing."""
+    mirror = Mirror(open_log(str(asked.log.path)), RateBook.load(None), asked.folder / "cache")
+    mirror.hot_start = START + timedelta(days=1)
+    try:
+        yield mirror
+    finally:
+        mirror.close()
+
+
+def keep(asked: Asked, evidence: Evidence = SAID, begins: datetime = START) -> None:
+    """Keep a hot end of one row, which says what its team is called."""
+    with opened(asked) as mirror:
+        row = {"id": "'r'", "time": f"TIMESTAMP '{START}'", "key": "'r'", "team": "'t1'", "team_name": "'Team'"}
+        columns = [name for (name,) in mirror.database.connection.execute(
+            "SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [mirror.hot.table.rpartition(".")[2]]
+        ).fetchall()]  # fmt: skip
+        values = ", ".join(row.get(name, "NULL") for name in columns)
+        mirror.database.connection.execute(f"INSERT INTO {mirror.hot.table} VALUES ({values})")
+        mirror.hot_start = begins
+        keep_hot(mirror, START, evidence, ())
+
+
+def test_it_is_taken_with_the_names_that_its_rows_say_and_not_with_others_beside_the_log(asked: Asked) -> None:
+    keep(asked)
+    with opened(asked) as mirror:
+        assert not take_hot(mirror, START, SAID, NAMED_OTHERWISE)
+        assert not take_hot(mirror, START, replace(SAID, changes="2"), ())
+        assert not take_hot(mirror, START, replace(SAID, at_once=False), ())
+        assert take_hot(mirror, START, SAID, ())
+        assert mirror.database.names.label("team", "t1") == "Team"
+        assert mirror.hot_start == START
+
+
+def test_neither_a_part_is_kept_nor_what_a_log_tells_only_seconds_later(asked: Asked) -> None:
+    keep(asked, begins=START + timedelta(hours=1))
+    keep(asked, replace(SAID, at_once=False))
+    assert asked.kept == []
+    keep(asked)
+    assert len(asked.kept) == 1

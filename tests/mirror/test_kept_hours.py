@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cost_top.mirror.kept import HOURS, damaged
-from cost_top.mirror.kept_hours import kept_hours
+from cost_top.mirror.kept_hours import keep_hours, kept_hours
 from cost_top.mirror.tail import Tail
 from cost_top.sources.base import Lookup
 from cost_top.sources.sql.log import open_log
@@ -151,6 +151,16 @@ def test_what_was_read_with_other_names_beside_the_log_is_not_taken(kept: Kept) 
         assert kept_hours(mirror, midnight) == found, "what goes further is taken"
         mirror.database.set_lookups((Lookup("provider", "provider", {"a": "alpha"}),))
         assert kept_hours(mirror, midnight) is None
+
+
+def test_the_names_that_kept_rows_say_are_known(kept: Kept) -> None:
+    until = NOW.replace(hour=13, minute=0, tzinfo=None)
+    with kept.followed() as followed:
+        mirror = followed.history.mirror
+        mirror.database.connection.execute(f"UPDATE {mirror.hot.table} SET team = 't1', team_name = 'Team'")
+        keep_hours(mirror, until)
+    with kept.followed() as followed:
+        assert followed.history.mirror.database.names.label("team", "t1") == "Team"
 
 
 def test_a_folder_in_the_place_of_a_file_ends_nothing(kept: Kept) -> None:

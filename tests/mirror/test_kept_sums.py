@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cost_top.mirror.kept import SUMS
 from cost_top.mirror.kept_sums import sums_path
 from cost_top.mirror.rollups import Rollups
 from cost_top.mirror.slices import Slice
+from cost_top.mirror.store import Mirror
 from cost_top.model.filter import Filter
 from cost_top.model.query import Report, ReportQuery
 from cost_top.model.snapshot import Snapshot
@@ -108,3 +111,23 @@ def test_where_every_sum_is_kept_none_is_looked_for(sqlite_log, tmp_path: Path, 
         assert not looked
     finally:
         mirror.close()
+
+
+def test_nothing_is_summed_up_on_disk_of_a_reading_that_is_no_longer_the_days(sqlite_log, tmp_path: Path) -> None:
+    log, now = sqlite_log(), datetime.now(UTC).replace(microsecond=0)
+    for number in range(40):
+        moment = now - timedelta(hours=13 * number)
+        log.add(time_ms=int(moment.timestamp() * 1000), user_id="u1", cost_pico_usd=5)
+    period = Period(now - timedelta(days=20), now)
+
+    def opened() -> Mirror:
+        return read_period(open_log(str(log.path)), RateBook.load(), tmp_path / "cache", period)
+
+    with closing(opened()) as before:
+        log.run("UPDATE cost_top_requests SET user_id = 'anonymous'")
+        with closing(opened()) as after:
+            composed_of(before, View(lenses=("user",)), now)
+            while before.keep_sums():
+                pass
+            readings = {day.reading for day in after.closed.values()}
+            assert {path.name.split(".")[3] for path in tmp_path.glob(f"cache/*/[!.]*{SUMS}")} <= readings
