@@ -87,7 +87,7 @@ def test_a_reading_that_breaks_is_a_failure_and_nobody_waits_for_it(monkeypatch)
     assert "AttributeError: of ours" in str(failed.error)
 
 
-@pytest.mark.parametrize(("rows", "together"), [(50_000, 2), (1_000, 5), (200_000, 1)])
+@pytest.mark.parametrize(("rows", "together"), [(25_000, 2), (1_000, 5), (200_000, 1)])
 def test_the_first_reading_takes_as_many_days_as_those_after_it(rows: int, together: int, monkeypatch) -> None:
     monkeypatch.setattr(Reader, "rows_a_day", rows)
     read: list[int] = []

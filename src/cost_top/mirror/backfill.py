@@ -24,7 +24,7 @@ READERS = 2
 _DAY = timedelta(days=1)
 _IDLE_SECONDS = 3.0  # a reader without work keeps its connection and memory so long
 # Days are read together up to so many rows, and so many days: the screen fills day by day.
-_TOGETHER = (100_000, 8)
+_TOGETHER = (60_000, 8)
 _ALWAYS_THOROUGH = 50_000  # rows
 _TRIES = 3  # where one answer is waited for
 _RETRY_SECONDS = (0.2, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
