@@ -447,3 +447,7 @@ def test_the_source_is_a_dimension_that_the_api_is_not_asked_for(server: VercelS
     }
     assert watcher.hub.report(replace(query, where=parse_filter("-source:bill"))).rows == ()
     assert watcher.hub.refuses(View(filter=parse_filter("source:vercel"))) == "the source is called bill"
+    assert watcher.hub.refuses(View(filter=parse_filter("source:bill"))) is None
+    # Before it is open nothing is known of it, and nobody waits for that.
+    closed = ApiHub(lambda: VercelApi(server.url, server.key), interval=None, cache=None)
+    assert closed.refuses(View(filter=parse_filter("source:vercel"))) is None

@@ -82,8 +82,7 @@ class OfOneSource:
 
     own_name: str | None = None
     _ASKED: ClassVar = (
-        "requests", "list_requests", "unpriced", "features", "waste", "waste_requests", "find", "find_unpriced",
-        "refuses", "live",
+        "requests", "list_requests", "unpriced", "features", "waste", "waste_requests", "find", "find_unpriced", "live",
     )  # fmt: skip
 
     def __init_subclass__(cls) -> None:

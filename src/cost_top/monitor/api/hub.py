@@ -26,7 +26,7 @@ from cost_top.model.errors import (
     named,
 )
 from cost_top.model.feed import Found, UnpricedModel, unpriced_model
-from cost_top.model.one_source import NOTHING
+from cost_top.model.one_source import NOTHING, settled_view
 from cost_top.model.query import Report, ReportQuery, ReportRow, order_rows
 from cost_top.model.snapshot import Asking, Balance, Filling, Load, Snapshot, Stale
 from cost_top.model.view import View
@@ -101,8 +101,10 @@ class ApiHub(HubThread):
             return None
         if view.mark is not None:
             return self.knows.limits["mark"]
+        name = self.own_name or self.label
+        view = settled_view(view, name)
         if view.where == NOTHING:
-            return f"the source is called {self.source_name}"
+            return f"the source is called {name}"
         sheet = self._sheet_of(replace(view, lenses=()))
         if not sheet.is_whole and self._capabilities.reach is not None:
             return f"{self.label} goes back {self._capabilities.reach.days} days only"
