@@ -267,6 +267,7 @@ def test_sums_of_reservations_are_those_of_what_is_held(steps):
 # Filters fit a call as they fit its row in the log.
 
 _FILTERS = (
+    "provider:OpenAI", "-provider:OPEN*",
     "", "user:ann", "user:a*", "-user:ann", "user:*", "-user:*", "tag:prod", "-tag:dev", "tag:p*,x", "endpoint:/a,/b",
     'user:"a*b"', "model:gpt-4_*", "ann", "-nobody", "user:ann tag:prod", "tag:prod tag:dev",
 )  # fmt: skip
@@ -279,6 +280,7 @@ _FILTERS = (
             "user": st.sampled_from([None, "ann", "anna", "a*b", "a%"]),
             "endpoint": st.sampled_from([None, "/a", "/c"]),
             "model": st.sampled_from([None, "gpt-4_o", "gpt-4xo"]),
+            "provider": st.sampled_from([None, "openai", "xai"]),
         }
     ),
     st.lists(st.sampled_from(["prod", "dev", "x"]), unique=True),
@@ -302,3 +304,9 @@ def test_a_filter_fits_a_call_as_it_fits_its_row(text, values, tags):
         [*parameters, *columns.values(), tags],
     ).fetchone()
     assert found is row[0]
+
+
+def test_a_budget_of_a_provider_is_of_it_however_it_is_spelled():
+    told = dict.fromkeys(("token", "token_name", "team", "session", "owner", "prompt", "user", "endpoint", "model"))
+    for text in ("provider:OpenAI", "provider:OPEN*", "-provider:Anthropic"):
+        assert compiled(parse_filter(text))(Question({**told, "provider": "openai"}, ())) is True

@@ -21,12 +21,10 @@ from cost_top.gateways.shape import (
 from cost_top.gateways.witnesses import fingerprint_sql, key_sql, rest_of_key, witness_columns
 from cost_top.model.modes import UNREADABLE_COST
 from cost_top.model.modes import UNREADABLE_COUNT as COUNT_MODE
-from cost_top.model.record import FIELD_NAMES, FIELDS, WITNESSES
+from cost_top.model.record import FIELD_NAMES, FIELDS, LOWERED, WITNESSES
 from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2
 
-# Fields that are compared in small letters.
-LOWERED = ("provider", "credential_type", "mode", "region")
 # A separator that makes one search over all texts of a row see the edges of each.
 EDGE = "|"
 DIRTY_RE2 = f"{UNSAFE_RE2[:-1]}|^ | $| [{EDGE}]|[{EDGE}] |{MAYBE_KEY_RE2}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from cost_top.gateways.normalise import LOWERED, cost_given_sql, value_sql
+from cost_top.gateways.normalise import cost_given_sql, value_sql
 from cost_top.gateways.shape import RawShape, field_kind, made_of
+from cost_top.model.record import LOWERED
 
 NO_TEXT = "''"
 TAGS_TEXT = "tags_text"  # wanted alone: the raw text of tags without the tags in it

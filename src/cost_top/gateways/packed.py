@@ -13,7 +13,6 @@ from cost_top.gateways.made_counts import is_odd_count, odd_counts_sql
 from cost_top.gateways.normalise import (
     DIRTY_RE2,
     EDGE,
-    LOWERED,
     absent_texts,
     final_select,
     odd_cost_sql,
@@ -24,6 +23,7 @@ from cost_top.gateways.raw_columns import printable_text, real_rows, safe_text, 
 from cost_top.gateways.secrets import is_key_sql, public_key_sql
 from cost_top.gateways.shape import RawShape, field_kind, pack_name
 from cost_top.gateways.witnesses import SEPARATOR, hashes
+from cost_top.model.record import LOWERED
 from cost_top.model.text import TEXT_LIMIT
 
 _INPUT = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens")

@@ -15,7 +15,6 @@ from itertools import repeat
 from math import isfinite
 from typing import Any
 
-from cost_top.gateways.normalise import LOWERED
 from cost_top.gateways.shape import (
     COUNTS,
     INTEGER_LIMIT,
@@ -26,7 +25,7 @@ from cost_top.gateways.shape import (
     pack_name,
 )  # fmt: skip
 from cost_top.gateways.witnesses import SEPARATOR, bare_fingerprint_select, has_one_witness, witnessed_select
-from cost_top.model.record import FIELD_NAMES
+from cost_top.model.record import FIELD_NAMES, LOWERED
 from cost_top.model.secret import MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_CLASS
 

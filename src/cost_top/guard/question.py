@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cost_top.model.filter import FILTER_FIELDS, TEXT, Filter, Term, pattern
+from cost_top.model.filter import FILTER_FIELDS, TEXT, Filter, Term, as_kept, pattern
 from cost_top.model.secret import key_forms, public_text
 from cost_top.model.text import clean, legible
 from cost_top.record.secret import public_token
@@ -89,7 +89,7 @@ def compiled(where: Filter) -> Test:
 
 
 def _term(term: Term) -> Test:
-    field = term.field
+    field, term = term.field, as_kept(term)
     if field is None:
         return _word(term)
     if FILTER_FIELDS[field] != TEXT or (field not in FIELDS and field != "tag"):

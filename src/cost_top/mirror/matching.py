@@ -16,8 +16,8 @@ import duckdb
 
 from cost_top.mirror.added import COLUMNS, SummedRow, is_unpriced
 from cost_top.mirror.names import NAMED, TABLE, Names
-from cost_top.mirror.where import NUMBER_COLUMNS, SEARCHED, any_text, as_kept, asks_for_names, contains, number_of
-from cost_top.model.filter import FILTER_FIELDS, MONEY, NUMBER, TEXT, Filter, Term, pattern, pieces
+from cost_top.mirror.where import NUMBER_COLUMNS, SEARCHED, any_text, asks_for_names, contains, number_of
+from cost_top.model.filter import FILTER_FIELDS, MONEY, NUMBER, TEXT, Filter, Term, as_kept, pattern, pieces
 from cost_top.model.secret import key_forms
 
 Matches = Callable[[SummedRow], bool]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
-from cost_top.gateways.normalise import LOWERED
 from cost_top.mirror.measures import UNPRICED
 from cost_top.mirror.names import NAMED, TABLE
 from cost_top.model.dimensions import EVERY_DIMENSION
-from cost_top.model.filter import FILTER_FIELDS, MONEY, NUMBER, TEXT, Filter, Term, pattern
+from cost_top.model.filter import FILTER_FIELDS, MONEY, NUMBER, TEXT, Filter, Term, as_kept, pattern
 from cost_top.model.money import pico
 from cost_top.model.secret import key_forms
 
@@ -53,11 +51,6 @@ def condition(where: Filter, carried: bool = False) -> tuple[str, list[object]]:
 def asks_for_names(where: Filter) -> bool:
     """Whether what matches depends on what people call keys, teams, users and owners by now."""
     return any(term.field is None or term.field in (*NAMED, "token_name") for term in where.terms)
-
-
-def as_kept(term: Term) -> Term:
-    """A term whose values are spelled as rows have them: providers are in lower case, however the log spells them."""
-    return replace(term, values=tuple(map(str.lower, term.values))) if term.field in LOWERED else term
 
 
 def _term(term: Term, carried: bool) -> tuple[str, list[object]]:

@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from cost_top.model.dimensions import EVERY_DIMENSION, EVERY_MEASURE
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.nearest import choices, nearest
+from cost_top.model.record import LOWERED
 from cost_top.model.secret import has_key, key_forms, maybe_key, public_key, public_text
 from cost_top.model.text import TEXT_LIMIT
 
@@ -112,6 +113,15 @@ def value_term(field: str, value: str | None) -> Term:
     if value is None:
         return Term(field, ("*",), negated=True)
     return Term(field, (_escape(value),))
+
+
+def as_kept(term: Term) -> Term:
+    """A term whose values are spelled as rows have them: providers are in lower case, however the log spells them.
+
+    >>> str(as_kept(Term("provider", ("OpenAI",)))), str(as_kept(Term("model", ("GPT-4o",))))
+    ('provider:openai', 'model:GPT-4o')
+    """
+    return replace(term, values=tuple(map(str.lower, term.values))) if term.field in LOWERED else term
 
 
 def parse_filter(text: str) -> Filter:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cost_top.model.dimensions import EVERY_DIMENSION
 
+# Fields that are compared in small letters.
+LOWERED = ("provider", "credential_type", "mode", "region")
 # (name, DuckDB type). NULL means unknown. Token parts are nested: cached and cache-creation inside input,
 # the 1-hour part inside cache creation, reasoning inside output. Money is integer pico-dollars.
 _FIELDS: tuple[tuple[str, str], ...] = (

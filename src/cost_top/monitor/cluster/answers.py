@@ -105,7 +105,8 @@ def _notes(cluster: Cluster, query: ReportQuery, found: Report) -> tuple[str, ..
         names = [row.key[0] or "(no model)" for row in rows if row.measures.unpriced_count]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         told = f"({', '.join(names[:_NAMED])}{more}): total_cost is a lower bound"
-        notes.append(f"{found.totals.unpriced_count} requests unpriced {told}")
+        count = found.totals.unpriced_count
+        notes.append(f"{count} request{'s' if count != 1 else ''} unpriced {told}")
     for doubt, count in doubts(cluster, query):
         notes.append(f"{count} request{'s' if count != 1 else ''}: {words(doubt)}")
     if "tag" in query.group_by:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cost_top.gateways.normalise import LOWERED
 from cost_top.model.errors import SourceDenied
+from cost_top.model.record import LOWERED
 from cost_top.model.secret import public_value
 from cost_top.model.text import clean
 from cost_top.sources.base import Lookup
