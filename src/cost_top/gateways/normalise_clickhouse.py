@@ -19,6 +19,9 @@ from cost_top.model.secret import BEARER_RE2, KEY_RE2, KIND_RE2, MAYBE_KEY_RE2
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_RE2
 
 _DIRTY = f"{UNSAFE_RE2[:-1]}|^ | $|{MAYBE_KEY_RE2}"
+# Words that are shorter than any key, and UUIDs: to see that a text is no more takes less than to look for what may be.
+_WORD = "[A-Za-z0-9_./+-]{1,12}"
+_PLAIN = f"^(?:{_WORD}(?:[ :@]{_WORD}){{0,3}}|[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})$"
 _TYPES = {"VARCHAR": "String", "BIGINT": "Int64", "INTEGER": "Int32", "BOOLEAN": "Bool"}
 # Digits behind the point that are read of an amount; twelve count.
 _DIGITS = 24
@@ -110,9 +113,10 @@ def _micros(shape: RawShape) -> str:
 
 
 def _text(name: str, shape: RawShape) -> str:
-    # Few values are many rows': each is cleaned once.
+    # Few values are many rows': each that may have to be is cleaned once.
     column = f'toLowCardinality("{name}")'
-    shown = clean_sql(column)
+    plain = f'"{name}"'
+    shown = f"if({_is_plain(plain)}, {plain}, {_cleaned(column)})"
     public = dict(shape.keys).get(name)
     if public is not None:
         bare = f"replaceRegexpOne(trimBoth({_printable(column)}), {quoted_text(BEARER_RE2)}, '')"
@@ -123,6 +127,14 @@ def _text(name: str, shape: RawShape) -> str:
 
 def clean_sql(text: str) -> str:
     """A text without control characters and keys, cut to what is shown; most are left as they are."""
+    return f"if({_is_plain(text)}, {text}, {_cleaned(text)})"
+
+
+def _is_plain(text: str) -> str:
+    return f"match({text}, {quoted_text(_PLAIN)})"
+
+
+def _cleaned(text: str) -> str:
     dirty = f"length({text}) > {TEXT_LIMIT} OR match({text}, {quoted_text(_DIRTY)}) OR NOT isValidUTF8({text})"
     return f"if({dirty}, {_safe(text)}, {text})"
 

@@ -25,6 +25,8 @@ _PORTS = {"clickhouse": 8123, "clickhouses": 8443}
 _CONNECT_SECONDS = 5
 # What one statement may take of the server, unless the URL says otherwise.
 LIMITS: Mapping[str, int] = {"max_threads": 8, "max_memory_usage": 4 * 2**30, "max_result_rows": 2_000_000}
+# Bytes that are worked on at once: by a megabyte, as is usual, what each block costs beside its rows is a third of all.
+_READ_BYTES = 16 * 2**20
 # What the statements are written for: otherwise old versions would count, and parts would pass for a whole.
 MEANT: Mapping[str, object] = {
     "final": 1, "join_use_nulls": 1, "cast_keep_nullable": 1, "prefer_column_name_to_alias": 1,
@@ -81,7 +83,8 @@ class ClickhouseDatabase:
             "readonly": 1, "max_execution_time": seconds, "log_comment": LOG_COMMENT,
             "cancel_http_readonly_queries_on_client_close": 1,
             **{name: int(_number(given, name, usual)) for name, usual in LIMITS.items()},
-            **MEANT, "max_query_size": 16 * 2**20, "max_ast_elements": 1_000_000,
+            **MEANT,
+            "preferred_block_size_bytes": _READ_BYTES, "max_query_size": 16 * 2**20, "max_ast_elements": 1_000_000,
             "max_expanded_ast_elements": 5_000_000,
         }  # fmt: skip
 
