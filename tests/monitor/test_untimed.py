@@ -17,6 +17,7 @@ from cost_top.model.errors import SourceError
 from cost_top.model.notes import MOST_UNTIMED, NOT_COUNTED
 from cost_top.model.query import ReportQuery
 from cost_top.model.view import View
+from cost_top.model.windows import Period
 from cost_top.monitor.cluster.answers import ClusterAnswers
 from cost_top.monitor.cluster.hub import ClusterHub
 from cost_top.monitor.log.answers import LogAnswers
@@ -64,6 +65,12 @@ def test_a_report_tells_them_and_counts_the_others(log: Any) -> None:
     assert (report.totals.request_count, TOLD in report.notes) == (1, True)
 
 
+def test_a_report_of_what_is_held_for_several_questions_tells_them(log: Any) -> None:
+    answers = opened(log)
+    with answers.held(Period(QUERY.start, QUERY.end)):
+        assert TOLD in answers.report(QUERY).notes
+
+
 def test_a_log_without_any_time_is_not_said_to_be_empty(sqlite_log: Any) -> None:
     log = sqlite_log("gateway.db", wal=False)
     for row in BAD:
@@ -97,6 +104,8 @@ def test_they_are_counted_again_only_where_the_log_was_written_to(
         note.startswith("4 rows have no usable time") for note in opened(log, tmp_path / "cache").report(QUERY).notes
     )
     opened(log).requests(QUERY)
+    with opened(log).held(Period(QUERY.start, QUERY.end)):
+        pass
     assert len(asked) == before + 1, "single requests have no figure beside which they are told"
 
 

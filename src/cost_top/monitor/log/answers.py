@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from cost_top.mirror.store import Mirror
 from cost_top.model.credits import Credits
 from cost_top.model.engine import Position, RequestPage, page_of
-from cost_top.model.errors import SourceReplaced
+from cost_top.model.errors import SourceError, SourceReplaced
 from cost_top.model.feed import UnpricedModel
 from cost_top.model.ledger import Ledger, LedgerQuery
 from cost_top.model.memory import give_back, keep_little
@@ -73,6 +73,9 @@ class LogAnswers(OfOneSource):
                 # What an earlier run summed is not summed again, and what this one sums is kept.
                 if mirror.told is None:
                     mirror.take_over_sums_of(query)
+                if mirror.untimed is None:  # of what is held for several questions
+                    with suppress(SourceError), self._opened().connect() as reader:
+                        mirror.untimed = reader.untimed()
                 report = mirror.report(query, now)
                 lend_days(mirror, query, now)
                 if mirror.told is None:
@@ -139,7 +142,7 @@ class LogAnswers(OfOneSource):
         """Inside the block, questions within a period are answered from one reading of it; how many rows that holds."""
         keep_little()
         with self._lock:
-            with self._read(period, counts_untimed=True, little=True) as mirror:
+            with self._read(period, little=True) as mirror:
                 self._held = (period, mirror)
                 try:
                     yield mirror.row_count()
