@@ -25,8 +25,8 @@ class Prices:
 
     def __init__(self, unreported_providers: frozenset[str]) -> None:
         self._unreported = unreported_providers
-        self._timelines: dict[Route, Timeline | None] = {}
-        self._quotes: dict[tuple[Route, int], Quote | None] = {}
+        self._timelines: dict[tuple[str, str], Timeline | None] = {}  # by provider and model
+        self._quotes: dict[tuple[str, str, str, int], Quote | None] = {}
 
     def cost(self, route: Route, time_ms: int, usage: Usage) -> int | None:
         """What one request costs; None when the provider reports no cost or the rates have no price."""
@@ -48,16 +48,18 @@ class Prices:
         )
 
     def _quote(self, route: Route, second: int) -> Quote | None:
-        if route not in self._timelines:
-            entry = _released_rates().entry(route.provider, route.model)
-            self._timelines[route] = entry.timeline if entry else None
-        timeline = self._timelines[route]
+        # A route itself, with all it says, takes longer to find than to price.
+        model = route.provider, route.model
+        if model not in self._timelines:
+            entry = _released_rates().entry(*model)
+            self._timelines[model] = entry.timeline if entry else None
+        timeline = self._timelines[model]
         if timeline is None:
             return None
         mode = route.mode or STANDARD
         if timeline.schedules:
             return timeline.at(datetime.fromtimestamp(second, UTC), mode)
-        key = (route, bisect_right(timeline.edges, second))
+        key = (*model, mode, bisect_right(timeline.edges, second))
         if key not in self._quotes:
-            self._quotes[key] = timeline.cell(key[1], mode, ())
+            self._quotes[key] = timeline.cell(key[-1], mode, ())
         return self._quotes[key]

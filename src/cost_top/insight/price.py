@@ -14,7 +14,7 @@ _DAYS = 14
 _FEWEST_A_DAY = 10
 _FEWEST_DAYS = 3
 _LEAST_SPREAD = 0.05  # of the price
-_KEPT = 2 * DAY  # buckets of which a day is looked back at
+_KEPT = DAY + 2 * HOUR  # buckets, of which a day is looked back at
 
 Session = tuple[str | None, str | None]  # key and user
 
