@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cost_top.mirror.backfill import Backfill, Work
 from cost_top.mirror.store import Mirror
 from cost_top.model.errors import SourceError
 from cost_top.model.notes import MOST_UNTIMED, NOT_COUNTED
@@ -210,4 +211,20 @@ def test_while_a_log_is_followed_they_are_counted_now_and_then(sqlite_log: Any) 
     assert look(untimed, Evidence("place", "1", "2"), 1000.0)
     assert (mirror.untimed, source.asked) == (MOST_UNTIMED, 2)
     untimed.stop()
+    mirror.close()
+
+
+def test_no_fourth_connection_is_opened_for_it(log: Any) -> None:
+    source = open_log(str(log.path))
+    mirror = Mirror(source, RateBook.load(None), None)
+    backfill = Backfill(source, mirror.database, mirror.days)
+    readers: list[Any] = [Counted() for _ in range(2)]
+    assert backfill.has_room
+    backfill._readers.update(readers[:1])
+    assert backfill.has_room
+    backfill._readers.update(readers)
+    assert not backfill.has_room
+    backfill._readers.clear()
+    backfill.ask(Work.READ, [NOW.date()])
+    assert not backfill.has_room
     mirror.close()

@@ -127,6 +127,11 @@ class Backfill:
         with self._lock:
             return (self._closed, *(reader.statistics for reader in self._readers))
 
+    @property
+    def has_room(self) -> bool:
+        """Whether another connection may be opened to the log while nothing is asked of this."""
+        return not self._pending and len(self._readers) < READERS
+
     def start(self) -> None:
         """Begin reading."""
         for number in range(READERS if self._source.indexed else 1):

@@ -125,7 +125,7 @@ class History:
         self._hours.keep(now, self.window_is_read() and not self.backfill.pending)
         if self.window_is_read():
             self.changed |= self.drift.look(self.mirror, WINDOW_DAYS, now, clock)
-            if not self.backfill.pending:
+            if self.backfill.has_room:
                 self.changed |= self._untimed.look(self._inquiry.said, clock)
         if clock >= self._damage_due and not self.backfill.pending:
             # While days are read, one that was read again is no longer there under its former name.
