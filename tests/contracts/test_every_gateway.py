@@ -15,6 +15,7 @@ from cost_top.gateways.dialects.postgresql import PostgresSpelling
 from cost_top.mirror import database as mirror_database
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import Days
+from cost_top.model.dimensions import SOURCE
 from cost_top.model.engine import Need
 from cost_top.model.filter import parse_filter
 from cost_top.model.query import DIMENSIONS, MEASURES, ReportQuery
@@ -103,7 +104,7 @@ def _every_lens_is_right(source, book, written):
 def _narrow_reports_are_the_same(source, book, whole):
     """A report that reads only what it is made of is that of whole rows, by any dimension; row by row and packed."""
     period, now = Period(START, END), datetime.now(UTC)
-    alone = tuple(name for name in DIMENSIONS if name not in ("tag", "minute"))
+    alone = tuple(name for name in DIMENSIONS if name not in ("tag", "minute", SOURCE))
     questions = [
         ReportQuery(START, END, alone, measures=MEASURES),
         ReportQuery(START, END, ("tag",), parse_filter("-team:x -model:x a")),
