@@ -110,7 +110,9 @@ def test_figures_filter_drill_and_quit(cost_top, log):
     shown.until("Requests · newest first")
     shown.until("gpt-a")
     shown.press("\x1b")
+    until_gone(shown, "newest first")
     shown.until("Top endpoints")
+    settle(shown)  # a key that follows an escape at once is another key
     shown.press("q")
     assert shown.wait() == 0
     assert b"\x1b[?1049l" in shown.output
