@@ -147,7 +147,7 @@ def test_every_lens_equals_that_of_the_database(url: str, proxy: LiteLLMProxy) -
     mirrors = [read_period(log, RateBook.load(None), None, period)
                for log in (open_log(url), open_litellm_api(proxy.url, proxy.key))]  # fmt: skip
     try:
-        for lens in (dimension for dimension in DIMENSIONS if dimension != "minute"):
+        for lens in (dimension for dimension in DIMENSIONS if dimension not in ("minute", "source")):
             query = ReportQuery(period.start, period.end, (lens,), parse_filter(""), UTC, limit=100_000)
             expected, found = (mirror.report(query, period.end) for mirror in mirrors)
             assert found.totals == expected.totals
