@@ -29,6 +29,9 @@ name_who_opened()
 # Nothing outside is asked, and the machine's hundreds of authorities take 30 ms to read, in each client and process.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "authority.pem")
 
+# What a program writes is buffered as at home: what must be read at once is flushed by it, or fails here.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # What is collected stays to the end: looking it over for garbage, again and again, takes seconds.
 gc.disable()
 

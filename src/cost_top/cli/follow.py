@@ -102,6 +102,7 @@ def follow_requests(settings: Resolved, query: ReportQuery, out: TextIO, writer:
             news = arrivals.news(rows)
             for row, revision, late in news if begun else first_told(news, first, started):
                 writer.add(row, revision, late)
+            out.flush()
             begun = begun or bool(rows)
             arrivals.forget(now - LOOK_BACK)
             time.sleep(hub.interval)
