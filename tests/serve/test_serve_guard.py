@@ -206,6 +206,23 @@ def test_only_a_token_with_the_permission_asks_and_only_about_what_it_sees(tmp_p
         assert ask(server, secret["gate"], user="ann", estimated_cost="0.4").status_code == 422
 
 
+@pytest.mark.parametrize("told", ['where = "source:gateway*"', 'each = "source"'])
+def test_a_budget_of_the_source_refuses_whatever_the_call_tells(tmp_path, log, told):
+    budget = OF_AGENTS.replace('where = "endpoint:/agent"', told)
+    (tmp_path / "config.toml").write_text(budget + NOTHING_ASIDE)
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(
+        f'[[tokens]]\nname = "here"\nsha256 = "{digest_of("here" * 8).hex()}"\n'
+        'permissions = ["guard"]\nwhere = "source:gateway.db"\n'
+    )
+    tokens.chmod(0o600)
+    with guarded(tmp_path, log, "--tokens", tokens) as server:
+        wait_until(lambda: fresh(server, "here" * 8))
+        assert ask(server, "here" * 8, user="bob").status_code == 200
+        spend(log, "ann", 0.6)
+        wait_until(lambda: ask(server, "here" * 8, user="bob").status_code == 422)
+
+
 def test_budgets_are_served_too(shared):
     body = shared.get("/v1/budgets").json()
     assert body["guard_asked"] is True

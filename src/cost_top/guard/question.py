@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from cost_top.model.dimensions import SOURCE
 from cost_top.model.filter import FILTER_FIELDS, TEXT, Filter, Term, as_kept, pattern
 from cost_top.model.secret import key_forms, public_text
 from cost_top.model.text import clean, legible
@@ -21,17 +22,21 @@ class Question:
     """One call that is about to be made. A field that is missing in `values` was not told; None is none.
 
     `values` holds `FIELDS` as text or None, `tags` the tags, None where they were not told. Amounts in pico-dollars.
+    `source` is that of the log the call will be in, which no call tells; empty where it is not known yet.
     """
 
     values: dict[str, str | None]
     tags: tuple[str, ...] | None = None
     estimated_cost: int | None = None
     id: str | None = None
+    source: str = ""
 
     def texts(self, field: str) -> tuple[str | None, ...] | None:
         """What a field may be called in the log; None where it was not told. A key is known by id, name or hash."""
         if field == "tag":
             return self.tags if self.tags is None else (self.tags or (None,))
+        if field == SOURCE:
+            return (self.source,) if self.source else None
         if field not in self.values:
             return (self.values["token_name"],) if field == "token" and "token_name" in self.values else None
         value = self.values[field]
@@ -92,7 +97,7 @@ def _term(term: Term) -> Test:
     field, term = term.field, as_kept(term)
     if field is None:
         return _word(term)
-    if FILTER_FIELDS[field] != TEXT or (field not in FIELDS and field != "tag"):
+    if FILTER_FIELDS[field] != TEXT or field not in (*FIELDS, "tag", SOURCE):
         return lambda _: field
     matchers = [_matcher(value) for value in term.values]
 

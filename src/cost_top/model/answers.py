@@ -86,6 +86,10 @@ class Hub(Answers, Protocol):
         """Seconds between polls."""
 
     @property
+    def known_name(self) -> str:
+        """The source as the dimension `source` names it, as far as that is known; empty before it is open."""
+
+    @property
     def knows(self) -> Knows:
         """What the source can tell."""
 

@@ -53,7 +53,7 @@ class HubSubscription:
         """What is looked at of the source; `asked` is the view as the face spelled it."""
         if not asks(self.asked.where):
             return self.asked
-        return settled_view(self.asked, self._hub.own_name or self._hub.label)
+        return settled_view(self.asked, self._hub.known_name)
 
     @property
     def is_shown(self) -> bool:
@@ -170,9 +170,14 @@ class HubThread(OfOneSource):
         raise NotImplementedError
 
     @property
+    def known_name(self) -> str:
+        """See `model.answers.Hub`."""
+        return self.own_name or self.label
+
+    @property
     def source_name(self) -> str:
         """See `OfOneSource`; waits until the source is open where that alone tells it."""
-        return self.own_name or self.label or self.ask(lambda: self.label)
+        return self.known_name or self.ask(lambda: self.label)
 
     @property
     def knows(self) -> Knows:

@@ -101,10 +101,9 @@ class ApiHub(HubThread):
             return None
         if view.mark is not None:
             return self.knows.limits["mark"]
-        name = self.own_name or self.label
-        view = settled_view(view, name)
+        view = settled_view(view, self.known_name)
         if view.where == NOTHING:
-            return f"the source is called {name}"
+            return f"the source is called {self.known_name}"
         sheet = self._sheet_of(replace(view, lenses=()))
         if not sheet.is_whole and self._capabilities.reach is not None:
             return f"{self.label} goes back {self._capabilities.reach.days} days only"

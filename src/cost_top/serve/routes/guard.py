@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from cost_top.guard.guard import Guard, Verdict
+from cost_top.guard.guard import Verdict
 from cost_top.guard.question import FIELDS, Question, as_logged, compiled
 from cost_top.guard.words import body_of, headers_of
 from cost_top.model.errors import one_line
@@ -49,7 +50,7 @@ CHECK = "/v1/guard/check"
 async def ask(serving: TheServing, asker: TheAsker, request: Request) -> Response:
     """Held against every budget of the config file from memory. Only hard budgets refuse."""
     body = await read_json(request, serving.settings, _TOLD)
-    return answer(serving.guard, _question_of(body), asker)
+    return answer(serving, _question_of(body), asker)
 
 
 @router.delete(
@@ -76,7 +77,7 @@ class _Ask:
             only()(request)
         serving: Serving = scope["app"].state.serving
         body = await read_json(request, serving.settings, _TOLD)
-        await answer(serving.guard, _question_of(body), scope["state"]["asker"])(scope, receive, send)
+        await answer(serving, _question_of(body), scope["state"]["asker"])(scope, receive, send)
 
 
 class _Check:
@@ -86,9 +87,9 @@ class _Check:
         """Answer one request."""
         parameters = QueryParams(scope["query_string"])
         deny = _deny(parameters)
-        guard: Guard = scope["app"].state.serving.guard
+        serving: Serving = scope["app"].state.serving
         question = _question_in(Headers(scope=scope), scope["path_params"].get("rest", ""))
-        await answer(guard, question, scope["state"]["asker"], deny)(scope, receive, send)
+        await answer(serving, question, scope["state"]["asker"], deny)(scope, receive, send)
 
 
 # A class and not a function: a route of it takes every method.
@@ -99,11 +100,12 @@ FAST_ROUTES = [
 ]
 
 
-def answer(guard: Guard, question: Question, asker: Asker, deny: int = 422) -> Response:
+def answer(serving: Serving, question: Question, asker: Asker, deny: int = 422) -> Response:
     """200 or the refusal."""
+    question = replace(question, source=serving.hub.known_name)
     if asker.scope and compiled(asker.scope)(question) is not True:
         raise Problem(403, "the call is not of what this token sees, or does not say so")
-    verdict: Verdict = guard.ask(question, asker.name)
+    verdict: Verdict = serving.guard.ask(question, asker.name)
     status = 200 if verdict.refused is None else deny
     return ExactResponse(body_of(verdict), status, headers_of(verdict, utc_now()))
 
