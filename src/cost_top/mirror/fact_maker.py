@@ -17,6 +17,7 @@ import duckdb
 from cost_top.mirror.days import ClosedDay, Days
 from cost_top.mirror.fact_pairs import kept_pairs, write_pairs
 from cost_top.mirror.fact_values import KIND, UNITS, FactValues
+from cost_top.mirror.hot import span
 from cost_top.mirror.kept import FACTS, first_of_run
 from cost_top.mirror.measures import ADDITIVE_NAMES, row_parts
 from cost_top.mirror.schema import first_row, quoted
@@ -169,7 +170,7 @@ class FactMaker:
         parts = max(1, math.ceil(day.row_count / _ROWS_OF_PART))
         for number in range(parts):
             start, end = (day.start + timedelta(days=1) * edge / parts for edge in (number, number + 1))
-            rows = self._take(connection, f"{day.relation} WHERE time >= '{start}' AND time < '{end}'")
+            rows = self._take(connection, f"{day.relation} WHERE {span(start, end)}")
             if rows is None:
                 return None
             numbered = self._write(connection, rows)

@@ -73,7 +73,7 @@ class LogAnswers(OfOneSource):
                 # What an earlier run summed is not summed again, and what this one sums is kept.
                 if mirror.told is None:
                     mirror.take_over_sums_of(query)
-                if mirror.untimed is None:  # of what is held for several questions
+                if self._held is not None and mirror.untimed is None:  # not counted when it was read
                     with suppress(SourceError), self._opened().connect() as reader:
                         mirror.untimed = reader.untimed()
                 report = mirror.report(query, now)
