@@ -72,7 +72,7 @@ class TableWriter(Writer):
         self._is_empty = False
         cells = [pad(self._cell(row, name), _width(name), _side(name)) for name in self._columns]
         mark = "  changed" if revision > 1 else "  late" if late else ""
-        print(f"{'  '.join(cells)}{mark}".rstrip(), file=self._out, flush=True)
+        print(f"{'  '.join(cells)}{mark}".rstrip(), file=self._out)
 
     def end(self, notes: Sequence[str]) -> None:
         """See `Writer`."""
@@ -143,7 +143,7 @@ class LinesWriter(Writer):
             told["revision"] = revision
         if late:
             told["late"] = True
-        print(json.dumps(told, ensure_ascii=False), file=self._out, flush=True)
+        print(json.dumps(told, ensure_ascii=False), file=self._out)
 
 
 class CsvWriter(Writer):
