@@ -15,6 +15,7 @@ import pytest
 from cost_top.model import native
 from cost_top.model.errors import SourceDenied, SourceError, UserError
 from cost_top.sources.sql.databases import database_at
+from cost_top.sources.sql.inspect import inspect
 from cost_top.sources.sql.log import open_log
 from support.far import FarAway
 from support.reading import LONG_AGO, normal, records
@@ -219,7 +220,10 @@ def test_columns_that_may_not_be_read_are_missing_ones(log_url, role):
     execute(log_url, f"GRANT SELECT (id, time_ms, model) ON {native.TABLE} TO {name}")
     source = open_log(url)
     assert records(source)[0]["model"] == "gpt-5-mini"
+    assert source.notes[0].startswith("the log has no columns for, or none that this user may read: provider, ")
     assert "reported_cost" in source.notes[0]
+    grants = " ".join(inspect(source).grants)
+    assert all(f'"{name}"' in grants for name in ("id", "model", "cost_pico_usd", "user_id"))
 
 
 def test_a_password_that_is_no_longer_right(log_url, role):
@@ -409,7 +413,8 @@ def test_what_changes_rows_without_writing_one_is_in_the_evidence(postgres_serve
                 f"ALTER TABLE {native.TABLE} ADD COLUMN last text", f"CREATE ROLE {reads} LOGIN PASSWORD 'x'",
                 f"GRANT SELECT ON {native.TABLE} TO {reads}"):  # fmt: skip
         execute(url, sql)
-    source = open_log(postgres_server.url(name, reads, "x"))
+    reader_url = postgres_server.url(name, reads, "x")
+    source = open_log(reader_url)
     with source.connect() as reader:
 
         def evidence():
@@ -421,3 +426,5 @@ def test_what_changes_rows_without_writing_one_is_in_the_evidence(postgres_serve
         for sql in statements:
             execute(url, sql.format(native.TABLE))
         assert evidence().text != before.text
+    hidden = [note for note in open_log(reader_url).notes if "row security" in note]
+    assert len(hidden) == inspect(open_log(reader_url)).hides_rows == ("POLICY" in statements[-1])

@@ -189,7 +189,7 @@ def _facts(found: Inspection, now: datetime) -> list[tuple[str, str]]:
         ("tail index", "yes" if found.uses_index else "NO"),
         ("newest row", newest),
         ("oldest row", f"{found.oldest:%Y-%m-%d %H:%M:%S} UTC" if found.oldest else "none"),
-        ("rows", rows),
+        ("rows", f"{rows}; row security hides those of its policies" if found.hides_rows else rows),
         *_advised(found),
     ]
     facts += [("limits" if not place else "", text) for place, text in enumerate(found.limits)]
@@ -221,7 +221,9 @@ def _problems(found: Inspection, now: datetime) -> list[tuple[str, str]]:
         )  # fmt: skip
     for file in found.left_out:
         problems.append((f"left out: {file}", "let this user read it, or give a pattern without it"))
-    if found.newest is None:
+    if found.newest is None and found.hides_rows:
+        problems.append(("row security hides every row from this user", "give it a policy that lets it read the table"))
+    elif found.newest is None:
         problems.append(
             ("the log has no rows", found.advice.get("empty", "check that the gateway writes to this table"))
         )

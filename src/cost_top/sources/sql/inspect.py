@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol, runtime_checkable
 
+from cost_top.gateways.columns import LogColumns
+from cost_top.gateways.detect import FoundTable
 from cost_top.gateways.preset import Expression
 from cost_top.gateways.raw_columns import text_select
 from cost_top.model.text import clean
 from cost_top.sources.base import COSTLY_SHARE
 from cost_top.sources.sql.log import SqlLog, SqlLogReader
+from cost_top.sources.sql.session import Session, Withheld
 
 _DAY = timedelta(days=1)
+
+
+@runtime_checkable
+class TellsAllColumns(Protocol):
+    """A database that also names the columns that its user may not read."""
+
+    def tables(self, session: Session, names: set[str], readable: bool = True) -> list[FoundTable]:
+        """See `Database`."""
+
+    def withheld(self, session: Session, schema: str | None, table: str) -> Withheld:
+        """What of a table its user may not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,7 @@ class Inspection:
     ]  # of a log that is answered where it lives: what it is not asked, and how statements are bounded
     grants: tuple[str, ...]  # all that a user of cost-top needs
     left_out: tuple[str, ...] = ()  # files that could not be read, each with the reason
+    hides_rows: bool = False  # whether policies keep rows from this user
 
 
 def tail_plan(reader: SqlLogReader, newest: datetime | None = None) -> tuple[bool, str]:
@@ -105,8 +121,9 @@ def inspect(source: SqlLog, days: int = 7) -> Inspection:
             advice=dict(preset.advice),
             cannot_tell=preset.cannot_tell,
             limits=limits,
-            grants=_grants(source) if database.name != "sqlite" else (),
+            grants=_grants(source, _with_all_columns(reader)) if database.name != "sqlite" else (),
             left_out=source.left_out,
+            hides_rows=source.found.withheld.rows,
         )
 
 
@@ -152,12 +169,23 @@ def _spelled(items: tuple[Expression, ...]) -> str:
     )
 
 
-def _grants(source: SqlLog) -> tuple[str, ...]:
-    preset, schema = source.columns.preset, source.columns.schema
-    quoted = source.columns.dialect.quoted
+def _with_all_columns(reader: SqlLogReader) -> LogColumns:
+    """The log's columns, with those too that this user may not read, where the database tells them."""
+    columns, database = reader.source.columns, reader.source.database
+    if not reader.source.found.withheld.columns or not isinstance(database, TellsAllColumns):
+        return columns
+    tables = database.tables(reader.session, {columns.preset.table}, readable=False)
+    declared = next(table.columns for table in tables if table.schema == columns.schema)
+    return LogColumns(columns.preset, declared, columns.dialect, columns.schema)
+
+
+def _grants(source: SqlLog, columns: LogColumns) -> tuple[str, ...]:
+    preset, schema = columns.preset, columns.schema
+    quoted = columns.dialect.quoted
     where = f"{quoted(schema)}." if schema else ""
-    wanted = [name for name in source.columns.columns if name not in preset.never]
-    needed = {preset.table: [name for name in wanted if name in source.columns.read_columns]}
+    wanted = [name for name in columns.columns if name not in preset.never]
+    read = {*columns.read_columns, *source.columns.read_columns}
+    needed = {preset.table: [name for name in wanted if name in read]}
     for item in preset.lookups:
         needed.setdefault(item.table, []).extend(filter(None, (item.id, item.name, item.otherwise)))
     for kept in preset.budgets:
@@ -165,10 +193,10 @@ def _grants(source: SqlLog) -> tuple[str, ...]:
         if kept.limits_table is not None:
             needed.setdefault(kept.limits_table, []).extend(kept.limit_columns)
     for part in {each.name: each for each in reversed(preset.ledger)}.values():
-        for table, read in part.reads.items():
-            needed.setdefault(table, []).extend(read)
-    for table, read in preset.also_reads.items():
-        needed.setdefault(table, []).extend(read)
+        for table, names in part.reads.items():
+            needed.setdefault(table, []).extend(names)
+    for table, names in preset.also_reads.items():
+        needed.setdefault(table, []).extend(names)
     if preset.cost_setting:
         needed[preset.cost_setting.table] = [preset.cost_setting.key, preset.cost_setting.value]
     usage = [f"GRANT USAGE ON SCHEMA {quoted(schema)} TO cost_top"] if schema else []

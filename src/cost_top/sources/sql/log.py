@@ -13,7 +13,7 @@ from cost_top.sources.base import LogSource, Statistics
 from cost_top.sources.sql.databases import database_at
 from cost_top.sources.sql.kept_log import KeptLog, kept_logs
 from cost_top.sources.sql.reader import FoundLog, SqlLog, SqlLogReader
-from cost_top.sources.sql.session import Database, Scratch, Session
+from cost_top.sources.sql.session import NOTHING_WITHHELD, Database, Scratch, Session
 
 if TYPE_CHECKING:
     from cost_top.sources.sql.recognition import Choice, Recognised
@@ -82,7 +82,8 @@ def _opened(
         raise UserError(f"{database.place}: the session is not read-only; connect to the database itself, not a pooler")
     evidence, shape = database.evidence(session, facts.schema, facts.table)
     newest = log.texts.fingerprints(datetime.now(UTC) - facts.overlap, None)
-    found = FoundLog(evidence.place, shape, database.plan(session, newest)[0], log.notes)
+    withheld = getattr(database, "withheld", lambda *_: NOTHING_WITHHELD)(session, facts.schema, facts.table)
+    found = FoundLog(evidence.place, shape, database.plan(session, newest)[0], log.notes, withheld)
     return SqlLog(database, log, found, compiled, scratch)
 
 

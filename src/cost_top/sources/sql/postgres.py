@@ -15,6 +15,7 @@ from cost_top.sources.base import Evidence
 from cost_top.sources.sql.adbc import AdbcConnection, is_adbc_error
 from cost_top.sources.sql.connection import Connection
 from cost_top.sources.sql.pooled import PooledConnection, pooler_refusal
+from cost_top.sources.sql.session import Withheld
 
 if TYPE_CHECKING:
     from cost_top.gateways.dialects.base import Dialect
@@ -188,7 +189,9 @@ class PostgresDatabase:
         version, encoding = self.traits(session)
         return PostgresSpelling(int(version), encoding)
 
-    def tables(self, session: Session, names: set[str]) -> list[FoundTable]:
+    def tables(self, session: Session, names: set[str], readable: bool = True) -> list[FoundTable]:
+        """See `Database`; with those columns too that this user may not read, unless only the `readable` are wanted."""
+        allowed = "AND has_column_privilege(c.oid, a.attnum, 'SELECT') " if readable else ""
         wanted = ", ".join(text_literal(name) for name in sorted(names))
         rows = session.values(
             "SELECT n.nspname::text AS s, c.relname::text AS t, a.attname::text AS c, "
@@ -196,7 +199,7 @@ class PostgresDatabase:
             "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid "
             f"WHERE c.relname IN ({wanted}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 "
             "AND NOT a.attisdropped AND has_schema_privilege(n.oid, 'USAGE') "
-            "AND has_column_privilege(c.oid, a.attnum, 'SELECT') ORDER BY n.nspname, c.relname, a.attnum"
+            f"{allowed}ORDER BY n.nspname, c.relname, a.attnum"
         )
         found: dict[tuple[str, str], dict[str, str]] = {}
         visible: set[tuple[str, str]] = set()
@@ -250,6 +253,17 @@ class PostgresDatabase:
             "has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')) ORDER BY 1"
         )
         return tuple(one_line(row[0], 80) for row in rows)
+
+    def withheld(self, session: Session, schema: str | None, table: str) -> Withheld:
+        """What of the table this user may not see."""
+        rows = session.values(
+            "SELECT coalesce(bool_or(NOT has_column_privilege(c.oid, a.attnum, 'SELECT')), FALSE) AS c, "
+            "coalesce(bool_or(row_security_active(c.oid)), FALSE) AS r FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid "
+            f"WHERE c.relname = {text_literal(table)} AND n.nspname = {text_literal(schema or 'public')} "
+            "AND a.attnum > 0 AND NOT a.attisdropped"
+        )
+        return Withheld(bool(rows[0][0]), bool(rows[0][1]))
 
     def read_only(self, session: Session) -> bool:
         return session.values("SELECT current_setting('transaction_read_only') AS v") == [("on",)]

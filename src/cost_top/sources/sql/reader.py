@@ -22,7 +22,7 @@ from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, PresetI
 from cost_top.sources.shaped import ShapedReader
 from cost_top.sources.sql.kept_log import KeptLog
 from cost_top.sources.sql.name_texts import read_names
-from cost_top.sources.sql.session import Database, Scratch, Session
+from cost_top.sources.sql.session import NOTHING_WITHHELD, Database, Scratch, Session, Withheld
 
 if TYPE_CHECKING:
     from cost_top.gateways.columns import LogColumns
@@ -43,6 +43,7 @@ class FoundLog:
     shape: str
     indexed: bool
     notes: tuple[str, ...] = ()  # of other tables that it might have been
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 class SqlLog:
@@ -148,7 +149,13 @@ class SqlLog:
     def notes(self) -> tuple[str, ...]:
         """See `LogSource`."""
         missing = self.facts.missing
-        notes = [*([f"the log has no columns for: {', '.join(missing)}"] if missing else []), *self.found.notes]
+        withheld = self.found.withheld
+        lacks = "has no columns for, or none that this user may read" if withheld.columns else "has no columns for"
+        notes = [*([f"the log {lacks}: {', '.join(missing)}"] if missing else []), *self.found.notes]
+        if withheld.rows:
+            notes.append(
+                f"row security of {self.facts.table} holds for this user: rows that its policies hide are in no figure"
+            )
         if not self.indexed:
             notes.append(
                 f"no index of {self.facts.table} serves its time: every look reads the whole table, "

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cost_top.gateways.detect import FoundTable, UniqueKey
 from cost_top.model.errors import SourceChanged, SourceError
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 # How DuckDB words it when a stream it scans fails.
 _STREAM_BROKE = "reading the stream of the Python object"
+
+
+class Withheld(NamedTuple):
+    """Whether there are columns of a table that its reader may not see, and whether rows are kept from it."""
+
+    columns: bool = False
+    rows: bool = False
+
+
+NOTHING_WITHHELD = Withheld()
 
 
 class Database(Protocol):
