@@ -15,6 +15,7 @@ from cost_top.gateways.dialects.postgresql import PostgresSpelling
 from cost_top.mirror import database as mirror_database
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import Days
+from cost_top.mirror.looks import Looks
 from cost_top.model.dimensions import SOURCE
 from cost_top.model.engine import Need
 from cost_top.model.filter import parse_filter
@@ -137,9 +138,24 @@ def _packed_rows_are_the_same(source, book):
                 held = [database.connection.execute(f"FROM {day.relation} ORDER BY ALL").fetchall() for day in read]
                 found.append([(day.plain, day.content, rows) for day, rows in zip(read, held, strict=True)])
                 assert any(held)
+            for day in read:
+                _looks_are_those_of_reading(database.connection, reader, day)
         assert found[0] == found[1]
     finally:
         database.close()
+
+
+def _looks_are_those_of_reading(connection, reader, day):
+    """What a day is compared by is what it was read with, packed or not; where rows are spelled, all of them are."""
+    looks = Looks(connection, reader, day.day)
+    assert looks.plain() == day.plain
+    spelled = looks.spelled()
+    assert bool(spelled) == (reader.source.database.name == "sqlite")
+    if spelled:
+        assert (looks.spelled(), spelled.split()[0]) == (spelled, str(day.row_count))
+    reader.packed, packed = None, reader.packed
+    assert looks.plain() == day.plain
+    reader.packed = packed
 
 
 def _plain_rows_are_the_same(source):
@@ -178,7 +194,8 @@ def _kept_statements_are_the_same(compiled):
             *(each.rows(times[0], end, details) for end in (None, END) for details in (True, False)),
             *(each.packed_rows(times[0], None, details) for details in (True, False)),
             *(each.rows_at(times, details) for details in (True, False)), each.fingerprints(times[1], END),
-            each.digest(times[1], None), each.day_count(END.date()), each.newest(), each.oldest(), each.sample(7),
+            each.digest(times[1], None), each.spelled(times[1], END),
+            each.day_count(END.date()), each.newest(), each.oldest(), each.sample(7),
         ]  # fmt: skip
     assert kept.told == compiled.told
 

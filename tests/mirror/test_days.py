@@ -16,6 +16,7 @@ from cost_top.mirror import days as module
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days, Rung
 from cost_top.mirror.kept import KeptFiles
+from cost_top.model.native import TABLE
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import open_log
 
@@ -134,7 +135,7 @@ def test_a_day_that_was_just_read_is_held_against_sums_once_they_are_known(log: 
             (day,) = days.read(connection, reader, [FIRST], True)
             assert day.check == ""
             first, anew, rows_read = held_against(day, Rung.SUMS)
-            assert (anew, rows_read) == (False, 2), "each row is compared"
+            assert (anew, rows_read) == (False, 4), "each row is compared, as it is spelled and by its fingerprint"
             assert first.check.startswith("2 /")
             assert first.relation == day.relation
             assert [each.check for each in days.known(connection, [FIRST])] == [first.check]
@@ -147,6 +148,51 @@ def test_a_day_that_was_just_read_is_held_against_sums_once_they_are_known(log: 
                 found, anew, _ = held_against(each, Rung.SUMS)
                 assert anew
                 assert found.plain != day.plain
+    finally:
+        days.close()
+        database.close()
+
+
+CHANGES = [
+    *(f"{column} = coalesce({column}, '') || 'x'" for column in ("model", "user_id", "tags", "endpoint", "client_ip")),
+    *(f"{column} = coalesce({column}, 0) + 1" for column in ("time_ms", "input_tokens", "output_tokens")),
+    "cost_pico_usd = 9", "cached_input_tokens = 0", "cache_hit = 0", "status = 500", "session = 's'",
+    "output_tokens = input_tokens, input_tokens = output_tokens", "token = provider, provider = token",
+    "owner = 'a', team = 'bc'", "owner = 'ab', team = 'c'", "token_name = user_id, user_id = token_name",
+    "latency_ms = 12", "reasoning_tokens = 12", "model = 'gpt' || char(0) || 'a'", "model = 'gpt' || char(0) || 'b'",
+]  # fmt: skip
+
+
+def test_a_day_that_was_compared_is_held_against_how_its_rows_are_spelled(log: Path) -> None:
+    """Whatever a fingerprint shows, and whatever moves from one column to the next; copies of a row count."""
+    source, database = open_log(str(log)), Database(RateBook.load(None))
+    days, connection = Days(None, source, database), database.cursor()
+    seen = set()
+    try:
+        with closing(sqlite3.connect(log)) as writer, source.connect() as reader:
+
+            def compared(day: ClosedDay) -> tuple[ClosedDay, bool]:
+                before = reader.statistics.queries
+                found = days.compare(connection, reader, replace(day, evidence=None), Rung.PLAIN, doubting=False)
+                asked.append(reader.statistics.queries - before)
+                return found
+
+            asked: list[int] = []
+            day = days.read(connection, reader, [FIRST], True)[0]
+            for change in CHANGES:
+                day, anew = compared(day)
+                assert not anew
+                assert day.spelled not in seen, change
+                seen.add(day.spelled)
+                again, anew = compared(day)
+                assert (again.spelled, anew) == (day.spelled, False)
+                assert asked[-1] < asked[-2], "no fingerprint is asked for"
+                where = f"WHERE time_ms = (SELECT min(time_ms) FROM {TABLE})"
+                writer.execute(f"UPDATE {TABLE} SET {change} {where}")
+                writer.commit()
+                day, anew = compared(day)
+                assert anew, change
+                assert day.spelled == "", "it was not compared yet"
     finally:
         days.close()
         database.close()

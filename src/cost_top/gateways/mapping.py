@@ -27,8 +27,9 @@ from cost_top.gateways.dialects.base import number
 from cost_top.gateways.instants import SPELLED, USABLE_FROM, USABLE_UNTIL, ZONES_APART, sqlite_in_utc
 from cost_top.gateways.preset import Expression
 from cost_top.gateways.shape import ROW_HASH, field_kind, pack_name
+from cost_top.gateways.spelled import spelled_columns
 from cost_top.gateways.texts import HEADS, NARROW, PACKED, WITHIN, KeptTexts, LogFacts, LogTexts
-from cost_top.gateways.witnesses import SEPARATOR
+from cost_top.gateways.witnesses import EXACT, SEPARATOR
 from cost_top.model.notes import MOST_UNTIMED
 
 
@@ -48,6 +49,7 @@ class LogStatements(LogTexts):
             "packed False": lambda: self._packed_head(details=False),
             "fingerprints": self._fingerprints_head,
             "digest": self._digest_head,
+            "spelled": self._spelled_head,
             "day_count": self._day_count_head,
             "newest": lambda: self._edge(is_last=True),
             "oldest": lambda: self._edge(is_last=False),
@@ -183,9 +185,16 @@ class LogStatements(LogTexts):
     def _digest_head(self) -> str | None:
         if self.columns.row_hash is None:
             return None
-        total = self._dialect.as_text(func.coalesce(func.sum(self.columns.row_hash), number(0)))
+        total = self._dialect.as_text(func.coalesce(func.sum(self._dialect.wide(self.columns.row_hash)), number(0)))
         digest = select(func.count().label("rows"), total.label("digest"))
         return self._render(digest.select_from(self.columns.source(details=False)))
+
+    def _spelled_head(self) -> str | None:
+        columns = spelled_columns(self.columns)
+        if columns is None:
+            return None
+        kinds = {column.name: "money" if column.name == EXACT else "text" for column in columns}
+        return self._witnessed(kinds, self._render(select(*columns).select_from(self.columns.source(details=False))))
 
     def _day_count_head(self) -> str:
         parts = [self._sum(name) for name in ("input_tokens", "output_tokens", "reported_cost")]

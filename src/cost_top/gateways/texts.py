@@ -13,7 +13,7 @@ from cost_top.gateways.shape import RawShape
 # Where the conditions on the log's rows go, so that no more is read of a joined table than they need.
 WITHIN = "1 = 1 /* of these rows */"
 NARROW, PACKED = "narrow", "packed"  # of the names of heads; see `narrow_head`
-# What `LogTexts` are put together from. A database that makes no digest has none of that name.
+# What `LogTexts` are put together from. Not every database has a digest, or spells rows.
 HEADS = (
     "rows True",
     "rows False",
@@ -21,6 +21,7 @@ HEADS = (
     "packed False",
     "fingerprints",
     "digest",
+    "spelled",
     "day_count",
     "newest",
     "oldest",
@@ -91,6 +92,11 @@ class LogTexts(ABC):
     def digest(self, start: datetime, end: datetime | None) -> str | None:
         """One row: count and sum of the rows' hashes; None where the database makes none."""
         head = self.head("digest")
+        return self._joined(head, self.within(start, end)) if head is not None else None
+
+    def spelled(self, start: datetime, end: datetime | None) -> str | None:
+        """The rows of a period as they are spelled, see `gateways.spelled`; None where the database does not."""
+        head = self.head("spelled")
         return self._joined(head, self.within(start, end)) if head is not None else None
 
     def day_count(self, day: date) -> str:

@@ -8,6 +8,8 @@ from cost_top.gateways.raw_columns import decoded_text, quoted, real_rows
 from cost_top.gateways.shape import ROW_HASH, RawShape, field_kind, pack_name
 
 SEPARATOR = "\x1f"  # between the texts of a pack
+# The columns of a stream of rows as they are spelled; `exact` is there where a text would be rounded.
+SPELLED, EXACT = "spelled", "exact"
 
 
 def witnessed_select(shape: RawShape, relation: str, names: Sequence[str], packed: bool = False) -> str:
@@ -78,6 +80,15 @@ def _part(name: str, shape: RawShape) -> str:
         text = f"CAST({text} AS VARCHAR)"
         text = f"CAST({text} AS BLOB)" if shape.text_is_blob else text
     return f"coalesce({text}, {empty})"
+
+
+def spelled_sum(relation: str) -> str:
+    """The DuckDB SELECT over a stream of `gateways.spelled`: how many rows, and what follows every change of one."""
+    # The row that stands for none spells nothing.
+    return (
+        f"SELECT count(*) AS n, coalesce(sum(hash(*COLUMNS(*)) >> 1), 0) AS digest FROM {relation} "
+        f"WHERE octet_length({SPELLED}) > 0"
+    )
 
 
 def _positive(value: str) -> str:

@@ -17,11 +17,12 @@ from typing import Any
 
 import duckdb
 
-from cost_top.mirror.database import Database, take
+from cost_top.mirror.database import Database
 from cost_top.mirror.held import HeldFiles
 from cost_top.mirror.kept import KeptFiles, scan, stamp
+from cost_top.mirror.looks import Looks, check_of, midnight
 from cost_top.mirror.packed import Incoming
-from cost_top.mirror.schema import COLUMNS, first_row, quoted, schema_version
+from cost_top.mirror.schema import COLUMNS, quoted, schema_version
 from cost_top.model.files import cache_folder
 from cost_top.model.hashed_file import is_whole
 from cost_top.model.record import FIELD_NAMES
@@ -56,6 +57,7 @@ class ClosedDay:
     content: str = ""  # the digest of rung 4; '' without details
     compared: datetime = UNKNOWN  # when its cheap columns last were those of the log
     evidence: Evidence | None = None  # what the log said of itself before all of it was read or compared
+    spelled: str = ""  # what is as good as `plain` and costs less; '' until it was first compared by that
     path: Path | None = None
     held: Path | None = field(default=None, compare=False)  # the file under a name that nobody else removes
     stamp: tuple[int, int, int] | None = field(default=None, compare=False)  # of `held`
@@ -144,11 +146,11 @@ class Days:
         Its sums are asked for when a day is first held against them, except where every look at rows reads them all.
         """
         now, evidence = datetime.now(UTC), reader.evidence()
-        checks = {day: _check(reader, day) for day in days} if self._reads_whole else {}
+        checks = {day: check_of(reader, day) for day in days} if self._reads_whole else {}
         complete = details or not self._costly
-        start, end = _midnight(min(days)), _midnight(max(days)) + _DAY
+        start, end = midnight(min(days)), midnight(max(days)) + _DAY
         if not self.rows_a_day and not checks:
-            self.rows_a_day = int(_check(reader, max(days)).partition(" ")[0] or 0)
+            self.rows_a_day = int(check_of(reader, max(days)).partition(" ")[0] or 0)
         told = sum(int(check.partition(" ")[0]) for check in checks.values() if check)
         count = max(told, self.rows_a_day * len(days))  # as the log says, or as the last days were
         with self._database.period_incoming(connection, reader, start, end, details, count) as incoming:
@@ -213,26 +215,25 @@ class Days:
             return self._proven(day, now, evidence), False
         if rung <= Rung.WRITTEN:
             return day, False
-        check = _check(reader, day.day) if rung is Rung.SUMS else day.check
+        looks = Looks(connection, reader, day.day)
+        check = looks.check() if rung is Rung.SUMS else day.check
         if rung is Rung.SUMS and day.check:
             if check == day.check:
                 return day, False
         elif rung is Rung.ALL and self._costly and not unchanged:
-            if day.content and self._content(connection, reader, day.day) == day.content:
+            if day.content and looks.content() == day.content:
                 return self._proven(day, now, evidence), False
-        elif _digest(connection, reader, day.day) == day.plain:
+        elif ((spelled := looks.spelled()) and spelled == day.spelled) or looks.plain() == day.plain:
             # Where no row was changed, the costly columns were not either.
             complete = unchanged or not self._costly
-            return self._proven(day, now, evidence if complete else day.evidence, check), False
+            return self._proven(day, now, evidence if complete else day.evidence, check, spelled), False
         return self.read(connection, reader, [day.day], day.details or rung is Rung.ALL)[0], True
 
-    def _content(self, connection: duckdb.DuckDBPyConnection, reader: LogReader, day: date) -> str:
-        sums = f"SELECT count(*) AS n, coalesce(sum(content), 0) AS digest FROM ({reader.content_sql('log_stream')})"
-        return _summed(connection, reader, reader.rows(_midnight(day), _midnight(day) + _DAY, True), sums)
-
-    def _proven(self, day: ClosedDay, now: datetime, evidence: Evidence | None, check: str = "") -> ClosedDay:
-        proven = replace(day, compared=now, evidence=evidence, check=check or day.check)
-        learned = (evidence, proven.check) != (day.evidence, day.check)
+    def _proven(
+        self, day: ClosedDay, now: datetime, evidence: Evidence | None, check: str = "", spelled: str = ""
+    ) -> ClosedDay:
+        proven = replace(day, compared=now, evidence=evidence, check=check or day.check, spelled=spelled or day.spelled)
+        learned = (evidence, proven.check, proven.spelled) != (day.evidence, day.check, day.spelled)
         newer = (now - day.compared).total_seconds() > _NOTE_SECONDS
         files = self.files
         if files is not None and day.path is not None and (newer or learned):
@@ -289,37 +290,11 @@ def _name(day: ClosedDay, rates: str) -> str:
     return f"{day.day}.{'details' if day.details else 'plain'}.{rates}.{day.reading}"
 
 
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _check(reader: LogReader, day: date) -> str:
-    return next((f"{count.row_count} {count.check}" for count in reader.day_counts(day, day + _DAY)), "")
-
-
-def _digest(connection: duckdb.DuckDBPyConnection, reader: LogReader, day: date) -> str:
-    """The digest of a day's cheap columns, made by the log's database or here."""
-    start = _midnight(day)
-    made = reader.digest(start, start + _DAY)
-    if made is not None:
-        return made
-    found = reader.fingerprint_sql("log_stream")
-    sums = f"SELECT count(*) AS n, coalesce(sum(fingerprint), 0) AS digest FROM ({found})"
-    return _summed(connection, reader, reader.fingerprints(start, start + _DAY), sums)
-
-
-def _summed(connection: duckdb.DuckDBPyConnection, reader: LogReader, answer: Any, sums: str) -> str:
-    take(connection, reader, answer, f"summed AS {sums}")
-    count, digest = first_row(connection, "SELECT n, digest FROM summed")
-    reader.took(max(0, int(count) - 1))  # one row was taken of what they made
-    return f"{count} {digest}"
-
-
 def _note(day: ClosedDay) -> dict[str, Any]:
     evidence = day.evidence
     return {
         "row_count": day.row_count, "details": day.details, "check": day.check, "plain": day.plain,
-        "content": day.content, "compared": day.compared.isoformat(),
+        "content": day.content, "spelled": day.spelled, "compared": day.compared.isoformat(),
         "evidence": asdict(evidence) if evidence is not None else None,
     }  # fmt: skip
 
@@ -330,7 +305,7 @@ def _from_note(day: date, note: dict[str, Any]) -> ClosedDay | None:
         return ClosedDay(
             day, "", int(note["row_count"]), bool(note["details"]), str(note["check"]), str(note["plain"]),
             str(note["content"]), _by_our_clock(datetime.fromisoformat(note["compared"])),
-            Evidence(**evidence) if evidence is not None else None,
+            Evidence(**evidence) if evidence is not None else None, str(note.get("spelled", "")),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError):
         return None

@@ -245,6 +245,20 @@ class ReadsPackedRows(Protocol):
         """As `LogReader.rows`, packed."""
 
 
+@runtime_checkable
+class SpellsRows(Protocol):
+    """A reader of a log that can tell whether a period changed for less than its fingerprints."""
+
+    def spelled(self, start: datetime, end: datetime) -> AbstractContextManager[Any] | None:
+        """The cheap columns of a period's rows as the log spells them; None where the log does not."""
+
+    def spelled_sum(self, relation: str) -> str:
+        """The DuckDB SELECT over that stream: `n`, the count of rows, and `digest`, which follows their changes.
+
+        Compare it only with those of the same preset version; equal rows may give another one after an update of ours.
+        """
+
+
 class LogReader(ReadsRows, Protocol):
     """One connection to a log, read-only, used only by the thread that opened it (`cancel` apart).
 

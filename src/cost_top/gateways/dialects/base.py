@@ -158,6 +158,12 @@ class Dialect(Protocol):
     def row_hash(self, values: Sequence[ColumnElement[Any]]) -> ColumnElement[Any] | None:
         """64 bits that follow every one of these values, signed; None where the database has no such function."""
 
+    def wide(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        """A whole number of 64 bits in a type whose sums do not overflow."""
+
+    def spelled(self, values: Sequence[ColumnElement[Any]]) -> ColumnElement[Any] | None:
+        """Values of any type as one text, kept apart; None where that costs no less than to send them one by one."""
+
     def total(self, cell: Cell) -> ColumnElement[Any]:
         """A sum as text that never fails and is equal for equal rows."""
 
@@ -279,3 +285,7 @@ class StandardSpelling(InstantsAsText):
     def as_text(self, value: ColumnElement[Any]) -> ColumnElement[str]:
         """See `Dialect`."""
         return cast(value, Text)
+
+    def wide(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        """See `Dialect`: sums are wide in any case."""
+        return value

@@ -239,6 +239,12 @@ class ClickhouseSpelling(JsonKeepsBooleans):
     def row_hash(self, values: Sequence[Element]) -> Element | None:
         return func.reinterpretAsInt64(func.sipHash64(*values))
 
+    def wide(self, value: Element) -> Element:
+        return func.toInt128(value)
+
+    def spelled(self, values: Sequence[Element]) -> Element | None:  # noqa: ARG002
+        return None  # it makes hashes of rows
+
     def total(self, cell: Cell) -> Element:
         return self.as_text(func.sum(func.toInt128(func.reinterpretAsInt64(func.sipHash64(cell.value)))))
 

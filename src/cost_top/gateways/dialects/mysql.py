@@ -174,6 +174,12 @@ class MysqlSpelling(JsonKeepsBooleans, InstantsAsText):
     def row_hash(self, values: Sequence[Element]) -> Element | None:  # noqa: ARG002
         return None  # its only hashes are cryptographic, which costs the server more than sending the row
 
+    def wide(self, value: Element) -> Element:
+        return value  # sums are wide in any case
+
+    def spelled(self, values: Sequence[Element]) -> Element | None:  # noqa: ARG002
+        return None  # sending them costs the most, in whatever form
+
     def total(self, cell: Cell) -> Element:
         kind = mysql_kind(cell.declared)
         number_like = kind in (*MYSQL_INTEGERS, *_FRACTIONS)

@@ -55,6 +55,7 @@ from cost_top.gateways.shape import (
     UNREADABLE_DOUBLE,
     UNREADABLE_MONEY,
 )
+from cost_top.gateways.witnesses import SEPARATOR
 
 Element = ColumnElement[Any]
 _NUMERIC = ("integer", "real", "numeric")
@@ -208,6 +209,10 @@ class SqliteSpelling(StandardSpelling):
 
     def row_hash(self, values: Sequence[Element]) -> Element | None:  # noqa: ARG002
         return None  # SQLite has no hash
+
+    def spelled(self, values: Sequence[Element]) -> Element | None:
+        apart = [part for value in values for part in (constant(SEPARATOR), value)]
+        return cast(func.concat(*apart), BLOB)
 
     def total(self, cell: Cell) -> Element:
         # Integers are summed exactly, in two parts that do not overflow. total() never fails, and nine digits of it

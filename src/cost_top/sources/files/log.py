@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,6 +178,16 @@ class FilesReader(SqlLogReader):
     def fingerprints(self, start: datetime, end: datetime | None) -> Iterator[Any]:
         """See `LogReader`."""
         with self._files.looked_at(), super().fingerprints(start, end) as stream:
+            yield stream
+
+    def spelled(self, start: datetime, end: datetime) -> AbstractContextManager[Any] | None:
+        """See `SpellsRows`."""
+        answer = super().spelled(start, end)
+        return self._looked_at(answer) if answer is not None else None
+
+    @contextmanager
+    def _looked_at(self, answer: AbstractContextManager[Any]) -> Iterator[Any]:
+        with self._files.looked_at(), answer as stream:
             yield stream
 
     def digest(self, start: datetime, end: datetime) -> str | None:

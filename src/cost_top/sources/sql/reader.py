@@ -16,6 +16,7 @@ from cost_top.gateways.plain_rows import PlainRows
 from cost_top.gateways.raw_columns import time_select
 from cost_top.gateways.shape import RawShape
 from cost_top.gateways.texts import narrow_head
+from cost_top.gateways.witnesses import spelled_sum
 from cost_top.model.errors import SourceError, SourceReplaced
 from cost_top.model.notes import MOST_UNTIMED
 from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, PresetId, ReadsRows, Statistics
@@ -223,6 +224,15 @@ class SqlLogReader(ShapedReader):
     def fingerprints(self, start: datetime, end: datetime | None) -> AbstractContextManager[Any]:
         """See `LogReader`."""
         return self.session.stream(self._statements.fingerprints(start, end))
+
+    def spelled(self, start: datetime, end: datetime) -> AbstractContextManager[Any] | None:
+        """See `SpellsRows`."""
+        sql = self._statements.spelled(start, end)
+        return self.session.stream(sql) if sql is not None else None
+
+    def spelled_sum(self, relation: str) -> str:
+        """See `SpellsRows`."""
+        return spelled_sum(relation)
 
     def digest(self, start: datetime, end: datetime) -> str | None:
         """See `LogReader`."""
