@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.process import Calm, memory_mb
+from tests.benchmarks.process import Calm, Comparing, memory_mb
 from tests.benchmarks.writer import writing
 
 from cost_top.model.filter import Term, parse_filter
@@ -37,6 +37,8 @@ class Watch:
         from cost_top.pricing.book import RateBook
         from cost_top.sources.sql.log import open_log
 
+        self.compared = ""  # what comparing kept days took, once it is settled
+        self._cache, self._at = cache, datetime.now(UTC)
         self.seen: list[tuple[float, Snapshot]] = []
         self._news = threading.Condition()
         self.view = View()
@@ -70,6 +72,10 @@ class Watch:
         backfill = self.hub.history.backfill
         while backfill.pending:
             time.sleep(0.2)
+        comparing = Comparing(time.process_time(), self._cache, self._at)
+        while comparing.goes_on():
+            time.sleep(INTERVAL)
+        self.compared = comparing.told(time.process_time())
         calm, before = Calm(), time.process_time()
         time.sleep(INTERVAL)
         while not calm.after(time.process_time() - before):
@@ -152,7 +158,11 @@ def session(source: str, cache: Path, seconds: str = "40") -> dict[str, Any]:
     span = float(seconds)
     watch = Watch(source, cache)
     watch.settle()
-    found: dict[str, Any] = {"memory": memory_mb(), "window_rows": watch.last.spend.measures.request_count}
+    found: dict[str, Any] = {
+        "memory": memory_mb(),
+        "window_rows": watch.last.spend.measures.request_count,
+        "compared": watch.compared,
+    }
     found["idle"] = _span(watch, span)
     with writing(source, INTERVAL):
         time.sleep(2 * INTERVAL)

@@ -7,8 +7,11 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from cost_top.model.files import read_sealed
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -19,8 +22,39 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICK
 
 
+class Comparing:
+    """Kept days that are held against the log after a start, as the notes beside them tell."""
+
+    _PATIENCE = 900.0
+
+    def __init__(self, cpu: float, cache: Path, started: datetime) -> None:
+        """`cpu` is what the app has taken so far, `started` when it was."""
+        self._began, self._cpu = time.monotonic(), cpu
+        self._cache = cache
+        self._since = started - timedelta(seconds=65)  # what was noted a minute before is not noted again
+
+    def goes_on(self) -> bool:
+        """Whether a day of the log that was looked at last was not compared yet."""
+        first = datetime.now(UTC).date() - timedelta(days=60)  # the app holds none that is much older
+        notes = [note for note in self._cache.glob("*/????-??-??.json") if date.fromisoformat(note.stem) >= first]
+        if not notes or time.monotonic() - self._began > self._PATIENCE:
+            return False
+        latest = max(notes, key=lambda note: note.stat().st_mtime).parent
+        told = [read_sealed(note) for note in notes if note.parent == latest]
+        return not all(isinstance(note, dict) and self._is_new(note["compared"]) for note in told)
+
+    def _is_new(self, compared: str) -> bool:
+        return datetime.fromisoformat(compared) >= self._since
+
+    def told(self, cpu: float) -> str:
+        """The figure, once it is over."""
+        seconds = time.monotonic() - self._began
+        ended = "" if seconds <= self._PATIENCE else "; not all were, in that time"
+        return f"{(cpu - self._cpu) / seconds * 100:.1f} % of a core for {seconds:.0f} s{ended}"
+
+
 class Calm:
-    """Three spans of two seconds in a row in which next to nothing was done: kept days are compared first."""
+    """Three spans of two seconds in a row in which next to nothing was done."""
 
     _LITTLE = 0.03  # CPU seconds of two
     _PATIENCE = 180.0

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from cost_top.mirror.days import ClosedDay
+from cost_top.mirror.days import ClosedDay, Rung
 from cost_top.monitor.log.comparing import Comparing
 
 _LAST = date(2026, 3, 31)
@@ -34,6 +34,28 @@ def test_each_day_of_the_window_is_looked_at_once_in_the_time_that_is_promised(r
     window = [counted[_LAST - timedelta(days=number)] for number in range(31)]
     assert min(window) >= 1
     assert max(window) <= 2
+
+
+def rungs_of(rows: int, seconds: float) -> list[tuple[date, Rung]]:
+    """The days of the window that are looked at in turn, and by what."""
+    days = [_LAST - timedelta(days=number) for number in range(31)]
+    closed = {day: ClosedDay(day, "", rows, True, "") for day in days}
+    comparing, clock = Comparing(costly=False, reads_whole=False), 1000.0
+    looks: list[tuple[date, Rung]] = []
+    while clock < 1000.0 + seconds:
+        found, rung = comparing.next(closed, days[-1], clock, 0.0)
+        looks += [(day.day, rung) for day in found]
+        clock += 2.0
+    return looks
+
+
+@pytest.mark.parametrize(("rows", "promised", "rounds"), [(50_000, 900, 1), (100_000, 1800, 2), (166_667, 2700, 3)])
+def test_large_days_are_held_against_their_sums_in_some_rounds(rows: int, promised: int, rounds: int) -> None:
+    looks = rungs_of(rows, promised)
+    digests = [rung is Rung.PLAIN for _, rung in looks]
+    assert {day for day, rung in looks if rung is Rung.PLAIN} == {day for day, _ in looks}
+    assert all(any(digests[place : place + 2 * rounds]) for place in range(len(looks) - 2 * rounds)), "spread out"
+    assert sum(digests) <= len(looks) / rounds + rounds
 
 
 def found_after(changed: set[date], rows: int, every_round: bool = False) -> list[float]:

@@ -17,7 +17,12 @@ _FEW_ROWS, _MANY_ROWS = 100_000, 5_000_000
 _FIRST_SECONDS = 0.5  # between days kept from an earlier run, which nobody has held against the log yet
 _FIRST_SHARE = 0.1
 _APART = 10.0  # seconds between questions to a source whose rows come whole only
-_ROWS = 20_000  # of several small days are compared in one go
+# Of several small days so many are compared in one go: in a round, and of those kept from an earlier run.
+_ROWS, _FIRST_ROWS = 20_000, 100_000
+# Where a window has more rows than this, a day is held against its sums alone in some rounds: in one of two with up to
+# twice as many, in two of three with up to three times as many. Rows that came late or are gone, tokens and cost show
+# in each round then, other columns in the last of these: a digest costs four times what sums do.
+_DIGEST_ROWS = 2_000_000
 _OLDER = 6  # every so manieth look is at days from before the window
 _WITH_OLDER = 1 + 1 / (_OLDER - 1)
 
@@ -40,6 +45,7 @@ class Comparing:
         self._due = 0.0
         self._costly_due = 0.0
         self._round = ROUND_SECONDS[0]
+        self._by_sums: dict[date, int] = {}  # so many times in a row
         self._asked: tuple[Rung, float, float, float] | None = None  # rung, clock, milliseconds before, part of a round
 
     @property
@@ -72,15 +78,27 @@ class Comparing:
         self._settle(clock, spent_ms)
         if clock >= self._due and (days := self._in_turn(closed, window)):
             held = [day for one, day in closed.items() if one >= window]
-            self._round = _round_seconds(sum(day.row_count for day in held))
-            self._asked = self._plain, clock, spent_ms, len(days) / max(1, len(held)) / _WITH_OLDER
-            return days, self._plain
+            rows = sum(day.row_count for day in held)
+            self._round = _round_seconds(rows)
+            rung = self._rung_of(days, 1 + rows // _DIGEST_ROWS)
+            self._asked = rung, clock, spent_ms, len(days) / max(1, len(held)) / _WITH_OLDER
+            return days, rung
         if self._costly and clock >= self._costly_due:
             self._all = [one for one in self._all if one in closed] or sorted(closed)
             if self._all:
                 self._asked = Rung.ALL, clock, spent_ms, 0.0
                 return [closed[self._all.pop()]], Rung.ALL
         return [], self._plain
+
+    def _rung_of(self, days: list[ClosedDay], rounds: int) -> Rung:
+        """That of a look at some days, in one of so many rounds by all of their columns."""
+        if self._first or rounds == 1:
+            return self._plain
+        # Not all days are in the same round: what changes many of them is seen with the next few looks.
+        before = max(self._by_sums.get(day.day, day.day.toordinal() % rounds) for day in days)
+        by_sums = before + 1 < rounds
+        self._by_sums.update(dict.fromkeys((day.day for day in days), before + 1 if by_sums else 0))
+        return Rung.SUMS if by_sums else self._plain
 
     def _settle(self, clock: float, spent_ms: float) -> None:
         """Rest after what was given last, by what it took."""
@@ -109,7 +127,8 @@ class Comparing:
         older = not self._window or (not self._first and self._count % _OLDER == 0)
         turn = self._older if self._older and older else self._window
         days: list[ClosedDay] = []
-        while turn and (not days or sum(day.row_count for day in days) + closed[turn[-1]].row_count <= _ROWS):
+        most = _FIRST_ROWS if self._first else _ROWS
+        while turn and (not days or sum(day.row_count for day in days) + closed[turn[-1]].row_count <= most):
             days.append(closed[turn.pop()])
         return days
 
