@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 _PAGE = 1000
 _WASTE_PAGE = 20_000  # each goes through all that was wasted
 _SHOWN = 100  # as a table, without --limit
-_DAY = timedelta(days=1)
-_HELD = 25_000  # rows that are held at a time, where a day has no more
 
 
 @click.command("requests")
@@ -108,31 +106,30 @@ def command(
 
 
 def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | None, waste: str | None) -> None:
-    """All pages, one after another; of a log, days that hold few rows are read once for all of theirs."""
-    held: Callable[[Period], AbstractContextManager[int]] | None = getattr(answers, "held", None)
-    by_day = held is not None and query.sort == "time" and waste is None
+    """All pages, one after another; of a log, each stretch of it is read once for all of its own."""
     ask = answers.requests if waste is None else partial(_wasted, answers, waste)
     writer.begin()
-    left, end, more = limit, query.end, False
-    days, most = 1, 1  # held next, and the most rows that a day of those before had
-    while end > query.start and left != 0:
-        start = max(query.start, _midnight(end, days)) if by_day else query.start
-        part = replace(query, start=start, end=end)
-        with held(Period(start, end)) if held is not None else nullcontext(0) as rows:
-            left, more = _write_pages(ask, part, writer, left, _PAGE if waste is None else _WASTE_PAGE)
-        # A weekend says nothing of the days before it, and what there is of today of none.
-        most = max(most, -(-rows // days))
-        days = max(1, min(2 * days, _HELD // most)) if end - start >= _DAY else 1
-        end = start
+    left, end, more = limit, query.start, False
+    with closing(_parts(answers, query, waste)) as parts:
+        for part in parts:
+            asked = replace(query, start=part.start, end=part.end)
+            left, more = _write_pages(ask, asked, writer, left, _PAGE if waste is None else _WASTE_PAGE)
+            end = part.start
+            if left == 0:
+                break
     if left == 0 and not more and end > query.start and waste is None:
         more = bool(answers.requests(replace(query, end=end, limit=1)).rows)
     writer.end(("there are more: raise --limit",) if more else ())
 
 
-def _midnight(end: datetime, days: int) -> datetime:
-    """Where so many days begin (UTC), of which the last is that of the instant before `end`."""
-    last = (end.astimezone(UTC) - timedelta(microseconds=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return last - timedelta(days=days - 1)
+def _parts(answers: Answers, query: ReportQuery, waste: str | None) -> Generator[Period]:
+    """The query's period in parts, each while its rows are held, where the source is a log."""
+    whole = Period(query.start, query.end)
+    if waste is None and query.sort == "time" and hasattr(answers, "in_turn"):
+        yield from answers.in_turn(whole)
+        return
+    with answers.held(whole) if hasattr(answers, "held") else nullcontext():
+        yield whole
 
 
 def _wasted(answers: Answers, line: str, query: ReportQuery, after: Position | None) -> RequestPage:

@@ -50,6 +50,7 @@ class LogStatements(LogTexts):
             "fingerprints": self._fingerprints_head,
             "digest": self._digest_head,
             "spelled": self._spelled_head,
+            "period_count": self._period_count_head,
             "day_count": self._day_count_head,
             "newest": lambda: self._edge(is_last=True),
             "oldest": lambda: self._edge(is_last=False),
@@ -195,6 +196,9 @@ class LogStatements(LogTexts):
             return None
         kinds = {column.name: "money" if column.name == EXACT else "text" for column in columns}
         return self._witnessed(kinds, self._render(select(*columns).select_from(self.columns.source(details=False))))
+
+    def _period_count_head(self) -> str:
+        return self._render(select(func.count().label("rows")).select_from(self.columns.source(False)))
 
     def _day_count_head(self) -> str:
         parts = [self._sum(name) for name in ("input_tokens", "output_tokens", "reported_cost")]

@@ -22,6 +22,7 @@ HEADS = (
     "fingerprints",
     "digest",
     "spelled",
+    "period_count",
     "day_count",
     "newest",
     "oldest",
@@ -98,6 +99,10 @@ class LogTexts(ABC):
         """The rows of a period as they are spelled, see `gateways.spelled`; None where the database does not."""
         head = self.head("spelled")
         return self._joined(head, self.within(start, end)) if head is not None else None
+
+    def period_count(self, start: datetime, end: datetime) -> str:
+        """One row: how many rows a period has."""
+        return self._joined(self._known("period_count"), self.within(start, end))
 
     def day_count(self, day: date) -> str:
         """One row: count and the check text of a UTC day."""

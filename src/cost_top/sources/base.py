@@ -308,6 +308,9 @@ class LogReader(ReadsRows, Protocol):
     def oldest(self) -> datetime | None:
         """Time of the oldest row; None for an empty log."""
 
+    def count(self, start: datetime, end: datetime) -> int | None:
+        """The rows of a period; None where counting takes as long as reading."""
+
     def day_counts(self, start: date, end: date) -> Iterator[DayCount]:
         """One statement per UTC day in `[start, end)`, sent as the iterator is advanced: throttle by pausing."""
 

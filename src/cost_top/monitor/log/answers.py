@@ -25,6 +25,7 @@ from cost_top.monitor.log.month_end import lend_days, month_end_note, reading
 from cost_top.monitor.log.notes import compared_note, read_credits, read_ledger, told
 from cost_top.monitor.log.once import read_period
 from cost_top.monitor.log.pickers import unpriced_models
+from cost_top.monitor.log.stretches import Stretch, Stretches
 from cost_top.pricing.book import RateBook
 from cost_top.sources.base import LogSource
 
@@ -138,17 +139,34 @@ class LogAnswers(OfOneSource):
         """Nothing stays open between questions."""
 
     @contextmanager
-    def held(self, period: Period) -> Iterator[int]:
-        """Inside the block, questions within a period are answered from one reading of it; how many rows that holds."""
+    def held(self, period: Period, is_cut: bool = False) -> Iterator[int]:
+        """Inside the block, questions within a period are answered from one reading of it; how many rows that holds.
+
+        A period that `is_cut` out of a day is read as the log has it now, without the rest of the day.
+        """
         keep_little()
         with self._lock:
-            with self._read(period, little=True) as mirror:
+            with self._read(period, little=True, is_cut=is_cut) as mirror:
                 self._held = (period, mirror)
                 try:
                     yield mirror.row_count()
                 finally:
                     self._held = None
             give_back()
+
+    def in_turn(self, period: Period) -> Iterator[Period]:
+        """A period in stretches that hold few rows, newest first; each is `held` while it is told."""
+        stretches = Stretches(period)
+        while not stretches.is_done:
+            for stretch in self._following(stretches):
+                with self.held(stretch.period, stretch.is_cut) as rows:
+                    stretches.held(stretch, rows)
+                    yield stretch.period
+
+    def _following(self, stretches: Stretches) -> list[Stretch]:
+        with suppress(SourceError), self._opened().connect() as reader:
+            return stretches.following(reader.count)
+        return stretches.following(lambda _start, _end: None)  # whoever reads is told why
 
     def _opened(self) -> LogSource:
         with self._lock:
@@ -158,7 +176,8 @@ class LogAnswers(OfOneSource):
 
     @contextmanager
     def _read(
-        self, period: Period, query: ReportQuery | None = None, counts_untimed: bool = False, little: bool = False
+        self, period: Period, query: ReportQuery | None = None, counts_untimed: bool = False, little: bool = False,
+        is_cut: bool = False,
     ) -> Iterator[Mirror]:  # fmt: skip
         """The rows of a period; where a `query` is given, perhaps only what a report of it needs."""
         if self._held is not None:
@@ -169,7 +188,7 @@ class LogAnswers(OfOneSource):
         log = self._opened()
         if self._book is None:
             self._book = self._load_book()
-        asked = self._book, self._cache, period, self._verify, query, counts_untimed, little
+        asked = self._book, self._cache, period, self._verify, query, counts_untimed, little, is_cut
         try:
             mirror = read_period(log, *asked)
         except SourceReplaced:

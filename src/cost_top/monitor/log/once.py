@@ -31,6 +31,7 @@ _PART = timedelta(hours=6)
 def read_period(
     source: LogSource, book: RateBook, cache: Path | None, period: Period, verify: bool = False,
     query: ReportQuery | None = None, counts_untimed: bool = False, little: bool = False,
+    is_cut: bool = False,
 ) -> Mirror:  # fmt: skip
     """A mirror that holds the log's rows of a period, with all columns, or those that a report of a `query` needs.
 
@@ -38,13 +39,14 @@ def read_period(
     then; `Mirror.compared` tells since when all their columns are known to be the log's, which is now where `verify` is
     asked for, where nothing was written since, and where there was time. Who shows figures also `counts_untimed` rows:
     `Mirror.untimed`, which stays None where they could not be counted. With `little` memory closed days and the
-    hot end are read one after the other, by one thread. Raises `SourceError`.
+    hot end are read one after the other, by one thread; of a period that `is_cut` out of a day its rows alone are read,
+    and nothing is kept. Raises `SourceError`.
     """
     mirror = Mirror(source, book, cache)
     try:
         if little:
             mirror.database.use_threads(1)
-        _read(source, mirror, period, verify, query, counts_untimed, little)
+        _read(source, mirror, period, verify, query, counts_untimed, little, is_cut)
     except BaseException:
         mirror.close()
         raise
@@ -53,7 +55,7 @@ def read_period(
 
 def _read(
     source: LogSource, mirror: Mirror, period: Period, verify: bool, query: ReportQuery | None, counts_untimed: bool,
-    little: bool,
+    little: bool, is_cut: bool,
 ) -> None:  # fmt: skip
     now = datetime.now(UTC)
     with source.connect() as reader:
@@ -66,6 +68,9 @@ def _read(
         mirror.begin(naive(oldest) if oldest is not None else None)
         newest = mirror.log_newest = reader.newest()
         if query is not None and not verify and read_narrow(source, mirror, reader, query, period, evidence, lookups):
+            return
+        if is_cut:
+            _fill_part(Tail(mirror, reader, source.overlap), naive(period.start), naive(period.end))
             return
         first_hot = mirror.first_hot_day(now, newest)
         hot_start = datetime(first_hot.year, first_hot.month, first_hot.day)

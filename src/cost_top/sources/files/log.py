@@ -217,6 +217,11 @@ class FilesReader(SqlLogReader):
         with self._files.looked_at():
             return super().untimed()
 
+    def count(self, start: datetime, end: datetime) -> int | None:
+        """See `LogReader`."""
+        with self._files.looked_at():
+            return super().count(start, end)
+
     def day_counts(self, start: date, end: date) -> Iterator[DayCount]:
         """See `LogReader`."""
         with self._files.looked_at():

@@ -88,6 +88,10 @@ class LiteLLMReader(ShapedReader):
         before = endpoint.newest(self._caller, micros(USABLE_FROM), micros(first) - SECOND)
         return first if before is None else min(first, fallback)
 
+    def count(self, start: datetime, end: datetime) -> int | None:  # noqa: ARG002
+        """See `LogReader`. The API tells no more than 10,000."""
+        return None
+
     def day_counts(self, start: date, end: date) -> Iterator[DayCount]:
         """See `LogReader`. Two requests a day.
 

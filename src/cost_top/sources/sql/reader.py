@@ -262,6 +262,12 @@ class SqlLogReader(ShapedReader):
         """See `LogReader`."""
         return self._edge(self._statements.oldest())
 
+    def count(self, start: datetime, end: datetime) -> int | None:
+        """See `LogReader`."""
+        if not self.source.indexed:
+            return None
+        return int(self.session.values(self._statements.period_count(start, end))[0][0])
+
     def day_counts(self, start: date, end: date) -> Iterator[DayCount]:
         """See `LogReader`."""
         for offset in range((end - start).days):

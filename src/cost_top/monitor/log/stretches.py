@@ -1,0 +1,89 @@
+"""A period of a log in stretches, newest first, each with no more rows than are held at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cost_top.model.windows import Period
+
+_MOST = 6_000  # rows
+_AIM = 4_800  # the same of each part of a day that has more
+_TOGETHER = 25_000  # the same of days of which only those before them are known
+_LEAST = timedelta(seconds=2)  # is not cut, whatever it holds
+_DAY = timedelta(days=1)
+
+# The rows of a period; None where that is not known.
+Count = Callable[[datetime, datetime], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a period, and whether it is cut out of a day that has too many rows."""
+
+    period: Period
+    is_cut: bool = False
+
+
+class Stretches:
+    """Cuts a period. Where the log does not count its rows, whole days are taken by what was held before."""
+
+    def __init__(self, period: Period) -> None:
+        """Nothing is told of its rows yet."""
+        self._start, self._end = period.start, period.end
+        self._days = 1  # taken together next, at most
+        self._densest = 1  # the most rows that a day of those before had
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything was told."""
+        return self._end <= self._start
+
+    def following(self, count: Count) -> list[Stretch]:
+        """The next few days as one stretch, or a day that holds much in many."""
+        end = self._end
+        start = max(self._start, _midnight(end, 1))
+        rows = count(start, end)
+        if rows is not None and rows > _MOST:
+            parts = [Stretch(part, True) for part in _parts(count, start, end, rows)]
+            self._end = start
+            return parts
+        for days in range(2, self._days + 1):
+            if start <= self._start:
+                break
+            before = max(self._start, _midnight(end, days))
+            if rows is not None:
+                rows += count(before, start) or 0
+                if rows > _MOST:
+                    break
+            start = before
+        self._end = start
+        self._days = 2 * self._days if end - start >= _DAY or rows is not None else 1
+        return [Stretch(Period(start, end))]
+
+    def held(self, stretch: Stretch, rows: int) -> None:
+        """A stretch had so many rows: the densest day counts, as a weekend says nothing of the days before it."""
+        period = stretch.period
+        days = max(1, -(-(period.end - period.start) // _DAY))
+        self._densest = max(self._densest, -(-rows // days))
+        self._days = max(1, min(self._days, _TOGETHER // self._densest))
+
+
+def _parts(count: Count, start: datetime, end: datetime, rows: int) -> Iterator[Period]:
+    """A period with so many rows, cut evenly until no part has too many; newest first."""
+    if rows <= _MOST or end - start <= _LEAST:
+        yield Period(start, end)
+        return
+    number = -(-rows // _AIM)
+    cuts = {(start + (end - start) / number * place).replace(microsecond=0) for place in range(1, number)}
+    for cut in (*sorted((cut for cut in cuts if start < cut < end), reverse=True), start):
+        within = count(cut, end)
+        yield from _parts(count, cut, end, 0 if within is None else within)
+        end = cut
+
+
+def _midnight(end: datetime, days: int) -> datetime:
+    """Where so many days begin (UTC), of which the last is that of the instant before `end`."""
+    last = (end.astimezone(UTC) - timedelta(microseconds=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return last - timedelta(days=days - 1)
