@@ -26,12 +26,12 @@ def test_budgets_of_litellms_keys_teams_and_users_are_shown(litellm_url, tmp_pat
         connection.execute(
             'INSERT INTO "LiteLLM_VerificationToken"'
             " (token, key_alias, spend, max_budget, budget_duration, budget_reset_at)"
-            " VALUES (%s, 'CI', 4.5, 10, '30d', '2026-12-01 00:00:00'), ('x', 'free', 1, NULL, NULL, NULL)",
+            " VALUES (%s, 'CI', 4.5, 10, '30d', '2099-12-01 00:00:00'), ('x', 'free', 1, NULL, NULL, NULL)",
             (HASH,),
         )
         connection.execute(
-            'INSERT INTO "LiteLLM_TeamTable" (team_id, team_alias, spend, max_budget)'
-            " VALUES ('team-1', 'Search', 3, 2)"
+            'INSERT INTO "LiteLLM_TeamTable" (team_id, team_alias, spend, max_budget, budget_reset_at)'
+            " VALUES ('team-1', 'Search', 3, 2, '2026-11-01 00:00:00')"
         )
     config = tmp_path / "config.toml"
     config.write_text('tz = "UTC"\n')
@@ -45,12 +45,12 @@ def test_budgets_of_litellms_keys_teams_and_users_are_shown(litellm_url, tmp_pat
     shown = run()
     assert shown.exception is None, shown.exception
     assert shown.output.splitlines() == [
-        "team Search  $3.00 of $2.00 used (150 %) · kept by the gateway",
+        "team Search  $3.00 of $2.00 used (150 %), reset due since Sun 1 Nov 01:00 CET · kept by the gateway",
         "token CI  $4.50 of $10.00 used (45 %), 30d, resets Tue 1 Dec 01:00 CET · kept by the gateway",
     ]
     team, token = json.loads(run("--format", "json").output)
     assert (token["value"], token["limit_usd"], token["left_usd"], token["resets_at"]) == (
-        HASH, "10", "5.5", "2026-12-01T00:00:00Z",
+        HASH, "10", "5.5", "2099-12-01T00:00:00Z",
     )  # fmt: skip
     assert team["kept_by"] == "gateway"
     assert run("--fail-over", "100").return_value == 3

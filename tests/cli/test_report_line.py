@@ -88,6 +88,18 @@ def test_a_log_that_nobody_wrote_to_is_not_opened_again(line: Line) -> None:
     assert line.opened > opened
 
 
+def test_rows_of_no_time_are_told_by_a_kept_line_too(line: Line) -> None:
+    line.add(0.1, 2)
+    line.add(0.1, 7)
+    line.log.connection.execute("UPDATE cost_top_requests SET time_ms = 5 WHERE cost_pico_usd = ?", (7 * USD,))
+    line.log.connection.commit()
+    line.settle()
+    first = line.told()
+    assert first == "$2.00 today · $2.00/h · 1 row has no usable time\n"
+    opened = line.opened
+    assert (line.told(), line.opened) == (first, opened)
+
+
 def test_what_leaves_the_hour_leaves_the_kept_line(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     line.add(0.1, 2)
     line.add(50, 3)

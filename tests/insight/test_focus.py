@@ -87,7 +87,7 @@ def test_unpriced_requests_have_no_quantity_and_own_keys_cost_nothing():
     own = row("b", credential_type="byok", input_tokens=1000, output_tokens=0, cost=0)
     first, second = charges(unpriced, own)
     assert (first["PricingQuantity"], first["ListUnitPrice"], first["x_ConsumedTokens"]) == ("", "", "10")
-    assert first["x_CostSource"] == "unpriced"
+    assert (first["x_CostSource"], first["PricingCategory"]) == ("unpriced", "Other")
     assert (second["BilledCost"], second["ListCost"]) == ("0", "0.00015")
 
 

@@ -60,6 +60,25 @@ def test_a_report_that_reaches_back_before_the_month_until_now_says_what_it_will
     assert abs(said - hours) <= 4
 
 
+def test_what_few_days_say_is_said_to_be_of_few(answers: LogAnswers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a month's first day two days are a question for its end."""
+
+    class First(datetime):
+        @classmethod
+        def now(cls, tz=None):  # type: ignore[no-untyped-def]
+            return end
+
+    end = month_start(datetime.now(UTC), UTC) + timedelta(minutes=30)
+    for module in ("answers", "once"):
+        monkeypatch.setattr(f"cost_top.monitor.log.{module}.datetime", First)
+    (few,) = notes(answers, 2, end=end)
+    assert few.startswith("month end ≈ $")
+    assert few.endswith(", by the 4 days before today that were read")
+    (many,) = notes(answers, 70, end=end)
+    assert many.partition(",")[0] == few.partition(",")[0]
+    assert "that were read" not in many
+
+
 def test_a_report_of_the_past_or_of_too_little_or_of_nothing_does_not(answers: LogAnswers) -> None:
     assert notes(answers, 80, end=datetime.now(UTC) - timedelta(days=2)) == []
     assert notes(answers, 80, where="endpoint:/none") == []

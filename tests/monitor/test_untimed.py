@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from cost_top.cli.requests import command as requests_command
 from cost_top.mirror.backfill import Backfill, Work
 from cost_top.mirror.store import Mirror
 from cost_top.model.errors import SourceError
@@ -71,6 +73,22 @@ def test_a_report_of_what_is_held_for_several_questions_tells_them(log: Any) -> 
     answers = opened(log)
     with answers.held(Period(QUERY.start, QUERY.end)):
         assert TOLD in answers.report(QUERY).notes
+
+
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "focus"])
+@pytest.mark.parametrize("how", [(), ("--sort", "cost"), ("--waste", "total")])
+def test_single_requests_tell_them_once(log: Any, form: str, how: tuple[str, ...]) -> None:
+    if form == "focus" and "cost" in how:
+        return
+    words = [str(log.path), "--since", "30d", "--no-cache", "--format", form, *how]
+    done = CliRunner().invoke(requests_command, words, standalone_mode=False)
+    assert done.exception is None, done.exception
+    assert done.output.count(TOLD) == 1
+    assert (TOLD in done.stderr) == (form not in ("table", "json"))
+    for row in BAD:
+        log.connection.execute("DELETE FROM cost_top_requests WHERE time_ms = ?", (row["time_ms"],))
+    log.connection.commit()
+    assert "usable time" not in CliRunner().invoke(requests_command, words, standalone_mode=False).output
 
 
 def test_a_log_without_any_time_is_not_said_to_be_empty(sqlite_log: Any) -> None:

@@ -67,7 +67,7 @@ def command(
         raise UserError(named(answers.label, error)) from error
     finally:
         answers.close()
-    text = document(standings, kept) if form == "json" else lines(standings, now) + kept_lines(kept, settings.zone)
+    text = document(standings, kept) if form == "json" else lines(standings, now) + kept_lines(kept, settings.zone, now)
     click.echo(text or "nothing was spent on these budgets\n", nl=False)
     for reason in told.missing:
         click.echo(f"cost-top: {reason}", err=True)
@@ -169,11 +169,11 @@ def _mode(standing: Standing) -> str:
     return " · hard" if standing.budget.is_hard else ""
 
 
-def kept_lines(kept: tuple[KeptBudget, ...], zone: tzinfo) -> str:
+def kept_lines(kept: tuple[KeptBudget, ...], zone: tzinfo, now: datetime) -> str:
     """A line for each budget of the gateway's own, as the gateway counts it."""
     from cost_top.model.budget_line import kept_text
 
-    return "".join(f"{kept_text(one, zone)}\n" for one in kept)
+    return "".join(f"{kept_text(one, zone, now)}\n" for one in kept)
 
 
 def document(standings: tuple[Standing, ...], kept: tuple[KeptBudget, ...]) -> str:

@@ -65,8 +65,9 @@ class LineCache:
         digest = sha256(json.dumps(told).encode("utf-8", "replace")).hexdigest()
         self._path = settings.cache / f"line-{digest[:24]}.json"
 
-    def read(self, now: datetime) -> tuple[Sum, Sum] | None:
-        """Of today and of the last hour as of `now`; None where the log is not as it was or nothing is kept."""
+    def read(self, now: datetime) -> tuple[Sum, Sum, int] | None:
+        """Of today and of the last hour as of `now`, and rows of no time; None where the log is not as it was or
+        nothing is kept."""
         if self._path is None:
             return None
         try:
@@ -77,7 +78,8 @@ class LineCache:
                 return None
             since = micros(now - HOUR)
             last = [(cost, unpriced) for at, cost, unpriced in kept["hour"] if at >= since]
-            return Sum(*map(int, kept["today"])), Sum(sum(cost for cost, _ in last), sum(flag for _, flag in last))
+            hour = Sum(sum(cost for cost, _ in last), sum(flag for _, flag in last))
+            return Sum(*map(int, kept["today"])), hour, int(kept["untimed"])
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -104,7 +106,7 @@ class LineCache:
         ahead = answers.report(replace(query, start=query.end, end=query.end + _AHEAD, limit=None))
         return None if ahead.totals.request_count or ahead.totals.total_cost else found
 
-    def keep(self, now: datetime, today: Sum, hour: list[tuple[datetime, int, int]]) -> None:
+    def keep(self, now: datetime, today: Sum, hour: list[tuple[datetime, int, int]], untimed: int) -> None:
         """Figures as of `now`: of each request of the last hour its time, cost and whether it has no price."""
         from cost_top.model.files import private_folder, replace_sealed
 
@@ -112,7 +114,7 @@ class LineCache:
             return
         told = {
             "marks": self._marks.told, "until": now.isoformat(), "today": [today.cost, today.unpriced],
-            "hour": [[micros(at), cost, unpriced] for at, cost, unpriced in hour],
+            "untimed": untimed, "hour": [[micros(at), cost, unpriced] for at, cost, unpriced in hour],
         }  # fmt: skip
         try:
             private_folder(self._path.parent, self._path.parent)

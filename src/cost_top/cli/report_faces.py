@@ -20,6 +20,7 @@ from cost_top.cli.process import write_data
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.format import counted
 from cost_top.model.money import PICO_PER_USD, display_usd, pico
+from cost_top.model.notes import untimed_rows
 from cost_top.model.query import Measures, ReportQuery, known_measures
 from cost_top.model.windows import Period
 
@@ -120,7 +121,10 @@ def print_kept_line(settings: Resolved, where: Filter, config_file: Path | None,
 def print_line(
     answers: Answers, settings: Resolved, query: ReportQuery, config_file: Path | None, now: datetime
 ) -> Measures:  # fmt: skip
-    """`$74.11 today · $3.12/h · 1 incident`: for status bars. Gives the totals of today."""
+    """`$74.11 today · $3.12/h · 1 incident`: for status bars. Gives the totals of today.
+
+    Rows without a usable time are told last: they may be of today.
+    """
     kept, midnight = _line_cache(settings, query.where, now)
     return _print_line(*_read_line(answers, query, kept, midnight, now), settings, config_file)
 
@@ -133,33 +137,39 @@ def _line_cache(settings: Resolved, where: Filter, now: datetime) -> tuple[LineC
     return LineCache(settings, where, midnight), midnight
 
 
-def _print_line(today: Sum, hour: Sum, settings: Resolved, config_file: Path | None) -> Measures:
+def _print_line(
+    today: Sum, hour: Sum, untimed: int | None, settings: Resolved, config_file: Path | None
+) -> Measures:  # fmt: skip
     parts = [f"{'≥ ' if today.unpriced else ''}{display_usd(today.cost)} today",
              f"{'≥ ' if hour.unpriced else ''}{display_usd(hour.cost)}/h"]  # fmt: skip
     number = open_incidents(settings, config_file)
     if number is not None:
         parts.append(f"{number} incident{'s' if number != 1 else ''}")
+    if untimed != 0:
+        parts.append("rows without a usable time not counted" if untimed is None else untimed_rows(untimed))
     click.echo(" · ".join(parts))
     return known_measures(today.cost, today.unpriced)
 
 
 def _read_line(
     answers: Answers, query: ReportQuery, kept: LineCache, midnight: datetime, now: datetime
-) -> tuple[Sum, Sum]:  # fmt: skip
-    """Today and the last hour from the log; kept where it can be told again."""
+) -> tuple[Sum, Sum, int | None]:  # fmt: skip
+    """Today, the last hour and the rows of no time from the log; kept where they can be told again."""
     from cost_top.cli.line_cache import HOUR, Sum
 
     since, held = now - HOUR, getattr(answers, "held", None)
-    with held(Period(min(midnight, since), now)) if held is not None else nullcontext():
+    period = Period(min(midnight, since), now)
+    with held(period, counts_untimed=True) if held is not None else nullcontext():
         day, last = (
             answers.report(replace(query, start=start, end=now, group_by=(), limit=None)).totals
             for start in (midnight, since)
         )
         today, hour = (Sum(each.total_cost, each.unpriced_count) for each in (day, last))
         singles = kept.singles(answers, replace(query, start=since, end=now, group_by=()), hour)
-    if singles is not None:
-        kept.keep(now, today, singles)
-    return today, hour
+    untimed: int | None = getattr(answers, "untimed", 0)
+    if singles is not None and untimed is not None:
+        kept.keep(now, today, singles, untimed)
+    return today, hour, untimed
 
 
 def open_incidents(settings: Resolved, config_file: Path | None) -> int | None:

@@ -31,6 +31,7 @@ class Writer:
     """Takes requests in the order in which they are to stand; all are of the source of that name."""
 
     source_name = ""
+    tells_notes = False
 
     def begin(self) -> None:
         """Before the first."""
@@ -52,6 +53,8 @@ class Writer:
 
 class TableWriter(Writer):
     """For eyes: rounded money, cut names."""
+
+    tells_notes = True
 
     def __init__(self, out: TextIO, columns: Sequence[str], zone: tzinfo) -> None:
         self._out, self._columns, self._zone = out, columns, zone
@@ -100,6 +103,8 @@ class TableWriter(Writer):
 
 class JsonWriter(Writer):
     """`{"requests": […], "source", "since", "until", "as_of", "notes"}`."""
+
+    tells_notes = True
 
     def __init__(
         self, out: TextIO, columns: Sequence[str], zone: tzinfo, source: str, since: datetime, until: datetime,

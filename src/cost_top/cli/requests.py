@@ -21,6 +21,7 @@ from cost_top.model.dimensions import SOURCE
 from cost_top.model.errors import SourceError, UserError, named, one_line
 from cost_top.model.filter import parse_filter
 from cost_top.model.nearest import choices
+from cost_top.model.notes import NOT_COUNTED, untimed_notes
 from cost_top.model.query import ReportQuery
 from cost_top.model.request_fields import REQUEST_FIELDS
 from cost_top.model.waste import LINES
@@ -119,7 +120,17 @@ def _write(answers: Answers, query: ReportQuery, writer: Writer, limit: int | No
                 break
     if left == 0 and not more and end > query.start and waste is None:
         more = bool(answers.requests(replace(query, end=end, limit=1)).rows)
-    writer.end(("there are more: raise --limit",) if more else ())
+    told = _untimed(answers)
+    writer.end((*told, *(("there are more: raise --limit",) if more else ())))
+    if not writer.tells_notes:
+        for note in told:
+            click.echo(f"note: {note}", err=True)
+
+
+def _untimed(answers: Answers) -> tuple[str, ...]:
+    """Rows of a log that are among no period's requests."""
+    count: int | None = getattr(answers, "untimed", 0)
+    return untimed_notes(count) if count is not None else (NOT_COUNTED,)
 
 
 def _parts(answers: Answers, query: ReportQuery, waste: str | None) -> Generator[Period]:
@@ -128,7 +139,7 @@ def _parts(answers: Answers, query: ReportQuery, waste: str | None) -> Generator
     if waste is None and query.sort == "time" and hasattr(answers, "in_turn"):
         yield from answers.in_turn(whole)
         return
-    with answers.held(whole) if hasattr(answers, "held") else nullcontext():
+    with answers.held(whole, counts_untimed=True) if hasattr(answers, "held") else nullcontext():
         yield whole
 
 

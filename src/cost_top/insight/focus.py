@@ -120,7 +120,7 @@ class Charges:
         meter, direction, action = _METERS.get(key.kind, (key.kind.capitalize() or "Request", None, None))
         priced, paid = key.rate is not None, usd_text(sums.paid)
         unit = _UNITS.get(key.kind, "Tokens")
-        details = {"TokenDirection": direction, "TokenCacheAction": action, "ProcessingMode": key.mode}
+        details = {"TokenDirection": direction, "TokenCacheAction": action, "x_ProcessingMode": key.mode}
         return {
             "BilledCost": paid, "ContractedCost": paid, "EffectiveCost": paid,
             "BillingAccountId": self._source, "BillingAccountName": self._source, "BillingCurrency": "USD",
@@ -133,7 +133,7 @@ class Charges:
             "HostProviderName": provider, "InvoiceIssuerName": provider, "ProviderName": provider,
             "PublisherName": provider, "ServiceProviderName": provider,
             "ListCost": usd_text(sums.listed), "ListUnitPrice": usd_text(key.rate) if key.rate is not None else "",
-            "PricingCategory": "Standard" if priced else "",
+            "PricingCategory": "Standard" if priced else "Other",
             "PricingQuantity": str(sums.tokens) if priced else "", "PricingUnit": unit if priced else "",
             "RegionId": key.region or "",
             "ResourceId": key.endpoint or "", "ResourceName": key.endpoint or "",

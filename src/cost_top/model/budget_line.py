@@ -84,7 +84,17 @@ def date_text(local: datetime) -> str:
     return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}"
 
 
-def kept_text(kept: KeptBudget, zone: tzinfo) -> str:
+def kept_reset_text(moment: datetime, zone: tzinfo, now: datetime) -> str:
+    """When the gateway begins to count anew, or should have: until it does, all counts as of one period.
+
+    >>> from datetime import UTC
+    >>> kept_reset_text(datetime(2026, 12, 1, tzinfo=UTC), UTC, datetime(2026, 12, 1, 9, tzinfo=UTC))
+    'reset due since Tue 1 Dec 00:00 UTC'
+    """
+    return f"{'resets' if moment > now else 'reset due since'} {reset_text(moment, zone)}"
+
+
+def kept_text(kept: KeptBudget, zone: tzinfo, now: datetime) -> str:
     """A budget that the gateway keeps itself: who, what is used by its own count, and when it resets."""
     who = one_line(kept.title, _TITLE)
     share = percent(kept.spent, kept.limit, short=True)
@@ -93,6 +103,5 @@ def kept_text(kept: KeptBudget, zone: tzinfo) -> str:
         used = f"limit {display_usd(kept.limit)}, use not known"
     ends = ""
     if kept.resets_at is not None:
-        local = kept.resets_at.astimezone(zone)
-        ends = f", resets {date_text(local)} {local:%H:%M} {local.tzname() or ''}".rstrip()
+        ends = f", {kept_reset_text(kept.resets_at, zone, now)}"
     return f"{who}  {used}{f', {kept.period}' if kept.period else ''}{ends} · kept by the gateway"

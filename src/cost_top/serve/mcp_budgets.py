@@ -16,6 +16,7 @@ from cost_top.model.budget_line import budget_line, kept_text
 from cost_top.model.budgets import Budget, KeptBudgets
 from cost_top.model.errors import CannotAnswer, SourceError, UserError, one_line
 from cost_top.model.ledger import LedgerQuery
+from cost_top.model.windows import utc_now
 from cost_top.monitor.budgets import ask_once
 
 _MOST = 200
@@ -60,7 +61,7 @@ class BudgetTools:
             kept = self._kept() if name is None else KeptBudgets()
             prepaid, missing = self._credits(now) if name is None else (None, ())
         told = [{**standing_fields(one), "line": budget_line(one, now)} for one in found]
-        told += [{**kept_fields(one), "line": kept_text(one, UTC)} for one in kept.found]
+        told += [{**kept_fields(one), "line": kept_text(one, UTC, utc_now())} for one in kept.found]
         return {
             "budgets": told[:_MOST],
             "rows_left_out": max(0, len(told) - _MOST),

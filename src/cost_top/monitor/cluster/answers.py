@@ -137,6 +137,14 @@ class ClusterAnswers(OfOneSource):
         with self._lock:
             return report(self._opened(), query, datetime.now(UTC))
 
+    @property
+    def untimed(self) -> int | None:
+        """Rows that no period holds; None where they could not be counted."""
+        with self._lock:
+            cluster = self._opened()
+            cluster.count_untimed()
+            return cluster.untimed
+
     def requests(self, query: ReportQuery, after: Position | None = None) -> RequestPage:
         """See `Answers`."""
         with self._lock:

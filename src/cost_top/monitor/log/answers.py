@@ -58,6 +58,7 @@ class LogAnswers(OfOneSource):
         self._lock = threading.RLock()
         self._log: LogSource | None = None
         self._held: tuple[Period, Mirror] | None = None
+        self.untimed: int | None = None  # rows that no period holds, as counted last; None: not, or they could not be
         self._book: RateBook | None = None
 
     @property
@@ -77,6 +78,7 @@ class LogAnswers(OfOneSource):
                 if self._held is not None and mirror.untimed is None:  # not counted when it was read
                     with suppress(SourceError), self._opened().connect() as reader:
                         mirror.untimed = reader.untimed()
+                self.untimed = mirror.untimed
                 report = mirror.report(query, now)
                 lend_days(mirror, query, now)
                 if mirror.told is None:
@@ -139,15 +141,18 @@ class LogAnswers(OfOneSource):
         """Nothing stays open between questions."""
 
     @contextmanager
-    def held(self, period: Period, is_cut: bool = False) -> Iterator[int]:
+    def held(self, period: Period, is_cut: bool = False, counts_untimed: bool = False) -> Iterator[int]:
         """Inside the block, questions within a period are answered from one reading of it; how many rows that holds.
 
-        A period that `is_cut` out of a day is read as the log has it now, without the rest of the day.
+        A period that `is_cut` out of a day is read as the log has it now, without the rest of the day. `untimed` is set
+        where they are asked for.
         """
         keep_little()
         with self._lock:
-            with self._read(period, little=True, is_cut=is_cut) as mirror:
+            with self._read(period, None, counts_untimed, little=True, is_cut=is_cut) as mirror:
                 self._held = (period, mirror)
+                if counts_untimed:
+                    self.untimed = mirror.untimed
                 try:
                     yield mirror.row_count()
                 finally:
@@ -155,11 +160,12 @@ class LogAnswers(OfOneSource):
             give_back()
 
     def in_turn(self, period: Period) -> Iterator[Period]:
-        """A period in stretches that hold few rows, newest first; each is `held` while it is told."""
-        stretches = Stretches(period)
+        """A period in stretches that hold few rows, newest first; each is `held` while it is told. Sets `untimed`."""
+        stretches, counts_untimed = Stretches(period), True
         while not stretches.is_done:
             for stretch in self._following(stretches):
-                with self.held(stretch.period, stretch.is_cut) as rows:
+                with self.held(stretch.period, stretch.is_cut, counts_untimed) as rows:
+                    counts_untimed = False
                     stretches.held(stretch, rows)
                     yield stretch.period
 

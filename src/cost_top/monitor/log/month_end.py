@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from cost_top.insight.forecast import NEEDED_DAYS
 from cost_top.insight.month_end import days_need, days_of, days_start, month_end, told_costs
+from cost_top.insight.pace import FEWEST_DAYS
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.model.engine import Need
@@ -18,14 +19,17 @@ _NOW = timedelta(minutes=5)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _MOST = 256
-_LAST_DAYS = 3  # those that are not kept on disk yet are among them
+# Those that are not kept on disk yet are among them, and what a forecast takes, but for the first, also of other zones.
+_LAST_DAYS = FEWEST_DAYS + 2
+_MEDIAN_DAYS = 28
 _FOREVER = float("inf")
 
 
 def month_end_note(mirror: Mirror, query: ReportQuery, now: datetime) -> tuple[str, ...]:
     """`month end ≈ $2,110, 4 of 5 times within 1,790–2,490` of what the query is about; nothing where it cannot say.
 
-    It is as of the query's end, so that one question has one answer, from all the days that the mirror holds.
+    It is as of the query's end, so that one question has one answer, from all the days that the mirror holds. Where the
+    log has more than these, and few of them make another forecast than many, it says so.
     """
     if not is_asked(query, now):
         return ()
@@ -35,7 +39,11 @@ def month_end_note(mirror: Mirror, query: ReportQuery, now: datetime) -> tuple[s
     costs, spent = _from_rows(mirror, need, month) if mirror.told is not None else _from_sums(mirror, need, month, now)
     days = days_of(costs, end, zone)
     found = month_end(days, spent, end, zone) if days is not None else None
-    return (f"month end {found.text()}",) if found is not None else ()
+    if days is None or found is None:
+        return ()
+    held, number = naive(need.query.start), len(days.costs)
+    is_part = number < _MEDIAN_DAYS and mirror.oldest is not None and mirror.oldest < held
+    return (f"month end {found.text()}{f', by the {number} days before today that were read' if is_part else ''}",)
 
 
 def _from_sums(mirror: Mirror, need: Need, month: Need, now: datetime) -> tuple[list[tuple[datetime, int]], int]:

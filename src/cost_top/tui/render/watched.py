@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from textual.content import Content
 
-from cost_top.model.budget_line import falls_out_text, moment_text, reset_text
+from cost_top.model.budget_line import falls_out_text, kept_reset_text, moment_text, reset_text
 from cost_top.model.dimensions import dimension_named, word_of
 from cost_top.model.errors import one_line
 from cost_top.model.format import age, at_least, cells, count, elide, money_within, pad, percent, tail_of, with_tail
@@ -141,8 +141,8 @@ def _budget_told(row: BudgetRow, zone: tzinfo, now: datetime) -> tuple[str, str,
     else:
         left = money_within(row.left, _MONEY)
     resets = moment_text(row.resets_at, zone, now) if row.resets_at is not None else "rolling"
-    if row.resets_at is None and row.is_kept:
-        resets = "–"
+    if row.is_kept and (row.resets_at is None or row.resets_at <= now):
+        resets = "–" if row.resets_at is None else "due"
     return at_least(used) if used and row.unpriced else used or "–", left, resets
 
 
@@ -170,7 +170,10 @@ def budget_note(row: BudgetRow, zone: tzinfo, now: datetime, width: int) -> list
     if row.period:
         facts.append(one_line(row.period, 60))
     if row.resets_at is not None:
-        facts.append(f"resets {reset_text(row.resets_at, zone)}")
+        resets = (
+            kept_reset_text(row.resets_at, zone, now) if row.is_kept else f"resets {reset_text(row.resets_at, zone)}"
+        )
+        facts.append(resets)
     mode = "hard: the guard refuses what is over it" if row.is_hard else "soft"
     facts.append("kept by the gateway" if row.is_kept else mode)
     lines = flowed([content(fact) for fact in facts], width)
