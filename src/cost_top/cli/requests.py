@@ -94,7 +94,7 @@ def command(
         answers = settings.open_answers()
         try:
             if form == "focus":
-                writer = _focus(out, answers.label, focus_version or "1.2", settings)
+                writer = _focus(out, answers, focus_version or "1.2", settings)
             else:
                 writer = _writer(form, out, chosen, settings, query, answers.label, now)
                 writer.source_name = answers.source_name or answers.label
@@ -197,7 +197,8 @@ def _writer(
     return request_output.LinesWriter(out, columns, settings.zone)
 
 
-def _focus(out: TextIO, source: str, version: str, settings: Resolved) -> Writer:
+def _focus(out: TextIO, answers: Answers, version: str, settings: Resolved) -> Writer:
     from cost_top.cli.request_output import FocusWriter
 
-    return FocusWriter(out, source, version, settings.load_book())
+    source, book = answers.label, getattr(answers, "book", None)  # those of a log are held as it is
+    return FocusWriter(out, source, version, settings.load_book() if book is None else book)

@@ -66,6 +66,13 @@ class LogAnswers(OfOneSource):
         """The log's name; opens it, with `UserError` for what a user can mend."""
         return self._opened().label
 
+    @property
+    def book(self) -> RateBook:
+        """The rates that requests are priced with."""
+        if self._book is None:
+            self._book = self._load_book()
+        return self._book
+
     def report(self, query: ReportQuery) -> Report:
         """The exact answer; its notes are the log's own and what the figures lack."""
         with self._lock:
@@ -192,9 +199,7 @@ class LogAnswers(OfOneSource):
                 yield kept
                 return
         log = self._opened()
-        if self._book is None:
-            self._book = self._load_book()
-        asked = self._book, self._cache, period, self._verify, query, counts_untimed, little, is_cut
+        asked = self.book, self._cache, period, self._verify, query, counts_untimed, little, is_cut
         try:
             mirror = read_period(log, *asked)
         except SourceReplaced:
