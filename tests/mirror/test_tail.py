@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from cost_top.mirror import audit, newest
-from cost_top.mirror.hot import Hot
+from cost_top.mirror.hot import Hot, hour_of
 from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS
 from cost_top.mirror.schema import WITNESSED
 from cost_top.mirror.store import Mirror
@@ -194,6 +194,37 @@ def test_a_round_that_is_under_way_when_the_log_is_written_to_proves_nothing(fol
         followed.tail.look_again(followed.now, followed.clock)
         assert followed.clock < 300
     assert followed.costs() == {"old": 1, "early": 9}
+
+
+def test_hours_that_were_as_they_are_held_are_looked_at_by_how_their_rows_are_spelled(followed, monkeypatch):
+    """Until one of them is another row, in the log or here."""
+    monkeypatch.setattr(audit, "_ROWS", 0)  # an hour at a time
+    asked: list[tuple[datetime, datetime | None]] = []
+    digest = newest.Newest.digest
+    monkeypatch.setattr(
+        newest.Newest, "digest", lambda self, start, end: asked.append((start, end)) or digest(self, start, end)
+    )
+    followed.add("early", timedelta(hours=2), 5)
+    followed.tail.fill(START, None)
+    early = hour_of((NOW - timedelta(hours=2)).replace(tzinfo=None))
+    whole = early, early + timedelta(hours=1)
+
+    def looks() -> int:
+        """How often that hour's fingerprints are asked for in a round."""
+        before, rounds = asked.count(whole), followed.tail._again.rounds
+        while followed.tail._again.rounds < rounds + 1:
+            followed.tail._evidence = None
+            followed.clock += 5
+            followed.tail.look_again(followed.now, followed.clock)
+        return asked.count(whole) - before
+
+    assert [looks() for _ in range(3)] == [1, 0, 0]
+    followed.log.run("UPDATE cost_top_requests SET user_id = 'another' WHERE id = 'early'")
+    assert looks() == 1
+    assert [looks() for _ in range(2)] == [1, 0], "of the row that was read instead"
+    followed.mirror.hot.remove("SELECT 'early'")
+    assert looks() == 1
+    assert followed.costs() == {"old": 1, "early": 5}
 
 
 def test_what_was_not_looked_at_in_time_is_made_up_for():

@@ -15,7 +15,7 @@ from cost_top.mirror.hot import Hot, Upserted, hour_of
 from cost_top.mirror.names import NAMED
 from cost_top.pricing.amount import Request
 from cost_top.pricing.cost import price
-from cost_top.sources.base import LogReader, ReadsPackedRows, ReadsPlainRows
+from cost_top.sources.base import LogReader, ReadsPackedRows, ReadsPlainRows, SpellsRows
 
 if TYPE_CHECKING:
     import duckdb
@@ -127,6 +127,21 @@ class Newest:
         assert self._plain is not None
         select = f"SELECT count(*), coalesce(sum(fingerprint), 0) FROM ({self._fingerprint_select})"
         count, total = self._fetch(self._fingerprints(start, end), select)[0]
+        self._reader.took(int(count))
+        return f"{count} {total}"
+
+    def spelled(self, start: datetime, end: datetime) -> str | None:
+        """What follows every change of the rows of `[start, end)` (naive UTC) at a third of what their digest takes.
+
+        It is compared with itself. None where the log has no such thing.
+        """
+        reader = self._reader
+        if not isinstance(reader, SpellsRows):
+            return None
+        answer = reader.spelled(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+        if answer is None:
+            return None
+        count, total = self._fetch(answer, reader.spelled_sum("log_stream"))[0]
         self._reader.took(int(count))
         return f"{count} {total}"
 

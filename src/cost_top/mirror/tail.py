@@ -24,6 +24,7 @@ HOT_SECONDS = 25.0
 _HOT_LIMIT, _OVERLAP_LIMIT = 28.0, 24.0
 _AUDIT_SHARE = 0.02
 _COSTLY_SHARE = 0.0025
+_MOST_SPELLED = 100  # periods
 _MANY = 300  # changed rows at more times than this are read as one period
 _LATE = timedelta(minutes=1)
 
@@ -61,6 +62,7 @@ class Tail:
         self._overlap_due = 0.0
         self._overlap_seen: float | None = None  # when all of the overlap was last looked at
         self._has_older = False  # rows before it
+        self._spelled: dict[tuple[datetime, datetime], tuple[str, str]] = {}  # of hours that were as they are held
         self._again = Audit(HOT_SECONDS, _AUDIT_SHARE, _HOT_LIMIT)
         self._costly = Audit(HOT_SECONDS, _COSTLY_SHARE)
         self._evidence: Evidence | None = None
@@ -220,12 +222,31 @@ class Tail:
             digest = self._reader.digest(period[0].replace(tzinfo=UTC), last.replace(tzinfo=UTC))
             if digest is not None:  # the database makes one of all hours in one go
                 period = period[0], last
-            elif self._newest.is_plain:
-                digest = self._newest.digest(*period)
-            if digest is None or digest != self._mirror.hot.digest(*period):
+            if digest is not None:
+                is_same = digest == self._mirror.hot.digest(*period)
+            else:
+                is_same = self._newest.is_plain and self._is_as_held(*period)
+            if not is_same:
                 changed |= self._catch_up(*period, now, self._mirror.hot.newest(), True)
             self._again.looked(period, last, clock, self._reader.statistics.database_ms - before)
         return changed
+
+    def _is_as_held(self, start: datetime, end: datetime) -> bool:
+        """Whether the log has the rows of a period that are held.
+
+        Of whole hours it is kept how their rows were spelled when they were last found to be those that are held.
+        """
+        held = self._mirror.hot.digest(start, end)
+        spelled = self._newest.spelled(start, end) if start == hour_of(start) and end == hour_of(end) else None
+        if spelled is not None and self._spelled.get((start, end)) == (spelled, held):
+            return True
+        if self._newest.digest(start, end) != held:
+            return False
+        if spelled is not None:
+            if len(self._spelled) >= _MOST_SPELLED:
+                self._spelled.clear()
+            self._spelled[start, end] = spelled, held
+        return True
 
     def _digest(self, start: datetime, end: datetime) -> str | None:
         """The log's digest of a period, made by the database or here; None where neither can."""

@@ -119,7 +119,7 @@ class SqlLog:
     @property
     def overlap_share(self) -> float:
         """See `LogSource`: the rows that came last are looked at again with each poll in any case."""
-        return 0.002
+        return 0.001
 
     @property
     def costly(self) -> tuple[str, ...]:
