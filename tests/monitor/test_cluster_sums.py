@@ -87,6 +87,31 @@ def test_a_stretch_that_is_asked_for_again_counts_meanwhile(clock):
     assert cluster.asked.count(pieces[-2].start) > 10, "again after five minutes"
 
 
+def test_a_look_adds_the_hot_end_to_what_is_closed_and_adds_that_up_once(clock, monkeypatch):
+    cluster = OneOfEach()
+    known = Sums(cluster, timedelta(minutes=10), NOTHING_HERE)
+    added = []
+    monkeypatch.setattr(
+        sums.Group, "plus", lambda one, other, plus=sums.Group.plus: added.append(one) or plus(one, other)
+    )
+    edges = tuple(micros_of(NOW - timedelta(days=10 - day)) for day in range(12))
+    for tick, figure in enumerate((1, 3)):
+        cluster.figure = figure
+        known.tick(NOW + timedelta(seconds=2 * tick))
+        pieces = known.pieces(NOW - timedelta(days=10), None)
+        known.build(EVERY, dict.fromkeys(pieces, ("provider", "model", sums.BARS)), float("inf"))
+        added.clear()
+        for _ in range(3):
+            assert known.totals(EVERY, pieces).request_count == len(pieces) - 1 + figure
+            assert known.rows(EVERY, "model", pieces, "total_cost", True, 1)[0][0].measures.request_count == (
+                len(pieces) - 1 + figure
+            )
+            # The group's quarter is of 1970, before the first edge.
+            bars = known.bars(EVERY, pieces, (*edges[:-1], edges[-1] + tick), True)
+            assert {key: group.sums[0] for key, group in bars.items()} == {("a", "0"): len(pieces) - 1 + figure}
+        assert tick == 0 or len(added) == 3, "one for each of the two lenses and the bars"
+
+
 def test_the_edge_of_a_window_leaves_nothing_behind(clock):
     known = Sums(OneOfEach(), timedelta(minutes=10), NOTHING_HERE)
     for minute in range(60):

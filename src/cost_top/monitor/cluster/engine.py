@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,7 +29,7 @@ from cost_top.model.rested import Rested, question_of
 from cost_top.model.windows import Period
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
-from cost_top.monitor.cluster.pieces import Piece
+from cost_top.monitor.cluster.pieces import Piece, stretch_of
 from cost_top.monitor.cluster.reports import asked_report, asked_requests
 from cost_top.monitor.cluster.rollups import ROLLUP, Bar, Rollups
 from cost_top.monitor.cluster.single import one_by_one
@@ -174,24 +173,21 @@ class ClusterEngine:
         return self._cluster.names.named(report)
 
     def _by_stretch(self, need: Need, pieces: Sequence[Piece], told: Mapping[Piece, Bar]) -> Report:
-        edges = [micros_of(edge) for edge in need.edges]
+        edges = tuple(micros_of(edge) for edge in need.edges)
         found: dict[tuple[str | None, ...], tuple[int | None, ...]] = {}
 
-        def add(provider: str | None, start: int, figures: tuple[int | None, ...]) -> None:
-            if start >= edges[-1] and not need.open_end:
-                return
-            # A window begins within its first bar; what is stamped after the end is in the last one.
-            place = str(min(max(bisect_right(edges, start) - 1, 0), len(edges) - 2))
-            key = (provider, place) if need.query.group_by else (place,)
+        def add(provider: str | None, stretch: str | None, figures: tuple[int | None, ...]) -> None:
+            key = (provider, stretch) if need.query.group_by else (stretch,)
             known = found.get(key)
             found[key] = tuple(map(added, zip(known, figures, strict=True))) if known is not None else figures
 
         summed = [piece for piece in pieces if piece not in told]
-        for provider, start, one in self._sums.bars(need.query.where, summed):
-            add(provider, start, _of_bar(one))
+        for (provider, stretch), group in self._sums.bars(need.query.where, summed, edges, need.open_end).items():
+            add(provider, stretch, _of_bar(group.sums))
         for piece, bar in told.items():
-            for provider, figures in bar.items():
-                add(provider, piece.start, tuple(figures[name] for name in _SHOWN))
+            at = stretch_of(edges, piece.start, need.open_end)
+            for provider, figures in bar.items() if at is not None else ():
+                add(provider, str(at), tuple(figures[name] for name in _SHOWN))
         rows = tuple(ReportRow(key, _measures(figures)) for key, figures in found.items())
         notes = (ROLLUP,) if told else ()
         return Report((*need.query.group_by, STRETCH), rows, Measures(), len(rows), self._as_of, notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -87,6 +88,19 @@ def periods(pieces: Sequence[Piece]) -> list[tuple[datetime, datetime | None]]:
         else:
             found.append((piece.start, piece.end))
     return [(instant_of(start), None if end is None else instant_of(end)) for start, end in found]
+
+
+def stretch_of(edges: Sequence[int], start: int, open_end: bool) -> int | None:
+    """Which stretch between `edges` (microseconds) what begins at `start` is of; None where none is, unless `open_end`.
+
+    A window begins within its first bar; what is stamped after the end is in the last one.
+
+    >>> [stretch_of((10, 20, 30), start, True) for start in (5, 19, 20, 99)], stretch_of((10, 20, 30), 30, False)
+    ([0, 0, 1, 1], None)
+    """
+    if start >= edges[-1] and not open_end:
+        return None
+    return min(max(bisect_right(edges, start) - 1, 0), len(edges) - 2)
 
 
 def _is_days(piece: Piece) -> bool:

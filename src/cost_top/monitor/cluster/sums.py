@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from heapq import nsmallest
 from typing import Any
 
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST, measures_of
@@ -14,7 +15,7 @@ from cost_top.model.filter import Filter
 from cost_top.model.query import TOKENS, Measures, ReportRow
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
-from cost_top.monitor.cluster.pieces import DAY, FOREVER, QUARTER, Piece, chunks, closed_pieces, periods
+from cost_top.monitor.cluster.pieces import DAY, FOREVER, QUARTER, Piece, chunks, closed_pieces, periods, stretch_of
 from cost_top.monitor.cluster.sheet import Sheet
 from cost_top.monitor.cluster.statements import BARS, LENS_FIELDS, looks_at_prices, micros_of
 from cost_top.monitor.cluster.verdicts import trust_sums
@@ -57,10 +58,12 @@ class _Kept:
     trust: dict[Piece, dict[str, int]] = field(default_factory=dict)
     used: dict[Piece, float] = field(default_factory=dict)  # when they were looked at (monotonic seconds)
     aged: set[Piece] = field(default_factory=set)  # to be asked for again; until then they count as they are
-    merged: dict[tuple[object, ...], Groups] = field(default_factory=dict)
+    merged: dict[tuple[object, ...], Groups] = field(default_factory=dict)  # of what is closed
+    of_now: dict[tuple[object, ...], Groups] = field(default_factory=dict)  # with the hot end, until one more is known
 
-    def forget(self, pieces: Collection[Piece]) -> None:
+    def forget(self, pieces: Set[Piece]) -> None:
         """All that is known of them."""
+        self.of_now.clear()
         if not pieces:
             return
         for store in (self.groups, self.at):
@@ -70,7 +73,7 @@ class _Kept:
             self.used.pop(piece, None)
             self.trust.pop(piece, None)
             self.aged.discard(piece)
-        self.merged.clear()
+        self.merged = {key: groups for key, groups in self.merged.items() if pieces.isdisjoint(key)}
 
 
 class Sums:
@@ -202,6 +205,7 @@ class Sums:
             kept.trust.update(trusted)
         for place, groups in found.items():
             kept.groups[place], kept.at[place] = groups, now
+        kept.of_now.clear()
 
     def _summed(
         self, where: Filter, lenses: Sequence[str], pieces: Sequence[Piece], trust: bool
@@ -268,15 +272,27 @@ class Sums:
 
     def groups(self, where: Filter, lens: str, pieces: Sequence[Piece]) -> Groups:
         """The groups of a lens over what is known of some pieces."""
+        return self._together(where, lens, pieces, (lens,), lambda groups: groups)
+
+    def _together(
+        self, where: Filter, lens: str, pieces: Sequence[Piece], told: tuple[object, ...],
+        made: Callable[[Groups], Groups],
+    ) -> Groups:  # fmt: skip
+        """What is `made` of a lens's groups, the closed pieces' kept; `told` is what that depends on."""
         kept = self._of(where)
-        closed = [piece for piece in pieces if not self._is_hot(piece) and (lens, piece) in kept.groups]
-        key = (lens, *closed)
+        known = [piece for piece in pieces if (lens, piece) in kept.groups]
+        closed = [piece for piece in known if not self._is_hot(piece)]
+        key, every = (*told, *closed), (*told, *known)
         if key not in kept.merged:
             if len(kept.merged) > 100:
                 kept.merged.clear()
-            kept.merged[key] = _merged(kept.groups[lens, piece] for piece in closed)
-        hot = [kept.groups[lens, piece] for piece in pieces if self._is_hot(piece) and (lens, piece) in kept.groups]
-        return _merged([kept.merged[key], *hot]) if hot else kept.merged[key]
+            kept.merged[key] = made(_merged(kept.groups[lens, piece] for piece in closed))
+        if len(closed) == len(known):
+            return kept.merged[key]
+        if every not in kept.of_now:
+            hot = _merged(kept.groups[lens, piece] for piece in known if self._is_hot(piece))
+            kept.of_now[every] = _merged([kept.merged[key], made(hot)])
+        return kept.of_now[every]
 
     def totals(self, where: Filter, pieces: Sequence[Piece]) -> Measures:
         """The measures of all requests."""
@@ -295,17 +311,20 @@ class Sums:
         measure = sort if sort in ADDITIVE_NAMES else "total_cost"
         summed = ("input_tokens", "output_tokens") if sort == TOKENS else (measure,)
         places = [ADDITIVE_NAMES.index(name) for name in summed]
-        ordered = sorted(groups.items(), key=lambda item: [(part is None, part or "") for part in item[0]])
+        sign = -1 if descending else 1
+
+        def place(item: tuple[Key, Group]) -> tuple[int, bool, str]:
+            (key,), group = item
+            figure = group.newest if sort == "newest" else sum(group.sums[place] for place in places)
+            return sign * figure, key is None, key or ""
+
         if sort == lens:
-            known = [item for item in ordered if item[0][0] is not None]
-            known.sort(key=lambda item: item[0][0] or "", reverse=descending)
-            ordered = [*known, *(item for item in ordered if item[0][0] is None)]
-        elif sort == "newest":
-            ordered.sort(key=lambda item: item[1].newest, reverse=descending)
+            ordered = sorted(groups.items(), key=lambda item: item[0][0] or "", reverse=descending)
+            ordered = sorted(ordered, key=lambda item: item[0][0] is None)[:limit]
         else:
-            ordered.sort(key=lambda item: sum(item[1].sums[place] for place in places), reverse=descending)
-        rows = (ReportRow(self._named(lens, key, group), measures_of(group.sums)) for key, group in ordered[:limit])
-        return tuple(rows), len(ordered)
+            ordered = sorted(groups.items(), key=place) if limit is None else nsmallest(limit, groups.items(), place)
+        rows = (ReportRow(self._named(lens, key, group), measures_of(group.sums)) for key, group in ordered)
+        return tuple(rows), len(groups)
 
     def _named(self, lens: str, key: Key, group: Group) -> Key:
         if lens != "token":
@@ -336,10 +355,21 @@ class Sums:
         """What the log itself says was spent in a piece, in pico-dollars; None where that was not asked for."""
         return self._of(where).trust.get(piece, {}).get("reported_cost")
 
-    def bars(self, where: Filter, pieces: Sequence[Piece]) -> Iterator[tuple[str | None, int, Sequence[int]]]:
-        """Provider, where a quarter of an hour begins in microseconds, and its additive measures."""
-        for key, group in self.groups(where, BARS, pieces).items():
-            yield key[0], int(key[1] or 0) * QUARTER, group.sums
+    def bars(self, where: Filter, pieces: Sequence[Piece], edges: tuple[int, ...], open_end: bool) -> Groups:
+        """The groups of providers by the stretches between `edges` (microseconds), see `stretch_of`."""
+
+        def made(quarters: Groups) -> Groups:
+            found: Groups = {}
+            for (provider, quarter), group in quarters.items():
+                stretch = stretch_of(edges, int(quarter or 0) * QUARTER, open_end)
+                if stretch is not None:
+                    key = (provider, str(stretch))
+                    found[key] = found[key].plus(group) if key in found else group
+            return found
+
+        # Of a window that moves on the outer edges do with each look, which decide nothing.
+        told = (BARS, edges[1:-1], None if open_end else edges[-1])
+        return self._together(where, BARS, pieces, told, made)
 
     def _by_tag(self, groups: Groups) -> Groups:
         """Groups of tags' texts as groups of each tag; what has none is one group."""
