@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 
 from cost_top.model.filter import Filter, parse_filter
+from cost_top.monitor.cluster import rated
 from cost_top.monitor.cluster.cluster import Cluster
 from cost_top.monitor.cluster.newest import NewestRows
 from cost_top.monitor.cluster.sheet import MOST_TOKENS, sheet_of
@@ -119,6 +120,8 @@ def bifrost(clickhouse_server):
 
 def test_modes_that_are_costly_are_looked_for_once_rows_are_odd(bifrost, monkeypatch):
     cluster, statements = bifrost
+    # Models of rows that still come are looked for at each look.
+    monkeypatch.setattr(rated, "_SETTLED", timedelta(hours=2))
     found, pieces, _ = asked(cluster, ("token", "tag"))
     again, _, _ = asked(cluster, ("token", "tag"))
     looked = [sql for sql in statements if sql.startswith("SELECT DISTINCT")]

@@ -164,7 +164,7 @@ class Cluster:
     ) -> tuple[str, str, dict[str, object]]:  # fmt: skip
         """Priced rows of some periods, the filter's condition over them and its parameters; `odd` ones of a sheet."""
         self.refuse(where)
-        rates = self._rated.rates(periods)
+        rates = self._rated.rates(periods, has_sheet=odd is not None)
         parameters: dict[str, object] = {}
         condition = self.statements.condition(where, parameters)
         tags = self._tag_lists(periods, {*shown, *filter_fields(where)}, keys)

@@ -59,10 +59,10 @@ class Rated:
         self._models: set[tuple[Any, ...]] = set()
         self._rates: tuple[tuple[int, int], Rates] | None = None
 
-    def rates(self, periods: Periods) -> Rates:
-        """The rates of every model of some periods. A model that was seen is not forgotten, a closed stretch of time is
-        looked through every ten minutes."""
-        known = self._look(periods)
+    def rates(self, periods: Periods, has_sheet: bool = False) -> Rates:
+        """The rates of every model of some periods, which are not looked through where their sheet was just made. A
+        model that was seen is not forgotten, a closed stretch of time is looked through every ten minutes."""
+        known = self._known() if has_sheet else self._look(periods)
         if self._rates is None or self._rates[0] != known:
             self._rates = known, self._made_rates()
         return self._rates[1]
@@ -92,6 +92,9 @@ class Rated:
                 (provider, model, *(mode or (None,)), region) for provider, model, region, *mode in rows
             )
             self._seen.add(wanted, settled)
+        return self._known()
+
+    def _known(self) -> tuple[int, int]:
         return len(self._models), self._texts.version
 
     def _spelled(self) -> dict[tuple[str | None, str | None], tuple[str | None, str | None]]:
