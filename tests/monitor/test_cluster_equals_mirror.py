@@ -244,11 +244,12 @@ def test_the_newest_rows_are_summed_here_as_they_are_there(both, where):
             asked.clear()
             engine.tick(both.now)
             assert shown(engine, view, both.now) == first
-            seen.append((first, sum("AS lens" in sql or latencies in sql for sql in asked)))
+            seen.append((first, sum("AS lens" in sql or latencies in sql for sql in asked), len(asked)))
     finally:
         both.cluster.ask = ask
     assert seen[0][0] == seen[1][0]
     assert seen[0][1] == 0 < seen[1][1]  # a tick asks for rows, not for sums
+    assert seen[0][2] == 0  # nor how many they are, where they were few
 
 
 def test_more_rows_than_are_summed_here_are_not_read(both):

@@ -5,6 +5,7 @@ To take a statement apart that prices and sums takes the server longer than the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from cost_top.monitor.cluster.statements import BARS, instant_of, micros_of
 
 # More than these are summed by the cluster.
 MOST = 20_000
+# So few, so many seconds ago at most, are not counted before they are read.
+_FEW_SHARE, _LATELY = 0.75, 60.0
 # The burn rate needs an hour, by the minute.
 _BACK = timedelta(minutes=62)
 _TRUSTED = ", ".join(f"coalesce({sql}, 0) AS trust_{name}" for name, sql in TRUST.items() if name != "with_tag")
@@ -31,6 +34,7 @@ class NewestRows:
         self._cluster, self._most = cluster, most
         self._since = 0
         self._is_here: bool | None = None  # None: not looked for yet
+        self._few_at: float | None = None  # when they were few (monotonic seconds)
 
     def tick(self, now: datetime, hot: int) -> None:
         """From now on the rows are to be read anew: from `hot` (microseconds) on, and an hour at least."""
@@ -46,13 +50,16 @@ class NewestRows:
         return self._is_here
 
     def _read(self) -> bool:
-        cluster, since = self._cluster, instant_of(self._since)
-        count = cluster.ask(cluster.log.statements.count([(since, None)]))[0][0]
-        if count > self._most:
+        cluster, since, began = self._cluster, instant_of(self._since), time.monotonic()
+        known = self._few_at is not None and began - self._few_at <= _LATELY
+        if not known and cluster.ask(cluster.log.statements.count([(since, None)]))[0][0] > self._most:
             return False
+        self._few_at = None
         local, reader = cluster.local, cluster.reader
         with local.ingested(local.connection, reader, reader.rows(since, None, True)) as relation:
-            local.connection.execute(f"CREATE OR REPLACE TEMP TABLE newest_rows AS SELECT * FROM {relation}")
+            made = local.connection.execute(f"CREATE OR REPLACE TEMP TABLE newest_rows AS SELECT * FROM {relation}")
+            count = made.fetchall()[0][0]
+        self._few_at = began if count < _FEW_SHARE * self._most else None
         return True
 
     def lenses(self, where: Filter, pieces: Sequence[Piece], lenses: Sequence[str], trust: bool) -> list[list[Any]]:
