@@ -22,10 +22,10 @@ class Rows:
         return sum(start <= time < end for time in self._times)
 
 
-def cut(rows: Rows | None) -> list[Stretch]:
+def cut(rows: Rows | None, width: float | None = None) -> list[Stretch]:
     stretches, told = Stretches(Period(START, END)), []
     while not stretches.is_done:
-        for stretch in stretches.following(rows.count if rows is not None else lambda _start, _end: None):
+        for stretch in stretches.following(rows.count if rows is not None else lambda _start, _end: None, width):
             told.append(stretch)
             period = stretch.period
             days = -(-(period.end - period.start) // timedelta(days=1))
@@ -60,3 +60,11 @@ def test_where_the_log_does_not_count_days_are_taken_by_those_before_them() -> N
     assert [stretch.period.start for stretch in cut(None)][:3] == [
         MIDNIGHT, MIDNIGHT - timedelta(days=1), MIDNIGHT - timedelta(days=2)
     ]  # fmt: skip
+
+
+def test_of_wide_rows_fewer_are_held() -> None:
+    rows = Rows(*(MIDNIGHT - timedelta(seconds=10 * number) for number in range(8_000)))
+    for width, most in ((300, 6_000), (2_000, 1_250), (100_000, 1_000)):
+        held = [rows.count(stretch.period.start, stretch.period.end) for stretch in cut(rows, width)]
+        assert most * 0.6 < max(held) <= most
+        assert sum(held) == 8_000

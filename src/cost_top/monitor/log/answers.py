@@ -171,14 +171,18 @@ class LogAnswers(OfOneSource):
         stretches, counts_untimed = Stretches(period), True
         while not stretches.is_done:
             for stretch in self._following(stretches):
-                with self.held(stretch.period, stretch.is_cut, counts_untimed) as rows:
+                # Where no day is kept, none needs to be read as one.
+                is_alone = stretch.is_cut or (stretch.is_counted and self._cache is None)
+                with self.held(stretch.period, is_alone, counts_untimed) as rows:
                     counts_untimed = False
                     stretches.held(stretch, rows)
                     yield stretch.period
 
     def _following(self, stretches: Stretches) -> list[Stretch]:
-        with suppress(SourceError), self._opened().connect() as reader:
-            return stretches.following(reader.count)
+        log = self._opened()
+        with suppress(SourceError), log.connect() as reader:
+            reader.took(0)  # how wide a row is, is known then
+            return stretches.following(reader.count, getattr(log, "row_width", None))
         return stretches.following(lambda _start, _end: None)  # whoever reads is told why
 
     def _opened(self) -> LogSource:
