@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,24 @@ def test_other_days_are_read_as_if_for_the_first_time(asked: Asked) -> None:
     kept_from = (NOW - timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
     assert asked.rows_read() >= sum(moment_of(number) < kept_from for number in range(ROWS)) > 0
     assert asked.kept(".parquet") == []
+
+
+def test_days_that_are_not_over_are_kept_of_a_log_that_follows_a_write_at_once_alone(asked: Asked, monkeypatch) -> None:
+    said = SqlLogReader.evidence
+    monkeypatch.setattr(SqlLogReader, "evidence", lambda reader: replace(said(reader), at_once=False))
+    before = NOW - timedelta(days=2)
+    assert (asked.rows_read() >= ROWS, asked.rows_read() >= ROWS) == (True, True)
+    assert (asked.rows_read(until=before) > 0, asked.rows_read(until=before)) == (True, 0)
+
+
+def test_what_is_kept_of_other_days_goes_when_the_log_was_written_to(asked: Asked) -> None:
+    asked.rows_read(days=2, until=NOW - timedelta(minutes=30))
+    before = {*asked.kept(".narrow")}
+    asked.add(ROWS)
+    asked.settle()
+    asked.rows_read(until=NOW - timedelta(days=4))
+    assert before
+    assert before.isdisjoint(asked.kept(".narrow")), "what the log no longer says is on no disk"
 
 
 def test_other_rates_price_the_rows_anew(asked: Asked, tmp_path: Path) -> None:

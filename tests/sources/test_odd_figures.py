@@ -30,6 +30,7 @@ model = "model"
 input_tokens = "tokens"
 cached_input_tokens = "cached"
 cache_creation_input_tokens = "written"
+cache_creation_1h_tokens = "hour"
 output_tokens = "answer"
 reported_cost = ["cost", "upstream"]
 """
@@ -45,7 +46,15 @@ def writer(request):
 def mapped(writer, tmp_path, rows, mapping=MAPPING, **kinds):
     """A log of these rows, whose columns are whole numbers where `kinds` say nothing else."""
     whole, text = NUMBER.get(writer.database, "int"), TEXT.get(writer.database, "text")
-    usual = {"tokens": whole, "cached": whole, "written": whole, "answer": whole, "cost": text, "upstream": text}
+    usual = {
+        "tokens": whole,
+        "cached": whole,
+        "written": whole,
+        "hour": whole,
+        "answer": whole,
+        "cost": text,
+        "upstream": text,
+    }
     writer.create("calls", {"id": "key", "at": "int", "model": "key", **usual, **kinds})
     nothing = {"model": "gpt-5", **dict.fromkeys(usual)}
     writer.insert("calls", [{"id": f"r{n:02}", "at": AT + n, **nothing, **row} for n, row in enumerate(rows)])
@@ -204,14 +213,17 @@ def test_of_several_costs_the_first_that_is_an_amount_counts(writer, tmp_path):
 def test_what_was_read_from_the_cache_in_part_is_not_added_to_the_input(writer, tmp_path):
     """OpenAI counts a prefix as written that was read in part; what Claude's input leaves out never overlaps."""
     counts = [
-        ("gpt-5.6-sol", 1000, 800, 900), ("gpt-5.6-sol", 1000, 800, 200), ("gpt-5.6-sol", 1000, 1000, 1000),
-        ("gpt-5.6-sol", 1000, 1200, 900), ("claude-sonnet-4-5", 1000, 800, 900), ("gpt-5.6-sol", 1000, None, 900),
+        ("gpt-5.6-sol", 1000, 800, 900, 300), ("gpt-5.6-sol", 1000, 800, 200, 100),
+        ("gpt-5.6-sol", 1000, 1000, 1000, 7), ("gpt-5.6-sol", 1000, 1200, 900, 800),
+        ("claude-sonnet-4-5", 1000, 800, 900, 800), ("gpt-5.6-sol", 1000, None, 900, 900),
     ]  # fmt: skip
-    rows = [dict(zip(("model", "tokens", "cached", "written"), each, strict=True)) | {"answer": 0} for each in counts]
+    given = ("model", "tokens", "cached", "written", "hour")
+    rows = [dict(zip(given, each, strict=True)) | {"answer": 0} for each in counts]
     source = mapped(writer, tmp_path, rows)
-    names = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens")
+    names = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens")
     assert [tuple(row[name] for name in names) for row in records(source)] == [
-        (1000, 800, 200), (1000, 800, 200), (1000, 1000, 0), (3100, 1200, 900), (2700, 800, 900), (1000, None, 900),
+        (1000, 800, 200, 200), (1000, 800, 200, 100), (1000, 1000, 0, 0), (3100, 1200, 900, 800), (2700, 800, 900, 800),
+        (1000, None, 900, 900),
     ]  # fmt: skip
     found = totals(source)
     assert found.totals.input_tokens == 9800

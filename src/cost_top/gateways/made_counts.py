@@ -8,6 +8,7 @@ from cost_top.gateways.raw_columns import quoted
 from cost_top.gateways.shape import INTEGER_LIMIT, RawShape
 
 _CACHED = ("cached_input_tokens", "cache_creation_input_tokens")
+_NOT_READ = f"{quoted('input_tokens')} - {quoted('cached_input_tokens')}"
 
 
 def odd_counts_sql(shape: RawShape, names: Collection[str] | None = None) -> str:
@@ -40,14 +41,23 @@ def input_tokens_sql(shape: RawShape) -> str:
 
 def written_tokens_sql(shape: RawShape) -> str:
     """Input written to the cache, without what of it was read from there."""
-    column, whole, read = (
-        quoted(name) for name in ("cache_creation_input_tokens", "input_tokens", "cached_input_tokens")
-    )
+    column, cut = quoted("cache_creation_input_tokens"), _cut(shape)
+    return f"CASE WHEN {cut} THEN {_NOT_READ} ELSE {column} END" if cut else column
+
+
+def written_1h_tokens_sql(shape: RawShape) -> str:
+    """Of these, what was written for an hour: no more than they are."""
+    column, cut = quoted("cache_creation_1h_tokens"), _cut(shape)
+    return f"CASE WHEN {cut} AND {column} > {_NOT_READ} THEN {_NOT_READ} ELSE {column} END" if cut else column
+
+
+def _cut(shape: RawShape) -> str:
+    """Whether a row's input holds what was written only as far as it was not read; '' where none does."""
     overlap = _overlap(shape)
     if not overlap or shape.input_includes_cache is False:
-        return column
+        return ""
     inside = "coalesce(inclusive, true) AND " if shape.input_includes_cache is None else ""
-    return f"CASE WHEN {inside}{read} + {column} > {whole} AND {overlap} THEN {whole} - {read} ELSE {column} END"
+    return f"{inside}{quoted('cache_creation_input_tokens')} > {_NOT_READ} AND {overlap}"
 
 
 def _overlap(shape: RawShape) -> str:
@@ -75,5 +85,6 @@ def output_tokens_sql(shape: RawShape) -> str:
 MADE_COUNTS: Mapping[str, Callable[[RawShape], str]] = {
     "input_tokens": input_tokens_sql,
     "cache_creation_input_tokens": written_tokens_sql,
+    "cache_creation_1h_tokens": written_1h_tokens_sql,
     "output_tokens": output_tokens_sql,
 }

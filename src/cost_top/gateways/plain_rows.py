@@ -174,6 +174,8 @@ class PlainRows:
             return tokens
         if inside and max(read, written) <= tokens and row["model"] is not None and _is_apart(row["model"]):
             row["cache_creation_input_tokens"] = tokens - read
+            if row["cache_creation_1h_tokens"] is not None:
+                row["cache_creation_1h_tokens"] = min(row["cache_creation_1h_tokens"], tokens - read)
             return tokens
         return tokens + read + written
 

@@ -92,6 +92,7 @@ _FEW_VALUES = ("status", "cache_hit", "streamed", "zero_is_price", "counted")
 _MADE_OF: dict[str, tuple[str, ...]] = {
     "input_tokens": ("cached_input_tokens", "cache_creation_input_tokens", "model"),
     "cache_creation_input_tokens": ("input_tokens", "cached_input_tokens", "model"),
+    "cache_creation_1h_tokens": ("cache_creation_input_tokens", "input_tokens", "cached_input_tokens", "model"),
     "output_tokens": ("reasoning_tokens",),
     "counted": ("reported_cost", "latency_ms"),
     "mode": ("reported_cost",),
