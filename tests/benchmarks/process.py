@@ -49,6 +49,8 @@ class Comparing:
     def told(self, cpu: float) -> str:
         """The figure, once it is over."""
         seconds = time.monotonic() - self._began
+        if seconds < 1:
+            return "nothing: all were just read"
         ended = "" if seconds <= self._PATIENCE else "; not all were, in that time"
         return f"{(cpu - self._cpu) / seconds * 100:.1f} % of a core for {seconds:.0f} s{ended}"
 
