@@ -30,7 +30,7 @@ from cost_top.pricing.cost import BELIEVABLE_MARGIN, BELIEVABLE_TIMES, TIMEOUTS
 _COUNTS = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens",
            "output_tokens", "reasoning_tokens")  # fmt: skip
 # So many expressions deep a SELECT is, before the next one stands around it.
-_AT_ONCE = 2
+_AT_ONCE = 3
 _NAME = re.compile(r"\w+")
 _OURS = re.compile(r"\b_?ct_\w+")
 _TOKENS = {
