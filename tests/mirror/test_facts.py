@@ -123,6 +123,7 @@ def told(mirror: Mirror, text: str, named: str = "Asia/Kathmandu", span: timedel
              edges=edges),
         *(Need(lens, replace(query, group_by=(lens,)), open_end=True) for lens in LENSES),
         Need("newest", replace(query, group_by=("token",), sort="newest", limit=2), open_end=True),
+        Need("newest then", replace(query, end=edges[-4], group_by=("token",), sort="newest", limit=2)),
         Need("before", replace(query, start=query.start - timedelta(days=1), end=query.start), comparison=True),
         Need("before:token", replace(query, end=NOW - timedelta(days=2), group_by=("token",)), beside="token"),
     ]  # fmt: skip
