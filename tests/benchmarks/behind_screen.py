@@ -65,7 +65,9 @@ def ticks(source: str, cache: Path, seconds: float = 40) -> list[Figure]:
             f"{idle['snapshots']} snapshots in {idle['ticks']:.0f} ticks",
         ),
         Figure("the monitor while kept days are compared, CPU", found["compared"]),
-        at_most("idle monitor at a 2 s interval after that", idle["cpu_share"] * 100, 0.8, "% of a core", digits=2),
+        at_most(
+            "idle monitor at a 2 s interval after that", idle["cpu_share"] * 100, 0.8, "% of a core", found["calm"], 2
+        ),
         Figure(
             "statements' time per poll with 100 new rows, our reading included",
             f"{busy['database_ms']:.1f} ms, {busy['queries']:.1f} statements",

@@ -37,6 +37,7 @@ class Watch:
         from cost_top.pricing.book import RateBook
         from cost_top.sources.sql.log import open_log
 
+        self.calm = ""  # whether it is
         self.compared = ""  # what comparing kept days took, once it is settled
         self._cache, self._at = cache, datetime.now(UTC)
         self.seen: list[tuple[float, Snapshot]] = []
@@ -81,6 +82,7 @@ class Watch:
         while not calm.after(time.process_time() - before):
             before = time.process_time()
             time.sleep(INTERVAL)
+        self.calm = calm.told
 
     def look(self, view: View) -> tuple[float, float]:
         """Milliseconds until the first answer to a view, and until all of it."""

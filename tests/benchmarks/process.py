@@ -59,11 +59,16 @@ class Calm:
     """Three spans of two seconds in a row in which next to nothing was done."""
 
     _LITTLE = 0.03  # CPU seconds of two
-    _PATIENCE = 180.0
+    _PATIENCE = 600.0  # what the incident rules learn first of ten million rows takes minutes
 
     def __init__(self) -> None:
         self._limit = time.monotonic() + self._PATIENCE
         self._spans = 0
+
+    @property
+    def told(self) -> str:
+        """What is to be said of what is measured now."""
+        return "" if self._spans >= 3 else "something was still at work"
 
     def after(self, cpu: float) -> bool:
         """Whether it is calm, or too late to wait, after a further span that took so many CPU seconds."""
