@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -99,6 +100,21 @@ def test_what_few_rows_have_comes_packed_or_not(log: Path, tmp_path: Path, given
     together = {"session", "prompt", "web_search_count"}
     with source.connect() as reader:
         assert [pack for pack in reader.packed.packs if together & {*pack}] == [tuple(RARE)]
+
+
+def test_a_disk_that_is_full_from_the_start_keeps_nothing(log: Path, tmp_path: Path, monkeypatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cost_top.mirror.kept.replace_sealed", full)
+    source, database = open_log(str(log)), Database(RateBook.load(None))
+    days = Days(tmp_path, source, database)
+    try:
+        with source.connect() as reader:
+            assert [day.path for day in days.read(database.cursor(), reader, DAYS, True)] == [None] * 4
+    finally:
+        days.close()
+        database.close()
 
 
 def test_a_disk_that_fills_under_one_reader_stops_no_other(log: Path, tmp_path: Path, monkeypatch) -> None:

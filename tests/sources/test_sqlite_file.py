@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from types import SimpleNamespace
 
@@ -427,3 +428,20 @@ def test_a_write_ahead_log_on_a_read_only_place_says_what_to_copy(tmp_path):
     assert str(database.failure(refused)) == "log.db: unable to open database file"
     (tmp_path / "log.db-wal").write_bytes(b"some")
     assert "a -wal without its -shm" in str(database.failure(refused))
+
+
+def test_a_journal_that_a_killed_writer_left_is_said_and_what_to_do(sqlite_log):
+    log = sqlite_log(wal=False)
+    log.add(id="r", time_ms=NEWER)
+    killed = (
+        "import os, sqlite3, sys\n"
+        "log = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "log.execute('PRAGMA cache_size = 1')\n"
+        "log.execute('BEGIN IMMEDIATE')\n"
+        "rows = ((f'n{n}',) for n in range(9999))\n"
+        "log.executemany('INSERT INTO cost_top_requests (id, time_ms) VALUES (?, 1)', rows)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", killed, str(log.path)], check=False)
+    with pytest.raises(UserError, match="a writer was stopped in the middle of a write; open it once"):
+        open_log(str(log.path))

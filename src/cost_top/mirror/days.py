@@ -6,6 +6,7 @@ is held against the log by the cheapest of these that will do.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -97,8 +98,13 @@ class Days:
             log = f"{source.identity[:24]}-{source.preset.name}"
             key = f"{log}-{source.preset.version[:12]}-{schema_version()}"
             cache_folder(folder / key, folder)
-            self.files = KeptFiles(folder / key, log, source.place, database.book.version[:12])
-            self._held = HeldFiles(folder / key)
+            try:
+                self.files = KeptFiles(folder / key, log, source.place, database.book.version[:12])
+                self._held = HeldFiles(folder / key)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                self.files = None  # a full disk keeps nothing, and keeps nobody from an answer
 
     def close(self) -> None:
         """Have done with every file."""

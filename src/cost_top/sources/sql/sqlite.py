@@ -148,6 +148,8 @@ class SqliteDatabase:
             return SourceChanged(f"{self.place}: was written while it was read; reading again")
         if "locked" in text or "busy" in text:
             return SourceError(f"{self.place}: is locked by a writer")
+        if "readonly" in text and Path(f"{self.path}-journal").exists():
+            text = "a writer was stopped in the middle of a write; open it once with a program that may write to it"
         wal, index = (Path(f"{self.path}-{kind}") for kind in ("wal", "shm"))
         if "unable to open" in text and wal.exists() and not index.exists():
             text = "a -wal without its -shm can only be read where that may be made; copy both files to such a place"
