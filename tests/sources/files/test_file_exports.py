@@ -20,6 +20,7 @@ from cost_top.monitor.log.answers import LogAnswers
 from cost_top.pricing.book import RateBook
 from cost_top.sources.files.log import open_files
 from cost_top.sources.files.records import epoch_ms
+from cost_top.sources.locate import DATABASE, FILES, locate
 from support.scratch import scratch
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -175,6 +176,22 @@ def test_an_audit_export_gives_the_same_figures_in_every_form(tmp_path: Path, fo
     }
     assert (found.totals.input_tokens, found.totals.cached_input_tokens, found.totals.error_count) == (110, 50, 1)
     assert any("every line counts" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("name", ["audit.log", "audit.log.1", "audit.log.gz"])
+def test_json_lines_are_files_by_any_name(tmp_path: Path, name: str):
+    path = write(tmp_path / "lines.jsonl", [dict(zip(AUDIT, row, strict=True)) for row in AUDIT_ROWS])
+    data = path.read_bytes()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    assert locate(str(path)).kind == FILES
+    assert report(path, "provider").totals.input_tokens == 110
+
+
+def test_other_files_are_databases(tmp_path: Path):
+    for name, data in (("a.log", b"SQLite format 3\0{"), ("b.log", b""), ("c.log", b"GET / 200\n")):
+        (tmp_path / name).write_bytes(data)
+        assert locate(str(tmp_path / name)).kind == DATABASE
 
 
 MAPPING = """

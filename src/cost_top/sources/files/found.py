@@ -15,6 +15,7 @@ from cost_top.model.errors import UserError
 AGENTS = ("claude-code", "codex")  # sources whose files are in usual folders
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 _PACKED = re.compile(r"\.(?:gz|zst)$")
+_PACKED_SIGNS = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # gzip, zstd
 _WILD = "*?["
 
 
@@ -76,11 +77,25 @@ def form_of(path: str) -> str:
 
 
 def is_files(text: str) -> bool:
-    """Whether a source's text means files: a folder, a pattern, or a name that ends like one of ours."""
+    """Whether a source's text means files: a folder, a pattern, a name that ends like one of ours, or JSON lines."""
     path = Path(text).expanduser()
     if path.is_dir() or named_as_file(text):
         return True
-    return any(sign in text for sign in _WILD) and "://" not in text and not path.exists()
+    if any(sign in text for sign in _WILD) and "://" not in text and not path.exists():
+        return True
+    return _begins_as_lines(path)
+
+
+def _begins_as_lines(path: Path) -> bool:
+    """Whether a file of any name begins as JSON does, or is packed: access logs end in `.log` and `.1`."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            begin = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except (OSError, ValueError):  # whoever reads it says why
+        return False
+    return begin.startswith((b"{", b"[", *_PACKED_SIGNS))
 
 
 def named_as_file(text: str) -> bool:
