@@ -86,3 +86,14 @@ def test_what_is_over_is_not_told_while_a_longer_window_still_holds_it() -> None
 def test_a_night_without_requests_does_not_close_an_endpoint_that_is_still_dearer() -> None:
     cells = [one for one in changed(30 * CENT, 100_000, 0.8) if not BREAK + 60 <= one.bucket < BREAK + 180]
     assert [(one.opened < BREAK + 60, one.closed) for one in opened(features(cells, 14))] == [(True, None)]
+
+
+def test_what_cheaper_requests_have_made_up_for_is_not_told_as_no_money() -> None:
+    dear = [one for one in changed(40 * CENT, 100_000, 0.8) if one.bucket < BREAK + 24]
+    cheap = [cell(BREAK + 24 + at, 50 * CENT, requests=2, tokens=1_000_000, user=f"v{at % 7}") for at in range(24)]
+    given = features([*dear, *cheap], 14)
+    one = incidents_json(run(given, PRICE, UTC, 0), given)[0]
+    assert one["excess_usd"] == "0"
+    assert one["sentence"] == (
+        "endpoint /a paid 2.0× as much per token for 1 h; cheaper ones since have made up for it."
+    )

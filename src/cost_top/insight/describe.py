@@ -168,6 +168,8 @@ def _sentence(
     if first.kind == "price":
         much = times(first.spent, first.usual)
         what = f"{subject} pays {much} as much per {first.per}{cached}, {display_usd(excess)} too much"
+        if not excess:
+            return f"{subject} paid {much} as much per {first.per} for {hours}; cheaper ones since have made up for it."
     if first.kind == "loop":
         verb = "sends" if first.dimension == "token" else "is sent"
         what = f"{subject} {verb} the same request over and over, {display_usd(excess)} over the usual"
