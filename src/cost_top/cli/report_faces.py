@@ -20,7 +20,7 @@ from cost_top.cli.process import write_data
 from cost_top.model.errors import UserError, one_line
 from cost_top.model.format import counted
 from cost_top.model.money import PICO_PER_USD, display_usd, pico
-from cost_top.model.notes import untimed_rows
+from cost_top.model.notes import KEYS_HAVE_IDS, untimed_rows
 from cost_top.model.query import Measures, ReportQuery, known_measures
 from cost_top.model.windows import Period
 
@@ -67,6 +67,8 @@ def check_limit(limit: int | None, total: Measures) -> int:
 def print_report(answers: Answers, query: ReportQuery, form: str) -> Measures:
     """Spend as a table, JSON, CSV or chart; gives the totals."""
     report = answers.report(query)
+    if not report.totals.request_count and any(term.field == "token" for term in query.where.terms):
+        report = replace(report, notes=(*report.notes, KEYS_HAVE_IDS))
     if form != "chart":
         write_report(report, query, report.notes, answers.label, form)
         return report.totals

@@ -13,6 +13,7 @@ Origin = Literal["figures", "rates", "rollup", "source"]
 # Rows without a usable time are counted up to so many.
 MOST_UNTIMED = 10_000
 NOT_COUNTED = "rows without a usable time could not be counted: there may be some, which are in no figure"
+KEYS_HAVE_IDS = "token: is a key by its id; token_name: finds it by its name"  # where nothing was found
 
 
 class Note(str):
