@@ -143,7 +143,8 @@ def test_an_example_runs(line, sqlite_log, tmp_path):
     (tmp_path / "logs").mkdir()
     with gzip.open(tmp_path / "logs" / "2026-11-01.jsonl.gz", "wt") as file:
         file.write(json.dumps(exported) + "\n")
-    (tmp_path / "logs" / "today.jsonl").write_text(json.dumps(exported) + "\n")
+    for name in ("logs/today.jsonl", "access.log"):
+        (tmp_path / name).write_text(json.dumps(exported) + "\n")
     ran = subprocess.run(
         [sys.executable, "-m", "cost_top", *shlex.split(line)[1:]],
         cwd=tmp_path, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120,
