@@ -155,19 +155,20 @@ def test_the_screen_by_another_measure(both, measure, window, lenses):
     assert [lens.report.rows for lens in found.lenses] == [lens.report.rows for lens in wanted.lenses]
 
 
-def test_a_tick_asks_for_the_hot_end_alone(both):
+def test_a_tick_asks_for_the_hot_end_alone(both, monkeypatch):
     view = View(window="30d", lenses=LENSES)
     engine = ClusterEngine(both.cluster)
     engine.tick(both.now)
     first = shown(engine, view, both.now)
     asked, ask = [], both.cluster.ask
-    both.cluster.ask = lambda sql, parameters=None: asked.append(sql) or ask(sql, parameters)
-    try:
-        engine.tick(both.now)
-        assert shown(engine, view, both.now) == first
-    finally:
-        both.cluster.ask = ask
-    assert 0 < len(asked) <= 6
+    monkeypatch.setattr(both.cluster, "ask", lambda sql, parameters=None: asked.append(sql) or ask(sql, parameters))
+    read, rows = [], both.cluster.reader.rows
+    monkeypatch.setattr(both.cluster.reader, "rows", lambda start, *rest: read.append(start) or rows(start, *rest))
+    engine.tick(both.now)
+    assert shown(engine, view, both.now) == first
+    assert len(read) == 1
+    assert len(asked) <= 5
+    assert read[0] >= both.now - timedelta(hours=2)
     oldest = int((both.now - timedelta(hours=2)).timestamp() * 1000)
     assert all(f"time_ms >= {oldest}" < sql[sql.index("time_ms >= ") :] for sql in asked if "time_ms >= " in sql)
 
