@@ -164,6 +164,7 @@ def session(source: str, cache: Path, seconds: str = "40") -> dict[str, Any]:
         "memory": memory_mb(),
         "window_rows": watch.last.spend.measures.request_count,
         "compared": watch.compared,
+        "calm": watch.calm,
     }
     found["idle"] = _span(watch, span)
     with writing(source, INTERVAL):
