@@ -308,7 +308,7 @@ def test_a_killed_reader_and_two_at_once_leave_the_figures_right(log: Log, tmp_p
 
 def test_while_a_writer_inserts(log: Log, tmp_path: Path, overrides: Path) -> None:
     end = datetime.now(UTC).replace(microsecond=0)
-    log.write(list(rows(20_000, end)))
+    log.write(list(rows(8_000, end)))
     stop = threading.Event()
 
     def write() -> None:
