@@ -102,11 +102,12 @@ def test_what_few_rows_have_comes_packed_or_not(log: Path, tmp_path: Path, given
         assert [pack for pack in reader.packed.packs if together & {*pack}] == [tuple(RARE)]
 
 
-def test_a_disk_that_is_full_from_the_start_keeps_nothing(log: Path, tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("writes", ["mirror.kept.replace_sealed", "model.files.private_folder"])
+def test_a_disk_that_is_full_from_the_start_keeps_nothing(log: Path, tmp_path: Path, monkeypatch, writes: str) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("cost_top.mirror.kept.replace_sealed", full)
+    monkeypatch.setattr(f"cost_top.{writes}", full)
     source, database = open_log(str(log)), Database(RateBook.load(None))
     days = Days(tmp_path, source, database)
     try:

@@ -24,6 +24,7 @@ from cost_top.mirror.kept import KeptFiles, scan, stamp
 from cost_top.mirror.looks import Looks, check_of, midnight
 from cost_top.mirror.packed import Incoming
 from cost_top.mirror.schema import COLUMNS, quoted, schema_version
+from cost_top.model.errors import UserError
 from cost_top.model.files import cache_folder
 from cost_top.model.hashed_file import is_whole
 from cost_top.model.record import FIELD_NAMES
@@ -97,12 +98,12 @@ class Days:
         if folder is not None:
             log = f"{source.identity[:24]}-{source.preset.name}"
             key = f"{log}-{source.preset.version[:12]}-{schema_version()}"
-            cache_folder(folder / key, folder)
             try:
+                cache_folder(folder / key, folder)
                 self.files = KeptFiles(folder / key, log, source.place, database.book.version[:12])
                 self._held = HeldFiles(folder / key)
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
+            except (OSError, UserError) as error:
+                if errno.ENOSPC not in (getattr(each, "errno", None) for each in (error, error.__cause__)):
                     raise
                 self.files = None  # a full disk keeps nothing, and keeps nobody from an answer
 
