@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from cost_top.insight.forecast import NEEDED_DAYS
 from cost_top.insight.month_end import days_need, days_of, days_start, month_end, told_costs
-from cost_top.insight.pace import FEWEST_DAYS
+from cost_top.insight.pace import FEWEST_DAYS, HISTORY_DAYS
 from cost_top.mirror.report import naive
 from cost_top.mirror.store import Mirror
 from cost_top.model.engine import Need
@@ -21,7 +21,6 @@ _DAY = timedelta(days=1)
 _MOST = 256
 # Those that are not kept on disk yet are among them, and what a forecast takes, but for the first, also of other zones.
 _LAST_DAYS = FEWEST_DAYS + 2
-_MEDIAN_DAYS = 28
 _FOREVER = float("inf")
 
 
@@ -42,7 +41,7 @@ def month_end_note(mirror: Mirror, query: ReportQuery, now: datetime) -> tuple[s
     if days is None or found is None:
         return ()
     held, number = naive(need.query.start), len(days.costs)
-    is_part = number < _MEDIAN_DAYS and mirror.oldest is not None and mirror.oldest < held
+    is_part = number < HISTORY_DAYS and mirror.oldest is not None and mirror.oldest < held
     return (f"month end {found.text()}{f', by the {number} days before today that were read' if is_part else ''}",)
 
 

@@ -12,7 +12,7 @@ from cost_top.model.windows import Period
 _MOST, _FEWEST = 6_000, 1_000  # rows of a part, by how wide they are
 _BYTES = 2_500_000  # of texts of a part
 _AIM = 0.8  # of the most rows, in each part of a day that has more
-_TOGETHER = 25_000  # the same of days of which only those before them are known
+_TOGETHER = 25_000  # rows of days that are not counted, by those before them
 _LEAST = timedelta(seconds=2)  # is not cut, whatever it holds
 _DAY = timedelta(days=1)
 
