@@ -181,6 +181,8 @@ def test_the_forecast_is_what_was_spent_and_the_pace_until_the_reset():
     assert told.used_up_now_at == NOW + timedelta(hours=3)
     rolling = with_pace(standing(USD, budget(period="rolling 7d")), Pace((USD,) * 168, UTC), USD, NOW)
     assert (rolling.forecast, rolling.used_up_at, rolling.used_up_now_at) == (None, None, None)
+    # An hour of next to nothing would leave it unused beyond the last date there is.
+    assert with_pace(standing(0, budget(limit=60_000 * USD)), None, 1, NOW).used_up_now_at is None
 
 
 # Burning

@@ -16,6 +16,7 @@ from cost_top.model.windows import local_midnight
 MOST_VALUES = 10_000
 _WEEK = timedelta(days=7)
 _HOUR = timedelta(hours=1)
+_MICROSECOND = timedelta(microseconds=1)
 # A day's budget burns too fast when it will be used up before this part of the day is over.
 _MOST_OF_A_DAY = (4, 5)
 
@@ -54,7 +55,7 @@ def spend_query(budget: Budget, now: datetime, start: datetime | None = None) ->
     """What the budget's period has cost until `now`; with `start` only from there on."""
     group_by = (budget.each,) if budget.each is not None else ()
     begin = start if start is not None else period_of(budget, now)[0]
-    return ReportQuery(begin, max(now, begin + timedelta(microseconds=1)), group_by, budget.where, budget.zone)
+    return ReportQuery(begin, max(now, begin + _MICROSECOND), group_by, budget.where, budget.zone)
 
 
 def spent_of(budget: Budget, measures: Measures) -> int | None:
@@ -100,8 +101,7 @@ def with_pace(standing: Standing, pace: Pace | None, last_hour: int | None, now:
         forecast = standing.spent + pace.between(now, end)
         used_up = pace.reaches(left, now, horizon) if left > 0 else None
     if last_hour is not None and last_hour > 0 and left > 0 and end is not None:
-        moment = now + timedelta(microseconds=left * 3_600_000_000 // last_hour)
-        at_once = moment if moment < horizon else None
+        at_once = _used_up(left, last_hour, now, horizon)
     return replace(standing, forecast=forecast, used_up_at=used_up, used_up_now_at=at_once)
 
 
@@ -134,9 +134,9 @@ def burning(standing: Standing, recent: Recent, now: datetime) -> str:
         return ""
     if _length(budget) < _WEEK:
         return _burning_day(standing, recent.spent[_HOUR], recent.session, now)
-    microseconds = _length(budget) // timedelta(microseconds=1)
+    microseconds = _length(budget) // _MICROSECOND
     for tenths, long, short in BURN_PAIRS:
-        allowed = {window: budget.limit * (window // timedelta(microseconds=1)) for window in (long, short)}
+        allowed = {window: budget.limit * (window // _MICROSECOND) for window in (long, short)}
         fast = all(recent.spent[window] * microseconds * 10 > allowed[window] * tenths for window in (long, short))
         excess = recent.spent[long] - allowed[long] // microseconds
         if fast and excess > recent.session:
@@ -154,11 +154,17 @@ def _burning_day(standing: Standing, last_hour: int, session: int, now: datetime
         return ""
     part, whole = _MOST_OF_A_DAY
     late = standing.start + (end - standing.start) * part / whole
-    crossing = now + timedelta(microseconds=left * 3_600_000_000 // last_hour)
-    if crossing >= late:
+    crossing = _used_up(left, last_hour, now, late)
+    if crossing is None:
         return ""
     shown = crossing.astimezone(standing.budget.zone)
     return f"{display_usd(last_hour)} in the last hour: at that pace used up {shown:%H:%M}"
+
+
+def _used_up(left: int, hourly: int, now: datetime, until: datetime) -> datetime | None:
+    """When `left` is used up at so much an hour, None when not before `until`, be that after the last date there is."""
+    lasts = left * 3_600_000_000 // hourly
+    return now + lasts * _MICROSECOND if lasts < (until - now) // _MICROSECOND else None
 
 
 def _length(budget: Budget) -> timedelta:
