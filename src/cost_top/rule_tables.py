@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from cost_top.model.budgets import NAME, Budget, BudgetPeriod, parse_period
 from cost_top.model.declared import SETTINGS, Rule, Wrong, keys_among, within
@@ -26,6 +27,7 @@ _EACH = (*(name for name in DIMENSIONS if name not in TIME_DIMENSIONS), "token_n
 _SPAN = re.compile(r"(\d{1,6})\s*(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHORTEST_TO_BURN = timedelta(days=7)
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -66,6 +68,17 @@ def _each(value: str) -> str:
 def _events(value: str) -> str:
     if not any(fnmatchcase(kind, value) for kind in KINDS_OF_EVENTS):
         raise Wrong(f"{one_line(value, 40)!r} is no event; there are {', '.join(KINDS_OF_EVENTS)}")
+    return value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        whole = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\s\x00-\x1f\x7f]", value)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise Wrong("is no whole URL: https://, a host, perhaps a port, and a path")
     return value
 
 
@@ -129,6 +142,8 @@ class BudgetTable:
             raise Wrong(str(error), "period") from None
         if period.kind == "rolling" and self.forecast_at:
             raise Wrong("a rolling period has no end to forecast; leave it out", "forecast_at")
+        if self.burn and (period.kind == "hour" or (period.kind == "rolling" and period.span < _SHORTEST_TO_BURN)):
+            raise Wrong("goes with a day, a week, a month, or a rolling period of 7 days or more", "burn")
 
     def budget_period(self) -> BudgetPeriod:
         """The period, with its day of the month."""
@@ -151,7 +166,7 @@ class ReceiverTable:
     name: Named
     kind: Literal["webhook", "command", "stderr"] = "webhook"
     format: Literal["standard", "cloudevents", "slack", "discord", "teams"] = "standard"
-    url: str | None = field(default=None, repr=False)
+    url: Annotated[str, Rule("a URL in quotes", _url)] | None = field(default=None, repr=False)
     url_file: str | None = None
     url_variable: Annotated[str, Rule("the name of an environment variable in quotes", _variables)] | None = None
     secret_file: Annotated[str | tuple[str, ...], Rule("a path, or a list of paths, in quotes")] = ()
