@@ -101,7 +101,10 @@ def test_the_certificate_is_that_of_the_name_not_of_the_address(tmp_path):
         assert send("hooks.example") == "answered 204"
 
 
-@pytest.mark.parametrize(("spelled", "seconds"), [("7", 7.0), ("-5", 0.0), ("soon", None), ("999999999", 86400.0)])
+@pytest.mark.parametrize(
+    ("spelled", "seconds"),
+    [("7", 7.0), ("-5", 0.0), ("soon", None), ("999999999", 86400.0), ("9" * 400, 86400.0)],
+)
 def test_retry_after_is_read_with_care(spelled, seconds):
     with WebhookReceiver(answers=[(429, {"Retry-After": spelled})]) as hook:
         assert post(hook.url, {}, b"", insecure=True).retry_after == seconds

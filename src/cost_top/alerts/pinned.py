@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -152,10 +153,8 @@ def _retry_after(spelled: str | None) -> float | None:
     if spelled is None:
         return None
     try:
-        seconds = float(int(spelled))
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(spelled).timestamp() - time.time()
-        except (ValueError, TypeError, OverflowError):
-            return None
+        plain = re.fullmatch(r"\s*[+-]?\d+\s*", spelled, re.ASCII)  # however long: a float has no end
+        seconds = float(spelled) if plain else parsedate_to_datetime(spelled).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
     return min(max(0.0, seconds), _LONGEST_WAIT)

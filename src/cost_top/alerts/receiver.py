@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,11 +17,16 @@ from pathlib import Path
 from cost_top.alerts.event import Event
 from cost_top.alerts.formats import body_of
 from cost_top.alerts.pinned import Outcome, Resolve, addresses_of, post
+from cost_top.config import Config
 from cost_top.model.errors import UserError, one_line
 from cost_top.rule_tables import ReceiverTable
+from cost_top.sources.credentials import KEY_VARIABLES
 
 _COMMAND_SECONDS = 30
+# What a command does not inherit: variables that are called so, those that hold our keys, URLs with a password in them.
 _HIDDEN = ("SECRET", "TOKEN", "PASSWORD", "COST_TOP_")
+_KEYS = frozenset(name for names in KEY_VARIABLES.values() for name in names) | {"MYSQL_PWD"}
+_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]*:[^/?#\s]*@", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class Receiver:
     table: ReceiverTable
     url: str = field(default="", repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    hidden: frozenset[str] = frozenset()  # variables that the config file names: they hold its secrets
     resolve: Resolve = field(default=addresses_of, repr=False)
 
     @property
@@ -53,7 +60,7 @@ class Receiver:
     def deliver(self, event: Event, source: str, now: datetime) -> Outcome:
         """One attempt, blocking; never raises."""
         if self.table.kind == "command":
-            return _run(self.table.argv, event)
+            return _run(self.table.argv, event, self.hidden)
         if self.table.kind == "stderr":
             sys.stderr.write(f"cost-top watch: {event.kind}: {event.text}\n")
             sys.stderr.flush()
@@ -79,11 +86,14 @@ class Receiver:
         return headers
 
 
-def _run(argv: tuple[str, ...], event: Event) -> Outcome:
+def _may_know(name: str, value: str, hidden: frozenset[str]) -> bool:
+    named = name in hidden or name in _KEYS or any(part in name.upper() for part in _HIDDEN)
+    return not named and _WITH_PASSWORD.match(value) is None
+
+
+def _run(argv: tuple[str, ...], event: Event, hidden: frozenset[str]) -> Outcome:
     """A program with the event on its input: no shell, none of our secrets in its environment."""
-    environment = {
-        name: value for name, value in os.environ.items() if not any(part in name.upper() for part in _HIDDEN)
-    }
+    environment = {name: value for name, value in os.environ.items() if _may_know(name, value, hidden)}
     content = json.dumps({"id": event.id, **event.body, "text": event.text}, ensure_ascii=False).encode(
         "utf-8", "replace"
     )
@@ -101,8 +111,11 @@ def _run(argv: tuple[str, ...], event: Event) -> Outcome:
     return Outcome(None, f"ended with {done.returncode}{': ' if said else ''}{said}")
 
 
-def open_receiver(table: ReceiverTable, folder: Path) -> Receiver:
-    """The receiver with what its files and variables hold; `UserError` for what is missing or wrong."""
+def open_receiver(table: ReceiverTable, folder: Path, hidden: frozenset[str] = frozenset()) -> Receiver:
+    """The receiver with what its files and variables hold; `UserError` for what is missing or wrong.
+
+    `hidden`: variables with secrets, which no command is to see.
+    """
 
     def wrong(problem: str) -> UserError:
         return UserError(f"receiver {table.name}: {problem}")
@@ -124,7 +137,15 @@ def open_receiver(table: ReceiverTable, folder: Path) -> Receiver:
         if not value:
             raise wrong(f"the environment variable {name} is not set")
         secrets.append(_secret(value, wrong))
-    return Receiver(table, url, tuple(secrets))
+    return Receiver(table, url, tuple(secrets), hidden)
+
+
+def secret_variables(config: Config) -> frozenset[str]:
+    """The environment variables that a config file says hold a secret."""
+    receivers = config.rules.receivers if config.rules is not None else ()
+    named = [one.key_variable for one in config.sources.values()] + [one.url_variable for one in receivers]
+    named += [name for one in receivers for name in _each(one.secret_variable)]
+    return frozenset(name for name in named if name)
 
 
 def _each(names: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cost_top.alerts.event import Event
     from cost_top.alerts.receiver import Receiver
     from cost_top.alerts.run import Watch
+    from cost_top.config import Config
     from cost_top.insight.levels import Rules as IncidentRules
     from cost_top.model.answers import Hub
     from cost_top.state.state_file import StateFile
@@ -53,7 +54,7 @@ def watch_live(
 
     rules = settings.config.rules or Rules()
     budgets = settings.budgets()
-    receivers = open_receivers(rules, settings.config.folder) if options.deliver else ()
+    receivers = open_receivers(settings.config) if options.deliver else ()
     path = options.state or state_path(settings, config_file)
     state = StateFile(path, named_by_user=options.state is not None)
     incidents = LiveIncidents(of_incidents, settings.zone)
@@ -80,11 +81,12 @@ def watch_live(
     return 0
 
 
-def open_receivers(rules: Rules, folder: Path) -> tuple[Receiver, ...]:
+def open_receivers(config: Config) -> tuple[Receiver, ...]:
     """All receivers of the config file with their secrets."""
-    from cost_top.alerts.receiver import open_receiver
+    from cost_top.alerts.receiver import open_receiver, secret_variables
 
-    return tuple(open_receiver(table, folder) for table in rules.receivers)
+    tables = config.rules.receivers if config.rules is not None else ()
+    return tuple(open_receiver(table, config.folder, secret_variables(config)) for table in tables)
 
 
 class OpenedHub:
@@ -161,7 +163,7 @@ def tell_standing(watch: Watch, form: str) -> None:
 def try_receiver(settings: Resolved, config_file: Path | None, name: str, state: Path | None) -> int:
     """Send a test to one receiver now, and say what came of it."""
     from cost_top.alerts.event import Event, event_id
-    from cost_top.alerts.receiver import open_receiver
+    from cost_top.alerts.receiver import open_receiver, secret_variables
     from cost_top.state.state_file import StateFile
 
     rules = settings.config.rules or Rules()
@@ -169,7 +171,7 @@ def try_receiver(settings: Resolved, config_file: Path | None, name: str, state:
     if table is None:
         known = ", ".join(one.name for one in rules.receivers) or "none"
         raise UserError(f"--test {one_line(name, 64)!r}: no such receiver in the config file (there: {known})")
-    receiver = open_receiver(table, settings.config.folder)
+    receiver = open_receiver(table, settings.config.folder, secret_variables(settings.config))
     now = datetime.now(UTC)
     identity = event_id("receiver.test", name, now.timestamp())
     event = Event(identity, "receiver.test", now, "receiver", f"a test of cost-top for {name}", {"receiver": name})
