@@ -279,23 +279,26 @@ def test_open_webui_reads_every_shape_of_usage_and_both_units_of_time(anywhere):
         {"input_tokens": 900, "prompt_tokens": 30, "output_tokens": 9, "completion_tokens": 3, "cost": 0.25},
         {"prompt_tokens": 10, "completion_tokens": 2}, {"prompt_eval_count": 11, "eval_count": 3},
         {"prompt_n": 5, "cache_n": 7, "predicted_n": 4}, {"prompt_n": 5, "predicted_n": 4}, None, {},
+        {"input_tokens": 0, "prompt_tokens": 13, "output_tokens": 0, "completion_tokens": 6}, {"input_tokens": 0},
+        {"input_tokens": 14, "output_tokens": 1, "cache_read_input_tokens": 8, "cache_creation_input_tokens": 2},
     ]  # fmt: skip
     write(
         anywhere, shapes.OPEN_WEBUI,
         *({"usage": json.dumps(usage), "error": "null", "created_at": seconds} for usage in usages),
         {"role": "user"}, {"usage": None, "error": None, "done": False, "created_at": seconds * 1000 + 250},
-        {"error": '{"content": "no"}', "usage": "null"}, {"user_id": "deleted"},
+        {"error": '{"content": "no"}', "usage": "null"}, {"user_id": "deleted"}, {"user_id": "shared-4f"}, {"user_id": None},
     )  # fmt: skip
     _, found, _ = read(anywhere)
-    assert len(found) == 10
-    rows = [found[f"req-{number:06d}"] for number in range(1, 8)]
+    assert len(found) == 14
+    rows = [found[f"req-{number:06d}"] for number in range(1, 11)]
     assert [(row["input_tokens"], row["output_tokens"]) for row in rows] == [
-        (900, 9), (10, 2), (11, 3), (12, 4), (5, 4), (None, None), (None, None),
+        (900, 9), (10, 2), (11, 3), (12, 4), (5, 4), (None, None), (None, None), (13, 6), (0, None),
+        (24, 1),
     ]  # fmt: skip
     assert [row["reported_cost"] for row in rows[:2]] == [25 * 10**10, None]
     assert {row["status"] for row in rows} == {200}
-    assert found["req-000009"]["time"] == datetime(2026, 10, 7, 9, 0, 0, 250_000)
-    assert found["req-000010"]["status"] == 500
+    assert found["req-000012"]["time"] == datetime(2026, 10, 7, 9, 0, 0, 250_000)
+    assert found["req-000013"]["status"] == 500
     assert rows[3]["cached_input_tokens"] is None
 
 
