@@ -286,7 +286,8 @@ def test_open_webui_reads_every_shape_of_usage_and_both_units_of_time(anywhere):
         anywhere, shapes.OPEN_WEBUI,
         *({"usage": json.dumps(usage), "error": "null", "created_at": seconds} for usage in usages),
         {"role": "user"}, {"usage": None, "error": None, "done": False, "created_at": seconds * 1000 + 250},
-        {"error": '{"content": "no"}', "usage": "null"}, {"user_id": "deleted"}, {"user_id": "shared-4f"}, {"user_id": None},
+        {"error": '{"content": "no"}', "usage": "null"}, {"user_id": "deleted"}, {"user_id": "shared-4f"},
+        {"user_id": None},
     )  # fmt: skip
     _, found, _ = read(anywhere)
     assert len(found) == 14

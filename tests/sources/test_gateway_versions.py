@@ -159,6 +159,30 @@ def test_aiproxy_tells_speech_and_the_key_of_a_cached_prompt(sqlite):
     assert told(sqlite, shapes.AIPROXY, rows, "audio_output_tokens", "prompt", **more) == [(9, "greeting")]
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_aiproxy_before_2025_05_spelled_tokens_otherwise_and_had_a_row_for_each_try(database, request):
+    names = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+    gone = ("ttfb_milliseconds", "user", "metadata", "service_tier", "async_usage_status", "reasoning_tokens")
+    columns = {names.get(k, k): kind for k, kind in shapes.AIPROXY.columns.items() if k not in gone}
+
+    def write(one, kind):
+        row, _ = shapes.AIPROXY.write(one, kind)
+        return {names.get(k, k): value for k, value in row.items() if k not in gone}, None
+
+    older = replace(shapes.AIPROXY, columns=columns, write=write)
+    fields = ("input_tokens", "output_tokens", "counted", "latency_ms")
+    writer, took = request.getfixturevalue(database), ONE.latency_ms
+    rows = [{"downstream_result": True}, {"downstream_result": False, "code": 500}, {"downstream_result": None}]
+    assert told(writer, older, rows, *fields, downstream_result="bool") == [
+        (1000, 50, True, took), (1000, 50, False, took), (1000, 50, True, took),
+    ]  # fmt: skip
+    writer.run(f"DROP TABLE {writer.quoted('logs')}")
+    writer.run(f"DROP TABLE {writer.quoted('channels')}")
+    rows = [{}, {"prompt_tokens": None, "completion_tokens": None, "input_tokens": 7, "output_tokens": 8}]
+    found = told(writer, older, rows, *fields, input_tokens="int", output_tokens="int")
+    assert [row[:2] for row in found] == [(1000, 50), (7, 8)]
+
+
 def test_helicone_reasoning_comes_on_top_and_properties_hold_session_and_prompt(clickhouse):
     rows = [
         {"completion_tokens": 40, "reasoning_tokens": 60, "prompt_audio_tokens": 7, "completion_audio_tokens": 3,

@@ -407,7 +407,7 @@ CCFLARE = Shape(
 def _open_webui(request: Logical, _database: str) -> tuple[Row, Seen]:
     usage: Row = {
         "input_tokens": request.input, "output_tokens": request.output, "cost": float(money(request)),
-        "prompt_tokens": 3, "completion_tokens": 4,
+        "prompt_tokens": min(3, request.input), "completion_tokens": min(4, request.output),
         "input_tokens_details": {"cached_tokens": request.cached},
         "cache_creation_input_tokens": request.written,
         "output_tokens_details": {"reasoning_tokens": request.reasoning},
@@ -496,7 +496,8 @@ _TYPES_OF_AIPROXY = (1, 14, 36, 45)
 def _aiproxy(request: Logical, database: str) -> tuple[Row, Seen]:
     row = {
         "id": request.number + 1, "created_at": stamp(request.time, database),
-        "request_at": stamp(request.time, database), "ttfb_milliseconds": None, "token_name": request.key.name,
+        "request_at": stamp(request.time - timedelta(milliseconds=request.latency_ms), database),
+        "ttfb_milliseconds": None, "token_name": request.key.name,
         "endpoint": request.endpoint, "content": SECRET, "group_id": request.team.name, "model": request.model,
         "token_id": request.key.number, "channel_id": request.provider + 1, "code": request.status, "mode": 1,
         "ip": None, "input_tokens": request.input or None, "output_tokens": request.output or None,
