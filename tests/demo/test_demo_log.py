@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cost_top.cli.demo import command, demo_rules
+from cost_top.cli.demo import command, demo_rules, gateway, write_history
 from cost_top.config import parse_zone
 from cost_top.demo.live import Arrivals, LiveTraffic
 from cost_top.demo.log import append, count_rows, create_log, is_demo_log, open_writer
@@ -115,6 +115,34 @@ def test_the_temporary_log_is_removed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert result.exit_code == 0
     assert result.stdout.startswith(str(tmp_path))
     assert "--db PATH keeps it" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_log_in_which_nothing_more_is_written_stays_while_it_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "cost-top-demo-1"
+    folder.mkdir()
+    with gateway(folder / "demo.db", 7, 1, 0, remove_folder=True) as process:
+        assert count_rows(folder / "demo.db") > 100
+        with pytest.raises(subprocess.TimeoutExpired):  # it would end at once
+            process.wait(0.5)
+        assert count_rows(folder / "demo.db") > 100
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_why_its_process_could_not_write_it_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello, this is no database " * 100)
+    with (
+        pytest.raises(UserError, match=r"^\S+notes\.txt: is not a SQLite database; give another path, .*nothing$"),
+        gateway(tmp_path / "notes.txt", 7, 1, 0, remove_folder=False),
+    ):
+        raise AssertionError("it is not there")
+
+
+def test_a_history_whose_reader_is_gone_is_not_written_to_its_end(tmp_path: Path) -> None:
+    live = LiveTraffic(tmp_path / "demo.db", 7)
+    live.stop()
+    with pytest.raises(SystemExit):
+        write_history(live.path, 7, 1, live)
     assert list(tmp_path.iterdir()) == []
 
 

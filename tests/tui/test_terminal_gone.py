@@ -82,11 +82,12 @@ def test_a_demo_ends_with_its_terminal_at_any_of_six_moments(tmp_path: Path) -> 
     assert [found for _, found, _ in runs if found] == []
 
 
-def test_a_killed_demo_takes_its_writer_and_its_log_with_it(tmp_path: Path) -> None:
-    terminal = opened(tmp_path / "demo", "demo", "--days", "1")
+@pytest.mark.parametrize(("days", "words"), [("1", ("demo", "live")), ("365", ("writing",))])
+def test_a_killed_demo_takes_its_writer_and_its_log_with_it(tmp_path: Path, days: str, words: tuple[str, ...]) -> None:
+    terminal = opened(tmp_path / "demo", "demo", "--days", days)
     try:
-        terminal.until("demo")
-        terminal.until("live")
+        for word in words:
+            terminal.until(word)
         terminal.child.kill()
         terminal.child.wait(180)
         assert left(tmp_path / "demo") == []

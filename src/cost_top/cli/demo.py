@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    import subprocess
+
     from cost_top.demo.live import LiveTraffic
     from cost_top.rules import Rules
 
@@ -80,23 +82,26 @@ def command(
                 removal.enter_context(before_a_hard_end(lambda: _remove(path.parent)))
         if not while_input_open and sys.stderr.isatty():
             click.echo(f"writing {2 * days} days of invented requests ...", err=True)
-        _write_history(path, seed, days)
         if no_app:
             live = LiveTraffic(path, seed, rate)
             stack.callback(live.stop)
+            reader = threading.Thread(target=_stop_at_end_of_input, args=(live,), daemon=True)
+            if while_input_open:
+                reader.start()
+            write_history(path, seed, days, live)
             click.echo(path)
             click.echo(f"{count_rows(path):,} requests")
             if rate == 0 and db is None:
                 click.echo("the temporary log is removed now; --db PATH keeps it", err=True)
             live.start()
-            if while_input_open:
-                threading.Thread(target=_stop_at_end_of_input, args=(live,), daemon=True).start()
             _write_until_interrupted(live)
+            if while_input_open:
+                reader.join()  # also where nothing is written: the log is still read
             return
+        stack.enter_context(gateway(path, seed, days, rate, remove_folder=db is None))
+        removal.close()  # the gateway does it from now on, and keeps nobody waiting
         from cost_top.cli.app import open_app
 
-        stack.enter_context(_gateway(path, seed, rate, remove_folder=db is None))
-        removal.close()  # the gateway does it from now on, and keeps nobody waiting
         # What is removed at the end must leave nothing in the user's cache folder either.
         cache = path.parent / "cache" if db is None else None
         open_app(str(path.absolute()), label="demo", tz=tz, cache_folder=cache, rules=demo_rules())
@@ -126,47 +131,73 @@ def _remove(folder: Path) -> None:
 
 
 @contextmanager
-def _gateway(path: Path, seed: int, rate: float | None, *, remove_folder: bool) -> Iterator[None]:
-    """Live traffic from a process of its own, as from a real gateway: two SQLite libraries in one process would
-    take each other's file locks away. It ends when its input does, however this process ends, and removes the
-    temporary folder then.
+def gateway(
+    path: Path, seed: int, days: int, rate: float | None, *, remove_folder: bool
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The log with its history, and live traffic in it, from a process of its own, as from a real gateway: two SQLite
+    libraries in one process would take each other's file locks away, and what it takes to invent a history stays out
+    of the app's memory. It ends when its input does, however this process ends, and removes the temporary folder then.
     """
     import subprocess
-    import sys
 
     command = [sys.executable, "-m", "cost_top", "demo", "--no-app", "--while-input-open"]
-    command += ["--db", str(path.absolute()), "--seed", str(seed)]
+    command += ["--db", str(path.absolute()), "--seed", str(seed), "--days", str(days)]
     command += [] if rate is None else ["--rate", str(rate)]
     command += ["--remove-folder"] if remove_folder else []
-    process = subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)  # noqa: S603
     try:
-        yield
+        _import_the_app()  # while the history is written
+        _wait_for_history(process, path)
+        yield process
     finally:
-        assert process.stdin is not None
-        process.stdin.close()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            assert stream is not None
+            stream.close()
         try:
             process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             process.kill()
 
 
-def _stop_at_end_of_input(live: LiveTraffic) -> None:
-    import sys
+def _import_the_app() -> None:
+    import cost_top.monitor.feed
+    import cost_top.monitor.log.hub
+    import cost_top.tui.app  # noqa: F401
 
+
+def _wait_for_history(process: subprocess.Popen[bytes], path: Path) -> None:
+    """Return once the log is whole, which is when its name is told; `UserError` with the reason when that fails."""
+    from cost_top.model.errors import UserError
+
+    assert process.stdout is not None
+    assert process.stderr is not None
+    if process.stdout.readline():
+        return
+    told = process.stderr.read().decode(errors="replace").strip().removeprefix("cost-top: ")
+    raise UserError(told.splitlines()[-1] if told else f"{path}: the invented requests were not written; try again")
+
+
+def _stop_at_end_of_input(live: LiveTraffic) -> None:
     sys.stdin.buffer.read()
     live.stop()
 
 
-def _write_history(path: Path, seed: int, days: int) -> None:
+def write_history(path: Path, seed: int, days: int, live: LiveTraffic) -> None:
+    """Write the history unless it is there; an end of the live traffic before it began ends this too."""
     import time
 
     from cost_top.demo.log import create_log, is_demo_log
-    from cost_top.demo.traffic import Traffic
+    from cost_top.demo.traffic import Row, Traffic
+
+    def wanted(rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            if live.stopped:
+                raise SystemExit(0)
+            yield row
 
     if not is_demo_log(path):
-        create_log(path, Traffic(seed).history(time.time_ns() // 1_000_000, days))
+        create_log(path, wanted(Traffic(seed).history(time.time_ns() // 1_000_000, days)))
 
 
 def _write_until_interrupted(live: LiveTraffic) -> None:

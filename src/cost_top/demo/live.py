@@ -88,6 +88,11 @@ class LiveTraffic:
         if self._thread is not None:
             self._thread.join()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the thread ends or the time is over; True when it has ended."""
         if self._thread is not None:
