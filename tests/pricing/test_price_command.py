@@ -110,9 +110,26 @@ def test_what_was_written_to_the_cache_and_read_from_it_is_paid_once(tmp_path: P
         "gpt-5.6-sol,1000,800,900", "gpt-5.6-sol,1000,800,200", "claude-sonnet-4-5,1000,800,900",
         "claude-sonnet-4-5,2700,800,900",
     )  # fmt: skip
-    first, alike, claude, whole = (row["cost_usd"] for row in csv.DictReader(io.StringIO(run("--batch", name).output)))
+    first, alike, claude, whole = (row["cost_usd"] for row in csv.DictReader(io.StringIO(run("--batch", name).stdout)))
     assert first == alike
     assert claude == whole
+
+
+def test_a_customers_own_key_costs_nothing_and_parts_above_their_whole_are_told(tmp_path: Path) -> None:
+    name = write(
+        tmp_path / "parts.csv",
+        "model,input_tokens,cache_creation_input_tokens,cache_creation_1h_tokens,credential_type",
+        "claude-sonnet-4-5,1000,600,500,byok",
+        "claude-sonnet-4-5,1000,100,500,system",
+        "claude-sonnet-4-5,1000,500,500,",
+    )
+    result = run("--batch", name)
+    own, raised, whole = csv.DictReader(io.StringIO(result.stdout))
+    assert (own["cost_usd"], own["market_cost_usd"]) == ("0", "0.004575")
+    assert raised["cost_usd"] == whole["cost_usd"] == "0.0045"
+    assert result.stderr == (
+        "note: 1 row has parts that are more than the count they are in, which is taken as more: line 3\n"
+    )
 
 
 def test_cells_that_look_like_formulas_are_defused(tmp_path: Path) -> None:
@@ -138,6 +155,7 @@ def test_a_file_needs_only_models(tmp_path: Path) -> None:
         (("model,gateway_cache_hit", "gpt-4o,maybe"), "line 2: gateway_cache_hit 'maybe'"),
         (("model,mode", "gpt-4o"), "line 2: has another number of cells"),
         (("model", "gpt-4o,batch"), "line 2: has another number of cells"),
+        (("model,credential_type", "gpt-4o,mine"), "line 2: credential_type 'mine' must be system or byok"),
         ((), "no column `model`"),
     ],
 )

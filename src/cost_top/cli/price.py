@@ -85,8 +85,8 @@ def command(
 
     A file for --batch has a first line that names its columns: provider, model, ts_utc, input_tokens,
     cached_input_tokens, cache_creation_input_tokens, cache_creation_1h_tokens, output_tokens, reasoning_tokens,
-    audio_input_tokens, audio_output_tokens, image_output_tokens, web_search_count, mode, region, gateway_cache_hit.
-    Only model is needed; an empty cell is unknown; other columns are carried through. The result
+    audio_input_tokens, audio_output_tokens, image_output_tokens, web_search_count, mode, region, gateway_cache_hit,
+    credential_type. Only model is needed; an empty cell is unknown; other columns are carried through. The result
     has status, cost_usd, cost_pico_usd, market_cost_usd, saved_by_cache_usd, prompt_cache_savings_usd, matched_model,
     rate_source and doubt (why it is unpriced) added. A cell that a spreadsheet would take for a formula gets a quote
     in front.
@@ -143,15 +143,20 @@ def _price_file(book: RateBook, name: str) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8")
     if name == "-":
-        price_csv(book, sys.stdin, sys.stdout, "stdin")
+        _tell(price_csv(book, sys.stdin, sys.stdout, "stdin"))
         return
     try:
         with Path(name).open(encoding="utf-8-sig", newline="") as source:
-            price_csv(book, source, sys.stdout, name)
+            _tell(price_csv(book, source, sys.stdout, name))
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
         raise UserError(f"{name}: cannot be read ({error.strerror}); check --batch") from error
+
+
+def _tell(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def _price_one(book: RateBook, request: Request, form: str) -> None:

@@ -12,7 +12,7 @@ from cost_top.model.errors import UserError, one_line
 from cost_top.model.modes import MODES
 from cost_top.model.money import usd_text
 from cost_top.model.tables import harmless
-from cost_top.pricing.amount import Request, without_overlap
+from cost_top.pricing.amount import Request, tokens_of, without_overlap
 from cost_top.pricing.book import RateBook
 from cost_top.pricing.cost import Priced, price
 
@@ -40,15 +40,17 @@ ADDED = (
     "doubt",
 )
 _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no", "none")
-# What makes a spreadsheet take a cell for a formula.
+_CREDENTIALS = ("", "system", "byok")
 
 
-def price_csv(book: RateBook, source: TextIO, target: TextIO, name: str) -> None:
+def price_csv(book: RateBook, source: TextIO, target: TextIO, name: str) -> tuple[str, ...]:
     """Read requests from `source` and write them priced to `target`; `UserError` names the line and column of `name`.
 
-    A column named like one of `ADDED` is replaced. Rows without `ts_utc` are priced now.
+    A column named like one of `ADDED` is replaced. Rows without `ts_utc` are priced now. The answer is what is to be
+    told of the whole.
     """
     reader = csv.DictReader(source)
+    raised: list[int] = []
     try:
         columns = list(reader.fieldnames or ())
         if "model" not in columns:
@@ -60,10 +62,25 @@ def price_csv(book: RateBook, source: TextIO, target: TextIO, name: str) -> None
             place = f"{name}: line {reader.line_num}"
             if None in row or None in row.values():
                 raise UserError(f"{place}: has another number of cells than the first line")
-            priced = price(book, without_overlap(_request(row, place)))
+            request = without_overlap(_request(row, place))
+            priced = price(book, request)
+            if _is_raised(request):
+                raised.append(reader.line_num)
             writer.writerow([*(harmless(row[column]) for column in carried), *_added(priced)])
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{name}: line {reader.line_num + 1}: is not CSV in UTF-8: {one_line(error)}") from error
+    if not raised:
+        return ()
+    rows = "1 row has" if len(raised) == 1 else f"{len(raised):,} rows have"
+    return (f"{rows} parts that are more than the count they are in, which is taken as more: line {raised[0]}",)
+
+
+def _is_raised(request: Request) -> bool:
+    """Whether a count is priced as more than the file says, since its parts are more."""
+    tokens = tokens_of(request)
+    given = (request.input_tokens, request.cache_creation_input_tokens, request.output_tokens)
+    counts = zip(given, (tokens.input, tokens.write, tokens.output), strict=True)
+    return any(said is not None and said < taken for said, taken in counts)
 
 
 def parse_time(text: str, what: str) -> datetime:
@@ -80,6 +97,9 @@ def _request(row: Mapping[str, str], place: str) -> Request:
     region = row.get("region", "").strip() or None
     hit = row.get("gateway_cache_hit", "").strip().lower()
     mode = row.get("mode", "").strip().lower()
+    credential = row.get("credential_type", "").strip().lower()
+    if credential not in _CREDENTIALS:
+        raise UserError(f"{place}: credential_type {one_line(credential, 60)!r} must be system or byok")
     if hit not in (*_TRUE, *_FALSE):
         raise UserError(f"{place}: gateway_cache_hit {one_line(hit, 60)!r} must be 1 or 0")
     if mode and mode not in MODES:
@@ -87,8 +107,9 @@ def _request(row: Mapping[str, str], place: str) -> Request:
     moment = parse_time(time, f"{place}: ts_utc") if time else datetime.now(UTC)
     counts: dict[str, Any] = {column: _count(row, column, place) for column in TOKENS}
     return Request(
-        row.get("provider"), row["model"], moment, mode=mode or None, region=region, cache_hit=hit in _TRUE, **counts
-    )
+        row.get("provider"), row["model"], moment, mode=mode or None, region=region, cache_hit=hit in _TRUE,
+        credential_type=credential or None, **counts,
+    )  # fmt: skip
 
 
 def _count(row: Mapping[str, str], column: str, place: str) -> int | None:
