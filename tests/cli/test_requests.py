@@ -14,14 +14,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from click.testing import CliRunner
 
-from cost_top.cli.follow import Arrivals, first_told
+from cost_top.cli.follow import Arrivals, Unfollowed, first_told
 from cost_top.cli.request_output import TableWriter
 from cost_top.cli.requests import command
+from cost_top.model.answers import Answers
 from cost_top.model.errors import UserError
+from cost_top.model.filter import Filter, parse_filter
+from cost_top.model.notes import untimed_notes
+from cost_top.model.query import ReportQuery
 from cost_top.model.request_row import RequestRow
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -207,6 +213,23 @@ def test_follow_asks_for_what_is_new_and_once_a_minute_for_all_that_may_change()
     # A clock that was ahead leaves no gap.
     arrivals.news([row("ahead", 24 * 60)])
     assert arrivals.wanted_from(now, 64.0) == now - timedelta(minutes=2)
+
+
+def test_follow_tells_of_rows_without_a_time_once_they_are_counted_and_when_there_are_others():
+    query = ReportQuery(NOON, NOON + timedelta(days=1), where=parse_filter("user:acme"))
+    counts = iter([None, 0, 3, 3, 4, 4])
+    asked: list[ReportQuery] = []
+
+    class Counting:
+        def report(self, query: ReportQuery) -> SimpleNamespace:
+            asked.append(query)
+            return SimpleNamespace(notes=("2 requests unpriced", *untimed_notes(next(counts))))
+
+    unfollowed, counting = Unfollowed(), cast("Answers", Counting())
+    told = {clock: note for clock in range(1, 64) if (note := unfollowed.news(counting, query, clock))}
+    assert {clock: note[0] for clock, note in told.items()} == {4: "3", 16: "4"}
+    assert len(asked) == 6
+    assert (asked[0].start, asked[0].where) == (NOON, Filter())
 
 
 def test_follow_begins_with_the_last_few_and_with_all_that_came_since():

@@ -8,9 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TextIO
 
+import click
+
 from cost_top.cli.output_file import emptied
 from cost_top.cli.process import end_with_the_reader
 from cost_top.model.errors import SourceError, UserError
+from cost_top.model.filter import Filter
+from cost_top.model.notes import tells_untimed
 from cost_top.model.query import ReportQuery
 from cost_top.model.request_row import RequestRow
 
@@ -25,6 +29,7 @@ LOOK_BACK = timedelta(hours=1)
 _LONG_LOOK_SECONDS = 60.0
 _AHEAD = timedelta(days=2)  # clocks of gateways run ahead
 _PAGE = 1000
+_INSTANT = timedelta(microseconds=1)
 
 
 class Arrivals:
@@ -67,6 +72,24 @@ class Arrivals:
         self._told = {key: told for key, told in self._told.items() if told[-1].time >= before}
 
 
+class Unfollowed:
+    """Rows without a usable time, which never come: told of when they are counted, and again when there are others."""
+
+    def __init__(self) -> None:
+        self._due, self._wait = 0.0, 1.0  # monotonic seconds; a log's rows are counted some time after its start
+        self._told = ""
+
+    def news(self, answers: Answers, query: ReportQuery, clock: float) -> str:
+        """A note that was not told yet; empty where there is none, or it is not time to ask."""
+        if clock < self._due:
+            return ""
+        self._due, self._wait = clock + self._wait, min(2 * self._wait, _LONG_LOOK_SECONDS)
+        asked = replace(query, end=query.start + _INSTANT, group_by=(), where=Filter())
+        note = next(filter(tells_untimed, answers.report(asked).notes), self._told)
+        news, self._told = note if note != self._told else "", note
+        return news
+
+
 def first_told(
     news: list[tuple[RequestRow, int, bool]], first: int, started: datetime
 ) -> list[tuple[RequestRow, int, bool]]:  # fmt: skip
@@ -82,15 +105,16 @@ def follow_requests(settings: Resolved, query: ReportQuery, out: TextIO, writer:
     failed: list[UserError] = []
     hub.on_failure = failed.append
     hub.start()
-    arrivals, started = Arrivals(), datetime.now(UTC)
+    arrivals, unfollowed, started = Arrivals(), Unfollowed(), datetime.now(UTC)
     try:
         answered = begun = False
         while not failed:
             now = datetime.now(UTC)
             try:
                 rows = newest_requests(hub, query, arrivals.wanted_from(now, time.monotonic()), now)
+                note = unfollowed.news(hub, query, time.monotonic())
             except SourceError:
-                rows = []  # it is tried again; what came meanwhile is told then
+                rows, note = [], ""  # it is tried again; what came meanwhile is told then
                 arrivals.missed()
             else:
                 if not answered:  # what stands in the file is worth more than nothing
@@ -103,6 +127,8 @@ def follow_requests(settings: Resolved, query: ReportQuery, out: TextIO, writer:
             for row, revision, late in news if begun else first_told(news, first, started):
                 writer.add(row, revision, late)
             out.flush()
+            if note:
+                click.echo(f"note: {note}", err=True)
             begun = begun or bool(rows)
             arrivals.forget(now - LOOK_BACK)
             time.sleep(hub.interval)

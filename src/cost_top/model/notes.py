@@ -12,6 +12,7 @@ Origin = Literal["figures", "rates", "rollup", "source"]
 
 # Rows without a usable time are counted up to so many.
 MOST_UNTIMED = 10_000
+_NOWHERE = ": in no period and in no figure (cost-top doctor)"
 NOT_COUNTED = "rows without a usable time could not be counted: there may be some, which are in no figure"
 KEYS_HAVE_IDS = "token: is a key by its id; token_name: finds it by its name"  # where nothing was found
 
@@ -48,6 +49,15 @@ def untimed_rows(count: int) -> str:
     return f"{'1 row has' if count == 1 else rows} no usable time"
 
 
+def tells_untimed(note: str) -> bool:
+    """Whether it is one of `untimed_notes`.
+
+    >>> tells_untimed(untimed_notes(7)[0]), tells_untimed("7 requests unpriced")
+    (True, False)
+    """
+    return note.endswith(_NOWHERE)
+
+
 def untimed_notes(count: int | None) -> tuple[str, ...]:
     """What to know of rows that no period holds; nothing where there are none, or it is not known yet."""
-    return (f"{untimed_rows(count)}: in no period and in no figure (cost-top doctor)",) if count else ()
+    return (f"{untimed_rows(count)}{_NOWHERE}",) if count else ()
