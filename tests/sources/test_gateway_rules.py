@@ -187,13 +187,16 @@ def test_bifrost_hits_failures_and_running_requests(sqlite):
         {"cache_debug": '{"cache_hit": false}', "cost": 0.5}, {"cost": None, "user_name": None},
         {"metadata": None, "token_usage": "", "team_name": "", "timestamp": "2026-10-07 09:00:00.123456789+00:00"},
         {"timestamp": "2026-10-07 09:00:00.5+00:00", "error_details": '{"status_code": 503}', "status": "error"},
+        {"object_type": "list_models", "cost": None}, {"object_type": "file_list", "cost": 0.5},
     )  # fmt: skip
     _, found, _ = read(sqlite)
-    assert len(found) == 6
-    rows = [found[f"req-{number:06d}"] for number in range(2, 8)]
-    assert [row["status"] for row in rows] == [499, 200, 200, 200, 200, 503]
-    assert [row["cache_hit"] for row in rows] == [False, True, False, False, False, False]
-    assert rows[3]["reported_cost"] is None
+    assert len(found) == 8
+    rows = [found[f"req-{number:06d}"] for number in range(2, 10)]
+    assert [row["status"] for row in rows[:6]] == [499, 200, 200, 200, 200, 503]
+    assert [row["cache_hit"] for row in rows[:6]] == [False, True, False, False, False, False]
+    assert [(row["reported_cost"], row["zero_is_price"]) for row in (rows[3], *rows[6:])] == [
+        (None, None), (0, True), (5 * 10**11, None),
+    ]  # fmt: skip
     assert (rows[3]["user_name"], rows[2]["user"][:1], rows[2]["user_name"]) == (None, "u", ONE.user.name)
     assert (rows[4]["time"], rows[5]["time"]) == (
         datetime(2026, 10, 7, 9, 0, 0, 123456), datetime(2026, 10, 7, 9, 0, 0, 500000),
