@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -12,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from cost_top.gateways.loader import load_preset
-from cost_top.gateways.propose import Column, propose
+from cost_top.gateways.loader import load_preset, parse_preset
+from cost_top.gateways.propose import Column, as_toml, propose, time_unit
 from cost_top.model.money import pico
 from cost_top.sources.base import KeepsRollups
 from cost_top.sources.sql.log import open_log
@@ -24,7 +25,10 @@ AT = int(datetime(2026, 11, 10, 9, tzinfo=UTC).timestamp())
 COLUMNS = {
     "call_id": "key", "called_at": "int", "llm_model": "key", "vendor": "key", "tokensIn": "int", "tokens_out": "int",
     "cost_cents": "int", "customer": "key", "prompt": "text", "api_key": "text", "notes": "text",
+    "durationSeconds": "real", "usage": "text", "access_token": "text",
 }  # fmt: skip
+DATED = "2026-11-10 09:00:00"
+USAGE = json.dumps({"padding": "x" * 90, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 4}})
 
 
 @dataclass
@@ -60,7 +64,8 @@ def unknown(request, tmp_path):
                 {
                     "call_id": f"c{n}", "called_at": (AT + n) * 1000, "llm_model": "gpt-5-mini", "vendor": "openai",
                     "tokensIn": 100, "tokens_out": 10, "cost_cents": 3, "customer": "ann", "prompt": "never",
-                    "api_key": "sk-never", "notes": "",
+                    "api_key": "sk-never", "notes": "", "durationSeconds": 1.5,
+                    "usage": USAGE, "access_token": "never",
                 }
                 for n in range(5)
             ],
@@ -77,12 +82,14 @@ def test_a_proposal_is_written_says_how_sure_it_is_and_reads_the_log(unknown, tm
     assert load_preset(target).table == "our_calls"
     assert '"prompt"' not in text
     assert '"api_key"' not in text
+    assert '"access_token"' not in text
     found = {row["id"]: row for row in records(open_log(unknown.location, target))}
     assert len(found) == 5
     one = found["c1"]
     assert one["time"] == datetime(2026, 11, 10, 9, 0, 1)
     assert (one["model"], one["provider"], one["user"]) == ("gpt-5-mini", "openai", "ann")
     assert (one["input_tokens"], one["output_tokens"], one["reported_cost"]) == (100, 10, 3 * 10**10)
+    assert (one["latency_ms"], one["reasoning_tokens"]) == (1500, 4)
     again = run("doctor", unknown.location, "--write-mapping", target)
     assert again.exit_code == 2
     assert "exists already" in again.output
@@ -113,6 +120,37 @@ def test_what_fell_out_of_a_mapping_is_said(unknown, tmp_path):
     assert "problem" not in lines["output_tokens"]
     assert "known in 0; problem: 4 hold what is none, such as 'ann'" in lines["input_tokens"]
     assert "known in 0; problem: 4 hold what is none, such as 'openai'" in lines["reported_cost"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "values", "unit"),
+    [("text", ["2026-11-10T09:00:00Z"], "iso_utc"), ("text", ["2026-11-10 09:00:00+02:00"], "timestamptz"),
+     ("text", ["2026-11-10", "2026-11-09"], "iso_utc"), ("DateTime64(3, 'Europe/Berlin')", [DATED], "declared"),
+     ("timestamp(3) without time zone", [DATED], "declared"), ("datetime", [DATED], "declared"),
+     ("timestamp with time zone", [DATED], "timestamptz"), ("bigint", [str(AT), str(AT * 1000)], "epoch_any")],
+)  # fmt: skip
+def test_the_unit_of_a_time_is_that_of_its_type_or_its_texts(declared, values, unit):
+    assert time_unit(Column("at", declared, tuple(values))) == unit
+
+
+def test_a_table_of_any_house_style_is_proposed_with_its_units_and_the_counts_in_its_json():
+    native = '{"input_tokens": 5, "output_tokens": 2, "cache_read_input_tokens": 900}'
+    found = propose("LlmAudit", None, [
+        Column("OccurredAt", "timestamp", (DATED,)), Column("ModelId", "text", ("gpt-5",)), Column("TenantId", "text"),
+        Column("CostInUsd", "numeric", ("0.5",)), Column("Usage", "jsonb", (native, "null", "[1]")),
+        Column("duration", "real", ("0.25", "2.5", "3")), Column("ApiToken", "text", ("x",)),
+        Column("Feature", "text", ("chat",)),
+    ])  # fmt: skip
+    assert found.usable
+    assert {guess.field: guess.place for guess in found.guesses} == {
+        "time": "OccurredAt", "model": "ModelId", "endpoint": "Feature", "team": "TenantId",
+        "input_tokens": "Usage.input_tokens", "cached_input_tokens": "Usage.cache_read_input_tokens",
+        "output_tokens": "Usage.output_tokens", "reported_cost": "CostInUsd", "latency_ms": "duration",
+    }  # fmt: skip
+    written = as_toml(found, "x")
+    assert "input_includes_cache = false" in written
+    assert r'latency_ms = { sql = "\"duration\" * 1000" }' in written
+    assert parse_preset(written, "x").name == "own"
 
 
 def test_secrets_and_payloads_are_left_alone_whatever_they_hold():

@@ -35,7 +35,7 @@ def write_mapping(settings: Resolved, target: Path) -> None:
         raise UserError(f"{one_line(target, 200)}: {error.strerror}; give a file that can be written") from None
     click.echo(f"table        {clean(proposal.table)}")
     for guess in proposal.guesses:
-        click.echo(f"{guess.field:<28} {clean(guess.column.name):<28} {guess.certainty}: {guess.reason}")
+        click.echo(f"{guess.field:<28} {clean(guess.place):<28} {guess.certainty}: {guess.reason}")
     click.echo(f"\nwritten to {one_line(target, 200)}; check it: cost-top doctor SOURCE --check-mapping --mapping FILE")
 
 

@@ -7,54 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-# Words a column of a field is called by, the surest first.
-_NAMES: Mapping[str, tuple[str, ...]] = {
-    "id": ("request_id", "call_id", "id", "uuid", "log_id", "trace_id"),
-    "time": (
-        "created_at", "timestamp", "start_time", "started_at", "request_time", "called_at", "time", "ts", "at", "date",
-        "time_ms", "timestamp_ms", "ts_ms",
-    ),
-    "provider": ("provider", "llm_provider", "vendor", "custom_llm_provider", "platform"),
-    "model": ("model", "model_name", "model_id", "used_model", "model_used", "llm", "deployment"),
-    "endpoint": ("endpoint", "path", "route", "url_path", "operation", "api"),
-    "token": ("api_key_id", "key_id", "token_id", "virtual_key", "token", "api_key_hash"),
-    "token_name": ("api_key_name", "key_name", "token_name", "key_alias", "api_key_alias"),
-    "user": ("end_user", "user_id", "customer_id", "user", "customer", "username", "user_email", "who"),
-    "team": ("team", "team_id", "project", "project_id", "department", "organization_id", "group_id"),
-    "tags": ("tags", "labels", "request_tags"),
-    "input_tokens": (
-        "input_tokens", "prompt_tokens", "tokens_in", "input_token_count", "in_tokens", "prompt_token_count",
-    ),
-    "cached_input_tokens": ("cached_input_tokens", "cached_tokens", "cache_read_input_tokens", "cache_read_tokens"),
-    "cache_creation_input_tokens": ("cache_creation_input_tokens", "cache_creation_tokens", "cache_write_tokens"),
-    "output_tokens": (
-        "output_tokens", "completion_tokens", "tokens_out", "output_token_count", "out_tokens",
-        "candidates_token_count",
-    ),
-    "reasoning_tokens": ("reasoning_tokens", "thinking_tokens", "thoughts_token_count"),
-    "reported_cost": (
-        "cost_usd", "total_cost", "cost", "spend", "price_usd", "usd", "amount_usd", "charge", "amount", "price",
-        "cost_cents", "cost_micros", "quota", "credits",
-    ),
-    "cache_hit": ("cache_hit", "from_cache", "is_cached", "cached"),
-    "latency_ms": ("latency_ms", "duration_ms", "response_time_ms", "latency", "elapsed_ms"),
-    "status": ("status_code", "http_status", "response_status", "status"),
-    "streamed": ("streamed", "stream", "is_stream", "streaming"),
-    "client_ip": ("client_ip", "ip_address", "ip", "remote_addr"),
-    "user_agent": ("user_agent", "useragent"),
-    "session": ("session_id", "session", "conversation_id", "thread_id"),
-}  # fmt: skip
-_NUMBERS = frozenset({
-    "input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "output_tokens", "reasoning_tokens",
-    "latency_ms", "reported_cost", "status",
-})  # fmt: skip
+from cost_top.gateways.propose_usage import USAGE_COLUMN, Path, counts_apart, usage_paths
+from cost_top.gateways.propose_words import NAMES, NUMBERS
+
 _NEEDED = ("time", "model")
 _MODEL = re.compile(
     r"gpt|claude|gemini|llama|mistral|deepseek|qwen|grok|command|^o[134]\b|embedding|sonnet|haiku", re.I
 )
 _SECRET = re.compile(
-    r"secret|password|credential|prompt$|^messages?$|content|payload|body|raw_|response$|api_key$|^key$", re.I
+    r"secret|password|credential|prompt$|^messages?$|content|payload|body|raw_|response$|api_key$|^key$|"
+    r"(api|auth|access|bearer|refresh)_?token$",
+    re.I,
 )
+_OFFSET = re.compile(r"\d [+-]\d\d|[+-]\d\d:?\d\d$|:\d\d(\.\d+)?[+-]\d\d$")
+_IN_SECONDS = re.compile(r"(_s|_sec|_secs|seconds)$")
 _SURE, _LIKELY = 5.0, 3.0
 _UNITS = {"cents": ("points", 100), "micros": ("points", 1_000_000), "nanos": ("nano_usd", 1), "pico": ("pico_usd", 1)}
 
@@ -76,6 +42,12 @@ class Guess:
     column: Column
     score: float
     reason: str
+    path: Path = ()  # in the column's JSON
+
+    @property
+    def place(self) -> str:
+        """The column, with what of its JSON is meant."""
+        return ".".join((self.column.name, *self.path))
 
     @property
     def certainty(self) -> str:
@@ -110,9 +82,9 @@ class Proposal:
 
 def propose(table: str, schema: str | None, columns: Sequence[Column]) -> Proposal:
     """Each field's best column, each column used once; columns that look like secrets or payloads are left alone."""
-    safe = [column for column in columns if not _SECRET.search(column.name)]
+    safe = [column for column in columns if not _SECRET.search(_snake(column.name))]
     ranked = sorted(
-        (guess for field in _NAMES for column in safe if (guess := _guess(field, column))),
+        (guess for field in NAMES for column in safe if (guess := _guess(field, column))),
         key=lambda guess: -guess.score,
     )
     taken: dict[str, Guess] = {}
@@ -121,14 +93,26 @@ def propose(table: str, schema: str | None, columns: Sequence[Column]) -> Propos
         if guess.field not in taken and guess.column.name not in used:
             taken[guess.field] = guess
             used.add(guess.column.name)
-    ordered = tuple(taken[field] for field in _NAMES if field in taken)
+    for column in (column for column in safe if usage_column(column.name) and column.name not in used):
+        for field, path in usage_paths(column.values).items():
+            if field not in taken:
+                taken[field] = Guess(field, column, _LIKELY, "a count in its JSON", path)
+                used.add(column.name)
+    ordered = tuple(taken[field] for field in NAMES if field in taken)
     return Proposal(table, schema, ordered, tuple(column.name for column in columns if column.name not in used))
+
+
+def usage_column(name: str) -> bool:
+    """Whether a column may hold a provider's usage as JSON."""
+    return bool(USAGE_COLUMN.search(_snake(name)))
 
 
 def as_toml(proposal: Proposal, source: str) -> str:
     """The mapping file, with how sure each line is."""
     time, cost, identity = (proposal.guess(name) for name in ("time", "reported_cost", "id"))
     assert time is not None
+    cached = proposal.guess("cached_input_tokens")
+    apart = cached is not None and bool(cached.path) and counts_apart(cached.path)
     lines = [f"# A proposal for {_clean(source)}: check each line, then --check-mapping.", 'name = "own"',
              f"table = {_text(proposal.table)}"]  # fmt: skip
     if proposal.schema:
@@ -137,8 +121,10 @@ def as_toml(proposal: Proposal, source: str) -> str:
         f"id = {_text(identity.column.name)}{_note(identity)}" if identity else "id = { sql = \"''\" }   # none found"
     )
     lines += [
-        "input_includes_cache = true   # false where cached tokens come on top", "", "[time]",
-        f"column = {_text(time.column.name)}{_note(time)}", f'unit = "{time_unit(time.column)}"', "", "[cost]",
+        f"input_includes_cache = {'false' if apart else 'true'}   # false where cached tokens come on top",
+        "", "[time]",
+        f"column = {_text(time.column.name)}{_note(time)}", f'unit = "{time_unit(time.column)}"',
+        "", "[cost]",
     ]  # fmt: skip
     unit, divisor = _unit(cost.column) if cost else ("usd", 1)
     lines.append(f'unit = "{unit}"')
@@ -147,7 +133,7 @@ def as_toml(proposal: Proposal, source: str) -> str:
     lines += ["", "[fields]"]
     for guess in proposal.guesses:
         if guess.field not in ("id", "time"):
-            lines.append(f"{guess.field} = {_text(guess.column.name)}{_note(guess)}")
+            lines.append(f"{guess.field} = {_value(guess)}{_note(guess)}")
     if proposal.left:
         lines += ["", f"# Not used: {_clean(', '.join(proposal.left))}"]
     return "\n".join(lines) + "\n"
@@ -168,11 +154,9 @@ def time_unit(column: Column) -> str:
         return units.pop() if len(units) == 1 else "epoch_any"
     if "with time zone" in kind or kind.startswith("timestamptz"):
         return "timestamptz"
-    if kind.startswith(("timestamp", "datetime")) and not column.values:
-        return "naive_utc"
-    if "without time zone" in kind or kind.startswith("datetime("):
-        return "naive_utc"
-    return "iso_utc" if _dated(column) else "declared"
+    if any(word in kind for word in ("timestamp", "datetime")) or not _dated(column):
+        return "declared"
+    return "timestamptz" if any(_OFFSET.search(value) for value in column.values) else "iso_utc"
 
 
 def _epoch(number: float) -> str:
@@ -180,8 +164,8 @@ def _epoch(number: float) -> str:
 
 
 def _guess(field: str, column: Column) -> Guess | None:
-    words = _NAMES[field]
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).lower().replace(" ", "_")
+    words = NAMES[field]
+    name = _snake(column.name)
     if name in words:
         score, why = 5.0 - 0.1 * words.index(name), "name"
     else:
@@ -195,12 +179,16 @@ def _guess(field: str, column: Column) -> Guess | None:
     return Guess(field, column, score + fit, why + (" and content" if fit > 0 else ""))
 
 
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().replace(" ", "_")
+
+
 def _fit(field: str, column: Column) -> float | None:
     """What the type and the values add; None where they cannot be that."""
     kind, values = column.declared.lower(), column.values
     numeric = any(word in kind for word in ("int", "num", "dec", "real", "double", "float"))
     digits = [value for value in values if re.fullmatch(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", value)]
-    if field in _NUMBERS:
+    if field in NUMBERS:
         if values and len(digits) * 2 < len(values):
             return None
         return 0.5 if numeric or digits else 0.0
@@ -234,8 +222,28 @@ def _unit(column: Column) -> tuple[str, int]:
     return ("points", 500_000) if name in ("quota", "credits") else ("usd", 1)
 
 
+def _value(guess: Guess) -> str:
+    if guess.path:
+        return f"{{ json = {_text(guess.column.name)}, path = [{', '.join(map(_text, guess.path))}] }}"
+    if guess.field == "latency_ms" and _in_seconds(guess.column):
+        quoted = '"' + guess.column.name.replace('"', '""') + '"'
+        return f"{{ sql = {_text(quoted + ' * 1000')} }}"
+    return _text(guess.column.name)
+
+
+def _in_seconds(column: Column) -> bool:
+    """By its name; a name without a unit by values that have a fraction and are small."""
+    name = _snake(column.name)
+    if _IN_SECONDS.search(name):
+        return True
+    numbers = [float(value) for value in column.values if re.fullmatch(r"\d+(\.\d+)?", value)]
+    split = [number for number in numbers if number % 1]
+    return "ms" not in name.split("_") and len(split) * 2 > len(numbers) and max(numbers) < 1000
+
+
 def _note(guess: Guess) -> str:
-    return f"   # {guess.certainty}: {guess.reason}"
+    seconds = ", in seconds" if guess.field == "latency_ms" and _in_seconds(guess.column) else ""
+    return f"   # {guess.certainty}: {guess.reason}{seconds}"
 
 
 def _text(name: str) -> str:

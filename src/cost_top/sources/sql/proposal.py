@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from cost_top.gateways.detect import FoundTable
 from cost_top.gateways.dialects.base import Cell, Dialect
-from cost_top.gateways.propose import Column, Proposal, propose
+from cost_top.gateways.propose import Column, Proposal, propose, usage_column
 from cost_top.model.errors import SourceError, UserError
 from cost_top.sources.base import Statistics
 from cost_top.sources.sql.databases import database_at
 from cost_top.sources.sql.session import Database, Session
 
 _ROWS = 50
+_SHOWN, _USAGE = 80, 4000  # characters of a value
 _TABLES_READ = 5
 
 
@@ -52,6 +53,7 @@ def _with_values(session: Session, dialect: Dialect, table: FoundTable) -> Propo
     """Only columns whose names may mean something are read."""
     bare = [Column(name, declared) for name, declared in table.columns.items()]
     wanted = [guess.column.name for guess in propose(table.name, table.schema, bare).guesses]
+    wanted += [item.name for item in bare if item.name not in wanted and usage_column(item.name)]
     values: dict[str, tuple[str, ...]] = {}
     if wanted:
         from sqlalchemy import column as sql_column
@@ -67,7 +69,8 @@ def _with_values(session: Session, dialect: Dialect, table: FoundTable) -> Propo
         read = [dialect.as_text(dialect.text(Cell(relation.c[name]))).label(f"c{n}") for n, name in enumerate(wanted)]
         rows = session.values(dialect.render(select(*read).limit(literal_column(str(_ROWS)))))
         for place, name in enumerate(wanted):
-            values[name] = tuple(str(row[place])[:80] for row in rows if row[place] not in (None, ""))
+            longest = _USAGE if usage_column(name) else _SHOWN
+            values[name] = tuple(str(row[place])[:longest] for row in rows if row[place] not in (None, ""))
     filled = [Column(item.name, item.declared, values.get(item.name, ())) for item in bare]
     return propose(table.name, table.schema, filled)
 
