@@ -9,8 +9,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("request_id", "call_id", "id", "uuid", "log_id", "trace_id"),
     "time": (
         "created_at", "timestamp", "start_time", "started_at", "request_time", "called_at", "requested_at",
-        "occurred_at", "logged_at", "invoked_at", "sent_at", "inserted_at", "event_time", "time", "ts", "at", "date", "time_ms",
-        "timestamp_ms", "ts_ms",
+        "occurred_at", "logged_at", "invoked_at", "sent_at", "inserted_at", "event_time", "time", "ts", "at", "date",
+        "time_ms", "timestamp_ms", "ts_ms",
     ),
     "provider": ("provider", "llm_provider", "vendor", "custom_llm_provider", "platform"),
     "model": ("model", "model_name", "model_id", "used_model", "model_used", "llm", "deployment"),
@@ -21,7 +21,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "token": ("api_key_id", "key_id", "token_id", "virtual_key", "token", "api_key_hash"),
     "token_name": ("api_key_name", "key_name", "token_name", "key_alias", "api_key_alias"),
     "user": ("end_user", "user_id", "customer_id", "user", "customer", "username", "user_email", "who"),
-    "team": ("team", "team_id", "project", "project_id", "department", "organization_id", "group_id", "tenant_id", "tenant"),
+    "team": (
+        "team", "team_id", "project", "project_id", "department", "organization_id", "group_id", "tenant_id", "tenant",
+    ),
     "tags": ("tags", "labels", "request_tags"),
     "input_tokens": (
         "input_tokens", "prompt_tokens", "tokens_in", "input_token_count", "in_tokens", "prompt_token_count",
