@@ -86,7 +86,7 @@ def test_the_next_start_reads_what_came_since(kept: Kept, filled: list[int]) -> 
     assert path.stat().st_mode & 0o777 == 0o600
     kept.add("since", NOW + timedelta(hours=2))
     with kept.followed(NOW + timedelta(hours=2, minutes=1)) as followed:
-        assert followed.is_right()
+        assert followed.differences() == []
         # The last hours, and those between them and what was kept.
         assert sum(filled) == 3
         followed.run(2)
@@ -95,7 +95,7 @@ def test_the_next_start_reads_what_came_since(kept: Kept, filled: list[int]) -> 
 
 def test_hours_that_did_not_end_since_are_read_nevertheless(kept: Kept, filled: list[int]) -> None:
     with kept.followed() as followed:
-        assert followed.is_right()
+        assert followed.differences() == []
         assert sum(filled) == 3  # from twelve o'clock on
 
 
@@ -112,7 +112,7 @@ def test_what_changed_meanwhile_is_read_again(kept: Kept, filled: list[int], cha
         kept.log.run("UPDATE cost_top_requests SET input_tokens = 101 WHERE id = 'r6'")
     before = kept.files
     with kept.followed() as followed:
-        assert followed.is_right()
+        assert followed.differences() == []
         assert sum(filled) >= 14
         assert not set(before) & set(kept.files)
 
@@ -126,7 +126,7 @@ def test_a_damaged_file_is_told_and_read_again(kept: Kept, harm: str) -> None:
     if harm == "gone":
         path.unlink()
     with kept.followed() as followed:
-        assert followed.is_right()
+        assert followed.differences() == []
 
 
 def test_a_file_of_other_costs_is_none_though_its_rows_are_the_log_s(kept: Kept) -> None:
@@ -136,7 +136,7 @@ def test_a_file_of_other_costs_is_none_though_its_rows_are_the_log_s(kept: Kept)
         duck.execute(f"COPY ({rows}) TO '{path}.new' (FORMAT parquet)")
     path.with_name(f"{path.name}.new").replace(path)
     with kept.followed() as followed:
-        assert followed.is_right()
+        assert followed.differences() == []
 
 
 def test_what_was_read_with_other_names_beside_the_log_is_not_taken(kept: Kept) -> None:
@@ -168,7 +168,7 @@ def test_a_folder_in_the_place_of_a_file_ends_nothing(kept: Kept) -> None:
     (path.with_name(f"{path.name}.hours") / "deeper").mkdir(parents=True)
     kept.log.run("UPDATE cost_top_requests SET model = 'other' WHERE id = 'r5'")
     with kept.followed() as followed:
-        assert followed.is_right()
+        assert followed.differences() == []
     assert path not in kept.files
 
 
@@ -180,5 +180,5 @@ def test_what_the_log_no_longer_says_is_on_no_disk(kept: Kept) -> None:
         assert kept.files  # it has what it had of those hours
         kept.log.run("UPDATE cost_top_requests SET token = 'unnamed' WHERE id = 'r4'")
         followed.run(60)
-        assert followed.is_right()
+        assert followed.differences() == []
         assert not kept.files

@@ -119,7 +119,7 @@ def test_every_paid_call_counts_once(run, tmp_path: Path, name: str) -> None:
     assert totals(source, now) == (expected, expected)
     watched = Followed(source, tmp_path / "cache")
     try:
-        assert watched.is_right()
+        assert watched.differences() == []
         for call, age in (("new", timedelta(0)), ("late", timedelta(minutes=40)), ("old", timedelta(days=2))):
             add(call if unique else "None", age, 0.5)
         if name in NONE:

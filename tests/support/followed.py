@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -72,19 +73,30 @@ class Followed:
     def until_right(self, seconds: float) -> float:
         """How many seconds pass until every request is as the log has it; fails after `seconds`."""
         began, right = self.clock, fresh(self.source, self.book, self.now)
-        while (held := requests(self.history.mirror, self.now)) != right:
-            differ = [row for row in (*held, *right) if held.count(row) != right.count(row)]
+        while differ := _differences(requests(self.history.mirror, self.now), right):
             assert self.clock - began < seconds, differ[:4]
             self.run(min(10.0, seconds / 5), every=min(5.0, seconds / 10))
         return self.clock - began
 
     def is_right(self) -> bool:
         """Whether every request is as the log has it."""
-        return requests(self.history.mirror, self.now) == fresh(self.source, self.book, self.now)
+        return not self.differences()
+
+    def differences(self) -> list[str]:
+        """Requests that are held otherwise than the log has them, as both tell them."""
+        right = fresh(self.source, self.book, self.now)
+        return _differences(requests(self.history.mirror, self.now), right)
 
     def close(self) -> None:
         self.history.close()
         self.reader.close()
+
+
+def _differences(held: list[str], right: list[str]) -> list[str]:
+    if held == right:
+        return []
+    only_held, only_logged = Counter(held) - Counter(right), Counter(right) - Counter(held)
+    return [f"held: {row}" for row in only_held] + [f"log: {row}" for row in only_logged]
 
 
 def fresh(source: LogSource, book: RateBook, now: datetime) -> list[str]:
