@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sqlite3
@@ -10,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import psycopg
 import pytest
 
@@ -17,6 +19,7 @@ from cost_top.gateways.loader import load_preset, parse_preset
 from cost_top.gateways.propose import Column, as_toml, propose, time_unit
 from cost_top.model.money import pico
 from cost_top.sources.base import KeepsRollups
+from cost_top.sources.files.log import open_files
 from cost_top.sources.sql.log import open_log
 from support.log_writers import mysql_writer, postgres_writer, sqlite_writer
 from support.reading import records
@@ -151,6 +154,32 @@ def test_a_table_of_any_house_style_is_proposed_with_its_units_and_the_counts_in
     assert "input_includes_cache = false" in written
     assert r'latency_ms = { sql = "\"duration\" * 1000" }' in written
     assert parse_preset(written, "x").name == "own"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_files_of_an_unknown_shape_are_proposed_too(form, tmp_path):
+    rows = [
+        {"ts": f"2026-11-10T1{n}:00:00+02:00", "llm": "gpt-5-mini", "prompt_tokens": 7, "cost_usd": 0.5,
+         "usage": json.dumps({"output_tokens": n}), "seconds": 1.5, "messages": "never"} for n in range(5)
+    ]  # fmt: skip
+    file, target = tmp_path / f"calls.{form}", tmp_path / "own.toml"
+    if form == "jsonl":
+        file.write_text("".join(json.dumps({**row, "usage": json.loads(row["usage"])}) + "\n" for row in rows))
+    else:
+        with (tmp_path / "calls.csv").open("w", newline="") as written:
+            table = csv.DictWriter(written, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+    if form == "parquet":
+        with duckdb.connect() as duck:
+            duck.read_csv(str(tmp_path / "calls.csv")).to_parquet(str(file))
+    done = run("doctor", file, "--write-mapping", target)
+    assert done.exit_code == 0, done.output
+    assert "messages" not in done.output
+    found = sorted(records(open_files(str(file), target, None)), key=lambda row: row["time"])
+    assert [row["output_tokens"] for row in found] == [0, 1, 2, 3, 4]
+    assert found[0]["time"] == datetime(2026, 11, 10, 8)
+    assert (found[0]["input_tokens"], found[0]["reported_cost"]) == (7, 5 * 10**11)
 
 
 def test_secrets_and_payloads_are_left_alone_whatever_they_hold():

@@ -34,7 +34,7 @@ Lines = list[tuple[str, str]]
     "--write-mapping",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Propose a mapping for a table cost-top does not know, and write it.",
+    help="Propose a mapping for a table or files that cost-top does not know, and write it.",
 )
 @click.option("--check-mapping", is_flag=True, help="Read 1,000 rows through the mapping and say what fell out.")
 @click.option("--drift", is_flag=True, help="Compare LiteLLM's log with its own daily rollups.")

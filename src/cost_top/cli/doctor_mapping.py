@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,7 +11,11 @@ from cost_top.cli.options import Resolved
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.notes import untimed_rows
 from cost_top.model.text import clean
+from cost_top.sources.locate import DATABASE, FILES, Place
 from cost_top.sources.sql.log import SqlLog
+
+if TYPE_CHECKING:
+    from cost_top.gateways.propose import Proposal
 
 _SHOWN = 20
 
@@ -19,14 +24,13 @@ def write_mapping(settings: Resolved, target: Path) -> None:
     """Propose a mapping for the likeliest table and write it; an existing file is left alone."""
     from cost_top.gateways.loader import parse_preset
     from cost_top.gateways.propose import as_toml
-    from cost_top.sources.sql.proposal import best_proposal
 
     place = settings.known_place()
-    if place.kind != "database" or settings.url is None:
-        raise UserError("--write-mapping is for databases: give a database URL or a SQLite file")
+    if place.kind not in (DATABASE, FILES):
+        raise UserError("--write-mapping is for databases and files: give a database URL, a SQLite file or files")
     if target.exists():
         raise UserError(f"{one_line(target, 200)}: exists already; give another name")
-    proposal = best_proposal(settings.url)
+    proposal = _proposal(place)
     text = as_toml(proposal, proposal.table)
     parse_preset(text, str(target))
     try:
@@ -37,6 +41,16 @@ def write_mapping(settings: Resolved, target: Path) -> None:
     for guess in proposal.guesses:
         click.echo(f"{guess.field:<28} {clean(guess.place):<28} {guess.certainty}: {guess.reason}")
     click.echo(f"\nwritten to {one_line(target, 200)}; check it: cost-top doctor SOURCE --check-mapping --mapping FILE")
+
+
+def _proposal(place: Place) -> Proposal:
+    if place.kind == FILES:
+        from cost_top.sources.files.proposal import best_proposal as of_files
+
+        return of_files(place.url)
+    from cost_top.sources.sql.proposal import best_proposal
+
+    return best_proposal(place.url)
 
 
 def check_mapping(settings: Resolved) -> int:

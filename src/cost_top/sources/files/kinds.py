@@ -21,7 +21,7 @@ def kind_of(files: Sequence[FoundFile], shown: str, mapping: Preset | None) -> K
     """The kind of these files. `UserError` where it is unknown, or where they are of several kinds."""
     if not files:
         raise UserError(f"{shown}: holds no .jsonl, .csv or .parquet file; give a folder, a file or a quoted pattern")
-    heads = _heads(files)
+    heads = heads_of(files)
     if mapping is not None:
         return Mapped(mapping, (record for head in heads.values() for record in head))
     kinds: dict[str, Kind] = {}
@@ -44,7 +44,7 @@ def kind_of(files: Sequence[FoundFile], shown: str, mapping: Preset | None) -> K
     raise UserError(f"{shown}: no kind of log that cost-top knows by its content; map it with --mapping FILE{told}")
 
 
-def _heads(files: Sequence[FoundFile]) -> dict[str, list[Record]]:
+def heads_of(files: Sequence[FoundFile]) -> dict[str, list[Record]]:
     """The first records of a few files, spread over all of them. `UserError` where none of all can be read."""
     written = [file for file in files if file.size]  # empty ones tell nothing
     some = written[:: max(1, len(written) // _LOOKED_AT)]

@@ -44,7 +44,7 @@ class Mapped:
             if record is None:
                 part.unreadable += 1
                 continue
-            row: Row = {name: _text(record.get(name)) for name in self._names}
+            row: Row = {name: as_text(record.get(name)) for name in self._names}
             if self._is_text_time:
                 row[self.time] = _in_utc(row.get(self.time))
             part.rows.append(row)
@@ -62,7 +62,8 @@ def _is_named(preset: Preset, name: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", spelled) is not None
 
 
-def _text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
+    """A value as the table holds it: objects and lists as JSON."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
