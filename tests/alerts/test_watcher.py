@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -179,6 +180,17 @@ def test_a_digest_says_what_was_spent_and_against_what():
     assert found.data["why"]["sentence"].startswith("spend is up $2.00")
     assert "month end ≈ $30.00, 4 of 5 times within 30.00–30.00" in found.text
     assert found.data["waste"] is None  # no single requests
+
+
+def test_a_digest_of_a_day_of_25_hours_says_so():
+    monday = datetime(2026, 10, 26, 7, tzinfo=UTC)
+    found = digest("digest.daily", Answers(), [], ZoneInfo("Europe/Berlin"), monday)
+    told = "the clocks changed: 1 h more than what it is compared with"
+    assert (found.data["since"], found.data["until"]) == ("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z")
+    assert f"; {told}; spend is up" in found.text
+    assert found.data["why"]["notes"] == [told]
+    weekly = digest("digest.weekly", Answers(), [], ZoneInfo("Europe/Berlin"), monday)
+    assert (weekly.data["since"], told in weekly.text) == ("2026-10-18T22:00:00Z", True)
 
 
 def test_many_budgets_with_long_names_leave_room_for_what_follows():

@@ -10,12 +10,13 @@ from cost_top.alerts.event import Event, event_id, line
 from cost_top.alerts.memory import Remembered
 from cost_top.insight.forecast import Forecast
 from cost_top.insight.month_end import days_of, days_start, month_end
+from cost_top.insight.spans import clocks_note
 from cost_top.insight.waste import waste_view
 from cost_top.insight.why import Why
 from cost_top.insight.why_asked import explained
 from cost_top.insight.why_text import sentence
 from cost_top.model.answers import Answers
-from cost_top.model.budget_json import standing_fields, usd
+from cost_top.model.budget_json import instant, standing_fields, usd
 from cost_top.model.budget_line import budget_line
 from cost_top.model.budgets import Standing
 from cost_top.model.errors import CannotAnswer, one_line
@@ -56,12 +57,13 @@ def digest(kind: str, answers: Answers, standings: Iterable[Standing], zone: tzi
     tops = {name: _top(answers, ReportQuery(start, end, (name,), zone=zone, limit=_TOP)) for name in _DIMENSIONS}
     told = list(standings)
     expected = _month_end(answers, zone, now)
-    why = _why(answers, ReportQuery(start, end, _BEHIND, zone=zone), Period(before, start))
+    clocks = clocks_note(Period(start, end), Period(before, start))
+    why = _why(answers, ReportQuery(start, end, _BEHIND, zone=zone), Period(before, start), clocks)
     said = sentence(why, Filter(), zone, False) if why else ""
     wasted = _waste(answers, ReportQuery(start, end, zone=zone))
     data: dict[str, Any] = {
-        "since": start.isoformat(),
-        "until": end.isoformat(),
+        "since": instant(start),
+        "until": instant(end),
         "spent_usd": usd(spent),
         "previous_usd": usd(previous),
         "requests": now_report.totals.request_count,
@@ -79,6 +81,7 @@ def digest(kind: str, answers: Answers, standings: Iterable[Standing], zone: tzi
         "source": answers.label,
     }
     text = _text(days, now_report, previous, tops, told, now)
+    text += f"; {clocks}" if clocks else ""
     text += f"; {said.rstrip('.')}" if why and why.change else ""
     text += f"; wasted {display_usd(pico(wasted['total_usd']))}" if wasted else ""
     text += f"; month end {expected.text()}" if expected else ""
@@ -98,10 +101,10 @@ def _month_end(answers: Answers, zone: tzinfo, now: datetime) -> Forecast | None
     return month_end(days, spent, now, zone) if days is not None else None
 
 
-def _why(answers: Answers, query: ReportQuery, before: Period) -> Why | None:
+def _why(answers: Answers, query: ReportQuery, before: Period, note: str | None) -> Why | None:
     """What is behind the change; None where nothing was spent before, or the source does not tell."""
     try:
-        return explained(answers, query, before)
+        return explained(answers, query, before, note)
     except CannotAnswer:
         return None
 

@@ -11,6 +11,7 @@ from cost_top.alerts.budget_events import events_of_alarms
 from cost_top.alerts.event import Event, event_id, line
 from cost_top.alerts.memory import Announced, Remembered
 from cost_top.insight.budget_alarms import alarms_of_all
+from cost_top.model.budget_json import instant
 from cost_top.model.budgets import Standing
 from cost_top.model.money import pico
 from cost_top.model.snapshot import Live, Stale
@@ -67,7 +68,7 @@ class Watcher:
         told = self.memory.stale_since
         if isinstance(state, Stale) and told is None and now - state.since >= STALE_AFTER:
             self.memory.stale_since = state.since
-            data = {"since": state.since.isoformat(), "error": state.error, "source": self._source}
+            data = {"since": instant(state.since), "error": state.error, "source": self._source}
             text = line(
                 f"{self._source} does not answer since {state.since.isoformat(timespec='minutes')}: {state.error}"
             )
@@ -75,7 +76,7 @@ class Watcher:
             return [Event(identity, "source.stale", now, "source", text, data)]
         if isinstance(state, Live) and told is not None:
             self.memory.stale_since = None
-            data = {"since": told.isoformat(), "source": self._source}
+            data = {"since": instant(told), "source": self._source}
             text = line(f"{self._source} answers again")
             return [
                 Event(event_id("source.recovered", self._source, told), "source.recovered", now, "source", text, data)

@@ -37,11 +37,21 @@ def _compared(period: Period, against: str | datetime, zone: tzinfo) -> tuple[Pe
         other = Period(_back(period.start, 1, zone), _back(period.end, 1, zone))
     else:
         return Period(period.start - period.length, period.start), None
+    return other, clocks_note(period, other)
+
+
+def clocks_note(period: Period, other: Period) -> str | None:
+    """What is to be said of days or weeks that are not of equal length.
+
+    >>> day = Period(datetime(2026, 11, 5, tzinfo=UTC), datetime(2026, 11, 6, 1, tzinfo=UTC))
+    >>> clocks_note(day, Period(day.start - timedelta(days=1), day.start))
+    'the clocks changed: 1 h more than what it is compared with'
+    """
     difference = (period.length - other.length).total_seconds() / 3600
     if not difference:
-        return other, None
+        return None
     word = "more" if difference > 0 else "less"
-    return other, f"the clocks changed: {abs(difference):g} h {word} than what it is compared with"
+    return f"the clocks changed: {abs(difference):g} h {word} than what it is compared with"
 
 
 def _back(instant: datetime, days: int, zone: tzinfo) -> datetime:
