@@ -25,9 +25,17 @@ def test_budgets_of_litellms_keys_teams_and_users_are_shown(litellm_url, tmp_pat
     with psycopg.connect(litellm_url, autocommit=True) as connection:
         connection.execute(
             'INSERT INTO "LiteLLM_VerificationToken"'
-            " (token, key_alias, spend, max_budget, budget_duration, budget_reset_at)"
-            " VALUES (%s, 'CI', 4.5, 10, '30d', '2099-12-01 00:00:00'), ('x', 'free', 1, NULL, NULL, NULL)",
-            (HASH,),
+            " (token, key_alias, spend, max_budget, budget_duration, budget_reset_at, metadata)"
+            " VALUES (%s, 'CI', 4.5, 10, '30d', '2099-12-01 00:00:00', DEFAULT),"
+            " ('x', 'free', 1, NULL, NULL, NULL, DEFAULT),"
+            " ('y', 'raised', 12, 10, NULL, NULL, %s), ('z', 'lowered', 5, 10, NULL, NULL, %s)",
+            (
+                HASH,
+                *(
+                    json.dumps({"temp_budget_increase": 10.5, "temp_budget_expiry": until})
+                    for until in ("2099-12-01T00:00:00", "2026-11-01T00:00:00Z")
+                ),
+            ),
         )
         connection.execute(
             'INSERT INTO "LiteLLM_TeamTable" (team_id, team_alias, spend, max_budget, budget_reset_at)'
@@ -46,13 +54,19 @@ def test_budgets_of_litellms_keys_teams_and_users_are_shown(litellm_url, tmp_pat
     assert shown.exception is None, shown.exception
     assert shown.output.splitlines() == [
         "team Search  $3.00 of $2.00 used (150 %), reset due since Sun 1 Nov 01:00 CET · kept by the gateway",
+        "token raised  $12.00 of $20.50 used (59 %), limit raised by $10.50 until Tue 1 Dec 01:00 CET"
+        " · kept by the gateway",
+        "token lowered  $5.00 of $10.00 used (50 %) · kept by the gateway",
         "token CI  $4.50 of $10.00 used (45 %), 30d, resets Tue 1 Dec 01:00 CET · kept by the gateway",
     ]
-    team, token = json.loads(run("--format", "json").output)
+    team, raised, _, token = json.loads(run("--format", "json").output)
     assert (token["value"], token["limit_usd"], token["left_usd"], token["resets_at"]) == (
         HASH, "10", "5.5", "2099-12-01T00:00:00Z",
     )  # fmt: skip
     assert team["kept_by"] == "gateway"
+    assert (raised["limit_usd"], raised["raised_usd"], raised["raised_until"]) == (
+        "20.5", "10.5", "2099-12-01T00:00:00Z",
+    )  # fmt: skip
     assert run("--fail-over", "100").return_value == 3
     assert run("--fail-over", "150").return_value in (0, None)
 

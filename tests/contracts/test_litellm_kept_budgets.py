@@ -33,7 +33,8 @@ def url(litellm_url: str) -> str:
     with psycopg.connect(litellm_url, autocommit=True) as connection:
         for sql in (
             'INSERT INTO "LiteLLM_BudgetTable" (budget_id, max_budget, budget_duration, budget_reset_at, created_by,'
-            " updated_by) VALUES ('gold', 20, '7d', '2026-12-01 00:00:00', 'x', 'x')",
+            " updated_by, temp_budget_increase, temp_budget_expiry)"
+            " VALUES ('gold', 20, '7d', '2026-12-01 00:00:00', 'x', 'x', 7, '2099-01-01 00:00:00')",
             'INSERT INTO "LiteLLM_EndUserTable" (user_id, alias, spend, budget_id, blocked)'
             " VALUES ('acme', 'Acme', 19, 'gold', false), ('free', NULL, 3, NULL, false)",
             'INSERT INTO "LiteLLM_TeamTable" (team_id, team_alias, spend, max_budget, budget_duration,'
@@ -41,8 +42,10 @@ def url(litellm_url: str) -> str:
             'INSERT INTO "LiteLLM_UserTable" (user_id, user_role, user_email, models, teams, spend, max_budget)'
             " VALUES ('ann', 'internal_user', 'ann@example.com', '{}', '{t1}', 4.25, 50)",
             'INSERT INTO "LiteLLM_VerificationToken" (token, key_alias, user_id, team_id, models, spend, max_budget,'
-            f" budget_duration, budget_reset_at) VALUES ('{DIGEST}', 'anns', 'ann', 't1', '{{}}', 1.5, 10, '1d',"
-            " '2026-12-02 00:00:00')",
+            " budget_duration, budget_reset_at, metadata)"
+            f" VALUES ('{DIGEST}', 'anns', 'ann', 't1', '{{}}', 1.5, 10, '1d',"
+            " '2026-12-02 00:00:00',"
+            """ '{"temp_budget_increase": 2.5, "temp_budget_expiry": "2099-01-01T00:00:00Z"}')""",
             'INSERT INTO "LiteLLM_VerificationToken" (token, key_alias, models, spend, budget_id)'
             f" VALUES ('{'b' * 64}', 'shared', '{{}}', 2, 'gold')",
             'INSERT INTO "LiteLLM_OrganizationTable" (organization_id, organization_alias, budget_id, models, spend,'
@@ -88,9 +91,9 @@ def test_an_ordinary_key_tells_its_own_its_teams_its_users_and_its_organizations
     told = kept(open_litellm_api(proxy.url, KEY))
     assert told.missing == ()
     assert [(one.of, one.value, one.name, one.spent, one.limit) for one in told.found] == [
-        ("token", DIGEST, "anns", 15 * PICO // 10, 10 * PICO), ("team", "t1", "Search", 3 * PICO, 2 * PICO),
+        ("token", DIGEST, "anns", 15 * PICO // 10, 125 * PICO // 10), ("team", "t1", "Search", 3 * PICO, 2 * PICO),
         ("owner", "ann", "ann@example.com", 425 * PICO // 100, 50 * PICO),
-        ("team member", "ann", "ann@example.com", 5 * PICO, 20 * PICO),
+        ("team member", "ann", "ann@example.com", 5 * PICO, 27 * PICO),
         ("organization", "o1", "Works", 6 * PICO, 20 * PICO),
     ]  # fmt: skip
     assert str(told.found[0].resets_at) == "2026-12-02 00:00:00+00:00"

@@ -21,7 +21,8 @@ def lookup_statement(dialect: Dialect, schema: str | None, lookup: LookupTable) 
 
 
 # What is read of a budget that the gateway keeps: none of these is a word of SQL.
-KEPT = ("id", "name", "most", "used", "span", "ends", "unit", "begun", "standing", "known_as", "inside")
+KEPT = ("id", "name", "most", "used", "span", "ends", "unit", "begun", "standing", "known_as", "inside", "more",
+        "more_until", "facts")  # fmt: skip
 
 
 def budget_statement(dialect: Dialect, schema: str | None, kept: KeptBudgetTable) -> str:
@@ -33,6 +34,8 @@ def budget_statement(dialect: Dialect, schema: str | None, kept: KeptBudgetTable
         "span": (limits, kept.period), "ends": (limits, kept.resets_at), "unit": (own, kept.period_unit),
         "begun": (own, kept.started_at), "standing": (own, kept.state),
         "known_as": (own, kept.otherwise), "inside": (own, kept.within),
+        "more": (limits, None if kept.raised_in else kept.raised),
+        "more_until": (limits, None if kept.raised_in else kept.raised_until), "facts": (own, kept.raised_in),
     }  # fmt: skip
     values = {label: relation.c[name] if name else None for label, (relation, name) in read.items()}
     chosen: ColumnElement[Any] = limits.c[kept.limit].is_not(None)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 SQLITE = "sqlite"
@@ -60,7 +60,8 @@ class KeptBudgetTable:
     `of` is the dimension they limit. `limit` and `spent` are USD; rows without a limit are no budgets. With
     `limits_table`, `limit`, `period` and `resets_at` are columns of the row there whose `limits_id` is this one's
     `limits_by`. Of one value the first entry that has a limit holds. `within` is the team of a member; `names` and
-    `within_names` are the dimensions whose lookups name `id` and `within`.
+    `within_names` are the dimensions whose lookups name `id` and `within`. `raised` is by how much the limit is more
+    until `raised_until`: columns beside it, or keys of `raised_in`, a column of JSON of the table itself.
     """
 
     of: str
@@ -81,18 +82,26 @@ class KeptBudgetTable:
     within: str | None = None
     names: str | None = None
     within_names: str | None = None
+    raised: str | None = None
+    raised_until: str | None = None
+    raised_in: str | None = None
+
+    def without_rises(self) -> KeptBudgetTable:
+        """The same where no limit can be known to be raised."""
+        return replace(self, raised=None, raised_until=None, raised_in=None)
 
     @property
     def limit_columns(self) -> tuple[str, ...]:
         """The columns that are the limits table's, where there is one."""
-        return tuple(filter(None, (self.limits_id, self.limit, self.period, self.resets_at)))
+        rises = () if self.raised_in else (self.raised, self.raised_until)
+        return tuple(filter(None, (self.limits_id, self.limit, self.period, self.resets_at, *rises)))
 
     @property
     def own_columns(self) -> tuple[str, ...]:
         """The columns of the table itself."""
         limits = () if self.limits_table else self.limit_columns
         own = (self.id, self.spent, self.name, self.limits_by, self.period_unit, self.started_at, self.state,
-               self.otherwise, self.within)  # fmt: skip
+               self.otherwise, self.within, self.raised_in)  # fmt: skip
         return (*filter(None, own), *limits)
 
 

@@ -81,10 +81,15 @@ class BudgetEntry:
     within: Name | None = None
     names: Annotated[str, one_of(LOOKUP_FIELDS)] | None = None
     within_names: Annotated[str, one_of(LOOKUP_FIELDS)] | None = None
+    raised: Name | None = None
+    raised_until: Name | None = None
+    raised_in: Name | None = None
 
     def __post_init__(self) -> None:
         if len({bool(self.limits_table), bool(self.limits_id), bool(self.limits_by)}) > 1:
             raise Wrong("needs limits_table, limits_id and limits_by together")
+        if bool(self.raised) != bool(self.raised_until) or (self.raised_in and not self.raised):
+            raise Wrong("needs raised and raised_until together")
 
     def budgets(self) -> KeptBudgetTable:
         """The same as a value."""
@@ -92,6 +97,7 @@ class BudgetEntry:
             self.of, self.table, self.id, self.limit, self.spent, self.name, self.period, self.resets_at,
             self.limits_table, self.limits_id, self.limits_by, self.period_unit, self.started_at, self.state,
             self.otherwise, self.within, self.names, self.within_names,
+            self.raised, self.raised_until, self.raised_in,
         )  # fmt: skip
 
 

@@ -78,4 +78,6 @@ def kept_fields(kept: KeptBudget) -> dict[str, Any]:
         "left_usd": None if kept.spent is None else usd(kept.limit - kept.spent),
         "used_percent": None if tenths is None else tenths / 10,
         "resets_at": instant(kept.resets_at),
+        "raised_usd": usd(kept.raised),
+        "raised_until": instant(kept.raised_until),
     }

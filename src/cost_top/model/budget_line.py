@@ -94,6 +94,11 @@ def kept_reset_text(moment: datetime, zone: tzinfo, now: datetime) -> str:
     return f"{'resets' if moment > now else 'reset due since'} {reset_text(moment, zone)}"
 
 
+def raised_text(raised: int, until: datetime, zone: tzinfo) -> str:
+    """What of a limit is there for a while: `limit raised by $5.00 until Fri 4 Dec 00:00 CET`."""
+    return f"limit raised by {display_usd(raised)} until {reset_text(until, zone)}"
+
+
 def kept_text(kept: KeptBudget, zone: tzinfo, now: datetime) -> str:
     """A budget that the gateway keeps itself: who, what is used by its own count, and when it resets."""
     who = one_line(kept.title, _TITLE)
@@ -101,6 +106,7 @@ def kept_text(kept: KeptBudget, zone: tzinfo, now: datetime) -> str:
     used = f"{display_usd(kept.spent)} of {display_usd(kept.limit)} used" + (f" ({share})" if share else "")
     if kept.spent is None:
         used = f"limit {display_usd(kept.limit)}, use not known"
+    used += f", {raised_text(kept.raised, kept.raised_until, zone)}" if kept.raised_until is not None else ""
     ends = ""
     if kept.resets_at is not None:
         ends = f", {kept_reset_text(kept.resets_at, zone, now)}"

@@ -162,6 +162,8 @@ class KeptBudget:
     resets_at: datetime | None = None
     within: str | None = None
     within_name: str | None = None
+    raised: int = 0  # of the limit so much is there only until `raised_until`
+    raised_until: datetime | None = None
 
     @property
     def title(self) -> str:

@@ -55,6 +55,8 @@ class BudgetRow:
     error: str
     falls_out: int | None = None  # of a rolling one: what leaves its window, and by when
     falls_out_by: datetime | None = None
+    raised: int = 0  # of the limit so much is there only until `raised_until`
+    raised_until: datetime | None = None
 
     @property
     def left(self) -> int | None:
@@ -112,6 +114,7 @@ def _budget(told: Mapping[str, Any]) -> BudgetRow:
         _moment(told.get("used_up_at_present_pace")), told.get("mode") == "hard", kept,
         _optional(told["period"]) or "", _optional(told.get("burning")) or "", _optional(told.get("error")) or "",
         _money(told.get("falls_out_usd")), _moment(told.get("falls_out_by")),
+        _money(told.get("raised_usd")) or 0, _moment(told.get("raised_until")),
     )  # fmt: skip
 
 

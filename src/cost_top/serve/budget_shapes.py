@@ -127,12 +127,16 @@ class KeptItem(BaseModel):
     each: str
     value: str
     value_name: str | None
+    within: str | None = Field(description="Of a member: the team.")
+    within_name: str | None
     period: str | None
-    limit_usd: str
+    limit_usd: str = Field(description="What holds now, `raised_usd` in it.")
     spent_usd: str | None
     left_usd: str | None
     used_percent: float | None
     resets_at: str | None
+    raised_usd: str
+    raised_until: str | None
 
 
 class BudgetsAnswer(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,8 @@ from cost_top.model.errors import SourceDenied, SourceError, SourceRefused, Sour
 from cost_top.model.money import pico
 from cost_top.model.secret import public_value
 from cost_top.model.text import clean
-from cost_top.sources.kept_moment import moment_of
+from cost_top.model.windows import utc_now
+from cost_top.sources.kept_moment import moment_of, raised_by
 from cost_top.sources.litellm.client import Caller
 
 Object = Mapping[str, Any]
@@ -147,12 +149,20 @@ def _kept(dimension: str, told: Object, public: str | None) -> KeptBudget | None
     limit = _money(limits.get("max_budget"))
     if limit is None or not identity:
         return None
+    raised, until = _raised(dimension, told, limits)
     name = next((text for text in (_text(told.get(each)) for each in names) if text), None)
     value = public_value(identity, public) if dimension == "token" else identity
     return KeptBudget(
-        dimension, value, name, limit, _money(told.get("spend")), _text(limits.get("budget_duration")) or None,
+        dimension, value, name, limit + raised, _money(told.get("spend")), _text(limits.get("budget_duration")) or None,
         moment_of(_text(limits.get("budget_reset_at"))), *_around(dimension, told),
+        raised, until,
     )  # fmt: skip
+
+
+def _raised(dimension: str, told: Object, limits: Object) -> tuple[int, datetime | None]:
+    """By how much a limit is raised for now: the proxy does so for keys and for members of teams."""
+    facts = _object(told.get("metadata")) if dimension == "token" else limits if dimension == "team member" else {}
+    return raised_by(facts.get("temp_budget_increase"), _text(facts.get("temp_budget_expiry")), utc_now())
 
 
 def _around(dimension: str, told: Object) -> tuple[str | None, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from calendar import monthrange
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from cost_top.model.money import pico
 from cost_top.model.secret import public_value
 from cost_top.model.text import clean
 from cost_top.model.windows import utc_now
-from cost_top.sources.kept_moment import moment_of
+from cost_top.sources.kept_moment import moment_of, raised_by
 
 _UNITS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 _MOST_UNITS = 100_000
@@ -27,7 +28,8 @@ def kept_budget(
     A period that is over when the gateway has not begun the next one has nothing spent in it. `now`: this instant.
     """
     texts = (clean(text) if isinstance(text, str) else "" for text in row)
-    identity, name, limit, spent, period, resets_at, unit, begun, state, otherwise, within = texts
+    identity, name, limit, spent, period, resets_at, unit, begun, state, otherwise, within, more, until, facts = texts
+    now = now or utc_now()
     try:
         limited, used = pico(limit), pico(spent) if spent else None
     except ValueError:
@@ -38,18 +40,34 @@ def kept_budget(
     if table.period_unit:
         ends = period_end(moment_of(begun), period, unit)
         period = unit if period == "1" else f"{period} {unit}s" if period and unit else ""
-        if ends is not None and ends <= (now or utc_now()):
+        if ends is not None and ends <= now:
             used, ends = 0, None
+    if table.raised_in:
+        more, until = _in_json(facts, table)
+    raised, last = raised_by(more, until, now)
     return KeptBudget(
         table.of,
         public_value(identity, public),
         name or otherwise or None,
-        limited,
+        limited + raised,
         used,
         period or None,
         ends,
         within or None,
+        None,
+        raised,
+        last,
     )
+
+
+def _in_json(facts: str, table: KeptBudgetTable) -> tuple[str, str]:
+    try:
+        told = json.loads(facts, parse_float=str, parse_int=str) if facts else {}
+    except (ValueError, RecursionError):
+        told = {}
+    values = [told.get(key) if isinstance(told, dict) else None for key in (table.raised, table.raised_until)]
+    more, until = (value if isinstance(value, str) else "" for value in values)
+    return more, until
 
 
 def period_end(begun: datetime | None, count: str, unit: str) -> datetime | None:

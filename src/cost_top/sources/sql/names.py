@@ -81,11 +81,15 @@ def name_tables(
         for item in preset.lookups
         if {item.id, item.name} <= set(readable.get(item.table, ()))
     )
+
+    def is_readable(kept: KeptBudgetTable) -> bool:
+        limits = kept.limits_table is None or set(kept.limit_columns) <= set(readable.get(kept.limits_table, ()))
+        return limits and set(kept.own_columns) <= set(readable.get(kept.table, ()))
+
     kept = tuple(
-        each
+        next(form for form in (each, each.without_rises()) if is_readable(form))
         for each in preset.budgets
-        if set(each.own_columns) <= set(readable.get(each.table, ()))
-        and (each.limits_table is None or set(each.limit_columns) <= set(readable.get(each.limits_table, ())))
+        if is_readable(each.without_rises())
     )
     return NameTables(database, dialect, schema, wanted, kept)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from textual.content import Content
 
-from cost_top.model.budget_line import falls_out_text, kept_reset_text, moment_text, reset_text
+from cost_top.model.budget_line import falls_out_text, kept_reset_text, moment_text, raised_text, reset_text
 from cost_top.model.dimensions import dimension_named, word_of
 from cost_top.model.errors import one_line
 from cost_top.model.format import age, at_least, cells, count, elide, money_within, pad, percent, tail_of, with_tail
@@ -175,6 +175,8 @@ def budget_note(row: BudgetRow, zone: tzinfo, now: datetime, width: int) -> list
         )
         facts.append(resets)
     mode = "hard: the guard refuses what is over it" if row.is_hard else "soft"
+    if row.raised_until is not None:
+        facts.append(raised_text(row.raised, row.raised_until, zone))
     facts.append("kept by the gateway" if row.is_kept else mode)
     lines = flowed([content(fact) for fact in facts], width)
     if row.unpriced:
