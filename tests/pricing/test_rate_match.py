@@ -50,6 +50,8 @@ FOUND = [
     ("openai", "gpt-5.2-20251211", "openai/gpt-5.2"),
     ("openai", "ft:gpt-4o-mini-2024-07-18:acme::AbC1", "openai/ft:gpt-4o-mini"),
     ("openai.chat", "gpt-4o", "openai/gpt-4o"),
+    ("deepseek_anthropic", "deepseek-chat", "deepseek/deepseek-chat"),
+    ("claudecode", "claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"),
     ("google.generative-ai", "gemini-2.5-pro", "google/gemini-2.5-pro"),
     ("groq", "groq/openai/gpt-oss-120b", "groq/openai/gpt-oss-120b"),
     ("cohere_chat", "command-r-plus-08-2024", "cohere/command-r-plus"),

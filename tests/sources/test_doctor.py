@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -62,6 +64,31 @@ def test_priced_by_the_rates_or_by_the_gateway_is_no_problem(sqlite_log):
     log.add(time_ms=now_ms(), provider="acme", model="nobody-knows-17", cost_pico_usd=5)
     log.add(time_ms=now_ms(), provider="openai", model="gpt-5-mini", input_tokens=5)
     assert doctor(log.path)[0] == 0
+
+
+def test_models_are_priced_by_the_provider_that_a_table_names_and_only_names_that_rows_need_are_missed(tmp_path):
+    log = sqlite3.connect(tmp_path / "axonhub.db")
+    log.executescript(
+        "CREATE TABLE channels (id INTEGER, type TEXT, credentials TEXT);"
+        "INSERT INTO channels VALUES (7, 'deepseek_anthropic', 'x'), (8, 'acme', 'x');"
+        "CREATE TABLE usage_logs (id INTEGER PRIMARY KEY, created_at DATETIME, channel_id INTEGER, model_id TEXT, "
+        "prompt_tokens INTEGER, completion_tokens INTEGER, prompt_cached_tokens INTEGER, "
+        "completion_reasoning_tokens INTEGER, project_id INTEGER);"
+        "CREATE INDEX at ON usage_logs (created_at)"
+    )
+    now = datetime.now(UTC).isoformat(" ")
+    log.executemany(
+        "INSERT INTO usage_logs VALUES (?, ?, ?, ?, 5, 5, 0, 0, 1)",
+        [(1, now, 7, "deepseek-chat"), (2, now, 8, "nobody-knows-17")],
+    )
+    log.commit()
+    log.close()
+    code, output = doctor(tmp_path / "axonhub.db")
+    problems = [line for line in output.splitlines() if line.startswith("problem:")]
+    assert (code, problems) == (1, [
+        "problem: names cannot be read from projects",
+        "problem: 1 request of the last 7 days is unpriced: acme/nobody-knows-17 (1)",
+    ])  # fmt: skip
 
 
 def test_an_empty_log(sqlite_log):

@@ -249,7 +249,8 @@ def _problems(found: Inspection, now: datetime) -> list[tuple[str, str]]:
         problems.append((f"no column for {', '.join(lacking)}", "map them with --mapping FILE"))
     if found.no_names:
         tables = ", ".join(found.no_names)
-        problems.append((f"names cannot be read from {tables}", "grant SELECT on it; ids are shown until then"))
+        advice = "grant SELECT on it, or name its database with names_url in the config file; ids are shown until then"
+        problems.append((f"names cannot be read from {tables}", advice))
     return problems
 
 

@@ -9,9 +9,13 @@ SYNONYMS: dict[str, str] = {
     "ai21labs": "ai21",
     "anthropic-messages": "anthropic",
     "aws-bedrock": "aws",
+    "awsclaude": "aws",
     "azure": "azure",
+    "claude-code": "anthropic",
+    "claudecode": "anthropic",
     "cloudflare-workers-ai": "cloudflare",
     "codestral": "mistral",
+    "codex": "openai",
     "deep-seek": "deepseek",
     "fireworks-ai": "fireworks",
     "gcp": "google",
@@ -47,6 +51,7 @@ SYNONYMS: dict[str, str] = {
     "z-ai": "zai",
     "zhipu": "zhipuai",
     "zhipu-ai": "zhipuai",
+    "zhipuv4": "zhipuai",
 }
 # Parts of a spelling that decide, in this order: "azure_openai" is Azure, "vertex_anthropic" is Google.
 PARTS: tuple[tuple[str, str], ...] = (
@@ -57,7 +62,10 @@ PARTS: tuple[tuple[str, str], ...] = (
     ("openrouter", "openrouter"),
 )
 # Endings that name an API, not a provider.
-API_ENDINGS = ("-chat", "-responses", "-messages", "-completion", "-completions", "-text", "-embedding", "-embeddings")
+API_ENDINGS = (
+    "-chat", "-responses", "-messages", "-completion", "-completions", "-text", "-embedding", "-embeddings",
+    "-anthropic", "-coding",
+)  # fmt: skip
 
 # Gateways: the maker in front of the model decides.
 ROUTERS = frozenset(

@@ -108,7 +108,7 @@ def inspect(source: SqlLog, days: int = 7) -> Inspection:
             no_names=tuple(
                 item.table
                 for item in preset.lookups
-                if item.table not in {found.table for found in source.names.tables}
+                if item.by in columns.mapped and item.table not in {found.table for found in source.names.tables}
             ),
             read_only=database.read_only(reader.session),
             uses_index=uses_index,
@@ -149,6 +149,7 @@ def _models(reader: SqlLogReader, newest: datetime, days: int) -> tuple[ModelCou
     statements = reader.source.statements
     texts = text_select(reader.source.columns.shape, ("provider", "model"))
     found: dict[tuple[str, str], tuple[int, int]] = {}
+    names = {key: name for item in reader.lookups() if item.field == "provider" for key, name in item.names.items()}
     for back in range(days):
         end = newest + timedelta(microseconds=1) - back * _DAY
         for provider, model, rows, reported in reader.session.values(
@@ -156,7 +157,8 @@ def _models(reader: SqlLogReader, newest: datetime, days: int) -> tuple[ModelCou
         ):
             if not rows:
                 continue
-            pair = clean(provider).lower(), clean(model)
+            spelled = clean(provider)
+            pair = names.get(spelled, spelled).lower(), clean(model)
             before = found.get(pair, (0, 0))
             found[pair] = before[0] + rows, before[1] + rows - reported
     ordered = sorted(found.items(), key=lambda item: -item[1][0])
