@@ -180,7 +180,8 @@ def test_aiproxy_before_2025_05_spelled_tokens_otherwise_and_had_a_row_for_each_
     writer.run(f"DROP TABLE {writer.quoted('channels')}")
     rows = [{}, {"prompt_tokens": None, "completion_tokens": None, "input_tokens": 7, "output_tokens": 8}]
     found = told(writer, older, rows, *fields, input_tokens="int", output_tokens="int")
-    assert [row[:2] for row in found] == [(1000, 50), (7, 8)]
+    assert [row[:3] for row in found] == [(1000, 50, True), (7, 8, True)]
+    assert "counted" not in open_log(writer.location).columns.missing
 
 
 def test_helicone_reasoning_comes_on_top_and_properties_hold_session_and_prompt(clickhouse):
