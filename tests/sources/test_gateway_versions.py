@@ -184,6 +184,15 @@ def test_aiproxy_before_2025_05_spelled_tokens_otherwise_and_had_a_row_for_each_
     assert "counted" not in open_log(writer.location).columns.missing
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgres", "mysql"])
+def test_promptgate_says_in_a_number_or_a_word_how_a_request_ended(database, request):
+    shape = replace(shapes.PROMPTGATE, columns={**shapes.PROMPTGATE.columns, "status": "key"})
+    said = {"error": 500, "Success": 200, "429": 429, "?": None, None: None, "timeout": 504, "CANCELLED": 499}
+    rows = [{"status": word, "latency_ms": number} for number, word in enumerate(said)]
+    found = told(request.getfixturevalue(database), shape, rows, "latency_ms", "status")
+    assert sorted(found) == list(enumerate(said.values()))
+
+
 def test_helicone_reasoning_comes_on_top_and_properties_hold_session_and_prompt(clickhouse):
     rows = [
         {"completion_tokens": 40, "reasoning_tokens": 60, "prompt_audio_tokens": 7, "completion_audio_tokens": 3,
