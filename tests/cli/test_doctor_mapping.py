@@ -28,7 +28,7 @@ AT = int(datetime(2026, 11, 10, 9, tzinfo=UTC).timestamp())
 COLUMNS = {
     "call_id": "key", "called_at": "int", "llm_model": "key", "vendor": "key", "tokensIn": "int", "tokens_out": "int",
     "cost_cents": "int", "customer": "key", "prompt": "text", "api_key": "text", "notes": "text",
-    "durationSeconds": "real", "usage": "text", "access_token": "text",
+    "durationSeconds": "real", "usage": "text", "access_token": "text", "status": "key",
 }  # fmt: skip
 DATED = "2026-11-10 09:00:00"
 USAGE = json.dumps({"padding": "x" * 90, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 4}})
@@ -68,7 +68,7 @@ def unknown(request, tmp_path):
                     "call_id": f"c{n}", "called_at": (AT + n) * 1000, "llm_model": "gpt-5-mini", "vendor": "openai",
                     "tokensIn": 100, "tokens_out": 10, "cost_cents": 3, "customer": "ann", "prompt": "never",
                     "api_key": "sk-never", "notes": "", "durationSeconds": 1.5,
-                    "usage": USAGE, "access_token": "never",
+                    "usage": USAGE, "access_token": "never", "status": "Error" if n == 1 else "ok",
                 }
                 for n in range(5)
             ],
@@ -92,7 +92,7 @@ def test_a_proposal_is_written_says_how_sure_it_is_and_reads_the_log(unknown, tm
     assert one["time"] == datetime(2026, 11, 10, 9, 0, 1)
     assert (one["model"], one["provider"], one["user"]) == ("gpt-5-mini", "openai", "ann")
     assert (one["input_tokens"], one["output_tokens"], one["reported_cost"]) == (100, 10, 3 * 10**10)
-    assert (one["latency_ms"], one["reasoning_tokens"]) == (1500, 4)
+    assert (one["latency_ms"], one["reasoning_tokens"], one["status"]) == (1500, 4, 500)
     again = run("doctor", unknown.location, "--write-mapping", target)
     assert again.exit_code == 2
     assert "exists already" in again.output

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cost_top.gateways.propose_usage import USAGE_COLUMN, Path, counts_apart, usage_paths
-from cost_top.gateways.propose_words import NAMES, NUMBERS
+from cost_top.gateways.propose_words import ENDED, NAMES, NUMBERS
 
 _NEEDED = ("time", "model")
 _MODEL = re.compile(
@@ -189,9 +189,10 @@ def _fit(field: str, column: Column) -> float | None:
     numeric = any(word in kind for word in ("int", "num", "dec", "real", "double", "float"))
     digits = [value for value in values if re.fullmatch(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", value)]
     if field in NUMBERS:
-        if values and len(digits) * 2 < len(values):
+        in_words = field == "status" and _says_in_words(column)
+        if values and len(digits) * 2 < len(values) and not in_words:
             return None
-        return 0.5 if numeric or digits else 0.0
+        return 0.5 if numeric or digits or in_words else 0.0
     if field == "time":
         fits = _dated(column) or "time" in kind or "date" in kind or (numeric and time_unit(column).startswith("epoch"))
         return 1.0 if fits else None if values else 0.0
@@ -225,10 +226,19 @@ def _unit(column: Column) -> tuple[str, int]:
 def _value(guess: Guess) -> str:
     if guess.path:
         return f"{{ json = {_text(guess.column.name)}, path = [{', '.join(map(_text, guess.path))}] }}"
+    if guess.field == "status" and _says_in_words(guess.column):
+        cases = " ".join(f"WHEN '{word}' THEN {status}" for word, status in ENDED.items())
+        quoted = '"' + guess.column.name.replace('"', '""') + '"'
+        return f"{{ sql = {_text(f'CASE lower({quoted}) {cases} END')} }}"
     if guess.field == "latency_ms" and _in_seconds(guess.column):
         quoted = '"' + guess.column.name.replace('"', '""') + '"'
         return f"{{ sql = {_text(quoted + ' * 1000')} }}"
     return _text(guess.column.name)
+
+
+def _says_in_words(column: Column) -> bool:
+    is_text = any(word in column.declared.lower() for word in ("char", "text", "string", "enum("))
+    return is_text and bool(column.values) and all(value.lower() in ENDED for value in column.values)
 
 
 def _in_seconds(column: Column) -> bool:
