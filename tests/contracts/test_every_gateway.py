@@ -214,9 +214,9 @@ def _compare_where_it_lives(source, book, written):
         replies = engine.answers(needs, float("inf"))
         for lens in named:
             _compare(told(replies[lens].report), expected(written, lens), lens)
-        for lens in ("hour", "token_name"):
-            report = asked_report(cluster, ReportQuery(START, END, group_by=(lens,)), END)
-            _compare(told(report), expected(written, lens), lens)
+        report = asked_report(cluster, ReportQuery(START, END, group_by=("hour", "token_name")), END)
+        for place, lens in enumerate(("hour", "token_name")):
+            _compare(told(report, place), expected(written, lens), lens)
     finally:
         cluster.close()
     assert asked

@@ -83,22 +83,24 @@ def totals(source, *group_by):
     return found
 
 
-@pytest.mark.parametrize("name", ["tokens", "cached", "written", "answer"])
-def test_a_count_that_is_no_number_is_made_up_by_no_rate(writer, tmp_path, name):
+def test_a_count_that_is_no_number_is_made_up_by_no_rate(writer, tmp_path):
     usual = {"tokens": 100, "cached": 0, "written": 0, "answer": 0}
-    readable = ["0", "0.0", "00"] if name != "tokens" else ["100", "100.0", "0100"]
     absent = [None, "null", *([] if writer.database == "clickhouse" else [""])]
     odd = ["abc", "1,000", "NaN", "1e30", "9" * 20, "12 tokens", "-1", "-3"]
-    source = mapped(
-        writer, tmp_path, [{**usual, name: said} for said in (*readable, *absent, *odd)],
-        **{name: TEXT.get(writer.database, "text")},
-    )  # fmt: skip
+    rows, unreadable, known = [], [], 0
+    for name in usual:
+        readable = ["0", "0.0", "00"] if name != "tokens" else ["100", "100.0", "0100"]
+        said = (*readable, *absent, *odd)
+        unreadable += [f"r{number:02}" for number, one in enumerate(said, len(rows)) if one in odd]
+        rows += [{**usual, name: one} for one in said]
+        known += len(readable) + (0 if name == "tokens" else len(absent))
+    source = mapped(writer, tmp_path, rows, **dict.fromkeys(usual, TEXT.get(writer.database, "text")))
     found = totals(source, "mode")
     by_mode = {row.key[0]: row.measures for row in found.rows}
-    assert by_mode["unreadable_count"].request_count == by_mode["unreadable_count"].unpriced_count == len(odd)
-    known = len(readable) + (0 if name == "tokens" else len(absent))
+    assert by_mode["unreadable_count"].request_count == by_mode["unreadable_count"].unpriced_count == len(unreadable)
+    assert [row["id"] for row in records(source) if row["mode"] == "unreadable_count"] == unreadable
     assert found.totals.total_cost == known * SENT
-    assert found.totals.request_count == len(readable) + len(absent) + len(odd)
+    assert found.totals.request_count == len(rows)
 
 
 def test_a_number_column_of_sqlite_that_holds_words_says_so(sqlite, tmp_path):
@@ -118,15 +120,15 @@ def test_a_number_column_of_sqlite_that_holds_words_says_so(sqlite, tmp_path):
         ("clickhouse", "Nullable(UInt256)", 2**256 - 1),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("name", ["cached", "answer"])
-def test_a_whole_number_that_no_count_can_be_is_made_up_by_no_rate(request, tmp_path, database, kind, greatest, name):
+def test_a_whole_number_that_no_count_can_be_is_made_up_by_no_rate(request, tmp_path, database, kind, greatest):
     odd = [10**15, 10**15 + 1, greatest, *([] if "unsigned" in kind or "UInt" in kind else [-1, -3])]
-    readable = [0, None]
-    rows = [{"tokens": 100, "answer": 0, name: count} for count in (*odd, *readable)]
-    found = totals(mapped(request.getfixturevalue(database), tmp_path, rows, **{name: kind}), "mode")
+    rows = [{"tokens": 100, "answer": 0, name: count} for name in ("cached", "answer") for count in (*odd, 0, None)]
+    source = mapped(request.getfixturevalue(database), tmp_path, rows, cached=kind, answer=kind)
+    found = totals(source, "mode")
     by_mode = {row.key[0]: row.measures for row in found.rows}
-    assert by_mode["unreadable_count"].request_count == by_mode["unreadable_count"].unpriced_count == len(odd)
-    assert found.totals.total_cost == len(readable) * SENT
+    assert by_mode["unreadable_count"].request_count == by_mode["unreadable_count"].unpriced_count == 2 * len(odd)
+    assert [row["mode"] for row in records(source)] == 2 * [*len(odd) * ["unreadable_count"], None, None]
+    assert found.totals.total_cost == 4 * SENT
 
 
 def test_the_largest_count_is_one(writer, tmp_path):

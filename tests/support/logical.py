@@ -133,9 +133,15 @@ def expected(found: Iterable[tuple[Logical, Seen]], lens: str) -> dict[str | Non
     return dict(groups)
 
 
-def told(report: Report) -> dict[str | None, dict[str, int | None]]:
-    """The figures of a report in one dimension, in the same form."""
-    return {row.key[0]: {name: getattr(row.measures, name) for name in MEASURES} for row in report.rows}
+def told(report: Report, place: int = 0) -> dict[str | None, dict[str, int | None]]:
+    """The figures of a report in one of its dimensions, in the same form; a figure that is unknown of a row, of all."""
+    groups: dict[str | None, dict[str, int | None]] = {}
+    for row in report.rows:
+        figures = groups.setdefault(row.key[place], dict.fromkeys(MEASURES, 0))
+        for name, before in figures.items():
+            figure = getattr(row.measures, name)
+            figures[name] = None if before is None or figure is None else before + figure
+    return groups
 
 
 def _keys(request: Logical, seen: Seen, lens: str) -> list[str | None]:
