@@ -17,6 +17,7 @@ from cost_top.cli.watch import command
 from cost_top.model.errors import UserError
 
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
+SINCE = "2026-09-10"  # what was before is only learned
 PICO = 10**12
 HOSTILE = "evil\x1b[31m/[bold]../" + "x" * 290
 KEYS = [
@@ -67,7 +68,7 @@ def run(*arguments: object) -> str:
 
 def replay(path: Path, *more: object) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(
-        run(path, "--replay", "2026-09-04T00:00:00Z", "--until", "2026-09-13T00:00:00Z", "--tz", "UTC", "--no-cache",
+        run(path, "--replay", f"{SINCE}T00:00:00Z", "--until", "2026-09-13T00:00:00Z", "--tz", "UTC", "--no-cache",
             "--format", "json", *more)
     )  # fmt: skip
     return document
@@ -86,7 +87,7 @@ def whole(path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
 def test_the_document_is_as_the_manual_has_it(whole: dict[str, Any]) -> None:
     document = whole
     assert list(document) == ["source", "since", "until", "step_seconds", "sensitivity", "incidents", "budgets"]
-    assert (document["since"], document["until"]) == ("2026-09-04T00:00:00Z", "2026-09-13T00:00:00Z")
+    assert (document["since"], document["until"]) == (f"{SINCE}T00:00:00Z", "2026-09-13T00:00:00Z")
     assert (document["step_seconds"], document["sensitivity"], document["budgets"]) == (300, "normal", [])
     assert document["incidents"]
     for incident in document["incidents"]:
@@ -102,7 +103,7 @@ def test_the_key_behind_it_is_named_within_the_hour_and_no_control_character_lea
 ) -> None:
     first = whole["incidents"][0]
     assert "2026-09-12T00:00:00Z" < first["opened"] <= "2026-09-12T01:00:00Z"
-    text = json.dumps(whole, ensure_ascii=False) + run(path, "--replay", "2026-09-04", "--tz", "UTC", "--no-cache")
+    text = json.dumps(whole, ensure_ascii=False) + run(path, "--replay", SINCE, "--tz", "UTC", "--no-cache")
     assert "\x1b" not in text
     named = {(first["dimension"], first["value"])} | {tuple(part) for part in first["also"]}
     assert any((value or "").startswith("evil") for _, value in named)
@@ -125,7 +126,7 @@ def test_rows_after_the_end_change_nothing_before_it(path: Path, whole: dict[str
         run(
             path,
             "--replay",
-            "2026-09-04T00:00:00Z",
+            f"{SINCE}T00:00:00Z",
             "--until",
             first["opened"],
             "--tz",
@@ -141,7 +142,7 @@ def test_rows_after_the_end_change_nothing_before_it(path: Path, whole: dict[str
 
 
 def test_jsonl_has_an_incident_a_line(path: Path) -> None:
-    lines = run(path, "--replay", "2026-09-04", "--tz", "UTC", "--no-cache", "--format", "jsonl").splitlines()
+    lines = run(path, "--replay", SINCE, "--tz", "UTC", "--no-cache", "--format", "jsonl").splitlines()
     assert [json.loads(line)["id"] for line in lines]
 
 
@@ -167,7 +168,7 @@ def test_budgets_of_the_config_say_when_their_thresholds_were_passed(path: Path,
         before = sums.get(day, Decimal(0))
         sums[day] = before + cost
         passed += [(day, threshold) for threshold in (50, 100) if before < Decimal(threshold) / 10 <= sums[day]]
-    wanted = [one for one in passed if "2026-09-04" <= one[0] <= "2026-09-12"]
+    wanted = [one for one in passed if SINCE <= one[0] <= "2026-09-12"]
     told = [(one["at"][:10], one["threshold"]) for one in found if one["threshold"] is not None]
     assert sorted(told) == sorted(wanted)
     assert ("2026-09-12", 100) in told

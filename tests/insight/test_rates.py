@@ -21,7 +21,8 @@ FIVE_MINUTES = 10 * CENT
 
 
 def standing(cells, days):
-    return run(features(cells, days), Rules(), UTC, 0).standing
+    """After a day of looks; what was before is only learned."""
+    return run(features(cells, days), Rules(), UTC, (days - 1) * DAY).standing
 
 
 def test_an_even_burn_is_once_the_usual_in_each_window() -> None:
