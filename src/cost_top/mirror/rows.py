@@ -13,6 +13,7 @@ from cost_top.mirror.report import naive, requests
 from cost_top.mirror.rollup_tables import BAR_SUMS
 from cost_top.mirror.schema import first_row
 from cost_top.mirror.where import condition
+from cost_top.model.doubts import TOLD
 from cost_top.model.engine import Position
 from cost_top.model.filter import Filter
 from cost_top.model.query import Measures, ReportQuery, TrustSums
@@ -159,10 +160,10 @@ class Rows:
         sql, parameters = condition(query.where)
         start, end = naive(query.start), naive(query.end)
         return self._connection.execute(
-            "SELECT doubt, count(*), list_sort(list(DISTINCT concat_ws(' ', coalesce(model, '(no model)'), CASE doubt "
+            "SELECT told, count(*), list_sort(list(DISTINCT concat_ws(' ', coalesce(model, '(no model)'), CASE told "
             "WHEN 'mode' THEN mode WHEN 'region' THEN region END))) "
-            f"FROM (SELECT doubt, model, mode, region FROM {self._relation(start, end)} WHERE time >= ? AND time < ? "
-            f"AND {sql}) WHERE doubt NOT IN ('model', 'zero') GROUP BY doubt ORDER BY count(*) DESC, doubt",
+            f"FROM (SELECT {TOLD} AS told, model, mode, region FROM {self._relation(start, end)} WHERE time >= ? "
+            f"AND time < ? AND {sql}) WHERE told NOT IN ('model', 'zero') GROUP BY told ORDER BY count(*) DESC, told",
             [start, end, *parameters],
         ).fetchall()
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from cost_top.model.modes import UNREADABLE_COST, UNREADABLE_COUNT
+
 # As in "3 requests unpriced: ...". Several rows may share a doubt.
 WORDS: dict[str, str] = {
     "model": "no rate is known for the model",
     "name": "the model's name has an unknown part, or names a region, which may be another model or another price",
     "time": "no price per token at that time, or an amount out of range",
     "mode": "no rate in the mode it was processed in",
+    UNREADABLE_COST: "the log's cost is no amount",
+    UNREADABLE_COUNT: "a count of the log is no number",
     "region": "no rate in the region it was processed in",
     "rounds": "rounds of one request, whose sum alone is known and is over a size at which the price changes",
     "output": "interrupted before all of the output was counted, the rest of which is left out",
@@ -24,6 +28,9 @@ WORDS: dict[str, str] = {
 }
 # Those of requests whose cost is known all the same.
 OF_A_KNOWN_COST: tuple[str, ...] = ("cost", "timeout", "list_price")
+
+# A row's doubt as it is told: what cannot be read stands in its mode.
+TOLD = f"CASE WHEN doubt = 'mode' AND mode IN ('{UNREADABLE_COST}', '{UNREADABLE_COUNT}') THEN mode ELSE doubt END"
 
 
 def words(doubt: str | None) -> str:

@@ -295,5 +295,9 @@ def test_what_is_no_number_is_not_made_up_from_rates(tmp_path: Path):
     by_rates = 100 * 1_250_000 + 20 * 10_000_000
     assert (found.totals.unpriced_count, found.totals.total_cost) == (7, 2 * by_rates + 75 * 10**10)
     assert report(path, where="mode:unreadable_cost").totals.request_count == 5
+    assert {
+        "5 requests (gpt-5): the log's cost is no amount",
+        "2 requests (gpt-5): a count of the log is no number",
+    } < {*found.notes}
     path = write(tmp_path / "cloudflare.jsonl", [cloudflare("1", cost="1,20"), cloudflare("2", tokens_in="1 000")])
     assert report(path, where="mode:unreadable_*").totals.request_count == 2

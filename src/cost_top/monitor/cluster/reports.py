@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from cost_top.mirror.measures import measures_of
+from cost_top.model.doubts import TOLD
 from cost_top.model.engine import Position
 from cost_top.model.query import (
     TIME_DIMENSIONS,
@@ -65,8 +66,8 @@ def doubts(cluster: Cluster, query: ReportQuery) -> list[tuple[str, int]]:
     """Why requests of a query are doubted beyond their model being unknown, and how many are, most first."""
     source, where, parameters = cluster.source([(query.start, query.end)], query.where)
     rows = cluster.ask(
-        f"SELECT doubt, count(*) AS n FROM {source} WHERE {where} AND doubt NOT IN ('model', 'zero') "
-        "GROUP BY doubt ORDER BY n DESC, doubt",
+        f"SELECT {TOLD} AS told, count(*) AS n FROM {source} WHERE {where} AND doubt NOT IN ('model', 'zero') "
+        "GROUP BY told ORDER BY n DESC, told",
         parameters,
     )
     return [(str(doubt), int(count)) for doubt, count in rows]
