@@ -16,8 +16,9 @@ import pytest
 
 from cost_top.mirror import fact_values, runs
 from cost_top.mirror.fact_maker import FactMaker
-from cost_top.mirror.fact_pairs import Paired
+from cost_top.mirror.fact_pairs import PAIRS, Paired, kept_pairs, write_pairs
 from cost_top.mirror.kept import first_of_run
+from cost_top.mirror.measures import ADDITIVE_NAMES
 from cost_top.mirror.slices import Cuts, Slice, quarters_of
 from cost_top.mirror.store import Mirror
 from cost_top.model.engine import Need, Replies
@@ -203,6 +204,37 @@ def test_sums_of_pairs_are_fewer_than_the_rows(log: NativeLog, tmp_path: Path, m
                     "SELECT (SELECT count(*) FROM facts), (SELECT count(*) FROM pairs)"
                 ).fetchall()[0]
             assert sums < rows
+
+
+def test_pairs_that_are_many_are_kept_by_what_has_fewer_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cost_top.mirror.fact_pairs._FEWEST_ROWS", 2)
+    units = sorted({unit for pair in PAIRS for unit in pair})
+    ids = {"token": "n % 40", "provider": "n % 80 // 40"}
+    with duckdb.connect() as file:
+        file.execute(
+            "CREATE TABLE facts AS SELECT TIMESTAMP '2026-11-30' + to_minutes(n) AS time, n // 15 AS quarter, "
+            + ", ".join(f"{ids.get(unit, '0')} AS {unit}_id" for unit in units)
+            + ", "
+            + ", ".join(f"1 AS sum_{name}" for name in ADDITIVE_NAMES)
+            + " FROM range(500) r(n)"
+        )
+        write_pairs(file, "main")
+        kept = {PAIRS[number] for number in kept_pairs(file, "main")}
+    assert {("token", "token"), ("provider", "token"), ("provider", "model"), ("model", "provider")} <= kept
+    assert ("token", "provider") not in kept
+
+
+def test_an_answer_in_haste_has_the_hours_of_the_hot_end_and_nothing_to_compare_with(integers: Mirror) -> None:
+    query = ReportQuery(NOW - timedelta(days=2), NOW, (), parse_filter("provider:openai -user:u4"))
+    needs = [
+        Need("total", query, open_end=True, trust=True),
+        Need("model", replace(query, group_by=("model",)), open_end=True),
+        Need("before", replace(query, start=query.start - timedelta(days=1), end=query.start), comparison=True),
+    ]
+    found = [{name for name, reply in integers.reports(needs, 0.0, NOW).items() if reply.is_whole} for _ in range(2)]
+    assert found == [{"total", "model"}, {"total", "model", "before"}]
+    assert integers.facts.reader is not None
+    assert integers.facts.reader.execute("SELECT current_setting('threads')").fetchall() == [(1,)]
 
 
 def test_an_edge_that_goes_on_with_the_clock_is_summed_once_for_many_minutes(integers: Mirror, rows: Mirror) -> None:

@@ -24,7 +24,7 @@ from cost_top.mirror.schema import first_row, quoted
 from cost_top.model.files import remove
 from cost_top.model.hashed_file import put
 
-_VERSION = 5
+_VERSION = 6
 _STOP_SECONDS = 2.0
 _ROWS_OF_PART = 90_000  # about so many are taken at once
 _BLOCK = 65536  # bytes: with greater ones few rows would take megabytes

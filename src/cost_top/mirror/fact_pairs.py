@@ -17,12 +17,12 @@ from cost_top.mirror.schema import first_row
 # What a screen shows to begin with, with the trust line; and what it is asked about.
 _SHOWN = ("provider", "model", "endpoint", "token", "kind")
 _ASKED = (*_SHOWN, "owner", "team", "tag")
-# What is asked about, and what is told of it. Each two are there both ways round, so that a filter's value is found in
+# What is asked about, and what is told of it. Two may be there both ways round, so that a filter's value is found in
 # one place: `a` is sorted by.
 PAIRS: tuple[tuple[str, str], ...] = tuple(
     (asked, shown) for asked in _ASKED for shown in dict.fromkeys((*_SHOWN, asked))
 )
-_FEWEST_ROWS = 2  # that a sum of those of all pairs has to stand for
+_FEWEST_ROWS = 2  # that a sum of those of all pairs has to stand for; half as many where each is kept one way round
 _SUMS_AT_ONCE = 100_000  # so many are in memory
 _TABLE = "pairs"
 _DAY = 86_400_000_000  # microseconds
@@ -39,9 +39,18 @@ def write_pairs(connection: duckdb.DuckDBPyConnection, database: str) -> None:
     count, *found = first_row(connection, f"SELECT count(*), {distinct} FROM {rows}")
     totals = itertools.accumulate(sorted(found))
     by_size = sorted(range(len(sorts)), key=found.__getitem__)
-    few = {sorts[number] for number, total in zip(by_size, totals, strict=True) if total * _FEWEST_ROWS <= count}
     sizes = dict(zip(sorts, found, strict=True))
-    kept = {number: sizes[frozenset(pair)] for number, pair in enumerate(PAIRS) if frozenset(pair) in few}
+    sums = dict(zip((sorts[number] for number in by_size), totals, strict=True))
+
+    def is_kept(asked: str, shown: str) -> bool:
+        sort = frozenset((asked, shown))
+        if sums[sort] * _FEWEST_ROWS <= count:
+            return True
+        # The rows of one of many values are as few as its sums.
+        is_of_many = (shown, asked) in PAIRS and sizes[frozenset((asked,))] > sizes[frozenset((shown,))]
+        return sums[sort] * _FEWEST_ROWS <= 2 * count and not is_of_many
+
+    kept = {number: sizes[frozenset(pair)] for number, pair in enumerate(PAIRS) if is_kept(*pair)}
     try:
         _write(connection, database, kept, "BIGINT")
     except duckdb.ConversionException:

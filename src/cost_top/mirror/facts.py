@@ -31,6 +31,8 @@ _DAY = timedelta(days=1)
 # What is read of the files is kept in memory up to this, and let go of when no filter was asked for so long.
 _MOST_CONDITIONS = 60
 _MEMORY, _REST_SECONDS = "96MB", 60.0
+# Of days with fewer rows a statement takes longer to plan than to run: a second thread costs more than it gains.
+_MANY_ROWS = 2_000_000
 
 
 class FactsLost(Exception):
@@ -51,6 +53,7 @@ class Facts:
         self._asked: dict[date, str] = {}  # readings that are being made
         self._refused: dict[date, str] = {}  # readings of which no integers could be made
         self.reader: duckdb.DuckDBPyConnection | None = None
+        self._threads = 1
         self._attached: dict[Path, str] = {}
         self._conditions: dict[Filter, tuple[tuple[int, ...], Condition | None]] = {}
         self._numbers = itertools.count(1)
@@ -146,21 +149,33 @@ class Facts:
             self.reader.execute(f"DETACH {name}")
         self._days.release_file(held.path)
 
-    def _open(self, path: Path) -> str:
-        """The name under which a file is read."""
+    def _use_threads(self, count: int) -> None:
+        """How many threads the next statements may use."""
+        reader = self._opened()
+        if count != self._threads:
+            reader.execute(f"SET threads = {int(count)}")
+            self._threads = count
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
         if self.reader is None:
+            self._threads = 1
             self.reader = duckdb.connect(
                 ":memory:",
                 config={
-                    "threads": 2, "async_threads": 0, "temp_directory": "", "memory_limit": _MEMORY,
+                    "threads": 1, "async_threads": 0, "temp_directory": "", "memory_limit": _MEMORY,
                     "autoinstall_known_extensions": False, "autoload_known_extensions": False,
                     "preserve_insertion_order": False,
                 },
             )  # fmt: skip
+        return self.reader
+
+    def _open(self, path: Path) -> str:
+        """The name under which a file is read."""
+        reader = self._opened()
         if path not in self._attached:
             name = f"days_{next(self._numbers)}"
             text = str(path).replace("'", "''")
-            self.reader.execute(f"ATTACH '{text}' AS {name} (READ_ONLY)")
+            reader.execute(f"ATTACH '{text}' AS {name} (READ_ONLY)")
             self._attached[path] = name
         return self._attached[path]
 
@@ -179,6 +194,7 @@ class Facts:
         days = tuple(closed)
         told: Told = {}
         try:
+            self._use_threads(2 if sum(day.row_count for day in days) >= _MANY_ROWS else 1)
             whole = self._ask_pairs(matching, question, parts, days, told)
             rest = {part: number for part, number in parts.items() if part not in whole}
             self._ask_rows(matching, question, rest, days, told)

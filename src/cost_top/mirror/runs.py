@@ -153,7 +153,7 @@ class Runs:
         return self._held[needed]
 
     def build(self, where: Filter, wanted: Mapping[Slice, Mapping[str, None]], until: Deadline) -> bool:
-        """Sum what of a filter's slices is held as integers, newest first; False when `until` has passed."""
+        """Sum what of a filter's slices is held as integers, newest first; False when `until` passed before all was."""
         rollups, facts = self._mirror.rollups, self._mirror.facts
         if not where:
             return True
@@ -170,15 +170,18 @@ class Runs:
                 if needed is not None and (days := self.days(piece, needed)):
                     together.setdefault(asked, {})[piece] = days
                     break
+        is_first = True
         for lenses, pieces in sorted(together.items(), key=lambda item: max(item[1]), reverse=True):
             question = Question(lenses, self.cuts(where))
             for chunk in _by_rows(pieces):
+                # Once all are summed, the hours of the hot end take less than to show the days without them.
+                if not is_first and until.has_passed:
+                    return False
+                is_first = False
                 numbers = {piece: place for place, piece in enumerate(chunk)}
                 days_read = {day.day: day for piece in chunk for day in pieces[piece]}
                 found = facts.ask(where, question, numbers, days_read.values())
                 rollups.hold(where, lenses, {piece: found[place] for piece, place in numbers.items()})
-                if until.has_passed:
-                    return False
         return True
 
     def with_next(
