@@ -147,6 +147,27 @@ def test_down_is_told_like_up() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (row(5, 10, 100), row(-3, 10, 100), "down $8.00 (from $5.00) since Mon 08:00: {}, refunds or corrections;"),
+        (row(-3, 10, 100), row(5, 10, 100), "up $8.00 (from -$3.00) since Mon 08:00: {}, refunds or corrections;"),
+        (row(5, 10, 100), row(0, 10, 100), "down $5.00 (-100 %) since Mon 08:00: {}, nothing paid for it any more;"),
+        (row(5, 10, 100), row(0, 0, 0, hits=10), "down $5.00 (-100 %) since Mon 08:00: {}, requests without"),
+        (row(5, 1000, 10_000), row(0.01, 2, 20), "down $4.99 (-100 %) since Mon 08:00: {}, 99 % fewer requests;"),
+    ],
+)  # fmt: skip
+def test_no_part_is_told_of_what_is_below_nothing_and_no_ratio_of_nothing(
+    before: ReportRow, after: ReportRow, said: str
+) -> None:
+    assert said.format("key name of agent-1 100 % of it") in told(why(ask([before], [after])))
+
+
+def test_what_is_gone_makes_no_requests_any_more() -> None:
+    text = told(why(ask([row(5, 10, 100)], [row(1, 10, 100, token="other")])))
+    assert "key name of agent-1 125 % of it, no requests any more" in text
+
+
 def test_what_was_not_there_is_new_and_what_is_the_same_is_unchanged() -> None:
     assert "(new)" in told(why(ask([], [row(4, 40, 4_000)])))
     same = [row(4, 40, 4_000)]

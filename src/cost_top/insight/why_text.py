@@ -85,12 +85,16 @@ def _per_cent(driver: Driver, answer: Why) -> int:
 
 
 def _ratio(before: int, after: int) -> str:
-    """How many times; per cent below twice.
+    """How many times; per cent below twice. Of what is below nothing no part can be told.
 
     >>> _ratio(100, 900), _ratio(100, 113), _ratio(0, 5), _ratio(100, 40)
     (' (9.0×)', ' (+13 %)', ' (new)', ' (-60 %)')
+    >>> _ratio(-3 * 10**12, 5), _ratio(3 * 10**12, -5)
+    (' (from -$3.00)', ' (from $3.00)')
     """
-    if before <= 0:
+    if before < 0 or after < 0:
+        return f" (from {display_usd(before)})"
+    if before == 0:
         return " (new)" if after > 0 else ""
     if after >= 2 * before:
         return f" ({times(after, before)})"
@@ -133,18 +137,16 @@ def _causes(driver: Driver, swap: tuple[str, str, str | None] | None) -> tuple[l
         old, new, endpoint = (one_line(part, _WIDTH) if part is not None else None for part in swap)
         causes.append(f"{old} → {new}" + (f" on {endpoint}" if endpoint is not None else ""))
     if "requests" in moved and swap is None:
-        more = "new requests" if not before.requests else _factor(
+        more = "new requests" if not before.requests else "no requests any more" if not after.requests else _factor(
             Fraction(after.requests, before.requests), "{} the requests", "{} more requests", "{} fewer requests"
         )  # fmt: skip
         causes += [more] if more is not None else []
     if not before.requests or not after.requests or not before.tokens or not after.tokens:
-        return causes, ""
+        return causes + (["requests without any tokens"] if after.requests and before.tokens else []), ""
     factors = {
         "size": _factor(Fraction(after.tokens * before.requests, before.tokens * after.requests),
                         "requests {} the size", "requests {} larger", "requests {} smaller"),
-        "price": "a new price per token" if not before.cost else _factor(
-            Fraction(after.cost * before.tokens, before.cost * after.tokens),
-            "{} the price per token", "tokens {} dearer", "tokens {} cheaper"),
+        "price": _price(before, after),
     }  # fmt: skip
     told = {"size": "", "price": _cached(before, after)}
     # What is the same on the whole though its parts moved is neither a cause nor unchanged.
@@ -156,15 +158,28 @@ def _causes(driver: Driver, swap: tuple[str, str, str | None] | None) -> tuple[l
     return causes, f"{' and '.join(still.values())} {'hardly changed' if hardly else 'unchanged'}"
 
 
+def _price(before: Side, after: Side) -> str | None:
+    if before.cost < 0 or after.cost < 0:
+        return "refunds or corrections"
+    if not before.cost:
+        return "a new price per token"
+    if not after.cost:
+        return "nothing paid for it any more"
+    ratio = Fraction(after.cost * before.tokens, before.cost * after.tokens)
+    return _factor(ratio, "{} the price per token", "tokens {} dearer", "tokens {} cheaper")
+
+
 def _factor(ratio: Fraction, much: str, more: str, less: str) -> str | None:
     """A ratio in words; per cent where it would read `1.0×`, None where it is not even one.
 
     >>> _factor(Fraction(9), "{} the size", "{} larger", "{} smaller"), _factor(Fraction(97, 100), "", "", "{} smaller")
     ('9.0× the size', '3 % smaller')
+    >>> _factor(Fraction(1, 5000), "", "", "{} fewer requests")
+    '99 % fewer requests'
     """
-    if times(ratio.numerator, ratio.denominator) != times(1, 1):
-        return much.format(times(ratio.numerator, ratio.denominator))
-    percent = round((ratio - 1) * 100)
+    if (told := times(ratio.numerator, ratio.denominator)) not in (times(1, 1), times(0, 1)):
+        return much.format(told)
+    percent = max(-99, round((ratio - 1) * 100))
     return (more if percent > 0 else less).format(f"{abs(percent)} %") if percent else None
 
 
