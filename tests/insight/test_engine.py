@@ -72,6 +72,18 @@ def test_a_log_that_begins_in_the_middle_learns_from_its_own_first_request_on() 
     assert opened(features(late, 9), start=0) == []
 
 
+def test_the_first_days_of_work_of_a_log_that_began_on_a_friday_are_no_news_and_a_leak_after_them_is() -> None:
+    def office(bucket: int) -> int:
+        day, hour = divmod(bucket, DAY)
+        at_work = (day + 1) % 7 < 5 and 8 * HOUR <= hour < 20 * HOUR  # the first day is a Tuesday
+        return 40 * CENT if at_work else CENT
+
+    shop = [cell(bucket, office(bucket), endpoint=name) for bucket in range(3 * DAY, 12 * DAY) for name in "ab"]
+    assert opened(features(shop, 12)) == []
+    found = opened(features([*shop, *leak(10 * DAY, 5)], 12))
+    assert [10 * DAY <= one.opened <= 10 * DAY + 2 * HOUR for one in found] == [True]
+
+
 def test_what_costs_less_than_the_least_excess_is_not_said() -> None:
     given = features([*shop(), *leak(18 * DAY, 5)], 21)
     assert opened(given, Rules(min_excess=10**15)) == []

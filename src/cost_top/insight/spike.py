@@ -10,7 +10,7 @@ from cost_top.insight.levels import RATIOS, STILL, WINDOWS, Gate
 from cost_top.insight.renamed import is_renamed
 from cost_top.insight.series import Series
 from cost_top.insight.standing import Standing
-from cost_top.insight.usual import usual
+from cost_top.insight.usual import is_known, usual
 
 _DEVIATIONS = 2.0
 _SESSIONS = (2.0, 2.0, 3.0)
@@ -58,6 +58,7 @@ def spike(series: Series, end: int, standing: Standing, gate: Gate, least: int) 
             # Not one session that is over soon: agents at work are dear for minutes.
             and is_much(spent - standing.short_session((series.dimension, series.value), window, _LONG_SESSION))
             and not is_renamed(series, index, spent, expected.cost, floor, standing)
+            and is_known(window, end, standing.first, standing.calendar)
         ):
             started = series.risen_from(end - window, end, expected.cost)
             return Candidate("spike", series.dimension, series.value, window, started, spent, round(expected.cost))

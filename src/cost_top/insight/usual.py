@@ -11,6 +11,7 @@ from cost_top.insight.series import Series
 _WEEKS = 5
 _AROUND = (-6, -3, 0, 3, 6)  # buckets: half an hour before to half an hour after
 _MONTH = 28
+_SURE = 9 * DAY  # the same day of the week is there
 
 
 class Usual(NamedTuple):
@@ -59,6 +60,20 @@ def same_kind_mean(series: Series, window: int, end: int, first: int, calendar: 
             total += series.spent(slot - window - wider, slot + wider)
             days += 1
     return total / days * window / (window + 2 * wider) if days else 0.0
+
+
+def is_known(window: int, end: int, first: int, calendar: Calendar) -> bool:
+    """Whether the log holds a window at this wall time of which no more was weekend: none in the first days of work of
+    a log that began on a weekend or shortly before."""
+    if end - first >= _SURE:
+        return True
+    weekend = _weekend_part(end - window, end, calendar)
+    slots = (calendar.back(end, day) for day in range(1, 8))
+    return any(slot - window >= first and _weekend_part(slot - window, slot, calendar) <= weekend for slot in slots)
+
+
+def _weekend_part(start: int, end: int, calendar: Calendar) -> int:
+    return sum(map(calendar.is_weekend, range(start, end, HOUR // 4)))
 
 
 def growth(series: Series, end: int, first: int) -> float:
