@@ -510,3 +510,10 @@ def test_incidents_and_budgets_are_the_servers_and_nonsense_is_refused(serve: Fa
     wait_for(lambda: len(told) > 1)
     assert told[0][0].excess == 125 * 10**10
     assert "not understood" in told[1]
+    budget = {"name": "all", "each": None, "value": None, "value_name": None, "limit_usd": "2", "spent_usd": "1",
+              "resets_at": None, "mode": "hard", "period": "day"}  # fmt: skip
+    for asked in (True, False):
+        serve.answers["/v1/budgets"] = {"budgets": [budget], "guard_asked": asked}
+        terminal.feed.budgets(told.append, told.append)
+        wait_for(lambda: len(told) > 2)
+        assert told.pop()[0].guard_asked is asked

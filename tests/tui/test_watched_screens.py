@@ -16,6 +16,7 @@ from cost_top.tui.render.savings import SavingsRow, savings_cells, savings_colum
 from cost_top.tui.render.watched import (
     budget_cells,
     budget_columns,
+    budget_note,
     incident_cells,
     incident_columns,
     incident_note,
@@ -164,9 +165,19 @@ async def test_budgets_tell_what_is_used_left_and_when_it_ends(size):
         await pilot.press("down")
         text = screen_text(app)
         assert "will come to ≈ $240.00 · at the usual pace used up Sat 17:03" in text
-        assert "hard: the guard refuses what is over it" in text
+        assert "hard: refused where a gateway asks the guard" in text
         await pilot.press("down")
         assert "not known: the source tells no list prices" in screen_text(app)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [(None, "hard: refused where a gateway asks the guard of cost-top serve"),
+     (True, "hard: the guard refuses what is over it"), (False, "hard, but nobody asks the guard")],
+)  # fmt: skip
+def test_a_hard_budget_says_whether_anything_is_refused(asked, words):
+    lines = budget_note(replace(ACME, guard_asked=asked), UTC, NOW, 200)
+    assert words in " ".join(line.plain for line in lines)
 
 
 async def test_budgets_of_the_gateways_own_that_cannot_be_read_are_a_row_with_the_reason():

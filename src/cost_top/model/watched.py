@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -57,6 +57,7 @@ class BudgetRow:
     falls_out_by: datetime | None = None
     raised: int = 0  # of the limit so much is there only until `raised_until`
     raised_until: datetime | None = None
+    guard_asked: bool | None = None  # whether a gateway asks the guard of the server that told it; None: none told it
 
     @property
     def left(self) -> int | None:
@@ -76,12 +77,15 @@ def incident_rows(told: Iterable[Any]) -> tuple[IncidentRow, ...]:
     return (*still, *sorted(over, key=lambda row: row.opened, reverse=True))
 
 
-def budget_rows(told: Iterable[Any], missing: Iterable[Any] = ()) -> tuple[BudgetRow, ...]:
+def budget_rows(
+    told: Iterable[Any], missing: Iterable[Any] = (), guard_asked: bool | None = None
+) -> tuple[BudgetRow, ...]:  # fmt: skip
     """Budgets from `model.budget_json`; `SourceError` for what is none. Those nearest their end first.
 
     `missing` are lines on budgets that could not be read: each is a row at the end, not known and with that reason.
+    `guard_asked` is what a server tells of its guard.
     """
-    rows = _read(told, "budget", _budget)
+    rows = [replace(row, guard_asked=guard_asked) for row in _read(told, "budget", _budget)]
     rows.sort(key=lambda row: (row.spent is not None, (row.spent or 0) / max(1, row.limit)), reverse=True)
     return (*rows, *_read(missing, "budget", _missing))
 

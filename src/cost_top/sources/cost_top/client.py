@@ -211,7 +211,8 @@ class CostTopClient(OfOneSource):
     def budgets(self) -> tuple[BudgetRow, ...]:
         """How the server's budgets stand."""
         told = self._object(self._get("/v1/budgets", {}), "budgets")
-        return budget_rows(self._list(told, "budgets"), self._list({"notes": [], **told}, "notes"))
+        missing = self._list({"notes": [], **told}, "notes")
+        return budget_rows(self._list(told, "budgets"), missing, bool(told.get("guard_asked")))
 
     def _listed(self, name: str) -> list[Any]:
         return self._list(self._object(self._get(f"/v1/{name}", {}), name), name)

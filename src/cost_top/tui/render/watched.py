@@ -32,6 +32,12 @@ from cost_top.tui.widgets.column import Column
 _NAME = 200
 _MOST_LINES = 4
 _MONEY = 12  # cells of an amount, in words
+# A hard budget, by whether a gateway asks the guard; see `BudgetRow`.
+_HARD = {
+    None: "hard: refused where a gateway asks the guard of cost-top serve",
+    True: "hard: the guard refuses what is over it",
+    False: "hard, but nobody asks the guard",
+}
 _NEAR = 80  # per cent of a budget from which its figure is marked
 
 
@@ -174,7 +180,7 @@ def budget_note(row: BudgetRow, zone: tzinfo, now: datetime, width: int) -> list
             kept_reset_text(row.resets_at, zone, now) if row.is_kept else f"resets {reset_text(row.resets_at, zone)}"
         )
         facts.append(resets)
-    mode = "hard: the guard refuses what is over it" if row.is_hard else "soft"
+    mode = _HARD[row.guard_asked] if row.is_hard else "soft"
     if row.raised_until is not None:
         facts.append(raised_text(row.raised, row.raised_until, zone))
     facts.append("kept by the gateway" if row.is_kept else mode)
