@@ -290,13 +290,14 @@ http {{
       proxy_pass http://127.0.0.1:{guard}/v1/guard/check/?deny=403;
       proxy_pass_request_body off;  proxy_set_header Content-Length "";
       proxy_set_header X-Original-URI $request_uri;
-      proxy_set_header Authorization "";
+      proxy_set_header Authorization "";  proxy_set_header Host {host};
       proxy_set_header X-Cost-Top-User $http_x_user;
       proxy_connect_timeout 500ms;  proxy_read_timeout 2s;
       error_page 500 502 504 = @open;
     }}
     location @open {{ internal; return 204; }}
     location @refused {{ internal; default_type application/json;
+      if ($budget = "") {{ return 500; }}
       return 422 '{{"error":{{"type":"budget_exhausted","code":"422","message":"budget $budget is used up until $resets"}}}}'; }}
   }}
 }}
@@ -310,14 +311,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def nginx(folder: Path, guard_port: int, gateway_port: int):
+def nginx(folder: Path, guard_port: int, gateway_port: int, host: str = "127.0.0.1"):
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(program).exists():
         pytest.skip("nginx is not installed")
     port = free_port()
     folder.mkdir(exist_ok=True)
     file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, port=port, guard=guard_port, gateway=gateway_port))
+    file.write_text(NGINX.format(folder=folder, port=port, guard=guard_port, gateway=gateway_port, host=host))
     process = subprocess.Popen([program, "-c", str(file), "-p", str(folder), "-e", str(folder / "error.log")])
     try:
 
@@ -347,6 +348,12 @@ def test_nginx_refuses_with_422_before_the_provider_is_called(shared, tmp_path):
         assert call("bob").status_code == 200
         assert reached == [("/v1/chat/completions?x=1", "Bearer sk-client")]
         assert call("bob", "/v1/forbidden").status_code == 403  # the provider's own
+
+
+def test_nginx_tells_no_used_up_budget_where_the_guard_refuses_to_answer(shared, tmp_path):
+    with provider() as (port, reached), nginx(tmp_path / "n", httpx.URL(shared.url).port, port, "stranger") as url:
+        answer = httpx.post(f"{url}/v1/chat", json={}, headers={"X-User": "ann"}, trust_env=False)
+        assert (answer.status_code, reached) == (500, [])
 
 
 def test_nginx_lets_calls_pass_while_the_guard_is_down(tmp_path):
