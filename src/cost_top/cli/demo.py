@@ -80,14 +80,14 @@ def command(
             stack.enter_context(signals_lead_to(_leave))
             if folder is not None:
                 removal.enter_context(before_a_hard_end(lambda: _remove(path.parent)))
-        if not while_input_open and sys.stderr.isatty():
-            click.echo(f"writing {2 * days} days of invented requests ...", err=True)
         if no_app:
             live = LiveTraffic(path, seed, rate)
             stack.callback(live.stop)
             reader = threading.Thread(target=_stop_at_end_of_input, args=(live,), daemon=True)
             if while_input_open:
                 reader.start()
+            else:
+                _tell_what_is_written(days)
             write_history(path, seed, days, live)
             click.echo(path)
             click.echo(f"{count_rows(path):,} requests")
@@ -147,6 +147,7 @@ def gateway(
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)  # noqa: S603
     try:
+        _tell_what_is_written(days)
         _import_the_app()  # while the history is written
         _wait_for_history(process, path)
         yield process
@@ -158,6 +159,11 @@ def gateway(
             process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def _tell_what_is_written(days: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"writing {2 * days} days of invented requests ...", err=True)
 
 
 def _import_the_app() -> None:
