@@ -76,35 +76,31 @@ def test_the_newest_version_of_a_call_counts_and_what_is_no_call_does_not(writer
     assert (found["7"]["status"], found["1"]["status"], found["8"]["latency_ms"]) == (500, 200, None)
 
 
-@pytest.mark.parametrize(
-    ("usage", "told"),
-    [
-        ({"input": 10, "output": 5, "total": 15}, (10, None, None, None, 5, None)),
-        ({"input": 0, "input_cached_tokens": 0, "output": 0, "output_reasoning_tokens": 0}, (0, 0, None, None, 0, 0)),
-        ({"input_tokens": 7, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 2, "output_tokens": 4},
-         (12, 3, 2, None, 4, None)),
-        ({"input": 1, "input_cache_read": 2, "input_cache_creation_5m": 4, "input_cache_creation_1h": 8, "OUTPUT": 3},
-         (15, 2, 12, 8, 3, None)),
-        ({"input_audio": 6, "output_text": 2, "output_audio": 3, "output_reasoning": 1}, (6, None, None, None, 6, 1)),
-        ({"total": 9, "weird o'key": 1}, (None, None, None, None, None, None)),
-        ({}, (None, None, None, None, None, None)),
-    ],
-)  # fmt: skip
-def test_usage_is_added_up_as_langfuse_does(writer, usage, told):
-    write(writer, LANGFUSE, {"usage_details": usage})
-    row = read(writer)["1"]
-    names = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens",
-             "output_tokens", "reasoning_tokens")  # fmt: skip
-    assert tuple(row[name] for name in names) == told
-    assert row["provider"] is None
+_COUNTS = ("input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "cache_creation_1h_tokens",
+           "output_tokens", "reasoning_tokens")  # fmt: skip
+_USAGES = [
+    ({"input": 10, "output": 5, "total": 15}, (10, None, None, None, 5, None)),
+    ({"input": 0, "input_cached_tokens": 0, "output": 0, "output_reasoning_tokens": 0}, (0, 0, None, None, 0, 0)),
+    ({"input_tokens": 7, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 2, "output_tokens": 4},
+     (12, 3, 2, None, 4, None)),
+    ({"input": 1, "input_cache_read": 2, "input_cache_creation_5m": 4, "input_cache_creation_1h": 8, "OUTPUT": 3},
+     (15, 2, 12, 8, 3, None)),
+    ({"input_audio": 6, "output_text": 2, "output_audio": 3, "output_reasoning": 1}, (6, None, None, None, 6, 1)),
+    ({"total": 9, "weird o'key": 1}, (None, None, None, None, None, None)),
+    ({}, (None, None, None, None, None, None)),
+]  # fmt: skip
+_NO_USAGES = [{"input": 10**15, "output": 5}, {"input": 2**64 - 1, "input_x": 5}, {"input": 1, "output": 2**63 + 1}]
 
 
-@pytest.mark.parametrize(
-    "usage", [{"input": 10**15, "output": 5}, {"input": 2**64 - 1, "input_x": 5}, {"input": 1, "output": 2**63 + 1}]
-)
-def test_usage_that_no_count_can_be_is_told(writer, usage):
-    write(writer, LANGFUSE, {"usage_details": usage})
-    assert read(writer)["1"]["mode"] == "unreadable_count"
+def test_usage_is_added_up_as_langfuse_does_and_what_no_count_can_be_is_told(writer):
+    write(writer, LANGFUSE, *({"usage_details": usage} for usage in (*(usage for usage, _ in _USAGES), *_NO_USAGES)))
+    found = read(writer)
+    rows = [found[str(number)] for number in range(1, len(found) + 1)]
+    counted = rows[: len(_USAGES)]
+    assert [tuple(row[name] for name in _COUNTS) for row in counted] == [told for _, told in _USAGES]
+    assert {row["provider"] for row in rows} == {None}
+    modes = [row["mode"] == "unreadable_count" for row in rows]
+    assert modes == [False] * len(_USAGES) + [True] * len(_NO_USAGES)
 
 
 @pytest.mark.parametrize("shape", [LANGFUSE, LANGFUSE_V4], ids=lambda shape: shape.preset)
