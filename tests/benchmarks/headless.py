@@ -100,9 +100,14 @@ class Watch:
 
 
 def complete(snapshot: Snapshot) -> bool:
+    """Whether all of the window is on the screen, and nothing more is being read."""
+    return snapshot.filling is None and settled(snapshot)
+
+
+def settled(snapshot: Snapshot) -> bool:
     """Whether all of the window is on the screen."""
     panels = (f"panel:{lens.dimension}" for lens in snapshot.lenses)
-    return isinstance(snapshot.state, Live) and snapshot.filling is None and snapshot.is_settled("total", *panels)
+    return isinstance(snapshot.state, Live) and snapshot.is_settled("total", *panels)
 
 
 def cold(source: str, cache: Path) -> dict[str, Any]:
