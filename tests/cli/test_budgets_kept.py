@@ -32,7 +32,7 @@ def test_budgets_of_litellms_keys_teams_and_users_are_shown(litellm_url, tmp_pat
             (
                 HASH,
                 *(
-                    json.dumps({"temp_budget_increase": 10.5, "temp_budget_expiry": until})
+                    json.dumps({"logging": "x" * 900, "temp_budget_increase": 10.5, "temp_budget_expiry": until})
                     for until in ("2099-12-01T00:00:00", "2026-11-01T00:00:00Z")
                 ),
             ),

@@ -22,11 +22,14 @@ def lookup_statement(dialect: Dialect, schema: str | None, lookup: LookupTable) 
 
 # What is read of a budget that the gateway keeps: none of these is a word of SQL.
 KEPT = ("id", "name", "most", "used", "span", "ends", "unit", "begun", "standing", "known_as", "inside", "more",
-        "more_until", "facts")  # fmt: skip
+        "more_until")  # fmt: skip
 
 
-def budget_statement(dialect: Dialect, schema: str | None, kept: KeptBudgetTable) -> str:
-    """`KEPT` of the rows with a limit, all of them text, '' where the preset names no column."""
+def budget_statement(dialect: Dialect, schema: str | None, kept: KeptBudgetTable, kinds: Mapping[str, str]) -> str:
+    """`KEPT` of the rows with a limit, all of them text, '' where the preset names no column.
+
+    `kinds` are the declared types of the table's columns. Of its JSON only what is named is read: secrets stand in it.
+    """
     own = _table(schema, kept.table, kept.own_columns)
     limits = own if kept.limits_table is None else _table(schema, kept.limits_table, kept.limit_columns)
     read = {
@@ -34,10 +37,15 @@ def budget_statement(dialect: Dialect, schema: str | None, kept: KeptBudgetTable
         "span": (limits, kept.period), "ends": (limits, kept.resets_at), "unit": (own, kept.period_unit),
         "begun": (own, kept.started_at), "standing": (own, kept.state),
         "known_as": (own, kept.otherwise), "inside": (own, kept.within),
-        "more": (limits, None if kept.raised_in else kept.raised),
-        "more_until": (limits, None if kept.raised_in else kept.raised_until), "facts": (own, kept.raised_in),
     }  # fmt: skip
-    values = {label: relation.c[name] if name else None for label, (relation, name) in read.items()}
+    values: dict[str, ColumnElement[Any] | None] = {
+        label: relation.c[name] if name else None for label, (relation, name) in read.items()
+    }
+    for label, name in (("more", kept.raised), ("more_until", kept.raised_until)):
+        if kept.raised_in is not None and name is not None:
+            values[label] = dialect.json(Cell(own.c[kept.raised_in], kinds.get(kept.raised_in, "")), (name,))
+        else:
+            values[label] = limits.c[name] if name else None
     chosen: ColumnElement[Any] = limits.c[kept.limit].is_not(None)
     if kept.limits_by is not None and kept.limits_id is not None:
         chosen = and_(own.c[kept.limits_by] == limits.c[kept.limits_id], chosen)

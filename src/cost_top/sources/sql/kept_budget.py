@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from calendar import monthrange
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +27,7 @@ def kept_budget(
     A period that is over when the gateway has not begun the next one has nothing spent in it. `now`: this instant.
     """
     texts = (clean(text) if isinstance(text, str) else "" for text in row)
-    identity, name, limit, spent, period, resets_at, unit, begun, state, otherwise, within, more, until, facts = texts
+    identity, name, limit, spent, period, resets_at, unit, begun, state, otherwise, within, more, until = texts
     now = now or utc_now()
     try:
         limited, used = pico(limit), pico(spent) if spent else None
@@ -42,8 +41,6 @@ def kept_budget(
         period = unit if period == "1" else f"{period} {unit}s" if period and unit else ""
         if ends is not None and ends <= now:
             used, ends = 0, None
-    if table.raised_in:
-        more, until = _in_json(facts, table)
     raised, last = raised_by(more, until, now)
     return KeptBudget(
         table.of,
@@ -58,16 +55,6 @@ def kept_budget(
         raised,
         last,
     )
-
-
-def _in_json(facts: str, table: KeptBudgetTable) -> tuple[str, str]:
-    try:
-        told = json.loads(facts, parse_float=str, parse_int=str) if facts else {}
-    except (ValueError, RecursionError):
-        told = {}
-    values = [told.get(key) if isinstance(told, dict) else None for key in (table.raised, table.raised_until)]
-    more, until = (value if isinstance(value, str) else "" for value in values)
-    return more, until
 
 
 def period_end(begun: datetime | None, count: str, unit: str) -> datetime | None:

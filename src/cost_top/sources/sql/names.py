@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cost_top.gateways.beside import KEPT, budget_statement, fraction, lookup_statement, setting_statement
 from cost_top.gateways.detect import FoundTable
@@ -27,6 +27,7 @@ class NameTables:
     schema: str | None
     tables: tuple[LookupTable, ...]
     budgets: tuple[KeptBudgetTable, ...] = ()
+    kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # declared types, by table and column
 
     def read_budgets(self, session: Session, keys: Mapping[str, str]) -> KeptBudgets:
         """The budgets the gateway keeps itself, as far as its tables can be read."""
@@ -35,7 +36,8 @@ class NameTables:
         missing = []
         for table in self.budgets:
             try:
-                rows = session.values(budget_statement(self.dialect, self.schema, table), columns)
+                sql = budget_statement(self.dialect, self.schema, table, self.kinds.get(table.table, {}))
+                rows = session.values(sql, columns)
             except SourceError as error:
                 missing.append(f"budgets of {table.table} are not known: {one_line(error)}")
                 continue
@@ -91,7 +93,7 @@ def name_tables(
         for each in preset.budgets
         if is_readable(each.without_rises())
     )
-    return NameTables(database, dialect, schema, wanted, kept)
+    return NameTables(database, dialect, schema, wanted, kept, readable)
 
 
 def beside_tables(preset: Preset) -> set[str]:
