@@ -85,8 +85,8 @@ def open_receivers(config: Config) -> tuple[Receiver, ...]:
     """All receivers of the config file with their secrets."""
     from cost_top.alerts.receiver import open_receiver, secret_variables
 
-    tables = config.rules.receivers if config.rules is not None else ()
-    return tuple(open_receiver(table, config.folder, secret_variables(config)) for table in tables)
+    tables, hidden = config.rules.receivers if config.rules is not None else (), secret_variables(config)
+    return tuple(open_receiver(table, config.folder, hidden) for table in tables)
 
 
 class OpenedHub:

@@ -212,7 +212,8 @@ class CostTopClient(OfOneSource):
         """How the server's budgets stand."""
         told = self._object(self._get("/v1/budgets", {}), "budgets")
         missing = self._list({"notes": [], **told}, "notes")
-        return budget_rows(self._list(told, "budgets"), missing, bool(told.get("guard_asked")))
+        asked = told.get("guard_asked")  # an older server does not tell
+        return budget_rows(self._list(told, "budgets"), missing, asked if isinstance(asked, bool) else None)
 
     def _listed(self, name: str) -> list[Any]:
         return self._list(self._object(self._get(f"/v1/{name}", {}), name), name)
