@@ -112,6 +112,12 @@ def test_a_config_without_rules_has_none(tmp_path):
     ("old", "new", "said"),
     [
         ('limit = "0.50"', "limit = 0.50", "config.toml:26: budgets.free-user-day.limit: must be USD in quotes"),
+        ('limit = "0.50"', 'limit = "1e-13"', "config.toml:26: budgets.free-user-day.limit: '1e-13' is finer than"),
+        ('dimensions = ["token", "endpoint", "model", "user"]', "dimensions = []",
+         "config.toml:5: watch.dimensions: is empty"),
+        ('events = ["incident.*", "budget.*"]', "events = []", "config.toml:50: receivers.ops.events: is empty"),
+        ('secret_variable = "COST_TOP_OPS_SECRET"', "secret_variable = []",
+         "config.toml:49: receivers.ops.secret_variable: is empty"),
         ('limit = "0.50"', 'limit = "a lot"', "config.toml:26: budgets.free-user-day.limit: 'a lot' is no amount"),
         ('period = "day"', 'period = "fortnight"', "config.toml:27: budgets.free-user-day.period: 'fortnight' is no"),
         ('period = "day"', 'perid = "day"', "config.toml:27: budgets.free-user-day.perid: unknown key, did you mean"),

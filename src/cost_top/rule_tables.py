@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -36,6 +37,8 @@ def _money(value: str | int) -> int:
         amount = pico(value)
     except ValueError:
         raise Wrong(f'{one_line(value, 40)!r} is no amount; write USD in quotes, such as "0.50"') from None
+    if amount * Decimal("1e-12") != Decimal(value):
+        raise Wrong(f"{one_line(value, 40)!r} is finer than 0.000000000001 USD")
     if amount < 0:
         raise Wrong("must not be negative")
     return amount
@@ -83,10 +86,16 @@ def _url(value: str) -> str:
 
 
 def _variables(value: str | Sequence[str]) -> Any:
-    for name in (value,) if isinstance(value, str) else value:
+    for name in (value,) if isinstance(value, str) else _some(value):
         if not _VARIABLE.fullmatch(name):
             raise Wrong("must be the name of an environment variable")
     return value
+
+
+def _some(values: Any) -> Any:
+    if not values:
+        raise Wrong("is empty: leave it out for what holds without it")
+    return values
 
 
 def _time_of_day(value: str) -> str:
@@ -169,12 +178,14 @@ class ReceiverTable:
     url: Annotated[str, Rule("a URL in quotes", _url)] | None = field(default=None, repr=False)
     url_file: str | None = None
     url_variable: Annotated[str, Rule("the name of an environment variable in quotes", _variables)] | None = None
-    secret_file: Annotated[str | tuple[str, ...], Rule("a path, or a list of paths, in quotes")] = ()
+    secret_file: Annotated[str | tuple[str, ...], Rule("a path, or a list of paths, in quotes", _some)] = ()
     secret_variable: Annotated[
         str | tuple[str, ...], Rule("the name of an environment variable, or a list of them", _variables)
     ] = ()
     argv: tuple[str, ...] = ()
-    events: tuple[Annotated[str, Rule("a kind of event in quotes", _events)], ...] = ("*",)
+    events: Annotated[
+        tuple[Annotated[str, Rule("a kind of event in quotes", _events)], ...], Rule("a list of kinds of events", _some)
+    ] = ("*",)
     resolved: bool = True
     allow_private: bool = False
     insecure: bool = False
@@ -246,9 +257,10 @@ class WatchTable:
 
     __pydantic_config__ = SETTINGS
     sensitivity: Literal["low", "normal", "high"] = "normal"
-    dimensions: tuple[Literal["token", "endpoint", "model", "user", "tag", "team", "provider"], ...] = (
-        "token", "endpoint", "model", "user",
-    )  # fmt: skip
+    dimensions: Annotated[
+        tuple[Literal["token", "endpoint", "model", "user", "tag", "team", "provider"], ...],
+        Rule("a list of dimensions", _some),
+    ] = ("token", "endpoint", "model", "user")
     min_excess: Money = 10**11
     quiet: Span = timedelta(hours=6)
     notify: tuple[str, ...] = ()

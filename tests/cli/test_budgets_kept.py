@@ -38,8 +38,8 @@ def test_budgets_of_litellms_keys_teams_and_users_are_shown(litellm_url, tmp_pat
             ),
         )
         connection.execute(
-            'INSERT INTO "LiteLLM_TeamTable" (team_id, team_alias, spend, max_budget, budget_reset_at)'
-            " VALUES ('team-1', 'Search', 3, 2, '2026-11-01 00:00:00')"
+            'INSERT INTO "LiteLLM_TeamTable" (team_id, team_alias, spend, max_budget, budget_reset_at, soft_budget)'
+            " VALUES ('team-1', 'Search', 3, 2, '2026-11-01 00:00:00', 1.5)"
         )
     config = tmp_path / "config.toml"
     config.write_text('tz = "UTC"\n')
@@ -53,22 +53,25 @@ def test_budgets_of_litellms_keys_teams_and_users_are_shown(litellm_url, tmp_pat
     shown = run()
     assert shown.exception is None, shown.exception
     assert shown.output.splitlines() == [
+        "team Search  $3.00 of $1.50 used (200 %), reset due since Sun 1 Nov 01:00 CET · kept by the gateway, soft: it"
+        " tells and does not refuse",
         "team Search  $3.00 of $2.00 used (150 %), reset due since Sun 1 Nov 01:00 CET · kept by the gateway",
         "token raised  $12.00 of $20.50 used (59 %), limit raised by $10.50 until Tue 1 Dec 01:00 CET"
         " · kept by the gateway",
         "token lowered  $5.00 of $10.00 used (50 %) · kept by the gateway",
         "token CI  $4.50 of $10.00 used (45 %), 30d, resets Tue 1 Dec 01:00 CET · kept by the gateway",
     ]
-    team, raised, _, token = json.loads(run("--format", "json").output)
+    soft, team, raised, _, token = json.loads(run("--format", "json").output)
     assert (token["value"], token["limit_usd"], token["left_usd"], token["resets_at"]) == (
         HASH, "10", "5.5", "2099-12-01T00:00:00Z",
     )  # fmt: skip
     assert team["kept_by"] == "gateway"
+    assert (soft["mode"], team["mode"]) == ("soft", "hard")
     assert (raised["limit_usd"], raised["raised_usd"], raised["raised_until"]) == (
         "20.5", "10.5", "2099-12-01T00:00:00Z",
     )  # fmt: skip
     assert run("--fail-over", "100").return_value == 3
-    assert run("--fail-over", "150").return_value in (0, None)
+    assert run("--fail-over", "200").return_value in (0, None)
 
 
 def test_customers_and_keys_are_held_against_the_budget_they_share(postgres_server, litellm_template):

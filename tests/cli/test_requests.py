@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain, repeat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -217,7 +218,7 @@ def test_follow_asks_for_what_is_new_and_once_a_minute_for_all_that_may_change()
 
 def test_follow_tells_of_rows_without_a_time_once_they_are_counted_and_when_there_are_others():
     query = ReportQuery(NOON, NOON + timedelta(days=1), where=parse_filter("user:acme"))
-    counts = iter([None, 0, 3, 3, 4, 4])
+    counts = chain([None, 0, 3, 3, 4, 4], repeat(4))
     asked: list[ReportQuery] = []
 
     class Counting:
@@ -229,6 +230,9 @@ def test_follow_tells_of_rows_without_a_time_once_they_are_counted_and_when_ther
     told = {clock: note for clock in range(1, 64) if (note := unfollowed.news(counting, query, clock))}
     assert {clock: note[0] for clock, note in told.items()} == {4: "3", 16: "4"}
     assert len(asked) == 6
+    for clock in range(64, 64 + 4 * 3600):
+        assert not unfollowed.news(counting, query, clock)
+    assert len(asked) < 6 + 5 + 16  # a report each time: as often as the rows are counted, and no more
     assert (asked[0].start, asked[0].where) == (NOON, Filter())
 
 

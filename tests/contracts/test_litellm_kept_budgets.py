@@ -33,12 +33,13 @@ def url(litellm_url: str) -> str:
     with psycopg.connect(litellm_url, autocommit=True) as connection:
         for sql in (
             'INSERT INTO "LiteLLM_BudgetTable" (budget_id, max_budget, budget_duration, budget_reset_at, created_by,'
-            " updated_by, temp_budget_increase, temp_budget_expiry)"
-            " VALUES ('gold', 20, '7d', '2026-12-01 00:00:00', 'x', 'x', 7, '2099-01-01 00:00:00')",
+            " updated_by, temp_budget_increase, temp_budget_expiry, soft_budget)"
+            " VALUES ('gold', 20, '7d', '2026-12-01 00:00:00', 'x', 'x', 7, '2099-01-01 00:00:00', 15)",
             'INSERT INTO "LiteLLM_EndUserTable" (user_id, alias, spend, budget_id, blocked)'
             " VALUES ('acme', 'Acme', 19, 'gold', false), ('free', NULL, 3, NULL, false)",
             'INSERT INTO "LiteLLM_TeamTable" (team_id, team_alias, spend, max_budget, budget_duration,'
-            """ members_with_roles) VALUES ('t1', 'Search', 3, 2, '30d', '[{"user_id": "ann", "role": "user"}]')""",
+            " soft_budget, members_with_roles)"
+            """ VALUES ('t1', 'Search', 3, 2, '30d', 1, '[{"user_id": "ann", "role": "user"}]')""",
             'INSERT INTO "LiteLLM_UserTable" (user_id, user_role, user_email, models, teams, spend, max_budget)'
             " VALUES ('ann', 'internal_user', 'ann@example.com', '{}', '{t1}', 4.25, 50)",
             'INSERT INTO "LiteLLM_VerificationToken" (token, key_alias, user_id, team_id, models, spend, max_budget,'
@@ -70,16 +71,18 @@ def test_an_admins_key_tells_what_the_tables_hold(url: str, proxy: LiteLLMProxy)
     proxy.license(False)
     unlicensed = kept(open_litellm_api(proxy.url, proxy.key))
     assert unlicensed.missing == ()  # such a proxy has no organizations
-    assert len(unlicensed.found) == 6
+    assert len(unlicensed.found) == 8
     proxy.license()
     told = kept(open_litellm_api(proxy.url, proxy.key))
     assert expected.missing == told.missing == ()
-    assert len(expected.found) == 7
+    assert len(expected.found) == 9
     titles = {one.title for one in expected.found}
     assert {"organization Works", "team member ann@example.com of Search"} <= titles
 
-    def by_value(one: KeptBudget) -> tuple[str, str]:
-        return one.of, one.value
+    assert [one.title for one in expected.found if one.is_soft] == ["team Search", "token shared"]
+
+    def by_value(one: KeptBudget) -> tuple[str, str, bool]:
+        return one.of, one.value, one.is_soft
 
     # The proxy does not say when an organization's budget begins anew.
     known = [replace(one, resets_at=None) if one.of == "organization" else one for one in expected.found]
@@ -92,6 +95,7 @@ def test_an_ordinary_key_tells_its_own_its_teams_its_users_and_its_organizations
     assert told.missing == ()
     assert [(one.of, one.value, one.name, one.spent, one.limit) for one in told.found] == [
         ("token", DIGEST, "anns", 15 * PICO // 10, 125 * PICO // 10), ("team", "t1", "Search", 3 * PICO, 2 * PICO),
+        ("team", "t1", "Search", 3 * PICO, PICO),
         ("owner", "ann", "ann@example.com", 425 * PICO // 100, 50 * PICO),
         ("team member", "ann", "ann@example.com", 5 * PICO, 27 * PICO),
         ("organization", "o1", "Works", 6 * PICO, 20 * PICO),

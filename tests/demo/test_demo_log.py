@@ -118,7 +118,10 @@ def test_the_temporary_log_is_removed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_log_in_which_nothing_more_is_written_stays_while_it_is_read(tmp_path: Path) -> None:
+def test_a_log_in_which_nothing_more_is_written_stays_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("cost_top.cli.demo._import_the_app")  # there is no terminal to show it on
     folder = tmp_path / "cost-top-demo-1"
     folder.mkdir()
     with gateway(folder / "demo.db", 7, 1, 0, remove_folder=True) as process:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cost_top.cli.process import is_terminal
+
 if TYPE_CHECKING:
     import subprocess
 
@@ -148,7 +150,8 @@ def gateway(
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)  # noqa: S603
     try:
         _tell_what_is_written(days)
-        _import_the_app()  # while the history is written
+        if is_terminal():
+            _import_the_app()  # while the history is written
         _wait_for_history(process, path)
         yield process
     finally:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 OVERLAP = timedelta(minutes=2)
 LOOK_BACK = timedelta(hours=1)
 _LONG_LOOK_SECONDS = 60.0
+_RECOUNTED_SECONDS = 900.0  # rows without a time are not counted more often
 _AHEAD = timedelta(days=2)  # clocks of gateways run ahead
 _PAGE = 1000
 _INSTANT = timedelta(microseconds=1)
@@ -83,7 +84,7 @@ class Unfollowed:
         """A note that was not told yet; empty where there is none, or it is not time to ask."""
         if clock < self._due:
             return ""
-        self._due, self._wait = clock + self._wait, min(2 * self._wait, _LONG_LOOK_SECONDS)
+        self._due, self._wait = clock + self._wait, min(2 * self._wait, _RECOUNTED_SECONDS)
         asked = replace(query, end=query.start + _INSTANT, group_by=(), where=Filter())
         note = next(filter(tells_untimed, answers.report(asked).notes), self._told)
         news, self._told = note if note != self._told else "", note

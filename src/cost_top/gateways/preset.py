@@ -61,7 +61,8 @@ class KeptBudgetTable:
     `limits_table`, `limit`, `period` and `resets_at` are columns of the row there whose `limits_id` is this one's
     `limits_by`. Of one value the first entry that has a limit holds. `within` is the team of a member; `names` and
     `within_names` are the dimensions whose lookups name `id` and `within`. `raised` is by how much the limit is more
-    until `raised_until`: columns beside it, or keys of `raised_in`, a column of JSON of the table itself.
+    until `raised_until`: columns beside it, or keys of `raised_in`, a column of JSON of the table itself. What is over
+    a `soft` limit is told of and not refused; it stands beside another limit of the same value.
     """
 
     of: str
@@ -85,6 +86,7 @@ class KeptBudgetTable:
     raised: str | None = None
     raised_until: str | None = None
     raised_in: str | None = None
+    soft: bool = False
 
     def without_rises(self) -> KeptBudgetTable:
         """The same where no limit can be known to be raised."""

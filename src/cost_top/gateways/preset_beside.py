@@ -84,6 +84,7 @@ class BudgetEntry:
     raised: Name | None = None
     raised_until: Name | None = None
     raised_in: Name | None = None
+    soft: bool = False
 
     def __post_init__(self) -> None:
         if len({bool(self.limits_table), bool(self.limits_id), bool(self.limits_by)}) > 1:
@@ -97,7 +98,7 @@ class BudgetEntry:
             self.of, self.table, self.id, self.limit, self.spent, self.name, self.period, self.resets_at,
             self.limits_table, self.limits_id, self.limits_by, self.period_unit, self.started_at, self.state,
             self.otherwise, self.within, self.names, self.within_names,
-            self.raised, self.raised_until, self.raised_in,
+            self.raised, self.raised_until, self.raised_in, self.soft,
         )  # fmt: skip
 
 

@@ -72,6 +72,7 @@ def kept_fields(kept: KeptBudget) -> dict[str, Any]:
         "value_name": kept.name,
         "within": kept.within,
         "within_name": kept.within_name,
+        "mode": "soft" if kept.is_soft else "hard",
         "period": kept.period,
         "limit_usd": usd(kept.limit),
         "spent_usd": usd(kept.spent),

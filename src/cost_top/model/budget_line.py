@@ -13,6 +13,8 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NEAR = timedelta(days=6)
 _TITLE = 200
+KEPT = "kept by the gateway"
+KEPT_SOFT = f"{KEPT}, soft: it tells and does not refuse"
 
 
 def budget_line(standing: Standing, now: datetime) -> str:
@@ -110,4 +112,5 @@ def kept_text(kept: KeptBudget, zone: tzinfo, now: datetime) -> str:
     ends = ""
     if kept.resets_at is not None:
         ends = f", {kept_reset_text(kept.resets_at, zone, now)}"
-    return f"{who}  {used}{f', {kept.period}' if kept.period else ''}{ends} · kept by the gateway"
+    told = KEPT_SOFT if kept.is_soft else KEPT
+    return f"{who}  {used}{f', {kept.period}' if kept.period else ''}{ends} · {told}"

@@ -164,6 +164,7 @@ class KeptBudget:
     within_name: str | None = None
     raised: int = 0  # of the limit so much is there only until `raised_until`
     raised_until: datetime | None = None
+    is_soft: bool = False  # the gateway tells of what is over it, and refuses nothing
 
     @property
     def title(self) -> str:

@@ -129,6 +129,9 @@ class KeptItem(BaseModel):
     value_name: str | None
     within: str | None = Field(description="Of a member: the team.")
     within_name: str | None
+    mode: Literal["hard", "soft"] = Field(
+        description="Soft: the gateway tells of what is over it, and refuses nothing."
+    )
     period: str | None
     limit_usd: str = Field(description="What holds now, `raised_usd` in it.")
     spent_usd: str | None

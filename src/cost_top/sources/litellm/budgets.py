@@ -52,8 +52,7 @@ def kept_budgets(caller: Caller, is_admin: bool, public: str | None) -> KeptBudg
     for dimension, objects in _lists(caller) if is_admin else _own(caller):
         try:
             for one in objects:  # what was read before a failure is kept
-                if (kept := _kept(dimension, one, public)) is not None:
-                    found.append(kept)
+                found += _kept(dimension, one, public)
         except SourceThrottled:
             raise
         except SourceError as error:
@@ -141,22 +140,25 @@ def _organizations(caller: Caller, told: Object) -> Iterator[Object]:
             yield from _listed(caller, "/organization/list", "", "")
 
 
-def _kept(dimension: str, told: Object, public: str | None) -> KeptBudget | None:
+def _kept(dimension: str, told: Object, public: str | None) -> Iterator[KeptBudget]:
+    """The limit that is enforced, and the one that the proxy only tells of."""
     field, names = _NAMES[dimension]
     identity = _text(told.get(field))
-    shared = _object(told.get("litellm_budget_table"))
-    limits = told if told.get("max_budget") is not None else shared
-    limit = _money(limits.get("max_budget"))
-    if limit is None or not identity:
-        return None
-    raised, until = _raised(dimension, told, limits)
     name = next((text for text in (_text(told.get(each)) for each in names) if text), None)
     value = public_value(identity, public) if dimension == "token" else identity
-    return KeptBudget(
-        dimension, value, name, limit + raised, _money(told.get("spend")), _text(limits.get("budget_duration")) or None,
-        moment_of(_text(limits.get("budget_reset_at"))), *_around(dimension, told),
-        raised, until,
-    )  # fmt: skip
+    shared = _object(told.get("litellm_budget_table"))
+    hard = told if told.get("max_budget") is not None else shared
+    soft = {"team": told, "token": shared}.get(dimension, {})
+    for limits, key in ((hard, "max_budget"), (soft, "soft_budget")):
+        limit, is_soft = _money(limits.get(key)), key == "soft_budget"
+        if limit is None or not identity:
+            continue
+        raised, until = (0, None) if is_soft else _raised(dimension, told, limits)
+        yield KeptBudget(
+            dimension, value, name, limit + raised, _money(told.get("spend")),
+            _text(limits.get("budget_duration")) or None, moment_of(_text(limits.get("budget_reset_at"))),
+            *_around(dimension, told), raised, until, is_soft,
+        )  # fmt: skip
 
 
 def _raised(dimension: str, told: Object, limits: Object) -> tuple[int, datetime | None]:

@@ -54,6 +54,7 @@ def kept_budget(
         None,
         raised,
         last,
+        table.soft,
     )
 
 

@@ -42,9 +42,9 @@ class NameTables:
                 missing.append(f"budgets of {table.table} are not known: {one_line(error)}")
                 continue
             # A limit of its own goes before one that it shares.
-            known = {(one.of, one.value, one.within) for one in found} if table.limits_table else set()
+            known = {_whose(one) for one in found} if table.limits_table else set()
             read = (kept_budget(table, row, keys.get(table.of)) for row in rows)
-            new = [one for one in read if one is not None and (one.of, one.value, one.within) not in known]
+            new = [one for one in read if one is not None and _whose(one) not in known]
             found += self._named(session, keys, table, new)
         return KeptBudgets(tuple(found), tuple(missing))
 
@@ -71,6 +71,10 @@ class NameTables:
                      lookup_statement(self.dialect, self.schema, table), columns)
             for table in self.tables
         )  # fmt: skip
+
+
+def _whose(kept: KeptBudget) -> tuple[str, str, str | None, bool]:
+    return kept.of, kept.value, kept.within, kept.is_soft
 
 
 def name_tables(

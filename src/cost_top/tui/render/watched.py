@@ -7,7 +7,15 @@ from datetime import datetime, timedelta, tzinfo
 
 from textual.content import Content
 
-from cost_top.model.budget_line import falls_out_text, kept_reset_text, moment_text, raised_text, reset_text
+from cost_top.model.budget_line import (
+    KEPT,
+    KEPT_SOFT,
+    falls_out_text,
+    kept_reset_text,
+    moment_text,
+    raised_text,
+    reset_text,
+)
 from cost_top.model.dimensions import dimension_named, word_of
 from cost_top.model.errors import one_line
 from cost_top.model.format import age, at_least, cells, count, elide, money_within, pad, percent, tail_of, with_tail
@@ -183,7 +191,7 @@ def budget_note(row: BudgetRow, zone: tzinfo, now: datetime, width: int) -> list
     mode = _HARD[row.guard_asked] if row.is_hard else "soft"
     if row.raised_until is not None:
         facts.append(raised_text(row.raised, row.raised_until, zone))
-    facts.append("kept by the gateway" if row.is_kept else mode)
+    facts.append((KEPT if row.is_hard else KEPT_SOFT) if row.is_kept else mode)
     lines = flowed([content(fact) for fact in facts], width)
     if row.unpriced:
         lines.append(content((f"{count(row.unpriced)} unpriced: more is used than is told", CAUTION)))
