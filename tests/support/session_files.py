@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+_COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
+
 
 def claude_line(
     message: str, output: int, *, session: str = "s-1", time: str = "2026-11-20T10:00:00.000Z", request: str = "req-1",
@@ -26,7 +28,7 @@ def claude_line(
     return json.dumps(body)
 
 
-def codex_meta(session: str, time: str, cwd: str = "/home/dev/work/shop", **more: str) -> str:
+def codex_meta(session: str, time: str, cwd: str = "/home/dev/work/shop", **more: Any) -> str:
     """The first line of a session."""
     return json.dumps({"timestamp": time, "type": "session_meta", "payload": {"id": session, "cwd": cwd, **more}})
 
@@ -40,13 +42,19 @@ def codex_totals(
     time: str, total: tuple[int, int, int, int] | None, last: tuple[int, int, int, int] | None = None, **more: int
 ) -> str:
     """Running totals: input, of it cached, output, of it reasoning."""
-    names = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
     info = None
     if total is not None:
-        info = {"total_token_usage": dict(zip(names, total, strict=True)) | more,
-                "last_token_usage": dict(zip(names, last or total, strict=True))}  # fmt: skip
+        info = {"total_token_usage": dict(zip(_COUNTS, total, strict=True)) | more,
+                "last_token_usage": dict(zip(_COUNTS, last or total, strict=True))}  # fmt: skip
     payload = {"type": "token_count", "info": info, "rate_limits": {"primary": {"used_percent": 1.0}}}
     return json.dumps({"timestamp": time, "type": "event_msg", "payload": payload})
+
+
+def codex_record(time: str, response: str, used: tuple[int, int, int, int], **more: Any) -> str:
+    """What one response used."""
+    usage = dict(zip(_COUNTS, used, strict=True))
+    return json.dumps({"timestamp": time, "type": "token_usage_record",
+                       "payload": {"response_id": response, "usage": usage, **more}})  # fmt: skip
 
 
 def write_lines(path: Path, *lines: str) -> Path:

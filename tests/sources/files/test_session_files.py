@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import sqlite3
 import subprocess
@@ -23,7 +24,7 @@ from cost_top.sources.files.codex import Codex
 from cost_top.sources.files.found import agent_folders, files_of
 from cost_top.sources.files.index import FileIndex
 from cost_top.sources.files.log import open_files
-from support.session_files import add_text, claude_line, codex_meta, codex_totals, codex_turn, write_lines
+from support.session_files import add_text, claude_line, codex_meta, codex_record, codex_totals, codex_turn, write_lines
 
 
 class Watched:
@@ -98,6 +99,48 @@ def test_a_fork_cut_in_mid_answer_does_not_take_output_away(claude: Watched):
     write_lines(claude.folder / "a.jsonl", claude_line("m1", 3), claude_line("m1", 250))
     write_lines(claude.folder / "b.jsonl", claude_line("m1", 3, session="s-2"))
     assert claude.rows("output_tokens, session") == [(250, "s-1")]
+
+
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("c", "b", "a")])
+def test_an_aside_that_repeats_its_parent_under_other_request_ids_counts_its_own_alone(
+    claude: Watched, names: tuple[str, str, str]
+):
+    parent, aside, other = (claude.folder / f"{name}.jsonl" for name in names)
+    write_lines(parent, claude_line("m1", 5), claude_line("m2", 6))
+    repeated = [claude_line(f"m{n}", 9, request="req-7", agent="a7", cache_read_input_tokens=500) for n in (1, 2)]
+    write_lines(aside, *repeated, claude_line("m3", 7, request="req-8", agent="a7"))
+    write_lines(other, *(line.replace("req-7", "req-9") for line in repeated), claude_line("m1", 4, request=""))
+    rows = [("m1:req-1", 5), ("m2:req-1", 6), ("m3:req-8", 7)]
+    assert claude.rows() == rows
+    add_text(parent, claude_line("m4", 8) + "\n")
+    assert claude.rows() == [*rows, ("m4:req-1", 8)]
+    add_text(aside, claude_line("m4", 8, request="req-10", agent="a7") + "\n")
+    assert claude.rows() == [*rows, ("m4:req-1", 8)]
+    parent.unlink()
+    left = claude.rows()
+    assert [(row[0].split(":")[0], row[1]) for row in left] == [("m1", 9), ("m2", 9), ("m3", 7), ("m4", 8)]
+    write_lines(parent, claude_line("m1", 5), claude_line("m2", 6))
+    assert claude.rows() == [*rows, ("m4:req-10", 8)]
+
+
+def test_two_requests_of_one_message_id_are_two(claude: Watched):
+    write_lines(claude.folder / "s.jsonl", claude_line("m1", 5), claude_line("m1", 6, request="req-2"))
+    assert claude.rows() == [("m1:req-1", 5), ("m1:req-2", 6)]
+
+
+def test_the_progress_of_an_agent_is_what_its_own_file_tells(claude: Watched):
+    told = json.loads(claude_line("m1", 5))
+    for name in ("sessionId", "cwd", "isSidechain"):
+        del told[name]
+    lines = [
+        {"type": "progress", "sessionId": "s-1", "cwd": "/home/dev/work/shop", "uuid": "u",
+         "data": {"type": "agent_progress", "agentId": "a7", "message": {**told, **more}}}
+        for more in ({}, {"requestId": None})
+    ]  # fmt: skip
+    path = write_lines(claude.folder / "s.jsonl", *map(json.dumps, lines))
+    assert claude.rows("id, output_tokens, session, endpoint") == [("m1:req-1", 5, "s-1", "/home/dev/work/shop")]
+    write_lines(path.parent / "agent-a7.jsonl", claude_line("m1", 5, agent="a7"))
+    assert claude.rows() == [("m1:req-1", 5)]
 
 
 def test_rows_that_two_files_have_stay_when_one_file_goes(claude: Watched):
@@ -283,6 +326,89 @@ def test_a_history_that_takes_seconds_to_copy_is_none_of_the_fork_s_own(codex: W
     assert codex.rows("input_tokens, output_tokens") == [(10, 1), (20, 2)]
 
 
+def test_a_fork_without_its_parent_s_history_begins_with_what_its_first_event_used(codex: Watched):
+    forks = ({"forked_from_id": "c-1"}, {"parent_thread_id": "c-1"}, {"history_base": {"end_ordinal_exclusive": 9}})
+    for number, fork in enumerate(forks):
+        write_lines(
+            codex.folder / f"r{number}.jsonl", codex_meta(f"c-{number + 2}", T(0), **fork), codex_turn(T(3), "gpt-5"),
+            codex_totals(T(5), (9010, 0, 901, 0), (10, 0, 1, 0)), codex_totals(T(8), (9030, 0, 903, 0), (20, 0, 2, 0)),
+        )  # fmt: skip
+    assert codex.rows("input_tokens, output_tokens") == [(10, 1)] * 3 + [(20, 2)] * 3
+
+
+@pytest.mark.parametrize("starts", [3, "3"])
+def test_the_ordinal_that_a_sub_agent_names_tells_its_parent_s_history(codex: Watched, starts: int | str):
+    lines = [
+        codex_meta("c-2", T(0), subagent_history_start_ordinal=starts, parent_thread_id="c-1"),
+        codex_meta("c-1", T(10)), codex_totals(T(20), (900, 0, 90, 0)), codex_turn(T(20), "gpt-5"),
+        codex_totals(T(20), (910, 0, 91, 0), (10, 0, 1, 0)),
+    ]  # fmt: skip
+    write_lines(
+        codex.folder / "r.jsonl",
+        *(json.dumps({**json.loads(line), "ordinal": number}) for number, line in enumerate(lines)),
+    )
+    assert codex.rows("id, input_tokens, session") == [("c-2:1", 10, "c-2")]
+
+
+@pytest.mark.parametrize("record_first", [True, False])
+def test_a_record_of_usage_and_the_totals_of_the_same_response_are_one_request(codex: Watched, record_first: bool):
+    """What compacted the session is in no total; an older version that goes on writes totals alone."""
+    write_lines(codex.folder / "r.jsonl", codex_meta("c-1", T(0)), codex_turn(T(1), "gpt-5"))
+    pair = [
+        codex_record(T(4), "resp-2", (50, 0, 5, 0), thread_id="c-1"),
+        codex_totals(T(4), (150, 0, 25, 0), (50, 0, 5, 0)),
+    ]
+    for line in (
+        codex_totals(T(3), (100, 0, 20, 0)), *(pair if record_first else reversed(pair)),
+        codex_record(T(5), "resp-3", (70, 0, 7, 0)), codex_totals(T(5), (150, 0, 25, 0), (0, 0, 0, 0)),
+        codex_record(T(6), "resp-4", (60, 0, 6, 0)), codex_totals(T(6), (210, 0, 31, 0), (60, 0, 6, 0)),
+        codex_totals(T(7), (290, 0, 39, 0), (80, 0, 8, 0)),
+        codex_record(T(8), "resp-0", (999, 0, 99, 0), thread_id="c-0"),
+    ):  # fmt: skip
+        add_text(codex.folder / "r.jsonl", line + "\n")
+        codex.rows()
+    whole = codex.rows("input_tokens, output_tokens")
+    assert whole == [(100, 20), (50, 5), (70, 7), (60, 6), (80, 8)]
+    (codex.folder / "copy.jsonl").write_bytes((codex.folder / "r.jsonl").read_bytes())
+    assert codex.rows("input_tokens, output_tokens") == whole
+
+
+def test_a_session_that_went_back_goes_on_in_another_file(codex: Watched):
+    first, second = ("01a00602-1e1e-7d4d-8c8c-3b3b3b3b3b3b", "01a00602-1e1e-7d4d-8c8c-3b3b3b3b3b3c")
+    write_lines(
+        codex.folder / f"rollout-2026-11-20T10-00-00-{first}.jsonl", codex_meta(first, T(0)), codex_turn(T(1), "gpt-5"),
+        codex_totals(T(3), (100, 0, 10, 0)), codex_totals(T(4), (150, 0, 15, 0), (50, 0, 5, 0)),
+    )  # fmt: skip
+    write_lines(
+        codex.folder / f"rollout-2026-11-20T10-00-10-{second}.jsonl",
+        codex_meta(first, T(10), history_base={"thread_id": first, "end_ordinal_exclusive": 3}),
+        codex_turn(T(11), "gpt-5"), codex_totals(T(13), (130, 0, 13, 0), (30, 0, 3, 0)),
+    )  # fmt: skip
+    assert codex.rows("input_tokens, session") == [(100, first), (50, first), (30, first)]
+
+
+def test_settings_that_a_session_took_over_hold_until_a_turn_names_others(codex: Watched):
+    settings = {"model": "gpt-5.5", "service_tier": "fast", "cwd": "/home/dev/work/till", "model_provider_id": "azure"}
+    applied = {"type": "thread_settings_applied", "thread_settings": settings}
+    write_lines(
+        codex.folder / "r.jsonl", codex_meta("c-1", T(0)),
+        json.dumps({"timestamp": T(1), "type": "event_msg", "payload": applied}),
+        codex_turn(T(2), "gpt-5.5", cwd=""), codex_totals(T(3), (100, 0, 20, 0)),
+        codex_turn(T(4), "gpt-5.5", service_tier="flex"), codex_totals(T(5), (200, 0, 40, 0)),
+    )  # fmt: skip
+    assert codex.rows("provider, endpoint, mode") == [
+        ("azure", "/home/dev/work/till", "priority"), ("azure", "/home/dev/work/shop", "flex"),
+    ]  # fmt: skip
+
+
+def test_a_quick_first_answer_is_the_session_s_own(codex: Watched):
+    write_lines(
+        codex.folder / "r.jsonl", codex_meta("c-1", T(0)), codex_turn(T(0), "gpt-5"),
+        codex_totals("2026-11-20T10:00:00.700Z", (100, 0, 20, 0)),
+    )  # fmt: skip
+    assert codex.rows("input_tokens") == [(100,)]
+
+
 def test_a_session_that_codex_packed_is_the_same_session(codex: Watched):
     lines = (codex_meta("c-1", T(0)), codex_turn(T(1), "gpt-5"), codex_totals(T(3), (500, 0, 50, 0)))
     plain = write_lines(codex.folder / "archived_sessions" / "rollout-1.jsonl", *lines)
@@ -316,7 +442,19 @@ def test_the_usual_folders_are_found_and_named_when_there_are_none(tmp_path: Pat
     assert agent_folders("claude-code", {"CLAUDE_CONFIG_DIR": str(tmp_path / "other")}) == (
         str(tmp_path / "other" / "projects"),
     )
-    assert agent_folders("codex", {"CODEX_HOME": str(tmp_path / "cx")}) == (str(tmp_path / "cx" / "sessions"),)
+    both = {"CODEX_HOME": f"{tmp_path / 'cx'}, ~/cx/sessions,,/none"}
+    assert agent_folders("codex", both) == (str(tmp_path / "cx" / "sessions"),)
+    (tmp_path / "set" / "claude" / "projects").mkdir(parents=True)
+    assert agent_folders("claude-code", {"XDG_CONFIG_HOME": str(tmp_path / "set")}) == (
+        str(tmp_path / "set" / "claude" / "projects"), str(tmp_path / ".claude" / "projects"),
+    )  # fmt: skip
+
+
+def test_what_else_an_agent_s_folder_holds_is_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path))
+    write_lines(tmp_path / "projects" / "p" / "s.jsonl", claude_line("m1", 5))
+    write_lines(tmp_path / "projects" / "p" / "s" / "tool-results" / "a.json", codex_meta("c-1", T(0)))
+    assert open_files("claude-code", None, None).index.kind.name == "claude-code"
 
 
 def test_the_log_says_that_its_dollars_are_notional_and_leaves_nothing_without_a_cache(tmp_path: Path):

@@ -1,8 +1,9 @@
 """Claude Code's session files: one request for each (message id, request id), whatever number of lines tells of it.
 
 A message stands in one line for each block of its content, and again in the files of sessions that were resumed or
-forked from this one; the line with the most output is the final one. `input_tokens` leaves the cache out.
-`costUSD` of old versions is not used: it was written on every line of a message.
+forked from this one; the line with the most output is the final one. An aside repeats its parent's messages under
+request ids of its own, and the progress of an agent what stands in the agent's file. `input_tokens` leaves the cache
+out. `costUSD` of old versions is not used: it was written on every line of a message.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class ClaudeCode(Sessions):
     """`Kind`."""
 
     name = "claude-code"
+    columns: Mapping[str, str] = {**Sessions.columns, "may_repeat": "BIGINT"}
+    repeats: str | None = "may_repeat"
 
     @staticmethod
     def recognises(head: Mapping[str, Any]) -> bool:
@@ -60,6 +63,7 @@ class ClaudeCode(Sessions):
         agent, session, folder = (text_of(record.get(name)) for name in ("agentId", "sessionId", "cwd"))
         return {
             "id": identity,
+            "may_repeat": int(record.get("isSidechain") is True or not record.get("requestId")),
             "time_ms": time,
             "provider": "anthropic",
             "model": text_of(message.get("model")),
@@ -93,7 +97,11 @@ def _tags(agent: str) -> str:
 
 def _keep(best: dict[str, tuple[int, Mapping[str, Any]]], record: object) -> None:
     """Keep the line of a message that has the most output."""
-    if not isinstance(record, dict) or record.get("type") != "assistant":
+    if not isinstance(record, dict):
+        return
+    if record.get("type") == "progress":
+        record = _told_by_agent(record)
+    if record.get("type") != "assistant":
         return
     message = record.get("message")
     if not isinstance(message, dict):
@@ -110,3 +118,13 @@ def _keep(best: dict[str, tuple[int, Mapping[str, Any]]], record: object) -> Non
     elif weight >= known[0]:
         record["timestamp"] = known[1].get("timestamp")  # the first line's time is the request's
         best[identity] = weight, record
+
+
+def _told_by_agent(progress: dict[str, Any]) -> dict[str, Any]:
+    """The line that a line of an agent's progress wraps, as it stands in the agent's own file."""
+    data = progress.get("data")
+    told = data.get("message") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(told, dict):
+        return {}
+    around = {name: progress.get(name) for name in ("sessionId", "cwd", "timestamp")}
+    return {**around, "agentId": data.get("agentId"), **told, "isSidechain": True}

@@ -46,19 +46,25 @@ def agent_folders(name: str, environment: Mapping[str, str] = os.environ) -> tup
     """The usual folders of a coding agent's sessions that are there. `UserError` where none is."""
     home = Path.home()
     if name == "codex":
-        places = [Path(environment.get("CODEX_HOME") or home / ".codex")]
+        own, usual = environment.get("CODEX_HOME"), [home / ".codex"]
         inside: tuple[str, ...] = ("sessions", "archived_sessions")
     else:
-        own = environment.get("CLAUDE_CONFIG_DIR")
-        places = (
-            [Path(part.strip()) for part in own.split(",")] if own else [home / ".config" / "claude", home / ".claude"]
-        )
+        settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+        own, usual = environment.get("CLAUDE_CONFIG_DIR"), [settings / "claude", home / ".claude"]
         inside = ("projects",)
-    found = [str(place / folder) for place in places for folder in inside if (place / folder).is_dir()]
+    places = [_at_home(part.strip(), home) for part in (own or "").split(",") if part.strip()] or usual
+    places = [place.parent if place.name in inside and place.is_dir() else place for place in places]
+    wanted = [str(place / folder) for place in dict.fromkeys(places) for folder in inside]
+    found = [folder for folder in wanted if os.path.isdir(folder)]
     if not found:
         looked = ", ".join(str(place / inside[0]) for place in places)
         raise UserError(f"{name}: no sessions found (looked for {looked}); give their folder as the source")
     return tuple(found)
+
+
+def _at_home(text: str, home: Path) -> Path:
+    """A folder of which `~` may be the home: a shell leaves it as it is inside a list."""
+    return home / text[1:].lstrip("/") if text == "~" or text.startswith("~/") else Path(text)
 
 
 def places_of(source: str) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from cost_top.sources.files.index_file import (
 )
 from cost_top.sources.files.lines import is_packed
 from cost_top.sources.files.records import Kind, Row
+from cost_top.sources.files.repeats import newest, without_repeats
 from cost_top.sources.files.waiting import is_followed, looked_at, ripe, waiting_for
 from cost_top.sources.files.witness import stands, witness
 
@@ -58,6 +59,7 @@ class FileIndex:
         self._indexes = indexes_of(kind)
         self._filled: set[str] | None = None  # while the index is first filled: the ids of its rows
         self._repeated: list[tuple[int, Sequence[Row]]] = []  # and what further files say of these
+        self._after = 0  # the place of the last row before this look, as far as it says which rows are new
         self._did = _Did()
         self._is_checked = False  # whether it was whole when this process began
         self._is_sealed = False  # by this process
@@ -111,11 +113,12 @@ class FileIndex:
         return tuple(one_line(os.fsdecode(path), 200) for (path,) in rows)
 
     def _bring_up(self, database: sqlite3.Connection, present: Mapping[str, FoundFile]) -> bool:
-        self._did = _Did()
+        self._did, self._after = _Did(), newest(database, self.kind)
         if not self._known(database):
             self._fill(database, present.values())
         else:
             self._follow(database, present)
+        self._did.changed |= without_repeats(database, self.kind, self._after)
         self._none_read(database)
         database.execute(
             "UPDATE made_by SET changes = changes + ?, inserts = inserts + ?", (self._did.changed, self._did.added)
@@ -285,10 +288,13 @@ class FileIndex:
         """Take over rows whose ids are known, where they have more to say."""
         self._did.changed = True
         table, key = self._table, self.kind.key
-        kept = (key, *self.kind.mergeable, *((self.kind.time,) if self.kind.weight else ()))
+        kept = (key, self.kind.repeats, *self.kind.mergeable, *((self.kind.time,) if self.kind.weight else ()))
         weight = quoted(self.kind.weight) if self.kind.weight else "NULL"
         heavier = f"coalesce(excluded.{weight}, -1) >= coalesce({table}.{weight}, -1)" if self.kind.weight else "true"
         update = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in columns if name not in kept)
+        if self.kind.repeats is not None:
+            mark = quoted(self.kind.repeats)
+            update += f", {mark} = min({table}.{mark}, excluded.{mark})"
         database.executemany(
             f"{insert} ON CONFLICT ({self._key}) DO UPDATE SET {update} WHERE {heavier}",
             _values(seen, columns, number),
@@ -334,7 +340,7 @@ class FileIndex:
     def _forget(self, database: sqlite3.Connection, number: int, keep: bool = False) -> set[int]:
         """Drop a file's rows; gives the files that have some of them too."""
         table = self._table
-        self._did.changed = True
+        self._did.changed, self._after = True, 0  # places become free
         owned = f"SELECT {self._key} FROM {table} WHERE file = ?"
         others = {
             row[0] for row in database.execute(f"SELECT DISTINCT file FROM also WHERE id IN ({owned})", (number,))

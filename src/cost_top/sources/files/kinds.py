@@ -44,6 +44,11 @@ def kind_of(files: Sequence[FoundFile], shown: str, mapping: Preset | None) -> K
     raise UserError(f"{shown}: no kind of log that cost-top knows by its content; map it with --mapping FILE{told}")
 
 
+def agent_kind(name: str) -> Kind:
+    """The sessions of a coding agent, whatever else its folders hold."""
+    return ClaudeCode() if name == ClaudeCode.name else Codex()
+
+
 def heads_of(files: Sequence[FoundFile]) -> dict[str, list[Record]]:
     """The first records of a few files, spread over all of them. `UserError` where none of all can be read."""
     written = [file for file in files if file.size]  # empty ones tell nothing

@@ -22,7 +22,7 @@ from cost_top.sources.base import DayCount, Evidence
 from cost_top.sources.files.found import AGENTS, files_of, places_of
 from cost_top.sources.files.index import FileIndex
 from cost_top.sources.files.index_file import MADE_BY, code_version
-from cost_top.sources.files.kinds import kind_of
+from cost_top.sources.files.kinds import agent_kind, kind_of
 from cost_top.sources.files.records import Kind
 from cost_top.sources.sql.log import SqlLog, SqlLogReader, recognised_log
 from cost_top.sources.sql.sqlite import SqliteDatabase
@@ -45,7 +45,7 @@ def open_files(source: str, mapping: Path | None, cache: Path | None) -> FilesLo
     preset = _mapped(mapping) if mapping is not None else None
     shown = one_line(source, 200)
     files = files_of(places)
-    kind = kind_of(files, shown, preset)
+    kind = agent_kind(source) if source in AGENTS and preset is None else kind_of(files, shown, preset)
     index = FileIndex(_index_path(places, kind, cache), kind)
     try:
         index.refresh(files)

@@ -20,6 +20,7 @@ class Mapped:
 
     mergeable: Sequence[str] = ()
     weight: str | None = None
+    repeats: str | None = None
     note: str | None = None
 
     def __init__(self, preset: Preset, heads: Iterable[Record]) -> None:

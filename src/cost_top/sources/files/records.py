@@ -39,6 +39,8 @@ class Kind(Protocol):
     time: str  # the column that says when
     mergeable: Sequence[str]  # columns that say whose a row is: they follow the file that wrote it first
     weight: str | None  # of two rows of one id the one with more of this holds; None: the one read later
+    # The column that marks rows which are the same request as another whose id begins alike, up to the last colon.
+    repeats: str | None
     note: str | None
 
     def read(self, path: str, offset: int, state: Mapping[str, Any]) -> Part:
@@ -54,6 +56,7 @@ class NativeRows:
     time = "time_ms"
     mergeable: Sequence[str] = ()
     weight: str | None = None
+    repeats: str | None = None
     note: str | None = None
 
 
