@@ -87,8 +87,24 @@ def test_unpriced_requests_have_no_quantity_and_own_keys_cost_nothing():
     own = row("b", credential_type="byok", input_tokens=1000, output_tokens=0, cost=0)
     first, second = charges(unpriced, own)
     assert (first["PricingQuantity"], first["ListUnitPrice"], first["x_ConsumedTokens"]) == ("", "", "10")
+    assert (first["ConsumedQuantity"], first["ConsumedUnit"]) == ("1", "Requests")  # the specification wants one
+    assert (second["ConsumedQuantity"], second["ConsumedUnit"]) == ("1000", "Tokens")
     assert (first["x_CostSource"], first["PricingCategory"]) == ("unpriced", "Other")
     assert (second["BilledCost"], second["ListCost"]) == ("0", "0.00015")
+
+
+def test_a_price_has_one_id_and_only_the_specifications_details_go_without_a_prefix():
+    def told(**known: object) -> tuple[str, str, str]:
+        (charge,) = charges(row(input_tokens=10, cost=1, **known))
+        return charge["SkuPriceId"], charge["SkuPriceDetails"], charge["x_CostSource"]
+
+    plain = ("openai/gpt-4o-mini/input", '{"x_TokenDirection": "Input"}', "reported")
+    assert told() == told(mode="standard") == plain
+    details = '{"x_TokenDirection": "Input", "x_ProcessingMode": "batch"}'
+    assert told(mode="batch") == ("openai/gpt-4o-mini/input/batch", details, "reported")
+    two = charges(row("a", input_tokens=10, cost=1, region=None), row("b", input_tokens=10, cost=1, region="us"))
+    assert [each["SkuPriceId"] for each in two] == ["openai/gpt-4o-mini/input", "openai/gpt-4o-mini/us"]
+    assert charges(row(model="nobody-knows", cost=1))[0]["SkuPriceDetails"] == ""
 
 
 def test_a_cache_answer_lists_nothing_and_a_refund_is_a_correction():

@@ -2,7 +2,8 @@
 
 Columns are those of FOCUS 1.2 with the two that 1.3 puts in the place of the provider's; 1.3 leaves the deprecated ones
 out. `ListCost = ListUnitPrice × PricingQuantity` holds exactly, for a charge has one rate. What was paid for a request
-is known as a whole: it is split over its kinds of tokens in proportion to their list prices, the rest to output.
+is known as a whole: it is split over its kinds of tokens in proportion to their list prices, the rest to output. One
+whose rate is not known has no unit price, so no pricing quantity either; what was consumed is then requests.
 Source: focus.finops.org, Cost and Usage dataset.
 """
 
@@ -98,7 +99,7 @@ class Charges:
         for number, (kind, rate, tokens, listed, paid) in enumerate(kinds, 1):
             key = _Key(
                 hour, row.provider, row.model, row.token, row.token_name, row.endpoint, row.team, row.owner, row.user,
-                row.tags, row.mode, row.region, kind, rate, _cost_source(row), (row.cost or 0) < 0,
+                row.tags, row.mode, row.region, kind, rate, _cost_source(row, len(kinds)), (row.cost or 0) < 0,
             )  # fmt: skip
             sums = self._sums.setdefault(key, _Sums())
             sums.tokens += tokens
@@ -120,7 +121,9 @@ class Charges:
         meter, direction, action = _METERS.get(key.kind, (key.kind.capitalize() or "Request", None, None))
         priced, paid = key.rate is not None, usd_text(sums.paid)
         unit = _UNITS.get(key.kind, "Tokens")
-        details = {"TokenDirection": direction, "TokenCacheAction": action, "x_ProcessingMode": key.mode}
+        mode = None if key.mode == "standard" else key.mode
+        named = {"x_TokenDirection": direction, "x_TokenCacheAction": action, "x_ProcessingMode": mode}
+        details = {name: word for name, word in named.items() if word}
         return {
             "BilledCost": paid, "ContractedCost": paid, "EffectiveCost": paid,
             "BillingAccountId": self._source, "BillingAccountName": self._source, "BillingCurrency": "USD",
@@ -129,7 +132,8 @@ class Charges:
             "ChargeDescription": f"{meter} of {model}{f' at {key.endpoint}' if key.endpoint else ''}",
             "ChargeFrequency": "Usage-Based",
             "ChargePeriodStart": _moment(key.hour), "ChargePeriodEnd": _moment(key.hour + _HOUR),
-            "ConsumedQuantity": str(sums.tokens) if priced else "", "ConsumedUnit": unit if priced else "",
+            "ConsumedQuantity": str(sums.tokens if priced else sums.requests),
+            "ConsumedUnit": unit if priced else "Requests",
             "HostProviderName": provider, "InvoiceIssuerName": provider, "ProviderName": provider,
             "PublisherName": provider, "ServiceProviderName": provider,
             "ListCost": usd_text(sums.listed), "ListUnitPrice": usd_text(key.rate) if key.rate is not None else "",
@@ -141,8 +145,8 @@ class Charges:
             "ServiceCategory": "AI and Machine Learning", "ServiceName": f"{provider} API",
             "ServiceSubcategory": "Generative AI",
             "SkuId": model, "SkuMeter": meter,
-            "SkuPriceId": "/".join(part for part in (provider, model, key.kind, key.mode) if part),
-            "SkuPriceDetails": json.dumps({name: word for name, word in details.items() if word}),
+            "SkuPriceId": "/".join(part for part in (provider, model, key.kind, mode, key.region) if part),
+            "SkuPriceDetails": json.dumps(details) if details else "",
             "SubAccountId": key.token or key.team or "", "SubAccountName": key.token_name or "",
             "SubAccountType": "API key" if key.token else "Team" if key.team else "",
             "Tags": json.dumps(_tags(key), ensure_ascii=False),
@@ -176,9 +180,9 @@ def split(row: RequestRow, parts: tuple[PricePart, ...]) -> Iterator[tuple[str, 
         yield part.name, part.rate, part.count, part.amount, share
 
 
-def _cost_source(row: RequestRow) -> str:
+def _cost_source(row: RequestRow, kinds: int) -> str:
     """How the paid cost is known; a reported one is split over kinds in proportion to the rates."""
-    if row.price_status == "reported":
+    if row.price_status == "reported" and kinds > 1:
         return "reported, split by rates"
     return row.price_status.replace("_", " ")
 
