@@ -23,7 +23,7 @@ from support.served import Served, environment, served, write_traffic
 
 DIMENSIONS = (
     "provider", "model", "endpoint", "token", "user", "owner", "team", "tag", "credential_type", "status", "day",
-    "hour", "minute", "api_key_name",
+    "hour", "minute", "token_name", "api_key_name",
 )  # fmt: skip
 SINCE, UNTIL = "2020-01-01T00:00:00Z", (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT00:00:00Z")
 PERIOD = {"since": SINCE, "until": UNTIL}
@@ -52,6 +52,7 @@ BAD: list[tuple[str, str, str]] = [
     ("since=1d&group_by=provider,", "group_by", "unknown dimension"),
     ("since=1d&group_by=", "group_by", "at least 1"),
     ("since=1d&group_by=model,model", "group_by", "twice"),
+    ("since=1d&group_by=token_name,api_key_name", "group_by", "twice"),
     ("since=1d&group_by=Model", "group_by", "did you mean model?"),
     ("since=1d&group_by=day,user,model,tag,provider", "group_by", "at most 4"),
     ("since=1d&group_by=zero_data_retention", "group_by", "not recorded"),

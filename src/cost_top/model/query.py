@@ -21,7 +21,7 @@ SYNONYMS = {"api_key_name": "token_name"}
 # What a report may be sorted by beside its measures: input and output tokens together.
 TOKENS = "tokens"
 # What a question may group by, as spelled on the wire.
-GROUPINGS = (*DIMENSIONS, *SYNONYMS)
+GROUPINGS = (*DIMENSIONS, *SYNONYMS.values(), *SYNONYMS)
 _NAME_FIELDS = {each.name: each.name_field for each in EVERY_DIMENSION if each.name_field}
 
 MEASURES = tuple(each.name for each in EVERY_MEASURE)
@@ -258,7 +258,7 @@ def parse_group_by(text: str) -> tuple[str, ...]:
     for part in text.split(","):
         name = part.strip().lower()
         name = SYNONYMS.get(name, name)
-        if name not in (*DIMENSIONS, *SYNONYMS.values()):
+        if name not in GROUPINGS:
             raise UserError(f"unknown dimension {one_line(part, 40)!r}: {choices(name, GROUPINGS)}")
         if name not in names:
             names.append(name)

@@ -257,7 +257,7 @@ def _groupings(text: str) -> tuple[str, ...]:
             near = get_close_matches(name.strip(), GROUPINGS, 1)
             advice = f"did you mean {near[0]}?" if near else f"choose from {', '.join(GROUPINGS)}"
             raise Problem(400, f"group_by: unknown dimension {one_line(name, 40)!r}: {advice}", param="group_by")
-    if len(set(names)) < len(names):
+    if len({SYNONYMS.get(name, name) for name in names}) < len(names):
         raise Problem(400, "group_by: names a dimension twice", param="group_by")
     if len(names) > MOST_DIMENSIONS:
         raise Problem(400, f"group_by: at most {MOST_DIMENSIONS} dimensions", param="group_by")

@@ -54,7 +54,7 @@ _TIMES = {
     "minute": "ISO 8601 with its offset.",
 }
 DIMENSION_FIELDS: dict[str, Any] = {
-    name: (str, Field(default=None, description=_TIMES.get(name))) for name in (*GROUPINGS, "token_name")
+    name: (str, Field(default=None, description=_TIMES.get(name))) for name in GROUPINGS
 }
 ReportRow = create_model(
     "ReportRow",

@@ -78,11 +78,11 @@ def key_fields(
 def _names(columns: tuple[str, ...], question: SpelledQuery) -> list[tuple[str, ...]]:
     """For each column of the answer the fields that carry it."""
     by_name = "api_key_name" in question.spelled
-    with_token = "token" in question.spelled
+    plainly = not {"token", "token_name"}.isdisjoint(question.spelled)
     names: list[tuple[str, ...]] = []
     for column in columns:
         if column == "token_name":
-            names.append((*(("token_name",) if with_token else ()), *(("api_key_name",) if by_name else ())))
+            names.append((*(("token_name",) if plainly else ()), *(("api_key_name",) if by_name else ())))
         else:
             names.append((column,))
     return names
