@@ -17,7 +17,7 @@ from standardwebhooks.webhooks import Webhook
 
 from cost_top.alerts import pinned
 from cost_top.alerts.event import Event, event_id, event_of
-from cost_top.alerts.outbox import SCHEDULE, Outbox
+from cost_top.alerts.outbox import MOST_WAITING, SCHEDULE, Outbox
 from cost_top.alerts.receiver import Receiver
 from cost_top.rule_tables import ReceiverTable
 from support.webhook_receiver import WebhookReceiver
@@ -116,7 +116,7 @@ def test_the_same_event_put_twice_is_sent_once(hook):
     assert len(hook.requests) == 1
 
 
-@pytest.mark.parametrize("fault", [302, 400, 404, 500, 503, "close", "half", "hang", "late"])
+@pytest.mark.parametrize("fault", [302, 400, 404, 500, 503, "close", "half", "hang", "late", "trickle"])
 def test_a_fault_is_tried_again_after_five_seconds_under_the_same_id(hook, fault, monkeypatch):
     monkeypatch.setattr(pinned.post, "__kwdefaults__", {**pinned.post.__kwdefaults__, "timeout": 0.4})
     hook.answers, hook.late_seconds = [fault, 204], 1.5
@@ -132,6 +132,29 @@ def test_a_fault_is_tried_again_after_five_seconds_under_the_same_id(hook, fault
     assert bench.deliver() == 1
     assert hook.ids() == [event().id] * 2
     assert bench.outbox.waiting() == []
+
+
+def test_what_waits_is_as_near_as_it_was_when_the_clock_is_set_back(hook):
+    hook.answers = [500, 204]
+    bench = Bench(hook.url)
+    bench.outbox.put([event()], NOW)
+    bench.clock.pass_(-3600)
+    assert bench.deliver() == 1
+    bench.clock.pass_(-86_400)
+    assert bench.deliver() == 0
+    bench.clock.pass_(10)
+    assert bench.deliver() == 1
+    assert (hook.ids(), bench.outbox.waiting()) == ([event().id] * 2, [])
+
+
+def test_more_than_is_kept_costs_those_first_whose_receiver_takes_nothing(hook):
+    hook.answers = [500]
+    bench = Bench(hook.url)
+    bench.outbox.put([event(1, at=NOW + timedelta(minutes=1))], NOW)
+    assert bench.deliver() == 1
+    bench.outbox.put([event(number) for number in range(2, 2 + MOST_WAITING)], NOW)
+    assert [one.event.body["data"]["n"] for one in bench.outbox.waiting()] == list(range(2, 2 + MOST_WAITING))
+    assert bench.said[-1] == f"1 events for ops are dropped: more than {MOST_WAITING} wait to be sent"
 
 
 def test_a_redirect_is_not_followed(hook):

@@ -89,6 +89,12 @@ class WebhookReceiver:
         if answer == "half":
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nha")
             return
+        if answer == "trickle":
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while not self._stopping:  # until nobody listens any more
+                connection.sendall(b"x")
+                time.sleep(0.05)
+            return
         if answer == "late":
             time.sleep(self.late_seconds)
             answer = 200

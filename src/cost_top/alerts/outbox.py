@@ -100,12 +100,18 @@ class Outbox:
                         self._waiting.append(Waiting(event, receiver.name, now, now))
             while len(self._done) > _MOST_DONE:
                 del self._done[next(iter(self._done))]
-            if len(self._waiting) > MOST_WAITING:
-                dropped = len(self._waiting) - MOST_WAITING
-                self._say(f"{dropped} events are dropped: their receivers take nothing")
-                del self._waiting[:dropped]
+            self._drop(len(self._waiting) - MOST_WAITING)
             self._save()
             return new
+
+    def _drop(self, count: int) -> None:
+        """Let go of the oldest, those first that were tried in vain: a dead receiver must not cost others theirs."""
+        if count > 0:
+            chosen = sorted(self._waiting, key=lambda one: (not one.attempts, one.event.time))[:count]
+            dropped = {id(one) for one in chosen}
+            self._waiting = [one for one in self._waiting if id(one) not in dropped]
+            names = ", ".join(sorted({one.receiver for one in chosen}))
+            self._say(f"{count} events for {names} are dropped: more than {MOST_WAITING} wait to be sent")
 
     def _wants(self, receiver: Receiver, event: Event, now: datetime) -> bool:
         if event.notify and receiver.name not in event.notify:
@@ -126,6 +132,7 @@ class Outbox:
         """Try the next due event of a receiver, blocking; whether there was one."""
         with self.lock:
             moment = now()
+            self._set_back(moment)
             due = self.next_due(receiver)
             if due is None or due > moment:
                 return False
@@ -137,8 +144,16 @@ class Outbox:
             self._save()
         return True
 
+    def _set_back(self, now: datetime) -> None:
+        """Where the clock was set back, what waits is as near as it was."""
+        ahead = max((one.first for one in self._waiting), default=now) - now
+        if ahead > timedelta(0):
+            self._waiting = [replace(one, first=one.first - ahead, next=one.next - ahead) for one in self._waiting]
+            self._paused = {name: until - ahead for name, until in self._paused.items()}
+
     def _note(self, one: Waiting, outcome: Outcome, now: datetime) -> None:
-        self._waiting = [each for each in self._waiting if each is not one]
+        tried = one.event.id, one.receiver
+        self._waiting = [each for each in self._waiting if (each.event.id, each.receiver) != tried]
         receiver = self._receivers[one.receiver]
         if receiver.spacing:
             self._paused[one.receiver] = now + timedelta(seconds=receiver.spacing)

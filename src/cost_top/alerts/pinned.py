@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -134,18 +136,49 @@ def _send(
         headers={"User-Agent": "cost-top", **headers, "Host": shown}, extensions={"sni_hostname": url.host},
     )  # fmt: skip
     request.extensions["timeout"] = httpx.Timeout(max(0.1, deadline - time.monotonic())).as_dict()
-    answer = client.send(request, stream=True)
-    try:
-        size = 0
-        for part in answer.iter_raw():
-            size += len(part)
-            if size > _LARGEST_ANSWER:
-                break
-            if time.monotonic() > deadline:
-                raise httpx.ReadTimeout("the answer takes too long")
-    finally:
-        answer.close()
+    with _cut_off(deadline) as request.extensions["trace"]:
+        answer = client.send(request, stream=True)
+        try:
+            size = 0
+            for part in answer.iter_raw():
+                size += len(part)
+                if size > _LARGEST_ANSWER:
+                    break
+        finally:
+            answer.close()
     return Outcome(answer.status_code, retry_after=_retry_after(answer.headers.get("retry-after")))
+
+
+@contextmanager
+def _cut_off(deadline: float) -> Iterator[Callable[[str, Any], None]]:
+    """Shut the connection at the deadline: an answer that trickles in is no silence, and would hold us for ever.
+
+    Gives what is to hear of httpcore's steps.
+    """
+    sockets: list[socket.socket] = []
+    over = threading.Event()
+
+    def heard(step: str, told: Any) -> None:
+        if step.endswith(("connect_tcp.complete", "start_tls.complete")):
+            sockets.append(told["return_value"].get_extra_info("socket"))
+
+    def cut() -> None:
+        over.set()
+        for each in sockets[-1:]:  # over TLS the first one is inside the last
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.1, deadline - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield heard
+    except httpx.HTTPError:
+        if over.is_set():
+            raise httpx.ReadTimeout("the answer takes too long") from None
+        raise
+    finally:
+        timer.cancel()
 
 
 def _retry_after(spelled: str | None) -> float | None:
