@@ -199,6 +199,7 @@ class Dice(random.Random):
                     "fast+interrupted",
                     "priority+rounds+interrupted ",
                     "odd+rounds",
+                    "unreadable_count",
                 )
             ),
             self.choice((None, False, False, True)),
@@ -220,7 +221,7 @@ def test_every_row_equals_the_python_engine(book: RateBook) -> None:
     assert {answer[-2] for answer in answers} >= {"reported", "priced", "free", "cache_hit", "unpriced"}
     assert {answer[-1] for answer in answers} >= {
         None, "model", "time", "mode", "region", "zero", "cost", "audio_output", "image_output", "web_search", "input",
-        "rounds", "output", "list_price",
+        "rounds", "output", "list_price", "count",
     }  # fmt: skip
     assert_equal(book, rows)
 

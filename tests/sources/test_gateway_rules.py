@@ -226,12 +226,14 @@ def test_sub2api_adds_the_cache_and_takes_what_was_charged(postgres):
     write(
         postgres, shapes.SUB2API, {}, {"actual_cost": 0, "rate_multiplier": 0}, {"cache_creation_tokens": 0},
         {"inbound_endpoint": "/v1/responses", "session_id": "s", "service_tier": "flex", "image_output_tokens": 30},
+        {"actual_cost": 0}, {"actual_cost": 0, "total_cost": 0},
     )  # fmt: skip
     _, found, names = read(postgres)
     assert [found[key]["input_tokens"] for key in "123"] == [1000, 1000, 800]
     assert [found[key]["reported_cost"] for key in "12"] == [700 * 2_000_000, 0]
     assert [found[key]["reported_market_cost"] for key in "12"] == [1400 * 2_000_000] * 2
-    assert [found[key]["zero_is_price"] for key in "12"] == [False, True]
+    # The fifth could not be charged, of the sixth no price was known.
+    assert [found[key]["zero_is_price"] for key in "256"] == [True, True, False]
     assert names[("provider", "provider")]["2"] == "anthropic"
     told = ("endpoint", "session", "mode", "image_output_tokens")
     assert [found["4"][name] for name in told] == ["/v1/responses", "s", "flex", 30]
@@ -420,15 +422,15 @@ CREATE TABLE tensorzero.model_inferences (id uuid NOT NULL, inference_id uuid NO
   provider_cache_read_input_tokens int, provider_cache_write_input_tokens int, cost numeric(18,9), cached boolean,
   response_time_ms int, created_at timestamptz NOT NULL, PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at);
 CREATE TABLE tensorzero.model_inferences_default PARTITION OF tensorzero.model_inferences DEFAULT;
-CREATE TABLE tensorzero.chat_inferences (id uuid PRIMARY KEY, tags jsonb);
-CREATE TABLE tensorzero.json_inferences (id uuid PRIMARY KEY, tags jsonb);
-INSERT INTO tensorzero.chat_inferences VALUES
-  ('00000000-0000-7000-8000-000000000001', '{"user_id": "ann", "env": "prod: a", "tensorzero::x": "1"}');
-INSERT INTO tensorzero.json_inferences VALUES ('00000000-0000-7000-8000-000000000002', '{"user_id": "bob"}');
+CREATE TABLE tensorzero.chat_inferences (id uuid PRIMARY KEY, tags jsonb, function_name text);
+CREATE TABLE tensorzero.json_inferences (LIKE tensorzero.chat_inferences);
+INSERT INTO tensorzero.chat_inferences VALUES ('00000000-0000-7000-8000-000000000001',
+  '{"user_id": "ann", "env": "prod: a", "tensorzero::x": "1"}', 'draft before it was said');
+INSERT INTO tensorzero.json_inferences VALUES ('00000000-0000-7000-8000-000000000002', '{"user_id": "bob"}', 'extract');
 INSERT INTO tensorzero.model_inferences VALUES
   ('00000000-0000-7000-8000-0000000000a1', '00000000-0000-7000-8000-000000000001', 'openai::gpt', 'openai', 'draft',
    100, 10, 40, 0, 0.123456789, false, 30, '2026-10-07 09:00:00+00'),
-  ('00000000-0000-7000-8000-0000000000a2', '00000000-0000-7000-8000-000000000001', 'openai::gpt', 'openai', 'draft',
+  ('00000000-0000-7000-8000-0000000000a2', '00000000-0000-7000-8000-000000000001', 'openai::gpt', 'openai', '',
    100, 10, NULL, NULL, 0, true, 0, '2026-10-07 09:00:00+00'),
   ('00000000-0000-7000-8000-0000000000a3', '00000000-0000-7000-8000-000000000002', 'own', 'vllm', NULL,
    NULL, NULL, NULL, NULL, NULL, false, 30, '2025-01-07 09:00:00+00'),
@@ -446,7 +448,8 @@ def test_tensorzero_takes_user_and_tags_from_the_inference_without_losing_or_dou
     assert rows[0]["tags"] == ["env:prod: a", "tensorzero::x:1", "user_id:ann"]
     assert [row["reported_cost"] for row in rows] == [123_456_789_000, 0, None, None]
     assert [row["cache_hit"] for row in rows] == [False, True, False, False]
-    assert (rows[0]["model"], rows[0]["provider"], rows[0]["endpoint"]) == ("openai::gpt", "openai", "draft")
+    assert (rows[0]["model"], rows[0]["provider"]) == ("openai::gpt", "openai")
+    assert [row["endpoint"] for row in rows] == ["draft", "draft before it was said", "extract", None]
     assert rows[0]["input_tokens"] == 100
 
 
@@ -460,6 +463,8 @@ def test_tensorzero_without_a_right_to_the_inferences_lacks_their_users(postgres
     address = urlsplit(postgres.location)
     narrow = address._replace(netloc=f"narrow:narrow@{address.netloc.rpartition('@')[2]}").geturl()
     rows = sorted(records(open_log(narrow)), key=lambda row: row["id"])
-    assert [row["user"] for row in rows] == [None, None, "bob", None]
+    assert [(row["user"], row["endpoint"]) for row in rows] == [
+        (None, "draft"), (None, None), ("bob", None), (None, None),
+    ]  # fmt: skip
     needed = inspect(open_log(postgres.location), 1).grants
-    assert 'GRANT SELECT ("id", "tags") ON "tensorzero"."chat_inferences" TO cost_top' in needed
+    assert 'GRANT SELECT ("id", "tags", "function_name") ON "tensorzero"."chat_inferences" TO cost_top' in needed

@@ -147,6 +147,36 @@ def test_llmgateway_speech_images_tiers_and_refusals_that_cost_nothing(postgres)
     ]  # fmt: skip
 
 
+def test_llmgateway_calls_that_broke_off_or_never_came_failed_and_a_client_that_left_says_nothing(postgres):
+    said = [(0, True, False, "upstream_error"), (200, True, True, "upstream_error"), (429, True, False, "client_error"),
+            (None, True, False, "gateway_error"), (None, False, True, "canceled"), (None, False, True, None),
+            (None, False, True, "completed"), (None, False, True, "tool_calls")]  # fmt: skip
+    rows = [
+        {"error_details": None if code is None else json.dumps({"statusCode": code}), "has_error": failed,
+         "canceled": left, "unified_finish_reason": reason}
+        for code, failed, left, reason in said
+    ]  # fmt: skip
+    found = told(postgres, shapes.LLMGATEWAY, rows, "status", unified_finish_reason="key")
+    assert [status for (status,) in found] == [500, 500, 429, 500, 499, 499, 200, 200]
+
+
+@pytest.mark.parametrize(("shape", "failed"), [
+    (shapes.NEW_API, lambda code: {"type": 5, "other": json.dumps({"status_code": code})}),
+    (shapes.BIFROST, lambda code: {"status": "error", "error_details": json.dumps({"status_code": code})}),
+], ids=lambda given: getattr(given, "preset", ""))  # fmt: skip
+def test_an_error_that_came_with_the_code_of_an_answer_is_one(sqlite, shape, failed):
+    found = told(sqlite, shape, [failed(200), failed(0), failed(503)], "status")
+    assert [status for (status,) in found] == [500, 500, 503]
+
+
+def test_sub2api_until_2026_01_named_the_hour_of_a_cache_itself(postgres):
+    rows = [{"cache_creation_1h_tokens": 0, "cache_creation1h_tokens": 60}, {"cache_creation_1h_tokens": 40}]
+    rows[1]["cache_creation1h_tokens"] = 0
+    both = told(postgres, shapes.SUB2API, rows, "cache_creation_1h_tokens", cache_creation_1h_tokens="int",
+                cache_creation1h_tokens="int")  # fmt: skip
+    assert both == [(60,), (40,)]
+
+
 def test_axonhub_playground_has_no_key_and_a_price_of_zero_is_one(sqlite):
     rows = [{"api_key_id": 0, "total_cost": 0.0}, {"total_cost": None}]
     found = told(sqlite, shapes.AXONHUB, rows, "token", "reported_cost", "zero_is_price")

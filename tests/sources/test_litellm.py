@@ -126,9 +126,12 @@ def test_failures_carry_their_status(log_url):
 
     found = read(
         log_url, failed("text", "429"), failed("number", 503), failed("word", "BadRequest"), failed("empty", ""),
-        failed("huge", "9" * 30), spend_row("bare", status="failure"), spend_row("none", status=None),
+        failed("huge", "9" * 30), failed("answered", "200"), spend_row("bare", status="failure"),
+        spend_row("none", status=None), spend_row("said", status="failure", metadata={
+            "error_information": {"error_code": "rate_limit_exceeded", "error_class": "RateLimitError"}}),
     )  # fmt: skip
-    expected = {"text": 429, "number": 503, "word": 500, "empty": 500, "huge": 500, "bare": 500, "none": None}
+    expected = {"text": 429, "number": 503, "word": 500, "empty": 500, "huge": 500, "answered": 500, "bare": 500,
+                "none": None, "said": 429}  # fmt: skip
     assert {name: row["status"] for name, row in found.items()} == expected
 
 
@@ -142,6 +145,20 @@ def test_cost_zero_and_odd(log_url):
         "zero": 0, "tiny": 1000, "third": 300_000_000_000, "nan": None, "infinite": None, "huge": None,
         "refund": -500_000_000_000,
     }  # fmt: skip
+
+
+def test_a_deployment_with_a_price_of_zero_is_free_and_one_without_a_price_is_not(log_url):
+    def priced_as(name, key, spend=0.0):
+        return spend_row(name, spend=spend, metadata={"model_map_information": {"model_map_value": {"key": key}}})
+
+    write_spend(log_url, priced_as("own", "id-1"), priced_as("public", "gpt-5-mini"), priced_as("none", ""),
+                priced_as("paid", "id-1", 0.5), spend_row("bare", spend=0.0))  # fmt: skip
+    with psycopg.connect(log_url, autocommit=True) as connection:
+        connection.execute(
+            """UPDATE "LiteLLM_SpendLogs" SET model_id = CASE request_id WHEN 'none' THEN '' ELSE 'id-1' END"""
+        )
+    found = {row["id"]: row["zero_is_price"] for row in records(open_log(log_url))}
+    assert found == {"own": True, "public": False, "none": False, "paid": False, "bare": False}
 
 
 @pytest.mark.parametrize(
@@ -163,6 +180,8 @@ def test_cached_tokens_under_each_of_their_names(log_url):
         "d": {"usage_object": {"prompt_tokens_details": {"cached_tokens": 7.0, "cache_write_tokens": "5"}}},
         "e": {"additional_usage_values": {"cache_read_input_tokens": None},
               "usage_object": {"cache_read_input_tokens": 7, "cache_creation_input_tokens": 5}},
+        "f": {"additional_usage_values": {"prompt_tokens_details": {"cached_tokens": 7},
+                                          "cache_creation_input_tokens": 5}},
     }  # fmt: skip
     found = read(log_url, *(spend_row(name, metadata=metadata) for name, metadata in spelled.items()))
     assert {(row["cached_input_tokens"], row["cache_creation_input_tokens"]) for row in found.values()} == {(7, 5)}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cost_top.model.filter import parse_filter
 from cost_top.model.query import ReportQuery
 from cost_top.model.windows import Period
 from cost_top.monitor.cluster.cluster import Cluster
@@ -129,6 +130,20 @@ def test_a_whole_number_that_no_count_can_be_is_made_up_by_no_rate(request, tmp_
     assert by_mode["unreadable_count"].request_count == by_mode["unreadable_count"].unpriced_count == 2 * len(odd)
     assert [row["mode"] for row in records(source)] == 2 * [*len(odd) * ["unreadable_count"], None, None]
     assert found.totals.total_cost == 4 * SENT
+
+
+def test_a_count_that_is_no_number_beside_a_cost_is_told(writer, tmp_path):
+    rows = [{"tokens": count, "answer": 1, "cost": "0.5"} for count in (100, 10**15, -1, None)]
+    kind = {"sqlite": "integer"}.get(writer.database, NUMBER.get(writer.database, "bigint"))
+    found = totals(mapped(writer, tmp_path, rows, tokens=kind), "mode").totals
+    assert (found.total_cost, found.input_tokens, found.unpriced_count) == (2 * 10**12, 100, 0)
+    query = ReportQuery(NOW - timedelta(days=1), NOW, (), parse_filter("doubt:count"))
+    mirror = read_period(open_log(writer.location, tmp_path / "map.toml"), RateBook.load(None), None,
+                         Period(NOW - timedelta(days=2), NOW))  # fmt: skip
+    try:
+        assert mirror.report(query, NOW).totals.request_count == 2
+    finally:
+        mirror.close()
 
 
 def test_the_largest_count_is_one(writer, tmp_path):

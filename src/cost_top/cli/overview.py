@@ -192,8 +192,8 @@ def _notes(snapshot: Snapshot) -> list[str]:
         )
     if trust.doubtful_count:
         notes.append(
-            f"{count(trust.doubtful_count)} with a reported cost beyond belief, a timeout at $0 or a list price that "
-            f"lacks a part (--where doubt:{','.join(OF_A_KNOWN_COST)})"
+            f"{count(trust.doubtful_count)} with a reported cost beyond belief, a timeout at $0, a list price that "
+            f"lacks a part or a count that is no number (--where doubt:{','.join(OF_A_KNOWN_COST)})"
         )
     if trust.refund_count:
         back, rows = display_usd(trust.refunded_cost), f"row{'s' if trust.refund_count != 1 else ''}"

@@ -9,11 +9,12 @@ from copy import copy
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, column, func, literal_column, table
+from sqlalchemy import ColumnElement, FromClause, case, column, func, literal_column, table
 from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.detect import UniqueKey, row_key
 from cost_top.gateways.dialects.base import Cell, CountsInJson, Dialect, TimeColumn, number
+from cost_top.gateways.ended import ENDED, ERRORS
 from cost_top.gateways.fitted import fitted
 from cost_top.gateways.instants import TimeText, any_unit_beyond, at_times, period_within
 from cost_top.gateways.joined import named_joins, newest_rows
@@ -40,6 +41,7 @@ from cost_top.model.secret import RULES
 _IDENTITY_FIELDS = ("input_tokens", "output_tokens", "reported_cost", "status", "cache_hit")
 # Amounts that no row has, by the kind of the cost column.
 _NO_MONEY = {"integer": str(UNKNOWN_MONEY), "double": UNKNOWN_DOUBLE, "text": "''"}
+_STATUSES = {"status": ENDED, "error": ERRORS}
 _ODD_MONEY = {"integer": str(UNREADABLE_MONEY), "double": UNREADABLE_DOUBLE}
 
 
@@ -365,6 +367,10 @@ class LogColumns:
         """
         if kind is None:
             return cell.value
+        if words := _STATUSES.get(kind):
+            word = func.lower(self.dialect.as_text(cell.value))
+            named = case(*((word == self.dialect.literal(said), number(status)) for said, status in words.items()))
+            return func.coalesce(self.dialect.integer(cell), named)
         integer = self.dialect.count if is_count else self.dialect.integer
         cast = {"int": integer, "bool": self.dialect.boolean, "decimal": self.dialect.decimal}[kind]
         return cast(cell)

@@ -39,15 +39,32 @@ def _is_text(declared: str, dialect: Dialect) -> bool:
 
 
 def without_unreadable(preset: Preset, found: Sequence[FoundTable], schema: str | None) -> Preset:
-    """The preset without the figures of tables beside the log that may not be read."""
+    """The preset without the figures that need what may not be read of tables beside the log."""
     readable = {table.name: table.columns for table in found if table.schema == schema}
-    lost = [name for name, columns in preset.also_reads.items() if not set(columns) <= set(readable.get(name, ()))]
+    lost = {name: columns for name in preset.also_reads if (columns := _unreadable(preset, name, readable))}
     if not lost:
         return preset
-    called = [*lost, *(each.name for each in preset.joins if each.table in lost)]
-    named = re.compile(rf"\b({'|'.join(map(re.escape, called))})\b")
+    joined = [each for each in preset.joins if each.table in lost]
+    patterns: list[tuple[re.Pattern[str], re.Pattern[str] | None]] = [
+        (re.compile(rf"\b{re.escape(name)}\b"), _any_of(columns))
+        for name, columns in lost.items()
+        if name not in {each.table for each in joined}
+    ]
+    patterns += [(_any_of([each.name]), None) for each in joined]
+
+    def needs_lost(sql: str) -> bool:
+        return any(name.search(sql) and (columns is None or columns.search(sql)) for name, columns in patterns)
+
     fields = {
-        name: tuple(item for item in items if not any(map(named.search, item.sql.values())))
+        name: tuple(item for item in items if not any(map(needs_lost, item.sql.values())))
         for name, items in preset.fields.items()
     }
-    return replace(preset, fields=fields, joins=tuple(each for each in preset.joins if each.table not in lost))
+    return replace(preset, fields=fields, joins=tuple(each for each in preset.joins if each not in joined))
+
+
+def _unreadable(preset: Preset, name: str, readable: Mapping[str, Mapping[str, str]]) -> list[str]:
+    return [column for column in preset.also_reads[name] if column not in readable.get(name, ())]
+
+
+def _any_of(names: Sequence[str]) -> re.Pattern[str]:
+    return re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")

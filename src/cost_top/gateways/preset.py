@@ -28,8 +28,9 @@ COST_UNITS: Mapping[str, int] = {"usd": 10**12, "nano_usd": 1000, "pico_usd": 1,
 SECRET_RULES = ("unless sha256",)
 
 # In a preset's SQL: the text at a path of a JSON column, `${metadata.usage.tier}`; with a type in front, of a path or a
-# column, what a safe cast makes of it: `${int metadata.usage.cached}`, `${bool hit}`, `${decimal price}`.
-PATH_IN_SQL = re.compile(r"\$\{(?:(int|bool|decimal) )?(\w+(?:\.\w+)*)\}")
+# column, what a safe cast makes of it: `${int metadata.usage.cached}`, `${bool hit}`, `${decimal price}`; a status
+# may be a word, or the class of an error: `${status ended}`, `${error metadata.error_class}`.
+PATH_IN_SQL = re.compile(r"\$\{(?:(int|bool|decimal|status|error) )?(\w+(?:\.\w+)*)\}")
 
 
 @dataclass(frozen=True, slots=True)

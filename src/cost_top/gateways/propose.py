@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cost_top.gateways.ended import ENDED
 from cost_top.gateways.propose_usage import USAGE_COLUMN, Path, counts_apart, usage_paths
-from cost_top.gateways.propose_words import ENDED, NAMES, NUMBERS
+from cost_top.gateways.propose_words import NAMES, NUMBERS
 
 _NEEDED = ("time", "model")
 _MODEL = re.compile(
@@ -227,9 +228,7 @@ def _value(guess: Guess) -> str:
     if guess.path:
         return f"{{ json = {_text(guess.column.name)}, path = [{', '.join(map(_text, guess.path))}] }}"
     if guess.field == "status" and _says_in_words(guess.column):
-        cases = " ".join(f"WHEN '{word}' THEN {status}" for word, status in ENDED.items())
-        quoted = '"' + guess.column.name.replace('"', '""') + '"'
-        return f"{{ sql = {_text(f'CASE lower({quoted}) {cases} END')} }}"
+        return f"{{ sql = {_text(f'${{status {guess.column.name}}}')}, typed = true }}"
     if guess.field == "latency_ms" and _in_seconds(guess.column):
         quoted = '"' + guess.column.name.replace('"', '""') + '"'
         return f"{{ sql = {_text(quoted + ' * 1000')} }}"
@@ -238,6 +237,7 @@ def _value(guess: Guess) -> str:
 
 def _says_in_words(column: Column) -> bool:
     is_text = any(word in column.declared.lower() for word in ("char", "text", "string", "enum("))
+    is_text = is_text and re.fullmatch(r"\w+", column.name) is not None
     return is_text and bool(column.values) and all(value.lower() in ENDED for value in column.values)
 
 

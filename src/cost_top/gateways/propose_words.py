@@ -55,8 +55,3 @@ NUMBERS = frozenset({
     "input_tokens", "cached_input_tokens", "cache_creation_input_tokens", "output_tokens", "reasoning_tokens",
     "latency_ms", "reported_cost", "status",
 })  # fmt: skip
-# How a request ended, in a word.
-ENDED: Mapping[str, int] = {
-    "success": 200, "succeeded": 200, "ok": 200, "completed": 200, "error": 500, "failed": 500, "failure": 500,
-    "timeout": 504, "cancelled": 499, "canceled": 499, "rate_limited": 429, "blocked": 403,
-}  # fmt: skip

@@ -25,9 +25,10 @@ WORDS: dict[str, str] = {
     "timeout": "it timed out at a cost of zero: the provider may have billed it",
     "list_price": "list price and savings leave out a part that has no count or no rate",
     "cost": "the reported cost is beyond belief against tokens and rates",
+    "count": "a count of the log is no number: its cost is there, those tokens are not",
 }
 # Those of requests whose cost is known all the same.
-OF_A_KNOWN_COST: tuple[str, ...] = ("cost", "timeout", "list_price")
+OF_A_KNOWN_COST: tuple[str, ...] = ("cost", "timeout", "list_price", "count")
 
 # A row's doubt as it is told: what cannot be read stands in its mode.
 TOLD = f"CASE WHEN doubt = 'mode' AND mode IN ('{UNREADABLE_COST}', '{UNREADABLE_COUNT}') THEN mode ELSE doubt END"

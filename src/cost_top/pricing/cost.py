@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cost_top.model.modes import mode_word, region_word
+from cost_top.model.modes import UNREADABLE_COUNT, mode_word, region_word
 from cost_top.pricing.amount import MOST, Market, Part, Request, Tokens, market_of, tokens_of
 from cost_top.pricing.book import Entry, RateBook
 from cost_top.pricing.match import Match
@@ -74,6 +74,8 @@ def _doubt_of_known_cost(request: Request, tokens: Tokens, market: Market | None
         return None
     if _unheard(request, tokens):
         return "timeout"
+    if request.mode == UNREADABLE_COUNT:
+        return "count"
     return "cost" if market is not None and _beyond_belief(request.reported_cost, market) else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cost_top.model.modes import ANYWHERE, BOUNDED, MODE_OF_TIER, MODES
+from cost_top.model.modes import ANYWHERE, BOUNDED, MODE_OF_TIER, MODES, UNREADABLE_COUNT
 from cost_top.pricing.cost import BELIEVABLE_MARGIN, BELIEVABLE_TIMES, TIMEOUTS
 from cost_top.pricing.rates import Schedule
 
@@ -152,9 +152,10 @@ SELECT * EXCLUDE ({ours}, _ct_paid_of, _ct_paid_per, _ct_step, _ct_list, _ct_own
     WHEN {hit} THEN CASE WHEN _ct_missing IS NOT NULL AND _ct_market IS NOT NULL THEN 'list_price' END
     WHEN {unknown} THEN CASE WHEN _ct_stranger THEN 'model' ELSE coalesce(_ct_unrated, 'time') END
     WHEN {doubtful} THEN 'zero'
-    WHEN {error} THEN CASE WHEN status IN ({timeouts}) THEN 'timeout' END
+    WHEN {error} THEN CASE WHEN status IN ({timeouts}) THEN 'timeout' WHEN {odd_count} THEN 'count' END
     ELSE CASE WHEN _ct_step IN ({own_key}, {given}) AND _ct_missing IS NOT NULL AND _ct_market IS NOT NULL
       AND greatest(coalesce(reported_cost, 0), coalesce(reported_market_cost, 0)) <= 0 THEN 'list_price'
+      WHEN {odd_count} AND _ct_step IN ({charged}, {own_key}, {given}, {refund}) THEN 'count'
       WHEN _ct_step IN ({charged}, {own_key}) AND _ct_market > 0 AND _ct_missing IS NULL
       AND reported_cost // {times} > _ct_market AND reported_cost - _ct_market > {margin} THEN 'cost' END END AS doubt
 FROM (
@@ -244,6 +245,7 @@ def _verdict(slotted: str, s: str, ours: Sequence[str], discounts: bool) -> str:
         ours=", ".join(f"_ct_{name}" for name in ours),
         paid=_FACTORED if discounts else "_ct_market",
         priced=_PRICED.format(slotted=slotted, s=s, cut_off=_CUT_OFF),
+        odd_count=f"mode = '{UNREADABLE_COUNT}'",
         **steps,
         **bounds,
     )

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from cost_top.gateways.dialects.base import FALSE_WORDS, NO_COUNT_WORDS, TRUE_WORDS
+from cost_top.gateways.ended import ERRORS
 from cost_top.gateways.instants import USABLE_FROM, USABLE_UNTIL, micros
 from cost_top.gateways.loader import builtin_presets
 from cost_top.gateways.preset import Expression, Preset
@@ -35,7 +36,7 @@ Value = str | int
 Reading = Callable[[Row], Value]
 
 # Bumped when the reading below changes figures: days kept from an earlier version are then read again.
-_VERSION = 7
+_VERSION = 8
 _HOUSEKEEPING = re.compile(
     r"^a?(moderation|(create|retrieve|cancel)_batch|(get|list|delete|cancel|retrieve)_[a-z_]+"
     r"|(file|video|vector_store|vector_store_file)_(retrieve|delete|list|content|update)"
@@ -252,7 +253,12 @@ def _duration_ms(row: Row) -> int | None:
 
 
 def _status(row: Row) -> int | None:
-    return {"success": 200, "failure": 500}.get(str(row.get("status")))
+    """The code of an error, which may be the provider's word for it, else its class, else how the call ended."""
+    code = _as_integer(_at(row, "metadata", "error_information", "error_code"), in_path=True)
+    if code is not None and code >= 400:
+        return code
+    named = ERRORS.get((_text(_at(row, "metadata", "error_information", "error_class")) or "").lower())
+    return named or {"success": 200, "failure": 500}.get(str(row.get("status")))
 
 
 def _streamed(row: Row) -> bool | None:
@@ -307,6 +313,9 @@ def _prompt(row: Row) -> str | None:
 
 
 def _zero_is_price(row: Row) -> bool | None:
+    priced_as = _text(_at(row, "metadata", "model_map_information", "model_map_value", "key"))
+    if row.get("spend") == 0 and priced_as is not None and priced_as == row.get("model_id"):
+        return True
     call = _text(row.get("call_type"))
     if str(row.get("request_id")).endswith(BATCH_COST):
         return False
