@@ -153,7 +153,7 @@ def audit(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("form", ["csv", "csv.gz", "json", "jsonl", "parquet"])
+@pytest.mark.parametrize("form", ["csv", "semicolons.csv", "csv.gz", "json", "jsonl", "parquet"])
 def test_an_audit_export_gives_the_same_figures_in_every_form(tmp_path: Path, form: str):
     plain = audit(tmp_path / "source.csv")
     records = [dict(zip(AUDIT, row, strict=True)) for row in AUDIT_ROWS]
@@ -166,7 +166,11 @@ def test_an_audit_export_gives_the_same_figures_in_every_form(tmp_path: Path, fo
         write(path, records)
     elif form == "parquet":
         with scratch() as duck:
-            duck.execute(f"COPY (FROM read_csv('{plain}')) TO '{path}'").fetchall()
+            bytes_of = "SELECT * REPLACE (encode(key_name) AS key_name)"
+            duck.execute(f"COPY ({bytes_of} FROM read_csv('{plain}')) TO '{path}'").fetchall()
+    elif form == "semicolons.csv":
+        with path.open("w", newline="", encoding="utf-8-sig") as file:
+            csv.writer(file, delimiter=";").writerows([AUDIT, *AUDIT_ROWS])
     else:
         path.write_bytes(plain.read_bytes())
     found = report(path, "token", "provider")
@@ -231,6 +235,19 @@ def test_files_of_any_shape_are_read_by_a_mapping_and_what_it_does_not_name_is_n
     assert log.index.path.stat().st_mode & 0o077 == 0
 
 
+def test_values_of_parquet_that_hold_others_are_read_as_json(tmp_path: Path):
+    mapping = tmp_path / "ours.toml"
+    mapping.write_text(MAPPING.replace('"customer"', '"customer", "at"'))
+    with scratch() as duck:
+        duck.execute(
+            "COPY (SELECT 'a' AS \"call.id\", DATE '2026-11-20' AS \"when\", 0.5::DECIMAL(9,3) AS usd, "
+            "MAP {'customer': {'at': DATE '2026-11-20', 'of': [0.5::DECIMAL(9,3)]}} AS extra) "
+            f"TO '{tmp_path / 'x.parquet'}'"
+        ).fetchall()
+    found = report(tmp_path / "x.parquet", "user", mapping=mapping)
+    assert [(row.key, row.measures.total_cost) for row in found.rows] == [(("2026-11-20",), 5 * 10**11)]
+
+
 def test_a_mapping_whose_time_is_sql_keeps_the_columns_that_it_names(tmp_path: Path):
     mapping = tmp_path / "ours.toml"
     mapping.write_text(
@@ -288,16 +305,17 @@ def test_what_is_no_number_is_not_made_up_from_rates(tmp_path: Path):
     odd = [
         {"cost": "1,20"}, {"cost": "abc"}, {"cost": "$0.5", "provider_cost": ""}, {"cost": "9e99"},
         {"cost": "", "prompt_tokens": "1,000"}, {"cost": None, "prompt_tokens": -5}, {"cost": "NaN"},
+        {"cost": "", "prompt_tokens": "1.234"},
     ]  # fmt: skip
     known = [{"cost": ""}, {"cost": "n/a"}, {"cost": "x", "provider_cost": "0.5"}, {"cost": 0.25, "prompt_tokens": "?"}]
     path = write(tmp_path / "audit.jsonl", [{**fields, "prompt_tokens": 100, **each} for each in (*odd, *known)])
     found = report(path)
     by_rates = 100 * 1_250_000 + 20 * 10_000_000
-    assert (found.totals.unpriced_count, found.totals.total_cost) == (7, 2 * by_rates + 75 * 10**10)
+    assert (found.totals.unpriced_count, found.totals.total_cost) == (8, 2 * by_rates + 75 * 10**10)
     assert report(path, where="mode:unreadable_cost").totals.request_count == 5
     assert {
         "5 requests (gpt-5): the log's cost is no amount",
-        "2 requests (gpt-5): a count of the log is no number",
+        "3 requests (gpt-5): a count of the log is no number",
     } < {*found.notes}
     path = write(tmp_path / "cloudflare.jsonl", [cloudflare("1", cost="1,20"), cloudflare("2", tokens_in="1 000")])
     assert report(path, where="mode:unreadable_*").totals.request_count == 2

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, Any
 
 from cost_top.sources.files.found import form_of
@@ -114,7 +114,7 @@ def _csv(path: str, waits: bool) -> Iterator[Record | None]:
     with open_at(path, 0) as raw:
         text = io.TextIOWrapper(raw, "utf-8-sig", errors="backslashreplace", newline="")
         torn = not is_packed(path) and is_torn(path)
-        rows = _csv_rows(csv.DictReader(text, restkey="", strict=False))
+        rows = _csv_rows(text)
         row = next(rows, _END)
         while row is not _END:
             following = next(rows, _END)
@@ -124,9 +124,13 @@ def _csv(path: str, waits: bool) -> Iterator[Record | None]:
             row = following
 
 
-def _csv_rows(reader: csv.DictReader[str]) -> Iterator[Record | None]:
+def _csv_rows(text: Iterator[str]) -> Iterator[Record | None]:
+    reader = None
     while True:
         try:
+            if reader is None:
+                names = next(text)
+                reader = csv.DictReader(chain((names,), text), restkey="", strict=False, delimiter=_delimiter(names))
             yield next(reader)
         except StopIteration:
             return
@@ -135,6 +139,15 @@ def _csv_rows(reader: csv.DictReader[str]) -> Iterator[Record | None]:
         except cut_off():
             yield None
             return
+
+
+def _delimiter(names: str) -> str:
+    """What stands between the columns, by the line of their names.
+
+    >>> _delimiter("model,cost"), _delimiter("model;cost"), _delimiter("model")
+    (',', ';', ',')
+    """
+    return "," if "," in names else max(",;\t|", key=names.count)
 
 
 def _parquet(path: str) -> Iterator[Record | None]:
@@ -156,7 +169,13 @@ def _parquet(path: str) -> Iterator[Record | None]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON would have it; times as ISO texts, decimals as texts."""
-    if value is None or isinstance(value, str | int | bool | dict | list):
+    """A value as JSON would have it; times as ISO texts, decimals as texts, bytes as the text they are."""
+    if value is None or isinstance(value, str | int | bool):
         return value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
     return repr(value) if isinstance(value, float) else value.isoformat() if hasattr(value, "isoformat") else str(value)

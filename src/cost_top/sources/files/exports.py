@@ -71,7 +71,7 @@ def _cloudflare(record: Record) -> Row:
         "cost_pico_usd": None if unknown else cost,
         "mode": _unreadable(record, ("tokens_in", "tokens_out"), "cost"),
         "cache_hit": cached,
-        "latency_ms": _count(record.get("duration")),
+        "latency_ms": _milliseconds(record.get("duration")),
         "status": _count(record.get("status_code")) or (None if succeeded is None else 200 if succeeded else 500),
     }
 
@@ -111,7 +111,7 @@ def _envoy(record: Record) -> Row | None:
         "tags": json.dumps([f"backend:{backend}"]) if endpoint else None,
         **{count: _count(value) for count, value in told.items()},
         "mode": _unreadable(told, tuple(told)),
-        "latency_ms": _count(_known(record, "duration")),
+        "latency_ms": _milliseconds(_known(record, "duration")),
         "status": _count(_known(record, "response_code")),
         "client_ip": (_known(record, "x-forwarded-for") or "").partition(",")[0] or None,
         "user_agent": _known(record, "user-agent"),
@@ -133,7 +133,7 @@ def _audit(record: Record) -> Row:
         "output_tokens": _count(record.get("completion_tokens")),
         "cost_pico_usd": _pico(record.get("provider_cost")) if cost is None else cost,
         "mode": _unreadable(record, ("prompt_tokens", "completion_tokens", "cached_tokens"), "cost", "provider_cost"),
-        "latency_ms": _count(record.get("latency_ms")),
+        "latency_ms": _milliseconds(record.get("latency_ms")),
         "status": _count(status) or _OUTCOMES.get((status or "").lower()),
         "streamed": _yes(record.get("streaming")),
         "client_ip": _text(record.get("client_ip")),
@@ -192,7 +192,12 @@ def _object(value: object) -> Record:
 
 
 def _count(value: object) -> int | None:
-    """A whole number that is not negative, also written as a text."""
+    """A whole number that is not negative, also written as a text; a part of one may be a thousand of them."""
+    number = _number(value)
+    return int(number) if number is not None and 0 <= number < 10**15 and number == int(number) else None
+
+
+def _milliseconds(value: object) -> int | None:
     number = _number(value)
     return int(number) if number is not None and 0 <= number < 10**15 else None
 
