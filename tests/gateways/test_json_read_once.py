@@ -59,7 +59,7 @@ def test_counts_read_at_once_are_those_read_one_by_one(clickhouse_server):
     texts = [*TEXTS, *(shape % figure for shape in SHAPES for figure in FIGURES)]
     lines = "\n".join(json.dumps({"n": number, "j": text}) for number, text in enumerate(texts))
     clickhouse_server.run(f"INSERT INTO t FORMAT JSONEachRow\n{lines}", name)
-    relation, cells = DIALECT.read_once("t", {"n": "Int64", "j": "String"}, {"j": COUNTS})
+    relation, cells = DIALECT.read_once("t", {"n": "Int64", "j": "String"}, {"j": COUNTS}, {"j": COUNTS})
     single = [Cell(DIALECT.json(Cell(literal_column("j"), "String"), path)) for path in COUNTS]
     told = []
     at_once = f"({DIALECT.spell(relation)})"
@@ -74,11 +74,32 @@ def test_counts_read_at_once_are_those_read_one_by_one(clickhouse_server):
     clickhouse_server.drop_database(name)
 
 
-def test_counts_are_read_at_once_where_texts_hold_nothing_else():
+def test_texts_with_other_values_too_are_read_at_once(clickhouse_server):
+    name = clickhouse_server.create_database()
+    clickhouse_server.run("CREATE TABLE t (n Int64, j Nullable(String)) ENGINE = MergeTree ORDER BY n", name)
+    texts = [None, "", *TEXTS, *(shape % figure for shape in SHAPES for figure in FIGURES)]
+    lines = "\n".join(json.dumps({"n": number, "j": text}) for number, text in enumerate(texts))
+    clickhouse_server.run(f"INSERT INTO t FORMAT JSONEachRow\n{lines}", name)
+    relation, cells = DIALECT.read_once("t", {"n": "Int64", "j": "Nullable(String)"}, {}, {"j": [*COUNTS, ("d",)]})
+    told = []
+    single = [Cell(DIALECT.json(Cell(literal_column("j"), "String"), path)) for path in COUNTS]
+    for source, read in (("t", single), (f"({DIALECT.spell(relation)})", [cells["j", path] for path in COUNTS])):
+        values = [DIALECT.spell(cell.value) for cell in read]
+        rows = f"SELECT n, {', '.join(values)} FROM {source} ORDER BY n SETTINGS cast_keep_nullable = 1"
+        told.append(clickhouse_server.run(rows, name).splitlines())
+    assert [pair for pair in zip(*told, strict=True) if pair[0] != pair[1]] == []
+    # Each is named where it is wanted, however often.
+    assert max(len(DIALECT.spell(cells["j", path].value)) for path in COUNTS) < 12
+    assert ("j", ("d",)) not in cells
+    clickhouse_server.drop_database(name)
+
+
+def test_texts_are_read_at_once_where_several_paths_are_read():
     columns = {"n": "Int64", "j": "String"}
-    assert DIALECT.read_once("t", columns, {"j": [("a",)]}) is None
-    assert DIALECT.read_once("t", columns, {"j": [("a",), ("odd key",)]}) is None
-    assert DIALECT.read_once("t", {**columns, "j": "Map(String, String)"}, {"j": [("a",), ("b",)]}) is None
+    for paths in ([("a",)], [("a",), ("odd key",)]):
+        assert DIALECT.read_once("t", columns, {"j": paths}, {"j": paths}) is None
+    both = {"j": [("a",), ("b",)]}
+    assert DIALECT.read_once("t", {**columns, "j": "Map(String, String)"}, both, both) is None
 
 
 def test_all_ask_for_the_same_reading():

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, FromClause, case, column, func, literal_co
 from sqlalchemy.sql import quoted_name
 
 from cost_top.gateways.detect import UniqueKey, row_key
-from cost_top.gateways.dialects.base import Cell, CountsInJson, Dialect, TimeColumn, number
+from cost_top.gateways.dialects.base import Cell, Dialect, ReadsJsonOnce, TimeColumn, number
 from cost_top.gateways.ended import ENDED, ERRORS
 from cost_top.gateways.fitted import fitted
 from cost_top.gateways.instants import TimeText, any_unit_beyond, at_times, period_within
@@ -168,11 +168,10 @@ class LogColumns:
         """The same for a statement that reads these fields alone."""
         found = copy(self)
         found._paths, found._spelled, found._raw = paths_of(self.preset, fields, self.columns), {}, {}
-        if isinstance(self.dialect, CountsInJson) and not self.schema:
+        if isinstance(self.dialect, ReadsJsonOnce) and not self.schema:
             read = {name: self.columns[name] for name in self.read_columns}
-            at_once = self.dialect.read_once(
-                self.preset.table, read, whole_numbers(self.preset, self._usable, fields, self.dialect.name)
-            )
+            counts = whole_numbers(self.preset, self._usable, fields, self.dialect.name)
+            at_once = self.dialect.read_once(self.preset.table, read, counts, found._paths)
             if at_once is not None:
                 found.table, found._at_once = at_once
                 found.time = found._time()

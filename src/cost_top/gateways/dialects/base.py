@@ -206,16 +206,17 @@ def render(statement: Select[*tuple[Any, ...]] | ColumnElement[Any], dialect: Sq
 
 
 @runtime_checkable
-class CountsInJson(Protocol):
-    """A dialect that reads all counts in a JSON text at once."""
+class ReadsJsonOnce(Protocol):
+    """A dialect that reads all paths of a JSON text at once."""
 
     def read_once(
-        self, table: str, columns: Mapping[str, str], paths: Mapping[str, Sequence[tuple[str, ...]]]
-    ) -> tuple[FromClause, Mapping[tuple[str, tuple[str, ...]], Cell]] | None:
+        self, table: str, columns: Mapping[str, str], counts: Mapping[str, Sequence[tuple[str, ...]]],
+        paths: Mapping[str, Sequence[tuple[str, ...]]],
+    ) -> tuple[FromClause, Mapping[tuple[str, tuple[str, ...]], Cell]] | None:  # fmt: skip
         """A relation of that name in the table's stead, and what is at the paths of its JSON columns.
 
-        `columns` are those of the table that are read, with their declared types, and at `paths` are whole numbers.
-        None where it is not worth it.
+        `columns` are those of the table that are read, with their declared types; `paths` are all that are read, of
+        the columns in `counts` whole numbers alone. None where it is not worth it.
         """
 
 

@@ -42,7 +42,7 @@ from cost_top.gateways.dialects.base import (
     text_count,
     whole_count,
 )
-from cost_top.gateways.dialects.clickhouse_json import Path, number_at, read_once, together, tuple_of, value_at
+from cost_top.gateways.dialects.clickhouse_json import Path, number_at, read_at, read_once, together, tuple_of, value_at
 from cost_top.gateways.instants import (
     ISO_IN_UTC,
     ISO_ZONED,
@@ -163,19 +163,30 @@ class ClickhouseSpelling(JsonKeepsBooleans):
         return None
 
     def read_once(
-        self, table: str, columns: Mapping[str, str], paths: Mapping[str, Sequence[Path]]
+        self, table: str, columns: Mapping[str, str], counts: Mapping[str, Sequence[Path]],
+        paths: Mapping[str, Sequence[Path]],
     ) -> tuple[FromClause, Mapping[tuple[str, Path], Cell]] | None:  # fmt: skip
-        """See `CountsInJson`."""
+        """See `ReadsJsonOnce`."""
+        is_text = {name for name in columns if plain_kind(columns[name]) == "String"}
         texts = {
-            name: together(every) for name, every in paths.items()
-            if plain_kind(columns[name]) == "String" and 1 < len(every) == len(together(every))
+            name: together(every) for name, every in counts.items()
+            if name in is_text and 1 < len(every) == len(together(every))
         }  # fmt: skip
-        if not texts:
+        others = {
+            name: found for name, every in paths.items()
+            if name in is_text and name not in texts and len(found := together(every)) > 1
+        }  # fmt: skip
+        if not texts and not others:
             return None
-        relation = read_once(self.quoted(table), list(columns), texts, self.quoted)
+        relation = read_once(self.quoted(table), list(columns), texts, others, self.quoted)
         cells = {
             (name, path): Cell(literal_column(value_at(place, number)), number=literal_column(number_at(place, path)))
             for place, (name, every) in enumerate(texts.items())
+            for number, path in enumerate(every)
+        }
+        cells |= {
+            (name, path): Cell(literal_column(read_at(place, number)))
+            for place, (name, every) in enumerate(others.items())
             for number, path in enumerate(every)
         }
         names: list[ColumnElement[Any]] = [column(quoted_name(name, quote=True)) for name in columns]

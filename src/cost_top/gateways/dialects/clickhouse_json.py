@@ -39,14 +39,27 @@ def tuple_of(paths: Sequence[Path], kind: str = "String") -> str:
 
 
 def read_once(
-    table: str, columns: Sequence[str], texts: Mapping[str, Sequence[Path]], quoted: Callable[[str], str]
-) -> str:
+    table: str, columns: Sequence[str], texts: Mapping[str, Sequence[Path]], others: Mapping[str, Sequence[Path]],
+    quoted: Callable[[str], str],
+) -> str:  # fmt: skip
     """A SELECT of a table's columns and, for each text, of what `number_at` and `value_at` take from it.
 
-    SELECTs in SELECTs: a name that stands for an expression of the same one is taken apart anew wherever it stands.
+    `others` are texts of which a column `read_at` tells each path. SELECTs in SELECTs: a name that stands for an
+    expression of the same one is taken apart anew wherever it stands.
     """
     kept = list(map(quoted, columns))
     flags, numbers, values = [], [], []
+    for place, (name, paths) in enumerate(others.items()):
+        told, listed = f"ifNull(CAST({quoted(name)} AS TEXT), '')", f"ct_listed_{place}"
+        # A list would be told for an object.
+        flags += [f"if(position({told}, '[') > 0, {told}, '') AS {listed}", f"{told} AS ct_said_{place}"]
+        one = f"if({listed} = '', ct_said_{place}, '')"
+        numbers += [listed, f"JSONExtract({one}, '{tuple_of(paths)}') AS ct_read_{place}"]
+        values += [
+            f"coalesce({_element(f'ct_read_{place}', path)}, "
+            f"JSONExtract({listed}, {', '.join(map(_literal, path))}, 'Nullable(String)')) AS {read_at(place, number)}"
+            for number, path in enumerate(paths)
+        ]
     for place, (name, paths) in enumerate(texts.items()):
         text, odd, read = f"ct_text_{place}", f"ct_odd_{place}", f"{_NUMBERS}_{place}"
         told = f"ifNull(CAST({quoted(name)} AS TEXT), '')"
@@ -59,6 +72,11 @@ def read_once(
     told = f"SELECT {', '.join([*kept, *flags])} FROM {table}"
     told = f"SELECT {', '.join([*kept, *numbers])} FROM ({told})"
     return f"SELECT {', '.join([*kept, *values])} FROM ({told})"
+
+
+def read_at(place: int, number: int) -> str:
+    """What is at the path of that number of the text at that place of `others` of `read_once`."""
+    return f"ct_at_{place}_{number}"
 
 
 def number_at(place: int, path: Path) -> str:
