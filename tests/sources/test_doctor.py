@@ -66,6 +66,18 @@ def test_priced_by_the_rates_or_by_the_gateway_is_no_problem(sqlite_log):
     assert doctor(log.path)[0] == 0
 
 
+@pytest.mark.parametrize(("changes", "told"), [
+    ({}, True), ({"status": 503}, False), ({"cache_hit": 1}, False), ({"input_tokens": 0}, False),
+    ({"provider": "ollama"}, False), ({"model": "nobody-knows-17"}, True),
+])  # fmt: skip
+def test_a_zero_for_tokens_that_is_no_price_is_unpriced_there_too(sqlite_log, changes, told):
+    row = {"provider": "openai", "model": "gpt-5-mini", "input_tokens": 5, "cost_pico_usd": 0} | changes
+    log = sqlite_log()
+    log.add(time_ms=now_ms(), **row)
+    code, output = doctor(log.path)
+    assert (code, f"{row['provider']}/{row['model']} (1)" in output) == (int(told), told), output
+
+
 def test_models_are_priced_by_the_provider_that_a_table_names_and_only_names_that_rows_need_are_missed(tmp_path):
     log = sqlite3.connect(tmp_path / "axonhub.db")
     log.executescript(

@@ -415,6 +415,15 @@ def test_promptgate_without_an_id_keeps_every_row_and_what_a_hit_avoided(anywher
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgres", "mysql", "clickhouse"])
+def test_a_zero_that_may_be_no_price_is_counted_in_every_database(request, database):
+    writer = request.getfixturevalue(database)
+    shape, cost = (shapes.NATIVE, "cost_pico_usd") if database == "clickhouse" else (shapes.PROMPTGATE, "cost")
+    write(writer, shape, {cost: 0}, {cost: 0}, {cost: 5}, {cost: 0, "status": 500}, {cost: 0, "cache_hit": True})
+    (found,) = inspect(open_log(writer.location), 1).models
+    assert (found.rows, found.without_cost, found.zeros) == (5, 0, 2)
+
+
 TENSORZERO = """
 CREATE SCHEMA tensorzero;
 CREATE TABLE tensorzero.model_inferences (id uuid NOT NULL, inference_id uuid NOT NULL, model_name text,

@@ -89,6 +89,14 @@ def test_new_api_input_holds_what_openai_counts_as_read_and_as_written(sqlite):
     assert told(sqlite, shapes.NEW_API, rows, *names) == [(1000, 800, 200), (1000, 800, 100), (2700, 800, 900)]
 
 
+def test_new_api_tells_speech_and_searches(sqlite):
+    other = [{"audio": True, "audio_input": 11, "audio_output": 33, "text_input": 22}, {"audio_input_token_count": 5},
+             {"web_search": True, "web_search_call_count": 2}]  # fmt: skip
+    rows = [{"other": json.dumps(each)} for each in other]
+    names = ("audio_input_tokens", "audio_output_tokens", "web_search_count")
+    assert told(sqlite, shapes.NEW_API, rows, *names) == [(11, 33, None), (5, None, None), (None, None, 2)]
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_open_webui_costs_that_are_no_amounts_are_none_and_bills_are_added_up(database, request):
     costs = [0.25, "0.25", {"total_cost": 0.25, "currency": "x"}, "abc", {"input": 1}, None]

@@ -11,12 +11,14 @@ import click
 from cost_top.cli.options import Resolved, resolve, source_options
 from cost_top.model.errors import SourceError, UserError, one_line
 from cost_top.model.format import counted
+from cost_top.model.modes import STANDARD
 from cost_top.model.money import display_usd
 from cost_top.model.notes import untimed_rows
 from cost_top.model.query import ReportQuery
 from cost_top.model.snapshot import QUIET
 
 if TYPE_CHECKING:
+    from cost_top.pricing.book import Entry
     from cost_top.sources.sql.inspect import Inspection, ModelCount
 
 _NEEDED = ("model", "input_tokens", "output_tokens")
@@ -271,16 +273,15 @@ def _damaged(settings: Resolved) -> list[tuple[str, str]]:
 def _unpriced(settings: Resolved, found: Inspection) -> list[tuple[str, str]]:
     """Models of the last days that neither the gateway nor the rates price."""
     book = settings.load_book()
-    lacking: list[ModelCount] = [
-        item for item in found.models if item.without_cost and book.match(item.provider, item.model) is None
-    ]
+    counts = ((_unpriced_rows(item, book.entry(item.provider, item.model)), item) for item in found.models)
+    lacking = [(rows, item) for rows, item in counts if rows]
     if not lacking:
         return []
     shown = ", ".join(
-        f"{item.provider or '?'}/{item.model or '?'} ({item.without_cost:,})" for item in lacking[:_SHOWN_MODELS]
+        f"{item.provider or '?'}/{item.model or '?'} ({rows:,})" for rows, item in lacking[:_SHOWN_MODELS]
     )
     more = f" and {len(lacking) - _SHOWN_MODELS} more" if len(lacking) > _SHOWN_MODELS else ""
-    total = sum(item.without_cost for item in lacking)
+    total = sum(rows for rows, _ in lacking)
     return [
         (
             f"{counted(total, 'request', whole=True)} of the last 7 days {'is' if total == 1 else 'are'} unpriced: "
@@ -288,6 +289,13 @@ def _unpriced(settings: Resolved, found: Inspection) -> list[tuple[str, str]]:
             "give their prices with --overrides",
         )
     ]
+
+
+def _unpriced_rows(item: ModelCount, entry: Entry | None) -> int:
+    """Rows without a cost and a rate, and those at 0 that the user's own price does not stand in for."""
+    periods = entry.timeline.periods[STANDARD] if entry is not None else ()
+    settled = any(period.quote is not None and (period.quote.free or period.quote.override) for period in periods)
+    return (item.without_cost if entry is None else 0) + (0 if settled else item.zeros)
 
 
 def _ago(span: timedelta) -> str:

@@ -30,6 +30,7 @@ from cost_top.gateways.shape import ROW_HASH, field_kind, pack_name
 from cost_top.gateways.spelled import spelled_columns
 from cost_top.gateways.texts import HEADS, NARROW, PACKED, WITHIN, KeptTexts, LogFacts, LogTexts
 from cost_top.gateways.witnesses import EXACT, SEPARATOR
+from cost_top.gateways.zero_costs import zero_for_tokens
 from cost_top.model.notes import MOST_UNTIMED
 
 
@@ -120,19 +121,21 @@ class LogStatements(LogTexts):
         return self._render(counted.where(within, *self.columns.filter()))
 
     def models(self, start: datetime, end: datetime) -> str:
-        """Providers and models of a period: rows of each, and how many of them lack a reported cost."""
+        """Providers and models of a period: rows of each, how many have a reported cost, of how many it is no price."""
         names = [self.columns.raw(name, details=False) for name in ("provider", "model")]
         costs = [case((cell.value.is_not(None), number(1))) for cell in self.columns.cells("reported_cost", False)]
         reported = func.count(first(costs)) if costs else number(0)
-        grouped = select(names[0].label("provider"), names[1].label("model"), func.count().label("rows"),
-                         reported.label("reported"))  # fmt: skip
+        counts = {"rows": func.count(), "reported": reported, "zeros": func.count(zero_for_tokens(self.columns))}
+        grouped = select(names[0].label("provider"), names[1].label("model"),
+                         *(value.label(name) for name, value in counts.items()))  # fmt: skip
         found = (
             grouped.select_from(self.columns.source(details=False))
             .where(*self._times(start, end), *self.columns.filter())
             .group_by(literal_column("1"), literal_column("2"))
         )
         return self._witnessed(
-            {"provider": "text", "model": "text", "rows": "integer", "reported": "integer"}, self._render(found)
+            {"provider": "text", "model": "text", **dict.fromkeys(counts, "integer")},
+            self._render(found),
         )
 
     def expression_probe(self, name: str, expression: Expression) -> str | None:

@@ -31,12 +31,13 @@ class TellsAllColumns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelCount:
-    """Rows of one provider and model in the last days; `without_cost` of them carry no reported cost."""
+    """Rows of one provider and model in the last days: how many lack a reported cost, and of how many 0 is no price."""
 
     provider: str | None
     model: str | None
     rows: int
     without_cost: int
+    zeros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +149,19 @@ def _costly_round(reader: SqlLogReader, newest: datetime) -> float:
 def _models(reader: SqlLogReader, newest: datetime, days: int) -> tuple[ModelCount, ...]:
     statements = reader.source.statements
     texts = text_select(reader.source.columns.shape, ("provider", "model"))
-    found: dict[tuple[str, str], tuple[int, int]] = {}
+    found: dict[tuple[str, str], tuple[int, int, int]] = {}
     names = {key: name for item in reader.lookups() if item.field == "provider" for key, name in item.names.items()}
     for back in range(days):
         end = newest + timedelta(microseconds=1) - back * _DAY
-        for provider, model, rows, reported in reader.session.values(
-            statements.models(end - _DAY, end), f'{texts}, "rows", reported'
+        for provider, model, rows, reported, zeros in reader.session.values(
+            statements.models(end - _DAY, end), f'{texts}, "rows", reported, zeros'
         ):
-            if not rows:
+            if rows <= 0:  # the row that stands for nothing
                 continue
             spelled = clean(provider)
             pair = names.get(spelled, spelled).lower(), clean(model)
-            before = found.get(pair, (0, 0))
-            found[pair] = before[0] + rows, before[1] + rows - reported
+            before = found.get(pair, (0, 0, 0))
+            found[pair] = before[0] + rows, before[1] + rows - reported, before[2] + zeros
     ordered = sorted(found.items(), key=lambda item: -item[1][0])
     return tuple(ModelCount(pair[0] or None, pair[1] or None, *counts) for pair, counts in ordered)
 
