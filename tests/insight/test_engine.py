@@ -342,6 +342,29 @@ def test_a_key_that_falls_silent_is_named_but_not_when_everything_is_silent() ->
     assert [(one.first.kind, one.part) for one in opened(features(cells, 21))] == [("silence", ("total", None))]
 
 
+def test_a_key_that_comes_back_a_little_after_all_others_was_in_the_same_outage() -> None:
+    """Its own silence is told once most of it is its own."""
+
+    def told(late: int) -> list[tuple[str, str | None]]:
+        down, back = range(18 * DAY + 100, 18 * DAY + 130), range(18 * DAY + 130, 18 * DAY + 130 + late)
+        cells = [one for one in shop() if one.bucket not in down
+                 and not (one.bucket in back and one.names[0] == "key-2")]  # fmt: skip
+        catch_up = [cell(bucket, CENT, requests=30) for bucket in range(back.start, back.start + 6)]
+        return [one.part for one in opened(features([*cells, *catch_up], 21))]
+
+    assert told(late=3) == [("total", None)]
+    assert told(late=40) == [("total", None), ("token", "key-2")]
+
+
+def test_a_storm_of_failures_that_are_paid_says_that_they_fail() -> None:
+    start = 18 * DAY + 100
+    storm = [cell(bucket, 400 * CENT, requests=40, errors=38) for bucket in range(start, start + 2 * HOUR)]
+    given = features([*shop(), *storm], 21)
+    (found,) = incidents_json(run(given, Rules(), UTC, 18 * DAY), given)
+    assert found["kind"] == "spike"
+    assert str(found["sentence"]).endswith("more requests, 70 % of them failed."), found["sentence"]
+
+
 def days_of_work(token: str, days: range) -> list[Cell]:
     """Requests from eight to six."""
     return [cell(day * DAY + bucket, 10 * CENT, token=token) for day in days for bucket in range(96, 216)]

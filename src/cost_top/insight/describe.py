@@ -21,7 +21,8 @@ from cost_top.model.money import display_usd
 _BASELINE = 28 * DAY
 _WORDS = {"token": "key"}
 _NAME_WIDTH = 60
-_MOVED = 10  # points by which the cached share must fall to be told
+_MOVED = 10  # points by which the cached share must fall, or that of failures rise, to be told
+_FAILED = 25  # per cent of the requests
 _UNTOLD = Fraction(1, 10)  # a factor below this share of the change is no cause
 
 
@@ -54,7 +55,8 @@ def describe(incident: Incident, standing: Standing, features: Features) -> Told
     factors["requests"] += difference  # nothing was spent before: what is usual belongs to no cell
     drivers = _drivers(before, now, scale, excess)
     cached = _cached(before, now) if first.kind == "price" else ""
-    return Told(spent, excess, factors, drivers, _sentence(incident, features, excess, factors, drivers, cached))
+    sentence = _sentence(incident, features, excess, factors, drivers, cached, _failed(before, now))
+    return Told(spent, excess, factors, drivers, sentence)
 
 
 def _before(features: Features, standing: Standing, part: Slice, start: int, end: int) -> _Side:
@@ -72,7 +74,7 @@ class _Side:
     """What the cells of a slice sum up to in `[start, end)`; there may be more of them than memory is for."""
 
     def __init__(self, features: Features, standing: Standing, part: Slice, start: int, end: int) -> None:
-        self.cost = self.tokens = self.paid = self.input = self.cached = 0
+        self.cost = self.tokens = self.paid = self.input = self.cached = self.requests = self.errors = 0
         # By the value of each dimension that is watched beside the slice's own.
         self.costs: dict[str, dict[str | None, int]] = {
             name: defaultdict(int) for name in standing.watched if name != part[0]
@@ -93,6 +95,8 @@ class _Side:
             self.paid += cell.paid
             self.input += cell.input
             self.cached += cell.cached
+            self.requests += cell.requests
+            self.errors += cell.errors
             found = self._sums[names[model], names[endpoint]]
             found[0] += cell.requests
             found[1] += cell.tokens
@@ -153,7 +157,7 @@ def label(dimension: str, value: str | None, features: Features) -> str:
 
 def _sentence(
     incident: Incident, features: Features, excess: int, factors: Mapping[str, int], drivers: tuple[Share, ...],
-    cached: str,
+    cached: str, failed: str,
 ) -> str:  # fmt: skip
     first = incident.first
     subject = label(first.dimension, first.value, features)
@@ -187,6 +191,7 @@ def _sentence(
         "price": "a higher price per token",
     }
     why = " and ".join(words[name] for name in causes[:2])
+    why = ", ".join(filter(None, (why, failed)))
     return what + (f": {who} of it" if who else "") + (f"; {why}" if why else "") + "."
 
 
@@ -197,6 +202,12 @@ def _cached(before: _Side, now: _Side) -> str:
         return ""
     old, new = (cached * 100 / total for total, cached in sides)
     return f" (cached input {old:.0f} % → {new:.0f} %)" if old - new >= _MOVED else ""
+
+
+def _failed(before: _Side, now: _Side) -> str:
+    """How many of the requests failed, where far more did than before."""
+    old, new = (side.errors * 100 / side.requests if side.requests else 0.0 for side in (before, now))
+    return f"{new:.0f} % of them failed" if new >= _FAILED and new - old >= _MOVED else ""
 
 
 def times(cost: int, usual_cost: int) -> str:

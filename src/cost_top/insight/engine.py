@@ -175,6 +175,7 @@ class Engine:
             for candidate in found
             if candidate is not None
             and _others_go_on(standing, standing.series["token", candidate.value], candidate.window)
+            and not _was_outage(standing, candidate.window)
             and not standing.is_replaced(standing.series["token", candidate.value])
         ]
 
@@ -184,6 +185,11 @@ def _others_go_on(standing: Standing, series: Series, window: int) -> bool:
     end, last = standing.end, standing.calendar.back(standing.end, 7)
     now, before = (standing.total.count(one - window, one) - series.count(one - window, one) for one in (end, last))
     return 2 * now >= before
+
+
+def _was_outage(standing: Standing, window: int) -> bool:
+    """Whether half of a key's silence is one of the whole log, which was told of that."""
+    return 2 * standing.total.longest_gap(standing.end - window, standing.end) >= window
 
 
 def run(features: Features, rules: Rules, zone: tzinfo, start: int, step: int = 1) -> Engine:
