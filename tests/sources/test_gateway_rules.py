@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cost_top.model.errors import UserError
 from cost_top.sources.sql.inspect import inspect
 from cost_top.sources.sql.log import open_log
 from cost_top.usage.counts import priced_apart
@@ -128,8 +129,6 @@ def test_new_api_reads_the_operators_own_unit(anywhere, value):
 
 
 def test_a_unit_that_is_none_is_refused(sqlite):
-    from cost_top.model.errors import UserError
-
     write(sqlite, shapes.NEW_API, {})
     sqlite.run("UPDATE options SET value = 'lots'")
     with pytest.raises(UserError, match="QuotaPerUnit in options is no positive number"):
@@ -306,6 +305,12 @@ def test_open_webui_reads_every_shape_of_usage_and_both_units_of_time(anywhere):
     assert found["req-000012"]["time"] == datetime(2026, 10, 7, 9, 0, 0, 250_000)
     assert found["req-000013"]["status"] == 500
     assert rows[3]["cached_input_tokens"] is None
+
+
+def test_an_open_webui_that_has_no_log_yet_says_so(sqlite):
+    sqlite.create("chat", {"id": "key", "user_id": "key", "chat": "json"})
+    with pytest.raises(UserError, match=r"holds no request log: its table chat may be Open WebUI's, .* before 0\.8"):
+        open_log(sqlite.location)
 
 
 BESIDE = ("mode", "cache_creation_1h_tokens", "audio_input_tokens", "audio_output_tokens", "image_output_tokens",

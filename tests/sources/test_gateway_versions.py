@@ -231,6 +231,19 @@ def test_promptgate_says_in_a_number_or_a_word_how_a_request_ended(database, req
     assert sorted(found) == list(enumerate(said.values()))
 
 
+@pytest.mark.parametrize("kind", ["Nullable(String)", "LowCardinality(String)", "Enum8('timeout' = 1, 'Failed' = 2)"])
+def test_a_status_in_words_is_one_in_clickhouse_too(clickhouse, tmp_path, kind):
+    clickhouse.create("calls", {"id": "key", "at": "int", "model": "key", "ended": kind})
+    rows = [("timeout", 504), ("Failed", 500), *([] if kind.startswith("Enum") else [("404", 404), ("?", None)])]
+    clickhouse.insert("calls", [
+        {"id": f"r{number}", "at": 1_790_000_000, "model": "m", "ended": word} for number, (word, _) in enumerate(rows)
+    ])  # fmt: skip
+    mapping = tmp_path / "own.toml"
+    mapping.write_text("""name = "own"\ntable = "calls"\nid = "id"\ntime = { column = "at", unit = "epoch_s" }
+[fields]\nmodel = "model"\nstatus = { sql = "${status ended}", typed = true }\n""")
+    assert [row["status"] for row in records(open_log(clickhouse.location, mapping))] == [code for _, code in rows]
+
+
 def test_helicone_reasoning_comes_on_top_and_properties_hold_session_and_prompt(clickhouse):
     rows = [
         {"completion_tokens": 40, "reasoning_tokens": 60, "prompt_audio_tokens": 7, "completion_audio_tokens": 3,

@@ -152,13 +152,14 @@ def test_a_deployment_with_a_price_of_zero_is_free_and_one_without_a_price_is_no
         return spend_row(name, spend=spend, metadata={"model_map_information": {"model_map_value": {"key": key}}})
 
     write_spend(log_url, priced_as("own", "id-1"), priced_as("public", "gpt-5-mini"), priced_as("none", ""),
-                priced_as("paid", "id-1", 0.5), spend_row("bare", spend=0.0))  # fmt: skip
+                priced_as("paid", "id-1", 0.5), spend_row("bare", spend=0.0),
+                spend_row("tool", spend=0.0, call_type="call_mcp_tool"))  # fmt: skip
     with psycopg.connect(log_url, autocommit=True) as connection:
         connection.execute(
             """UPDATE "LiteLLM_SpendLogs" SET model_id = CASE request_id WHEN 'none' THEN '' ELSE 'id-1' END"""
         )
     found = {row["id"]: row["zero_is_price"] for row in records(open_log(log_url))}
-    assert found == {"own": True, "public": False, "none": False, "paid": False, "bare": False}
+    assert found == {"own": True, "public": False, "none": False, "paid": False, "bare": False, "tool": True}
 
 
 @pytest.mark.parametrize(

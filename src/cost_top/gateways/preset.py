@@ -201,7 +201,7 @@ class Preset:
     budgets: tuple[KeptBudgetTable, ...] = ()
     ledger: tuple[LedgerPart, ...] = ()
     hints: Mapping[str, str] = field(default_factory=dict)  # column: what its presence says of the version
-    advice: Mapping[str, str] = field(default_factory=dict)  # keyed by what doctor may find, e.g. "index"
+    advice: Mapping[str, str] = field(default_factory=dict)  # by what may be found: "index", "table NAME" without a log
     cannot_tell: tuple[str, ...] = ()  # what this gateway's log does not hold, a clause each
 
     @property

@@ -38,7 +38,7 @@ Reading = Callable[[Row], Value]
 # Bumped when the reading below changes figures: days kept from an earlier version are then read again.
 _VERSION = 8
 _HOUSEKEEPING = re.compile(
-    r"^a?(moderation|(create|retrieve|cancel)_batch|(get|list|delete|cancel|retrieve)_[a-z_]+"
+    r"^a?(moderation|call_mcp_tool|(create|retrieve|cancel)_batch|(get|list|delete|cancel|retrieve)_[a-z_]+"
     r"|(file|video|vector_store|vector_store_file)_(retrieve|delete|list|content|update)"
     r"|create_(file|assistants|thread|skill)|_?add_message|upload_container_file)$"
 )

@@ -26,6 +26,7 @@ from cost_top.sources.sql.names import (
 from cost_top.sources.sql.session import Database, Session
 
 _BEHIND = timedelta(hours=1)
+_TABLE = "table "  # in front of the name of a table, a key of `Preset.advice`
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,9 @@ def recognised(
                 f"{database.place}: no right to read {', '.join(forbidden)}; "
                 "GRANT USAGE on its schema and SELECT on the table to this user"
             )
+        presets = choice.presets(None)
         found = {table.name: set(table.columns) for table in tables}
-        raise _unrecognised(database, choice.presets(None), found, chosen)
+        raise _before_its_log(database, session, presets) or _unrecognised(database, presets, found, chosen)
     spelling = database.spelling(session)
     is_only = len(candidates) == 1
     candidates, others = _written(session, spelling, candidates)
@@ -142,6 +144,18 @@ def _only(database: Database, candidates: list[Candidate]) -> Candidate:
             "choose one with ?schema=NAME at the end of the URL"
         )
     return candidates[0]
+
+
+def _before_its_log(database: Database, session: Session, presets: tuple[Preset, ...]) -> UserError | None:
+    """What to say of a gateway's database from before it had a log, known by another table of its."""
+    told = {
+        key.removeprefix(_TABLE): words
+        for preset in presets
+        for key, words in preset.advice.items()
+        if key.startswith(_TABLE)
+    }
+    held = sorted(table.name for table in database.tables(session, set(told))) if told else []
+    return UserError(f"{database.place}: holds no request log: {told[held[0]]}") if held else None
 
 
 def _unrecognised(
