@@ -26,8 +26,9 @@ _LITELLM = """
 INSERT INTO "LiteLLM_SpendLogs" (request_id, call_type, api_key, spend, total_tokens, prompt_tokens,
   completion_tokens, "startTime", "endTime", model, model_group, custom_llm_provider, api_base, "user", metadata,
   cache_hit, cache_key, request_tags, team_id, end_user, requester_ip_address, messages, response, status)
-SELECT id, 'acompletion', md5(token), coalesce(cost_pico_usd / 1e12, 0), coalesce(input_tokens + output_tokens, 0),
-  coalesce(input_tokens, 0), coalesce(output_tokens, 0), to_timestamp(time_ms / 1000.0) AT TIME ZONE 'UTC',
+SELECT id, 'acompletion', encode(sha256(token::bytea), 'hex'), coalesce(cost_pico_usd / 1e12, 0),
+  coalesce(input_tokens + output_tokens, 0), coalesce(input_tokens, 0), coalesce(output_tokens, 0),
+  to_timestamp(time_ms / 1000.0) AT TIME ZONE 'UTC',
   to_timestamp((time_ms + latency_ms) / 1000.0) AT TIME ZONE 'UTC', model, model, provider, 'https://api.example.com',
   owner, jsonb_build_object('user_api_key_alias', token_name, 'user_api_key_team_id', team, 'status',
     CASE WHEN status >= 400 THEN 'failure' ELSE 'success' END, 'usage_object', jsonb_build_object(
@@ -157,8 +158,9 @@ _NEW_SPEND = """
 INSERT INTO "LiteLLM_SpendLogs" (request_id, call_type, api_key, spend, total_tokens, prompt_tokens,
   completion_tokens, "startTime", "endTime", model, custom_llm_provider, "user", metadata, cache_hit, cache_key,
   request_tags, team_id, end_user, status)
-SELECT gen_random_uuid()::text, 'acompletion', md5('key' || n % 200), 0.001 * n, 150, 100, 50, now() AT TIME ZONE 'UTC',
-  now() AT TIME ZONE 'UTC', 'gpt-5', 'openai', 'owner', '{}', 'False', 'Cache OFF', '["prod"]', 'team-1', 'user-' || n,
+SELECT gen_random_uuid()::text, 'acompletion', encode(sha256(('key' || n % 200)::bytea), 'hex'), 0.001 * n, 150, 100,
+  50, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC',
+  'gpt-5', 'openai', 'owner', '{}', 'False', 'Cache OFF', '["prod"]', 'team-1', 'user-' || n,
   'success' FROM generate_series(1, 100) n
 """
 

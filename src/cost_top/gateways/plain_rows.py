@@ -1,7 +1,7 @@
 """The normal form in Python, for rows that need no cleaning: what `normalise` says of them, without a statement.
 
-A row with anything odd in it (a control character, what may be a key, a number that is none, tags that are not a plain
-list) is none of these: its look goes through `normalise`, which knows what to make of it.
+A row with anything odd in it (a control character, what may be a key where none is expected, a number that is none,
+tags that are not a plain list) is none of these: its look goes through `normalise`, which knows what to make of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cost_top.gateways.shape import (
 )  # fmt: skip
 from cost_top.gateways.witnesses import SEPARATOR, bare_fingerprint_select, has_one_witness, witnessed_select
 from cost_top.model.record import FIELD_NAMES, LOWERED
-from cost_top.model.secret import MAYBE_KEY_RE2
+from cost_top.model.secret import MAYBE_KEY_RE2, public_key
 from cost_top.model.text import TEXT_LIMIT, UNSAFE_CLASS
 
 _UNSAFE = re.compile(f"[{UNSAFE_CLASS}]")
@@ -215,10 +215,13 @@ class PlainRows:
         raise _Odd
 
     def _key(self, name: str, value: Any) -> str | None:
-        text = _plain(value)
-        if text is not None and not all(pattern.fullmatch(text) for pattern in self._public[name]):
+        text = _decoded(value)
+        shown = {pattern.fullmatch(text) is not None for pattern in self._public[name]}
+        if not text or shown == {True}:
+            return _plain(text)
+        if True in shown or not text.isascii() or not _is_bare(text):
             raise _Odd
-        return text
+        return public_key(text)
 
     def _tags(self, _: str, value: Any) -> list[str] | None:
         text = _decoded(value)
@@ -274,9 +277,7 @@ def _plain(value: Any) -> str | None:
     text = _decoded(value)
     if not text:
         return None
-    if len(text) > TEXT_LIMIT or text[0].isspace() or text[-1].isspace() or _UNSAFE.search(text):
-        raise _Odd
-    if _MAYBE_KEY.search(text):
+    if not _is_bare(text) or _MAYBE_KEY.search(text):
         raise _Odd
     if not text.isascii():
         if _MAYBE_KEY_ASCII.search(text):
@@ -286,6 +287,11 @@ def _plain(value: Any) -> str | None:
         except UnicodeEncodeError:
             raise _Odd from None
     return text
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a text that is not empty is shown whole, if it may be shown."""
+    return len(text) <= TEXT_LIMIT and not (text[0].isspace() or text[-1].isspace() or _UNSAFE.search(text))
 
 
 def _counted(part: str) -> int:
