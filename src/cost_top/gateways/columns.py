@@ -60,10 +60,11 @@ class LogColumns:
         self.schema = schema or preset.schema
         self._require()
         # Qualified, a name that is gone is an error: SQLite takes a quoted name alone for a text.
-        self.table: Any = table(
+        self._table: Any = table(
             _quoted(preset.table), *(column(_quoted(name)) for name in columns),
             schema=_quoted(self.schema) if self.schema else None,
         )  # fmt: skip
+        self.table: Any = self._table
         self.key = row_key(preset, keys, columns)
         self._paths = paths_of(preset, preset.fields, columns)
         # What every statement has again: to build it takes longest of all.
@@ -77,6 +78,7 @@ class LogColumns:
         self.mapped = tuple(name for name, _ in FIELDS if self._usable.get(name))
         self.missing = tuple(name for name in preset.fields if not self._usable[name])
         self._costly = tuple(name for name in self.mapped if any(item.costly for item in self._usable[name]))
+        self._read_at_once({})
         self.plain_fields = tuple(name for name in self.mapped if self.cells(name, details=False))
         values = [self.raw(name, details=False) for name in self.plain_fields]
         self.row_hash = dialect.row_hash([self.identity, dialect.time(self.time), *values])
@@ -167,15 +169,19 @@ class LogColumns:
     def only(self, fields: Collection[str]) -> LogColumns:
         """The same for a statement that reads these fields alone."""
         found = copy(self)
-        found._paths, found._spelled, found._raw = paths_of(self.preset, fields, self.columns), {}, {}
+        found._paths = paths_of(self.preset, fields, self.columns)
+        found._read_at_once(whole_numbers(self.preset, self._usable, fields, self.dialect.name))
+        return found
+
+    def _read_at_once(self, counts: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+        """Have all that is read at paths read once, where the database wants that; `counts` as whole numbers."""
+        self.table, self._at_once, self._spelled, self._raw = self._table, {}, {}, {}
         if isinstance(self.dialect, ReadsJsonOnce) and not self.schema:
             read = {name: self.columns[name] for name in self.read_columns}
-            counts = whole_numbers(self.preset, self._usable, fields, self.dialect.name)
-            at_once = self.dialect.read_once(self.preset.table, read, counts, found._paths)
+            at_once = self.dialect.read_once(self.preset.table, read, counts, self._paths)
             if at_once is not None:
-                found.table, found._at_once = at_once
-                found.time = found._time()
-        return found
+                self.table, self._at_once = at_once
+        self.time = self._time()
 
     def alternatives(self, name: str) -> tuple[Expression, ...]:
         """Where a field comes from in this table, the first known one first."""
