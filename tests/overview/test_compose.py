@@ -157,7 +157,7 @@ def test_a_balance_lasts_as_long_as_at_the_burn_of_whole_days_and_is_everybodys(
     lately = Reply(report((("28",), 9), (("29",), 5)))
     hours = made(View(), HOURS, Facts("api", None, balance=balance), daily=days, lately=lately).balance
     assert hours is not None
-    assert hours.runway_now == timedelta(hours=70 // 9)  # of the last whole hour
+    assert hours.runway_now == timedelta(seconds=70 * 3600 // 9)  # of the last whole hour
     day = made(View(), DAYS, Facts("api", None, balance=balance), daily=days, today=Reply(report(((), 28)))).balance
     assert day is not None
     assert day.runway_now == timedelta(hours=70 // (28 // 14))

@@ -47,19 +47,19 @@ def runway(balance: int | None, daily_costs: Sequence[int]) -> timedelta | None:
     """
     if balance is None or not daily_costs or sum(daily_costs) <= 0:
         return None
-    hours = max(balance, 0) * len(daily_costs) * 24 // sum(daily_costs)
-    return timedelta(hours=min(hours, 24 * 36_500))
+    seconds = max(balance, 0) * len(daily_costs) * 86_400 // sum(daily_costs)
+    return timedelta(seconds=min(seconds, 86_400 * 36_500))
 
 
 def runway_at(balance: int | None, hourly: int | None) -> timedelta | None:
     """The balance over a cost an hour; None when either is unknown or nothing is burnt.
 
-    >>> runway_at(30, 10), runway_at(30, 0), runway_at(None, 1)
-    (datetime.timedelta(seconds=10800), None, None)
+    >>> runway_at(30, 10), runway_at(5, 10), runway_at(30, 0), runway_at(None, 1)
+    (datetime.timedelta(seconds=10800), datetime.timedelta(seconds=1800), None, None)
     """
     if balance is None or not hourly or hourly < 0:
         return None
-    return timedelta(hours=min(max(balance, 0) // hourly, 24 * 36_500))
+    return timedelta(seconds=min(max(balance, 0) * 3600 // hourly, 86_400 * 36_500))
 
 
 def question_interval(price: int, monthly_budget: int) -> int:
