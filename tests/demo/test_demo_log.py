@@ -245,7 +245,7 @@ def test_an_append_that_fails_adds_nothing(log: Path) -> None:
     assert count_rows(log) == before
 
 
-@pytest.mark.parametrize("weekday", [0, 3, 5, 6])
+@pytest.mark.parametrize("weekday", [3, 6])
 def test_the_rules_find_what_went_wrong_on_any_day_at_any_hour(tmp_path: Path, weekday: int) -> None:
     path, book = tmp_path / "demo.db", RateBook.load(None)
     midnight = datetime(2026, 11, 23, tzinfo=UTC) + timedelta(days=weekday)
