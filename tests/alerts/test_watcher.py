@@ -112,11 +112,11 @@ def test_a_log_that_is_wholly_silent_is_one_event(watcher):
 
 
 def test_a_source_that_does_not_answer_is_news_after_a_while_once_and_so_is_its_return(watcher):
-    gone = Stale(NOW, "is locked", NOW)
+    gone = Stale(NOW, "gateway.db: is locked", NOW)
     assert watcher.look(NOW + STALE_AFTER - timedelta(seconds=1), state=gone) == []
     (event,) = watcher.look(NOW + STALE_AFTER, state=gone)
     assert event.kind == "source.stale"
-    assert "is locked" in event.text
+    assert event.text == f"gateway.db does not answer since {NOW:%Y-%m-%d %H:%M}Z: is locked"
     watcher = again(watcher)
     assert watcher.look(NOW + timedelta(hours=1), state=gone) == []
     assert kinds(watcher.look(NOW + timedelta(hours=1), state=Live(NOW))) == ["source.recovered"]

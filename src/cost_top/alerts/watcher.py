@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cost_top.alerts.budget_events import events_of_alarms
@@ -69,9 +69,9 @@ class Watcher:
         if isinstance(state, Stale) and told is None and now - state.since >= STALE_AFTER:
             self.memory.stale_since = state.since
             data = {"since": instant(state.since), "error": state.error, "source": self._source}
-            text = line(
-                f"{self._source} does not answer since {state.since.isoformat(timespec='minutes')}: {state.error}"
-            )
+            since = state.since.astimezone(UTC)
+            error = state.error.removeprefix(f"{self._source}: ")
+            text = line(f"{self._source} does not answer since {since:%Y-%m-%d %H:%MZ}: {error}")
             identity = event_id("source.stale", self._source, state.since)
             return [Event(identity, "source.stale", now, "source", text, data)]
         if isinstance(state, Live) and told is not None:
