@@ -1,5 +1,6 @@
 """Incidents and budgets read from JSON, as here and as a server tells them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -48,6 +49,8 @@ def test_budgets_keep_every_figure_and_those_nearest_their_end_come_first():
     near = Standing(budget, NOW, NOW, NOW, 190, 2, value="k", value_name="web", used_up_at=NOW)
     unknown = Standing(Budget("lists", 5, parse_period("day")), NOW, NOW, NOW, None, error="no list prices")
     kept = KeptBudget("team", "t1", "red", 100, 50, "30d")
+    older = {name: value for name, value in kept_fields(kept).items() if name != "mode"}
+    assert [row.is_hard for row in budget_rows([older, kept_fields(replace(kept, is_soft=True))])] == [True, False]
     rows = budget_rows([kept_fields(kept), *map(standing_fields, (unknown, near))], ["teams: no answer"])
     assert [row.title for row in rows] == ["keys · web", "team red", "lists", "the gateway's own"]
     assert (rows[3].is_kept, rows[3].spent, rows[3].error) == (True, None, "teams: no answer")

@@ -115,7 +115,7 @@ def _budget(told: Mapping[str, Any]) -> BudgetRow:
     return BudgetRow(
         title, pico(told["limit_usd"]), _money(told["spent_usd"]), int(told.get("unpriced_requests", 0)),
         _moment(told["resets_at"]), _money(told.get("forecast_usd")), _moment(told.get("used_up_at")),
-        _moment(told.get("used_up_at_present_pace")), told.get("mode") == "hard", kept,
+        _moment(told.get("used_up_at_present_pace")), told.get("mode", "hard") == "hard", kept,
         _optional(told["period"]) or "", _optional(told.get("burning")) or "", _optional(told.get("error")) or "",
         _money(told.get("falls_out_usd")), _moment(told.get("falls_out_by")),
         _money(told.get("raised_usd")) or 0, _moment(told.get("raised_until")),
