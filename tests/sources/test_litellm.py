@@ -188,6 +188,21 @@ def test_cached_tokens_under_each_of_their_names(log_url):
     assert {(row["cached_input_tokens"], row["cache_creation_input_tokens"]) for row in found.values()} == {(7, 5)}
 
 
+def test_claude_input_of_2025_that_held_what_was_read_but_not_what_was_written(log_url):
+    def row(name, whole, details, model="claude-3-5-sonnet-20241022"):
+        usage = {"cache_read_input_tokens": 5000, "cache_creation_input_tokens": 700, "prompt_tokens_details": details}
+        return spend_row(name, prompt_tokens=whole, model=model, metadata={
+            "usage_object": usage, "additional_usage_values": usage,
+        })  # fmt: skip
+
+    told = {"cached_tokens": 5000}
+    found = read(log_url, row("neither", 100, None), row("read", 5100, told), row("both", 5800, told),
+                 row("other", 5100, told, "gpt-5.6-sol"))  # fmt: skip
+    assert {name: one["input_tokens"] for name, one in found.items()} == {
+        "neither": 5800, "read": 5800, "both": 5800, "other": 5100,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "metadata",
     [

@@ -374,7 +374,8 @@ class LogColumns:
             return cell.value
         if words := _STATUSES.get(kind):
             word = func.lower(self.dialect.as_text(cell.value))
-            named = case(*((word == self.dialect.literal(said), number(status)) for said, status in words.items()))
+            # The word is read once for all.
+            named = case(*((self.dialect.literal(said), number(status)) for said, status in words.items()), value=word)
             return func.coalesce(self.dialect.integer(cell), named)
         integer = self.dialect.count if is_count else self.dialect.integer
         cast = {"int": integer, "bool": self.dialect.boolean, "decimal": self.dialect.decimal}[kind]

@@ -291,6 +291,17 @@ def _mode(row: Row) -> str | None:
     return named_beside(None if tier == "default" else tier, unrated) if unrated else None
 
 
+def _input(row: Row) -> int | None:
+    """Claude's input with what was written to the cache, where it held only what was read from there."""
+    usage = ("metadata", "usage_object")
+    whole = _as_count(row.get("prompt_tokens"), in_path=False)
+    read = _as_count(_at(row, *usage, "prompt_tokens_details", "cached_tokens"), in_path=True)
+    written = _as_count(_at(row, *usage, "cache_creation_input_tokens"), in_path=True)
+    if whole is None or read is None or written is None or "claude" not in (_text(row.get("model")) or "").lower():
+        return None
+    return whole + written if 0 < read <= whole < read + written else None
+
+
 def _audio_input(row: Row) -> int | None:
     details = ("metadata", "usage_object", "prompt_tokens_details")
     spoken = _as_count(_at(row, *details, "audio_tokens"), in_path=True)
@@ -331,6 +342,7 @@ _COUNTERPARTS: Mapping[str, Callable[[Row], Any]] = {
     "counted": _counted,
     "mode": _mode,
     "audio_input_tokens": _audio_input,
+    "input_tokens": _input,
     "model": _model,
     "prompt": _prompt,
     "zero_is_price": _zero_is_price,
