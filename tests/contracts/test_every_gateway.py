@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,6 +28,7 @@ from cost_top.monitor.log.once import read_period
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import open_log
 from cost_top.sources.sql.postgres import PostgresDatabase
+from support.by_database import by_database
 from support.gateway_shapes import AIPROXY, BIFROST, NEW_API, SECRET, SHAPES
 from support.log_writers import clickhouse_writer, mysql_writer, postgres_writer, sqlite_writer
 from support.logical import LENSES, expected, requests, told
@@ -85,7 +86,7 @@ def test_every_lens_of_every_gateway(shape, database, writer_of, book):
         # To take a statement apart takes as long as it is; what a JSON text holds is read once for all fields.
         assert max(map(len, statements)) < 60_000
     _plain_rows_are_the_same(source)
-    _packed_rows_are_the_same(source, book)
+    _days_are_the_same(source, book)
     _kept_statements_are_the_same(source.statements)
 
 
@@ -125,25 +126,25 @@ def _narrow_reports_are_the_same(source, book, whole):
             narrow.close()
 
 
-def _packed_rows_are_the_same(source, book):
-    """Days that are read packed are the days."""
+def _days_are_the_same(source, book):
+    """Days that are read as few rows are, in Python, as more are, and packed, are the same days."""
     database = Database(book)
     days = Days(None, source, database)
     found = []
     try:
         with source.connect() as reader:
             database.set_lookups(reader.lookups())
-            for count in (0, 10**9):
+            wanted = [START.date() + timedelta(days=n) for n in range(4)]
+            for count, reading in ((0, nullcontext()), (0, by_database()), (10**9, nullcontext())):
                 days.rows_a_day = count
-                read = days.read(
-                    database.connection, reader, [START.date() + timedelta(days=n) for n in range(4)], True
-                )
+                with reading:
+                    read = days.read(database.connection, reader, wanted, True)
                 held = [database.connection.execute(f"FROM {day.relation} ORDER BY ALL").fetchall() for day in read]
                 found.append([(day.plain, day.content, rows) for day, rows in zip(read, held, strict=True)])
                 assert any(held)
             for day in read:
                 _looks_are_those_of_reading(database.connection, reader, day)
-        assert found[0] == found[1]
+        assert found[0] == found[1] == found[2]
     finally:
         database.close()
 

@@ -17,9 +17,12 @@ from cost_top.mirror import days as module
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days, Rung
 from cost_top.mirror.kept import KeptFiles
+from cost_top.mirror.store import Mirror
 from cost_top.model.native import TABLE
+from cost_top.model.query import ReportQuery
 from cost_top.pricing.book import RateBook
 from cost_top.sources.sql.log import open_log
+from support.by_database import by_database
 
 FIRST = date(2026, 3, 1)
 DAYS = [FIRST + timedelta(days=day) for day in range(4)]  # the last one is empty
@@ -60,6 +63,42 @@ def rows(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[Any
     return connection.execute(f"FROM {relation} ORDER BY time").fetchall()
 
 
+def test_days_of_few_rows_share_a_table_until_one_is_another(sqlite_log) -> None:
+    made = sqlite_log()
+    for place, day in enumerate(DAYS):
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        made.add(id=f"r{place}", time_ms=int(noon.timestamp() * 1000), cost_pico_usd=10**place, status=200)
+    source = open_log(str(made.path))
+    mirror = Mirror(source, RateBook.load(None), None)
+    query = ReportQuery(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC), ("day",))
+    try:
+        with source.connect() as reader:
+            mirror.hot_start = datetime(2026, 3, 5)
+
+            def read(*days: date) -> None:
+                for day in mirror.days.read(mirror.database.connection, reader, days, True):
+                    mirror.adopt(day)
+
+            def costs() -> list[int]:
+                return sorted(row.measures.total_cost for row in mirror.report(query, datetime.now(UTC)).rows)
+
+            read(*DAYS)
+            (table,) = {day.table for day in mirror.closed.values()}
+            assert costs() == [1, 10, 100, 1000]
+            assert mirror.relation(query.start.replace(tzinfo=None), mirror.hot_start).count(table) == 1
+            made.run(f"UPDATE {TABLE} SET cost_pico_usd = 7 WHERE id = 'r1'")
+            read(DAYS[1])
+            assert costs() == [1, 7, 100, 1000]
+            assert mirror.database.connection.execute(f"SELECT count(*) FROM {table}").fetchall() == [(3,)]
+            with by_database():
+                made.run(f"UPDATE {TABLE} SET cost_pico_usd = 8 WHERE id = 'r2'")
+                read(DAYS[2])
+            assert costs() == [1, 7, 8, 1000]
+            assert [day.table for day in mirror.closed.values()].count("") == 1
+    finally:
+        mirror.close()
+
+
 def test_days_are_the_same_however_they_are_priced_and_kept(log: Path, tmp_path: Path, monkeypatch) -> None:
     together = read(log, tmp_path / "together")
     assert [count for _, count, *_ in together] == [2, 2, 2, 0]
@@ -68,6 +107,12 @@ def test_days_are_the_same_however_they_are_priced_and_kept(log: Path, tmp_path:
     assert read(log, None) == together
     monkeypatch.undo()
     assert read(log, None) == together
+    with closing(sqlite3.connect(log)) as connection, connection:
+        connection.execute(f"UPDATE {TABLE} SET tags = '[\"b\"]', user_id = 'red'")  # nothing is odd any more
+    few = read(log, tmp_path / "few")
+    assert read(log, None) == few
+    with by_database():
+        assert read(log, None) == few
 
 
 @pytest.mark.parametrize("odd", [None, "separ\x1fated", b"\xff\xfe"])

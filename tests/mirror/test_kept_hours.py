@@ -64,19 +64,13 @@ def kept(sqlite_log: Any, tmp_path: Path) -> Kept:
 def filled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each piece of a hot end held that was read."""
     counts: list[int] = []
-    fill, begin = Tail.fill, Tail.begin
+    fill = Tail.fill
 
     def counted(tail: Tail, start: datetime, end: datetime | None) -> int:
         counts.append(fill(tail, start, end))
         return counts[-1]
 
-    def begun(tail: Tail, start: datetime) -> int | None:
-        rows = begin(tail, start)
-        counts.append(rows or 0)
-        return rows
-
     monkeypatch.setattr(Tail, "fill", counted)
-    monkeypatch.setattr(Tail, "begin", begun)
     return counts
 
 

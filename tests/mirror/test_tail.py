@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
 import pytest
 
-from cost_top.mirror import audit, newest
+from cost_top.mirror import audit, few_rows, newest
 from cost_top.mirror.hot import Hot, hour_of
 from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS
 from cost_top.mirror.schema import WITNESSED
@@ -21,6 +22,7 @@ from cost_top.model.query import ReportQuery
 from cost_top.pricing.book import RateBook
 from cost_top.sources.base import Evidence
 from cost_top.sources.sql.log import open_log
+from support.by_database import by_database
 from support.scratch import scratch
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -258,8 +260,9 @@ class TestTheFirstOfAll:
     def test_is_what_the_database_makes_of_it(self, both) -> None:
         few, many = both
         start = START.replace(minute=0, second=0)
-        assert few.tail.begin(start) == many.tail.fill(start, None) == 24
-        assert few.tail.begin(start) is None  # there is something
+        with by_database():
+            assert many.tail.fill(start, None) == 24
+        assert few.tail.fill(start, None) == 24
         assert few.mirror.hot_start == many.mirror.hot_start == start
         assert few.mirror.rollups.missing(Filter(), LENSES, few.mirror.slices(start, None)) == []
         for lens in ((), *((lens,) for lens in LENSES if lens != TRUST_LENS)):
@@ -281,8 +284,21 @@ class TestTheFirstOfAll:
     def test_is_left_to_the_database(self, both, why, monkeypatch) -> None:
         few, _ = both
         if why == "too many":
-            monkeypatch.setattr(newest, "MOST_AT_FIRST", 20)
+            monkeypatch.setattr(few_rows, "MOST_AT_ONCE", 20)
         else:
             few.log.add(id="odd", time_ms=int(NOW.timestamp() * 1000), model="gpt\x074o", cost_pico_usd=1)
-        assert few.tail.begin(START) is None
-        assert few.mirror.hot.count() == 0
+        assert few.tail.fill(START, None) == few.mirror.hot.count() > 20
+        assert few.mirror.rollups.missing(Filter(), LENSES, few.mirror.slices(START, None))
+
+    def test_is_followed_by_what_came_before_it(self, both) -> None:
+        few, many = both
+        start = START.replace(minute=0, second=0)
+        for each, reading in ((few, nullcontext()), (many, by_database())):
+            with reading:
+                each.tail.fill(start + timedelta(hours=2), None)
+                each.mirror.report(EVERYTHING, NOW)
+                each.tail.fill(start, start + timedelta(hours=2))
+                each.tail.fill(start, start + timedelta(hours=1))  # once more: all of it is held
+        assert few.mirror.rollups.missing(Filter(), LENSES, few.mirror.slices(start + timedelta(hours=1), None)) == []
+        assert few.mirror.report(EVERYTHING, NOW) == many.mirror.report(EVERYTHING, NOW)
+        assert few.mirror.hot.count() == many.mirror.hot.count() == 24

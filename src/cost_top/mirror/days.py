@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -19,10 +20,13 @@ from typing import Any
 import duckdb
 
 from cost_top.mirror.database import Database
+from cost_top.mirror.few_rows import MOST_AT_ONCE, FewRows, Row, digests_of, put
 from cost_top.mirror.held import HeldFiles
 from cost_top.mirror.kept import KeptFiles, scan, stamp
 from cost_top.mirror.looks import Looks, check_of, midnight
 from cost_top.mirror.packed import Incoming
+from cost_top.mirror.relations import of_table
+from cost_top.mirror.report import naive
 from cost_top.mirror.schema import COLUMNS, quoted, schema_version
 from cost_top.model.errors import UserError
 from cost_top.model.files import cache_folder
@@ -33,6 +37,8 @@ from cost_top.sources.base import Evidence, LogReader, LogSource
 _DAY = timedelta(days=1)
 # Days of so many rows are priced where they are written: planning that costs less than a table of all their rows.
 _PRICED_BY_THEMSELVES = 25_000
+_NO_ROWS = "0 0", "0 0"
+_TABLES = itertools.count(1)  # of days of few rows
 _NOTE_SECONDS = 60.0  # a proof is noted on disk when it is so much newer
 UNKNOWN = datetime(2000, 1, 1, tzinfo=UTC)  # when a day was compared that a clock ahead of this one noted
 
@@ -63,6 +69,7 @@ class ClosedDay:
     path: Path | None = None
     held: Path | None = field(default=None, compare=False)  # the file under a name that nobody else removes
     stamp: tuple[int, int, int] | None = field(default=None, compare=False)  # of `held`
+    table: str = ""  # that holds it beside other days; '' where it has a relation of its own
     start: datetime = field(init=False)  # its first instant, naive UTC
 
     def __post_init__(self) -> None:
@@ -160,6 +167,17 @@ class Days:
             self.rows_a_day = int(check_of(reader, max(days)).partition(" ")[0] or 0)
         told = sum(int(check.partition(" ")[0]) for check in checks.values() if check)
         count = max(told, self.rows_a_day * len(days))  # as the log says, or as the last days were
+
+        def closed(day: date, plain: str, content: str) -> ClosedDay:
+            return ClosedDay(
+                day, "", int(plain.split(" ", 1)[0]), details, checks.get(day, ""), plain,
+                content if complete else "", now, evidence if complete else None,
+            )  # fmt: skip
+
+        if count <= MOST_AT_ONCE and (rows := self._few(connection, reader, (start, end), details)) is not None:
+            self.rows_a_day = len(rows) // len(days)
+            digests = digests_of(rows)
+            return self._keep_few(connection, rows, [closed(day, *digests.get(day, _NO_ROWS)) for day in days])
         with self._database.period_incoming(connection, reader, start, end, details, count) as incoming:
             sums = connection.execute(
                 "SELECT CAST(time AS DATE), count(*), sum(fingerprint), sum(content) "
@@ -167,16 +185,38 @@ class Days:
             ).fetchall()
             digests = {day: (f"{count} {plain}", f"{count} {content}") for day, count, plain, content in sums}
             self.rows_a_day = sum(count for _, count, *_ in sums) // len(days)
-            found = []
             with self._rows_of_days(connection, incoming) as select:
-                for day in days:
-                    plain, content = digests.get(day, ("0 0", "0 0"))
-                    closed = ClosedDay(
-                        day, "", int(plain.split(" ", 1)[0]), details, checks.get(day, ""), plain,
-                        content if complete else "", now, evidence if complete else None,
-                    )  # fmt: skip
-                    found.append(self._keep(connection, closed, select(closed)))
-            return found
+                found = [closed(day, *digests.get(day, _NO_ROWS)) for day in days]
+                return [self._keep(connection, day, select(day)) for day in found]
+
+    def _few(
+        self, connection: duckdb.DuckDBPyConnection, reader: LogReader, period: tuple[datetime, datetime], details: bool
+    ) -> list[Row] | None:  # fmt: skip
+        """The rows of a period, where they are few."""
+        few = FewRows(self._database, reader)
+        try:
+            rows = few.within(naive(period[0]), naive(period[1]), details)
+        finally:
+            few.close()
+        if rows is not None:
+            few.hear(rows, connection)
+        return rows
+
+    def _keep_few(
+        self, connection: duckdb.DuckDBPyConnection, rows: list[Row], days: Sequence[ClosedDay]
+    ) -> list[ClosedDay]:  # fmt: skip
+        """Keep days of few rows: in memory in one table, as each table takes longer to make than such rows."""
+        table = f"days_{next(_TABLES)}"
+        columns = ", ".join(f'"{column}" {kind}' for column, kind in COLUMNS)
+        connection.execute(f"CREATE TABLE {table} ({columns})")
+        if rows:
+            put(connection, table, rows, COLUMNS)
+        if self.files is None:
+            return [replace(day, relation=f"({of_table(table, [day])})", table=table) for day in days]
+        try:
+            return [self._keep(connection, day, of_table(table, [day])) for day in days]
+        finally:
+            connection.execute(f"DROP TABLE {table}")
 
     @contextmanager
     def _rows_of_days(
@@ -322,19 +362,3 @@ def _by_our_clock(noted: datetime) -> datetime:
     """Hosts that share a cache have clocks of their own."""
     now = datetime.now(UTC)
     return min(noted, now) if (noted - now).total_seconds() < _NOTE_SECONDS else UNKNOWN
-
-
-def union(relations: Iterable[str]) -> str:
-    """Several relations of the mirror's columns as one; files are scanned together."""
-    files = []
-    others = []
-    for relation in relations:
-        if relation.startswith("read_parquet("):
-            files.append(relation.removeprefix("read_parquet(").removesuffix(")"))
-        else:
-            others.append(relation)
-    parts = [f"read_parquet([{', '.join(files)}])"] if files else []
-    parts += others
-    if len(parts) == 1:
-        return parts[0]
-    return "(" + " UNION ALL BY NAME ".join(f"SELECT * FROM {part}" for part in parts) + ")"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from operator import itemgetter
 from typing import Any
 
 import duckdb
 
 from cost_top.mirror.added import COLUMNS_SQL, SummedRow, rows_of
+from cost_top.mirror.few_rows import put
 from cost_top.mirror.schema import WITNESSED, create_table, first_row
 
 _TABLE = "hot"
@@ -18,8 +18,8 @@ _HOUR = timedelta(hours=1)
 _FEW = 500  # rows that are told one by one
 _MOST_WAITING = 1000  # rows
 _MOST_DIGESTS = 100
+NOTHING = "0 0"  # the digest of no rows
 _MOST_KEYS = 500_000  # more are looked for by a scan
-_values: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*(name for name, _ in WITNESSED))
 _SAMPLE = 100  # of the newest new rows, to tell how late rows come
 
 
@@ -88,17 +88,7 @@ class Hot:
     def table(self) -> str:
         """The table's name, for a statement that reads it: every row is in it then."""
         if self._waiting:
-            rows = map(_values, self._waiting.values())
-            # A column that no row knows is left out: planning and binding each takes longer than the rows do.
-            columns = [
-                (name, kind, list(values))
-                for (name, kind), values in zip(WITNESSED, zip(*rows, strict=True), strict=True)
-                if values.count(None) < len(values)
-            ]
-            unnested = ", ".join(f'unnest(${n}::{kind}[]) AS "{name}"' for n, (name, kind, _) in enumerate(columns, 1))
-            self._connection.execute(
-                f"INSERT INTO {_TABLE} BY NAME SELECT {unnested}", [values for _, _, values in columns]
-            )
+            put(self._connection, _TABLE, [*self._waiting.values()])
             if self._keys is not None:
                 self._keys.update(map(hash, self._waiting))
             self._waiting = {}

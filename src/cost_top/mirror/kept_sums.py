@@ -12,10 +12,11 @@ from pathlib import Path
 
 import duckdb
 
-from cost_top.mirror.days import ClosedDay, Days, union
+from cost_top.mirror.days import ClosedDay, Days
 from cost_top.mirror.kept import SUMS
 from cost_top.mirror.measures import ADDITIVE_NAMES, TRUST
 from cost_top.mirror.names import NAMED, Names, said_names
+from cost_top.mirror.relations import union
 from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS
 from cost_top.mirror.rollups import Rollups
 from cost_top.mirror.slices import Slice

@@ -80,15 +80,18 @@ class Rollups:
             self.days_summed += any(part.end - part.start == _DAY for part in parts)
 
     def begin(self, parts: Iterable[Slice]) -> None:
-        """Slices that no row is in yet, summed by every lens: what comes is added to them."""
+        """Slices that no row is in yet, those that are not summed: what comes is added to their sums by every lens."""
         self._filters[""] = Filter()
+        known = [self._known.setdefault(("", lens), {}) for lens in LENSES]
         for part in parts:
+            if any(part in done for done in known):
+                continue
             number = next(self._numbers)
             self._added[number] = Added()
             self._loose.add(number)
             self._begun.add(number)
-            for lens in LENSES:
-                self._known.setdefault(("", lens), {})[part] = number
+            for done in known:
+                done[part] = number
 
     def hold(self, where: Filter, lenses: Iterable[str], found: Mapping[Slice, Found]) -> None:
         """Take over the sums of a filter's slices that were made of integer rows."""

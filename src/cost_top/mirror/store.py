@@ -8,15 +8,16 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cost_top.mirror.database import Database
-from cost_top.mirror.days import ClosedDay, Days, union
+from cost_top.mirror.days import ClosedDay, Days
 from cost_top.mirror.engine import Sums
 from cost_top.mirror.facts import Facts
 from cost_top.mirror.feature_parts import Part
 from cost_top.mirror.features import days_to_hold, features
-from cost_top.mirror.hot import Hot, Upserted
+from cost_top.mirror.hot import Hot, Upserted, span
 from cost_top.mirror.kept_sums import keep, take_names, take_over
 from cost_top.mirror.matching import Matching
 from cost_top.mirror.minutes import Minutes
+from cost_top.mirror.relations import relations, union
 from cost_top.mirror.report import answer, naive
 from cost_top.mirror.rollup_tables import LENSES, TRUST_LENS
 from cost_top.mirror.rollups import Rollups
@@ -123,7 +124,9 @@ class Mirror:
         self._wasted.changed(start, end)
         self.rollups.forget(lambda part: part.start < end and part.end > start)
         if old is not None and old.relation != day.relation:
-            if old.path is None:
+            if old.table:
+                self.database.connection.execute(f"DELETE FROM {old.table} WHERE {span(start, end)}")
+            elif old.path is None:
                 self.database.connection.execute(f"DROP TABLE IF EXISTS {old.relation}")
             self.days.release(old)
         if not self.facts.has(day):
@@ -232,11 +235,14 @@ class Mirror:
             self._hour = newest.replace(minute=0, second=0, microsecond=0)
             self.rollups.settle(self._hour - _HOUR)
 
-    def begun(self, start: datetime, result: Upserted) -> None:
-        """The hot end was empty and begins at `start` (naive UTC) with what came: its hours are summed of that."""
+    def begun(self, start: datetime, end: datetime | None, result: Upserted) -> None:
+        """The hot end held nothing of `[start, end)` (naive UTC) and holds what came: its hours are summed of that."""
         self.touched(result.hours)
         self.hot_start = min(self.hot_start, start)
-        self.rollups.begin(part for part in self.slices(start, None) if part.start >= start and part.is_whole)
+        self.rollups.begin(
+            part for part in self.slices(start, None)
+            if part.start >= start and part.is_whole and (end is None or part.end <= end)
+        )  # fmt: skip
         self.rollups.change((), result.come)
 
     def _note_changes(self, hours: Collection[datetime]) -> None:
@@ -292,11 +298,11 @@ class Mirror:
 
     def relation(self, start: datetime, end: datetime) -> str:
         """SQL of the rows of all days that `[start, end)` (naive UTC) touches, in no order."""
-        closed = [
-            day.relation
-            for _, day in sorted(self.closed.items())
+        touched = (
+            day for _, day in sorted(self.closed.items())
             if day.start < min(end, self.hot_start) and day.start + _DAY > start
-        ]
+        )  # fmt: skip
+        closed = relations(touched)
         if self.told is not None:
             return self._narrow(closed)
         return union([*closed, self.hot.table] if end > self.hot_start or not closed else closed)

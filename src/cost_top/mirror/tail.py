@@ -108,22 +108,18 @@ class Tail:
 
     def fill(self, start: datetime, end: datetime | None) -> int:
         """Read `[start, end)` (naive UTC) whole into the hot table; the rows' number. Newest periods come first."""
-        with self._ingested(self._rows(start, end)) as rows:
-            self._mirror.touched(self._mirror.hot.replace(rows, start, end))
-            count = int(first_row(self._connection, f"SELECT count(*) FROM {rows}")[0])
+        result = self._newest.fill(start, end)
+        if result is not None:
+            self._mirror.begun(start, end, result)
+            count = result.new
+        else:
+            with self._ingested(self._rows(start, end)) as rows:
+                self._mirror.touched(self._mirror.hot.replace(rows, start, end))
+                count = int(first_row(self._connection, f"SELECT count(*) FROM {rows}")[0])
         self._digests.clear()
         self._newest.forget()
         self._mirror.hot_start = min(self._mirror.hot_start, start)
         return count
-
-    def begin(self, start: datetime) -> int | None:
-        """As `fill` of everything since `start`, as the first of all; None where that is not done with few rows."""
-        if not self._newest.is_plain or self._mirror.hot.count():
-            return None
-        result = self._newest.begin(start)
-        if result is not None:
-            self._mirror.begun(start, result)
-        return result.new if result is not None else None
 
     def take_kept(self, kept: KeptHours) -> bool:
         """Fill the hot end before what is read of it with what was kept, if the log still says so; else forget that."""

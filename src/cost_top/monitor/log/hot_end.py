@@ -45,8 +45,7 @@ class HotEnd:
         start = max(self.goal, naive(now).replace(minute=0, second=0, microsecond=0) - _HOUR)
         if newest is not None and naive(newest) < start:
             start = max(self.goal, hour_of(naive(newest)) - _HOUR)
-        rows = self._tail.begin(start)
-        self._took(self._tail.fill(start, None) if rows is None else rows, naive(now) - start)
+        self._read(start, None, naive(now) - start)
         self._hours.find(self.goal)
 
     def read_more(self) -> None:
