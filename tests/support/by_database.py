@@ -14,5 +14,6 @@ from cost_top.mirror import few_rows
 def by_database() -> Iterator[None]:
     """No rows are few inside."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(few_rows, "MOST_AT_ONCE", -1)
+        for most in ("MOST_AT_ONCE", "MOST_TAKEN"):
+            patched.setattr(few_rows, most, -1)
         yield

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from cost_top.mirror import few_rows
 from cost_top.mirror.names import NAMED, Names, is_naming
 from cost_top.mirror.packed import Incoming, packed_rows
 from cost_top.mirror.schema import COLUMNS, QUARTER, create_table, first_row
@@ -97,18 +98,24 @@ class Database:
     def incoming(
         self, connection: duckdb.DuckDBPyConnection, reader: ReadsRows, answer: AbstractContextManager[Any],
         told: Collection[str] | None = None,
-    ) -> Iterator[str]:  # fmt: skip
-        """A temporary table of the normal form and witnesses from a raw stream, ready to be priced.
+    ) -> Iterator[Incoming]:  # fmt: skip
+        """A temporary table of the normal form and witnesses from a raw stream, ready to be priced; few are priced too.
 
         Every row of the log is a row of it. The statement on the log has ended when the table is there. Where the
         reader's rows are not whole, `told` are their fields, and nothing shows their changes.
         """
-        take(connection, reader, answer, f"incoming AS SELECT * FROM ({reader.taken_sql('log_stream')})")
+        taken = f"incoming AS SELECT * FROM ({reader.taken_sql('log_stream')})"
+        count = take(connection, reader, answer, taken)
         try:
             self._name(connection, told)
-            self.names.learn(connection, "incoming", told)
-            self.prepare(connection, "incoming")
-            yield "incoming"
+            few = None
+            if count <= few_rows.MOST_TAKEN:
+                few = few_rows.priced_rows(connection, "incoming", self.book)
+                few_rows.hear(self.names, connection, few)
+            else:
+                self.names.learn(connection, "incoming", told)
+                self.prepare(connection, "incoming")
+            yield Incoming("incoming", "incoming", "incoming", few=few)
         finally:
             connection.execute("DROP TABLE IF EXISTS incoming")
 
@@ -145,8 +152,8 @@ class Database:
         told: Collection[str] | None = None,
     ) -> Iterator[Incoming]:  # fmt: skip
         """As `many_incoming`, not packed."""
-        with self.incoming(connection, reader, reader.rows(start, end, details), told) as rows:
-            yield Incoming(rows, rows, rows)
+        with self.incoming(connection, reader, reader.rows(start, end, details), told) as incoming:
+            yield incoming
 
     @contextmanager
     def _named(
@@ -177,8 +184,8 @@ class Database:
     ) -> Iterator[str]:
         """As `incoming`, of the mirror's columns and witnesses: priced."""
         try:
-            with self.incoming(connection, reader, answer) as rows:
-                self.price(connection, rows)
+            with self.incoming(connection, reader, answer) as incoming:
+                self._price(connection, incoming)
             yield "priced_rows"
         finally:
             connection.execute("DROP TABLE IF EXISTS priced_rows")
@@ -232,12 +239,15 @@ class Database:
         rates = self.rates.select_rated(relation) if rated else self.rates.select(relation)
         return f"SELECT {columns} FROM (SELECT *, FALSE AS late, {QUARTER} AS quarter FROM ({rates}))"
 
-    def price(self, connection: duckdb.DuckDBPyConnection, relation: str) -> None:
+    def _price(self, connection: duckdb.DuckDBPyConnection, incoming: Incoming) -> None:
         """Make the temporary table `priced_rows` from rows of the normal form and witnesses whose rates are ready."""
         connection.execute(create_table("priced_rows").replace("REPLACE TABLE", "REPLACE TEMP TABLE"))
+        if incoming.few is not None:
+            few_rows.put(connection, "priced_rows", incoming.few)
+            return
         connection.execute(
             f"INSERT INTO priced_rows BY NAME SELECT *, FALSE AS late, {QUARTER} AS quarter "
-            f"FROM ({self.rates.select(relation)})"
+            f"FROM ({self.rates.select(incoming.rows)})"
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from cost_top.mirror.database import Database
-from cost_top.mirror.few_rows import MOST_AT_ONCE, FewRows, Row, digests_of, put
+from cost_top.mirror.few_rows import MOST_AT_ONCE, FewRows, digests_of, hear, put
 from cost_top.mirror.held import HeldFiles
 from cost_top.mirror.kept import KeptFiles, scan, stamp
 from cost_top.mirror.looks import Looks, check_of, midnight
@@ -174,43 +174,45 @@ class Days:
                 content if complete else "", now, evidence if complete else None,
             )  # fmt: skip
 
-        if count <= MOST_AT_ONCE and (rows := self._few(connection, reader, (start, end), details)) is not None:
-            self.rows_a_day = len(rows) // len(days)
-            digests = digests_of(rows)
-            return self._keep_few(connection, rows, [closed(day, *digests.get(day, _NO_ROWS)) for day in days])
-        with self._database.period_incoming(connection, reader, start, end, details, count) as incoming:
-            sums = connection.execute(
-                "SELECT CAST(time AS DATE), count(*), sum(fingerprint), sum(content) "
-                f"FROM {incoming.witnesses} GROUP BY 1"
-            ).fetchall()
-            digests = {day: (f"{count} {plain}", f"{count} {content}") for day, count, plain, content in sums}
-            self.rows_a_day = sum(count for _, count, *_ in sums) // len(days)
-            with self._rows_of_days(connection, incoming) as select:
-                found = [closed(day, *digests.get(day, _NO_ROWS)) for day in days]
-                return [self._keep(connection, day, select(day)) for day in found]
+        rows = self._few(connection, reader, (start, end), details) if count <= MOST_AT_ONCE else None
+        if rows is None:
+            with self._database.period_incoming(connection, reader, start, end, details, count) as incoming:
+                rows = incoming.few
+                if rows is None:
+                    sums = connection.execute(
+                        "SELECT CAST(time AS DATE), count(*), sum(fingerprint), sum(content) "
+                        f"FROM {incoming.witnesses} GROUP BY 1"
+                    ).fetchall()
+                    digests = {day: (f"{count} {plain}", f"{count} {content}") for day, count, plain, content in sums}
+                    self.rows_a_day = sum(count for _, count, *_ in sums) // len(days)
+                    with self._rows_of_days(connection, incoming) as select:
+                        found = [closed(day, *digests.get(day, _NO_ROWS)) for day in days]
+                        return [self._keep(connection, day, select(day)) for day in found]
+        self.rows_a_day = len(rows) // len(days)
+        digests = digests_of(rows)
+        return self._keep_few(connection, rows, [closed(day, *digests.get(day, _NO_ROWS)) for day in days])
 
     def _few(
         self, connection: duckdb.DuckDBPyConnection, reader: LogReader, period: tuple[datetime, datetime], details: bool
-    ) -> list[Row] | None:  # fmt: skip
-        """The rows of a period, where they are few."""
+    ) -> Sequence[Mapping[str, Any]] | None:  # fmt: skip
+        """The rows of a period, where they are few and plain."""
         few = FewRows(self._database, reader)
         try:
             rows = few.within(naive(period[0]), naive(period[1]), details)
         finally:
             few.close()
         if rows is not None:
-            few.hear(rows, connection)
+            hear(self._database.names, connection, rows)
         return rows
 
     def _keep_few(
-        self, connection: duckdb.DuckDBPyConnection, rows: list[Row], days: Sequence[ClosedDay]
+        self, connection: duckdb.DuckDBPyConnection, rows: Sequence[Mapping[str, Any]], days: Sequence[ClosedDay]
     ) -> list[ClosedDay]:  # fmt: skip
         """Keep days of few rows: in memory in one table, as each table takes longer to make than such rows."""
         table = f"days_{next(_TABLES)}"
         columns = ", ".join(f'"{column}" {kind}' for column, kind in COLUMNS)
         connection.execute(f"CREATE TABLE {table} ({columns})")
-        if rows:
-            put(connection, table, rows, COLUMNS)
+        put(connection, table, rows, COLUMNS)
         if self.files is None:
             return [replace(day, relation=f"({of_table(table, [day])})", table=table) for day in days]
         try:

@@ -5,14 +5,13 @@ What is odd in a row is not told here: such rows go through `Database.incoming`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from cost_top.mirror.names import NAMED
+from cost_top.mirror.names import NAMED, Names
 from cost_top.mirror.schema import WITNESSED
 from cost_top.pricing.amount import Request
 from cost_top.pricing.cost import price
@@ -22,12 +21,13 @@ if TYPE_CHECKING:
     import duckdb
 
     from cost_top.mirror.database import Database
+    from cost_top.pricing.book import RateBook
 
 Row = dict[str, Any]  # by the names of `WITNESSED`
 MOST_AT_ONCE = 2000  # rows: the first statements of the database on them cost as much
+MOST_TAKEN = 500  # rows that are in the normal form already, whose prices are still to come
 _EPOCH = datetime(1970, 1, 1)
 _QUARTER = timedelta(minutes=15)
-_asked: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*Request._fields)
 
 
 class FewRows:
@@ -84,7 +84,7 @@ class FewRows:
         rows = self.read(found, self.are_packed)
         if rows is not None:
             self._reader.took(len(found))
-            self.price(rows)
+            price_rows(self._database.book, rows)
         return rows
 
     def _count(self, start: datetime, end: datetime | None) -> int | None:
@@ -130,21 +130,31 @@ class FewRows:
             self._database.fill(row)
         return rows
 
-    def price(self, rows: Iterable[Row]) -> None:
-        """Add what the rates make of rows; none came late."""
-        for row in rows:
-            priced = price(self._database.book, Request._make(_asked(row)))
-            row |= {
-                "cost": priced.cost, "market_cost": priced.market_cost, "saved_by_cache": priced.saved_by_cache,
-                "prompt_cache_savings": priced.prompt_cache_savings, "price_status": priced.status,
-                "doubt": priced.doubt, "late": False, "quarter": (row["time"] - _EPOCH) // _QUARTER,
-            }  # fmt: skip
 
-    def hear(self, rows: Iterable[Row], connection: duckdb.DuckDBPyConnection) -> None:
-        """Learn the names that rows tell themselves."""
-        said = sorted((row["time"], field, row[field], row[column]) for row in rows for field, column in NAMED.items()
-                      if row[field] is not None and row[column] is not None)  # fmt: skip
-        self._database.names.hear(connection, [(field, key, name, time) for time, field, key, name in said])
+def price_rows(book: RateBook, rows: Iterable[Row]) -> None:
+    """Add to rows of the normal form what the rates make of them; none came late."""
+    for row in rows:
+        priced = price(book, Request._make(map(row.get, Request._fields)))
+        row |= {
+            "cost": priced.cost, "market_cost": priced.market_cost, "saved_by_cache": priced.saved_by_cache,
+            "prompt_cache_savings": priced.prompt_cache_savings, "price_status": priced.status,
+            "doubt": priced.doubt, "late": False, "quarter": (row["time"] - _EPOCH) // _QUARTER,
+        }  # fmt: skip
+
+
+def priced_rows(connection: duckdb.DuckDBPyConnection, table: str, book: RateBook) -> list[Row]:
+    """The rows of a table of the normal form, priced."""
+    names = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()]
+    rows = [dict(zip(names, values, strict=True)) for values in connection.execute(f"FROM {table}").fetchall()]
+    price_rows(book, rows)
+    return rows
+
+
+def hear(names: Names, connection: duckdb.DuckDBPyConnection, rows: Iterable[Row]) -> None:
+    """As `Names.learn`, of rows at hand."""
+    said = sorted((row["time"], field, row[field], row[column]) for row in rows for field, column in NAMED.items()
+                  if row.get(field) is not None and row.get(column) is not None)  # fmt: skip
+    names.hear(connection, [(field, key, name, time) for time, field, key, name in said])
 
 
 def put(
@@ -152,6 +162,8 @@ def put(
     held: Iterable[tuple[str, str]] = WITNESSED,
 ) -> None:  # fmt: skip
     """Insert rows into a table that has the columns `held`, in one statement."""
+    if not rows:
+        return
     # A column that no row knows is left out: planning and binding each takes longer than the rows do.
     columns = [
         (name, kind, values) for name, kind in held if (values := [row[name] for row in rows]).count(None) < len(values)
@@ -160,7 +172,7 @@ def put(
     connection.execute(f"INSERT INTO {table} BY NAME SELECT {unnested}", [values for _, _, values in columns])
 
 
-def digests_of(rows: Iterable[Row]) -> dict[date, tuple[str, str]]:
+def digests_of(rows: Iterable[Mapping[str, Any]]) -> dict[date, tuple[str, str]]:
     """Of each day: how many rows and the sums of what shows their changes, as a statement makes them."""
     sums: dict[date, list[int]] = {}
     for row in rows:

@@ -6,7 +6,7 @@ was written since. A file holds the days that were read together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ import duckdb
 
 from cost_top.mirror.database import Database
 from cost_top.mirror.days import ClosedDay, Days
+from cost_top.mirror.few_rows import put
 from cost_top.mirror.kept import NARROW, KeptFiles, beside, hash_of, scan
 from cost_top.mirror.needed import Needed
 from cost_top.mirror.packed import Incoming
@@ -119,17 +120,24 @@ class NarrowDays:
         name, files = self._name(days), self._files
         if files is not None and name is not None:
             with suppress(OSError, duckdb.IOException):
-                select = self._database.priced(found.rows, found.enumerated, self.held, found.rated)
+                select = self._select(connection, found, found.enumerated)
                 made = files.write(connection, select, name, NARROW)
                 held = self._days.hold_file(made)
                 if held is not None:
                     self._made[str(days[0])] = len(days)
                     return list(self._closed(days, scan(held)))
         table = f"narrow_{days[0]:%Y%m%d}"
-        connection.execute(
-            f"CREATE OR REPLACE TABLE {table} AS {self._database.priced(found.rows, (), self.held, found.rated)}"
-        )
+        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {self._select(connection, found, ())}")
         return list(self._closed(days, table))
+
+    def _select(self, connection: duckdb.DuckDBPyConnection, found: Incoming, enumerated: Collection[str]) -> str:
+        if found.few is None:
+            return self._database.priced(found.rows, enumerated, self.held, found.rated)
+        held = [(name, kind) for name, kind in COLUMNS if name in self.held]
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in held)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE few_rows ({columns})")
+        put(connection, "few_rows", found.few, held)
+        return "SELECT * FROM few_rows"
 
     def _closed(self, days: Iterable[date], relation: str) -> Iterator[ClosedDay]:
         now = datetime.now(UTC)

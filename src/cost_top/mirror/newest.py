@@ -9,7 +9,7 @@ from typing import Any
 
 from cost_top.mirror.added import COLUMNS, SummedRow, rows_of
 from cost_top.mirror.database import Database
-from cost_top.mirror.few_rows import FewRows
+from cost_top.mirror.few_rows import FewRows, hear, price_rows
 from cost_top.mirror.hot import NOTHING, Hot, Upserted, hour_of
 from cost_top.sources.base import LogReader, SpellsRows
 
@@ -80,7 +80,7 @@ class Newest:
         rows = self._few.within(start, end)
         if rows is None or (self._hot.count() and self._hot.witnesses([row["key"] for row in rows])):
             return None
-        self._few.hear(rows, self._database.connection)
+        hear(self._database.names, self._database.connection, rows)
         return self._keep(rows, {}, None)
 
     def digest(self, start: datetime, end: datetime | None) -> str:
@@ -137,7 +137,7 @@ class Newest:
     def _keep(
         self, rows: list[dict[str, Any]], gone: dict[str, tuple[bool, SummedRow]], late: datetime | None
     ) -> Upserted:
-        self._few.price(rows)
+        price_rows(self._database.book, rows)
         came_late = 0
         for row in rows:
             if row["key"] in gone:

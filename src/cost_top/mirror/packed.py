@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +32,7 @@ class Incoming:
     pairs: str  # every provider and model among them
     enumerated: frozenset[str] = frozenset()  # fields of a type that ends with the reading
     rated: bool = False  # rows bring their rates; see `pricing.pack_rates`
+    few: Sequence[Mapping[str, Any]] | None = None  # the rows themselves, priced, where they are few; by their columns
 
 
 @contextmanager
