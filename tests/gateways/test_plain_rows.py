@@ -14,12 +14,14 @@ from support.raw_rows import SHAPES, pack_table, raw_table
 from support.scratch import scratch
 
 COLUMNS = (*FIELD_NAMES, *(name for name, _ in WITNESSES))
+# Tags that tell the user agent, of rows with little else.
+AGENTS = replace(SHAPES["keys"], fields=("input_tokens", "tags", "user_agent"), plain=("input_tokens",), keys=())
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("named", SHAPES)
+@pytest.mark.parametrize("named", [*SHAPES, "agents"])
 def test_a_plain_row_is_what_sql_makes_of_it(named: str, packed: bool) -> None:
-    shape = SHAPES[named]
+    shape = SHAPES.get(named, AGENTS)
     plain = PlainRows.of(shape)
     assert plain is not None
     with scratch() as duck:
@@ -34,6 +36,7 @@ def test_a_plain_row_is_what_sql_makes_of_it(named: str, packed: bool) -> None:
     for row in read:
         assert row == expected[row["content"]]
     assert len(read) > count / 3
+    assert (named == "agents") == ({"curl", "curl/8 x"} <= {row["user_agent"] for row in read})
     # A key where one is expected is told as SQL tells it.
     assert bool(shape.keys) == any("…" in (row["token"] or "") for row in read)
     plain_ones = [values for values, rows in zip(given, one_by_one, strict=True) if rows]

@@ -36,7 +36,8 @@ TEXTS = [
 TAGS = [
     "", "[]", "{}", "null", '["a"]', '["b", "a", "b"]', '["a\\u0007b", ""]', '{"k": "v"}', "loose, text", '["x", 1]',
     '["Ünï", "z"]', '[" led"]', '"[\\"inner\\"]"', '["\\ud800"]', '["a",', '["User-Agent: curl", "a"]', "[null]",
-    '["sk-ant-abc123def456ghi789"]', '[["a"]]',
+    '["sk-ant-abc123def456ghi789"]', '[["a"]]', '["User-Agent: curl", "b", "User-Agent: curl/8 x"]',
+    '["User-Agent:  z"]',
 ]  # fmt: skip
 NUMBERS = [0, 1, 7, 400, 999, 1000, 12345, -1, 10**15 - 1, 10**15, 2**62, -(2**62), UNREADABLE_COUNT]
 DOUBLES = [0.0, 1.5, 1e-05, 0.0003275000000000001, -2.5, 5e-13, 4.9e-13, 1e7, 1e8, 9e99, float("nan"), 123456.789]

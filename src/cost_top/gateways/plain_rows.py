@@ -126,9 +126,15 @@ class PlainRows:
             for pack, known in zip(self._shape.packs, self._packs, strict=True):
                 read = [known.get(value) or self._unpacked(pack, known, value) for value in next(given)]
                 told.update(zip(pack, zip(*read, strict=True), strict=True))
+        tagged: list[str | None] = []
         for name in self._alone if packed else self._shape.fields:
-            reader = self._readers[name]
-            told[name] = [None if value is None else reader(value) for value in next(given)]
+            reader, values = self._readers[name], next(given)
+            told[name] = [None if value is None else reader(value) for value in values]
+            if name == "tags" and (prefix := self._shape.user_agent_tag):
+                tagged = [None if value is None else self._remembered(prefix, value, self._agent) for value in values]
+        if tagged:
+            agents = zip(told["user_agent"], tagged, strict=False)
+            told["user_agent"] = [agent if own is None else own for own, agent in agents]
         includes = next(given) if self._extra else repeat(None)
         names = tuple(told)
         rows = [dict(zip(names, values, strict=True)) for values in zip(*told.values(), strict=False)]
@@ -224,21 +230,15 @@ class PlainRows:
         return public_key(text)
 
     def _tags(self, _: str, value: Any) -> list[str] | None:
-        text = _decoded(value)
-        if text in ("", "[]", "{}", "null"):
-            return None
-        if not text.startswith("["):
-            raise _Odd
-        try:
-            said = json.loads(text)
-        except (ValueError, RecursionError):
-            raise _Odd from None
         agent = self._shape.user_agent_tag
-        if not isinstance(said, list) or not all(isinstance(tag, str) and tag and _plain(tag) for tag in said):
+        return sorted({tag for tag in _listed(value) if not agent or not tag.startswith(agent)}) or None
+
+    def _agent(self, prefix: str, value: Any) -> str | None:
+        """The user agent among tags; the most specific one comes last."""
+        found = [tag.removeprefix(prefix) for tag in _listed(value) if tag.startswith(prefix)]
+        if found and found[-1] != found[-1].strip():
             raise _Odd
-        if agent and any(tag.startswith(agent) for tag in said):
-            raise _Odd
-        return sorted(set(said)) or None
+        return found[-1] or None if found else None
 
     def _money(self) -> Callable[[Any], int | None]:
         numerator, denominator = self._shape.pico_per_unit
@@ -287,6 +287,22 @@ def _plain(value: Any) -> str | None:
         except UnicodeEncodeError:
             raise _Odd from None
     return text
+
+
+def _listed(value: Any) -> list[str]:
+    """The tags of a plain list."""
+    text = _decoded(value)
+    if text in ("", "[]", "{}", "null"):
+        return []
+    if not text.startswith("["):
+        raise _Odd
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _Odd from None
+    if not isinstance(said, list) or not all(isinstance(tag, str) and tag and _plain(tag) for tag in said):
+        raise _Odd
+    return said
 
 
 def _is_bare(text: str) -> bool:
