@@ -43,6 +43,7 @@ class Cluster:
         # Names are looked up here, and the few newest rows summed.
         self.local = Database(book)
         self.local.use_threads(1)
+        self.local.plan_as_written()
         self._scratch = self.local.connection
         self.names = self.local.names
         self.texts = Texts(log.columns.shape, self._scratch)
