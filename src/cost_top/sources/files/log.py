@@ -77,7 +77,7 @@ class FilesLog(SqlLog):
     """`LogSource` over files."""
 
     def __init__(self, found: SqlLog, index: FileIndex, places: tuple[str, ...], source: str) -> None:
-        super().__init__(found.database, found.kept, found.found, lambda: found.recognised, found.scratch)
+        super().__init__(found.database, found.kept, found.found, lambda: found.recognised)
         self.index = index
         self._places, self._source = places, source
         self._lock = threading.Lock()

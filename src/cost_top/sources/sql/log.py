@@ -13,7 +13,7 @@ from cost_top.sources.base import LogSource, Statistics
 from cost_top.sources.sql.databases import database_at
 from cost_top.sources.sql.kept_log import KeptLog, kept_logs
 from cost_top.sources.sql.reader import FoundLog, SqlLog, SqlLogReader
-from cost_top.sources.sql.session import NOTHING_WITHHELD, Database, Scratch, Session
+from cost_top.sources.sql.session import NOTHING_WITHHELD, Database, Session
 
 if TYPE_CHECKING:
     from cost_top.sources.sql.recognition import Choice, Recognised
@@ -47,7 +47,7 @@ def recognised_log(
     What is kept in `cache` goes by `said`, whatever a user said of the presets.
     """
     kept = kept_logs(cache, database, said) if cache is not None and beside is None else None
-    session = Session(database, Statistics(), scratch := Scratch())
+    session = Session(database, Statistics())
 
     def compiled(given: Session | None = None) -> Recognised:
         from cost_top.sources.sql.recognition import recognised
@@ -63,11 +63,11 @@ def recognised_log(
         session.open()
         log = kept.find(session) if kept is not None else None
         if log is not None:
-            return _opened(database, session, log, compiled, scratch)
+            return _opened(database, session, log, compiled)
         found = compiled(session)
         if kept is not None:
             kept.keep(session, found)
-        return _opened(database, session, KeptLog.of(found, database), lambda: found, scratch)
+        return _opened(database, session, KeptLog.of(found, database), lambda: found)
     except SourceError as error:
         raise UserError(f"{error}; check that the log can be reached and read") from None
     finally:
@@ -75,7 +75,7 @@ def recognised_log(
 
 
 def _opened(
-    database: Database, session: Session, log: KeptLog, compiled: Callable[[], Recognised], scratch: Scratch
+    database: Database, session: Session, log: KeptLog, compiled: Callable[[], Recognised]
 ) -> SqlLog:  # fmt: skip
     facts = log.facts
     if not database.read_only(session):
@@ -84,7 +84,7 @@ def _opened(
     newest = log.texts.fingerprints(datetime.now(UTC) - facts.overlap, None)
     withheld = getattr(database, "withheld", lambda *_: NOTHING_WITHHELD)(session, facts.schema, facts.table)
     found = FoundLog(evidence.place, shape, database.plan(session, newest)[0], log.notes, withheld)
-    return SqlLog(database, log, found, compiled, scratch)
+    return SqlLog(database, log, found, compiled)
 
 
 def _choice(mapping: Path | str | None) -> Choice:

@@ -23,7 +23,7 @@ from cost_top.sources.base import DayCount, Evidence, LogReader, Lookup, PresetI
 from cost_top.sources.shaped import ShapedReader
 from cost_top.sources.sql.kept_log import KeptLog
 from cost_top.sources.sql.name_texts import read_names
-from cost_top.sources.sql.session import NOTHING_WITHHELD, Database, Scratch, Session, Withheld
+from cost_top.sources.sql.session import NOTHING_WITHHELD, Database, Session, Withheld
 
 if TYPE_CHECKING:
     from cost_top.gateways.columns import LogColumns
@@ -52,7 +52,6 @@ class SqlLog:
 
     def __init__(
         self, database: Database, kept: KeptLog, found: FoundLog, compiled: Callable[[], Recognised],
-        scratch: Scratch | None = None,
     ) -> None:  # fmt: skip
         """`compiled` is asked where more than what is kept is needed."""
         self.found = found
@@ -61,7 +60,6 @@ class SqlLog:
         self.facts = kept.facts
         self._compiled = compiled
         self._recognised: Recognised | None = None
-        self.scratch = scratch or Scratch()
         self.last_names: tuple[Lookup, ...] = ()  # from a database of their own
         self.row_width: float | None = None  # bytes of a row's texts, once a reader has looked at some
 
@@ -191,7 +189,7 @@ class SqlLogReader(ShapedReader):
     def __init__(self, source: SqlLog) -> None:
         self.source = source
         self.statistics = Statistics()
-        self.session = Session(source.database, self.statistics, source.scratch)
+        self.session = Session(source.database, self.statistics)
         self._statements = source.kept.texts
         self._shape = source.facts.shape
         self.plain = PlainRows.of(self._shape)  # see `ReadsPlainRows`
@@ -284,7 +282,7 @@ class SqlLogReader(ShapedReader):
         keys, kept = dict(self._shape.keys), self.source.kept
         if kept.names_database is None:
             return read_names(self.session, kept.names, keys)
-        session = Session(kept.names_database, self.statistics, self.source.scratch)
+        session = Session(kept.names_database, self.statistics)
         try:
             self.source.last_names = read_names(session, kept.names, keys)
         except SourceError:
@@ -299,7 +297,7 @@ class SqlLogReader(ShapedReader):
         keys = dict(self._shape.keys)
         if names.database is self.source.database:
             return names.read_budgets(self.session, keys)
-        session = Session(names.database, self.statistics, self.source.scratch)
+        session = Session(names.database, self.statistics)
         try:
             return names.read_budgets(session, keys)
         finally:

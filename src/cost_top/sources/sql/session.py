@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cost_top.gateways.detect import FoundTable, UniqueKey
@@ -101,32 +102,30 @@ class Database(Protocol):
         """Whether the database answers by an index, and its plan."""
 
 
-class Scratch:
-    """A DuckDB that holds nothing, for the sessions of a log: a further one starts longer than their statements take.
+_SCRATCH_LOCK = threading.Lock()
 
-    It belongs to the log, and nothing frees it while a session's thread is inside it.
+
+def scratch() -> duckdb.DuckDBPyConnection:
+    """A connection to a DuckDB that holds nothing, for the sessions of every log: each starts longer than they ask.
+
+    There is one, and nothing frees it while a session's thread is inside it.
     """
+    with _SCRATCH_LOCK:
+        return _scratch().cursor()
 
-    def __init__(self) -> None:
-        self._duck: duckdb.DuckDBPyConnection | None = None
-        self._lock = threading.Lock()
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection to it."""
-        import duckdb
+@cache
+def _scratch() -> duckdb.DuckDBPyConnection:
+    import duckdb
 
-        with self._lock:
-            if self._duck is None:
-                self._duck = duckdb.connect(":memory:", config={"threads": 1, "async_threads": 0})
-            return self._duck.cursor()
+    return duckdb.connect(":memory:", config={"threads": 1, "async_threads": 0})
 
 
 class Session:
     """A connection that opens itself when needed, used by one thread; `cancel` is for any."""
 
-    def __init__(self, database: Database, statistics: Statistics, scratch: Scratch | None = None) -> None:
+    def __init__(self, database: Database, statistics: Statistics) -> None:
         self.database = database
-        self._scratch = scratch or Scratch()
         self.statistics = statistics
         self._connection: Connection | None = None
         self._opened_on: object = None
@@ -229,7 +228,7 @@ class Session:
     def scratch(self) -> duckdb.DuckDBPyConnection:
         """A connection to DuckDB to take small answers with."""
         if self._duck is None:
-            self._duck = self._scratch.cursor()
+            self._duck = scratch()
         return self._duck
 
     def _failure(self, error: Exception) -> Exception:
