@@ -148,18 +148,22 @@ def test_cost_zero_and_odd(log_url):
 
 
 def test_a_deployment_with_a_price_of_zero_is_free_and_one_without_a_price_is_not(log_url):
-    def priced_as(name, key, spend=0.0):
-        return spend_row(name, spend=spend, metadata={"model_map_information": {"model_map_value": {"key": key}}})
+    def priced_as(name, key, spend=0.0, **more):
+        return spend_row(
+            name, spend=spend, **more, metadata={"model_map_information": {"model_map_value": {"key": key}}}
+        )
 
     write_spend(log_url, priced_as("own", "id-1"), priced_as("public", "gpt-5-mini"), priced_as("none", ""),
                 priced_as("paid", "id-1", 0.5), spend_row("bare", spend=0.0),
+                priced_as("hit", "id-1", cache_hit="True"), priced_as("failed", "id-1", status="failure"),
                 spend_row("tool", spend=0.0, call_type="call_mcp_tool"))  # fmt: skip
     with psycopg.connect(log_url, autocommit=True) as connection:
         connection.execute(
             """UPDATE "LiteLLM_SpendLogs" SET model_id = CASE request_id WHEN 'none' THEN '' ELSE 'id-1' END"""
         )
     found = {row["id"]: row["zero_is_price"] for row in records(open_log(log_url))}
-    assert found == {"own": True, "public": False, "none": False, "paid": False, "bare": False, "tool": True}
+    assert found == {"own": True, "public": False, "none": False, "paid": False, "bare": False, "tool": True,
+                     "hit": False, "failed": False}  # fmt: skip
 
 
 @pytest.mark.parametrize(

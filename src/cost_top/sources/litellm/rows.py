@@ -323,9 +323,16 @@ def _prompt(row: Row) -> str | None:
     return None if key == CACHE_OFF else key
 
 
-def _zero_is_price(row: Row) -> bool | None:
+def _is_at_its_own_price_of_zero(row: Row) -> bool:
+    used = (_as_integer(row.get("total_tokens"), in_path=False) or 0) > 0
+    hit = _text(row.get("cache_hit"))
+    answered = used and row.get("status") == "success" and hit is not None and hit.lower() != "true"
     priced_as = _text(_at(row, "metadata", "model_map_information", "model_map_value", "key"))
-    if row.get("spend") == 0 and priced_as is not None and priced_as == row.get("model_id"):
+    return answered and row.get("spend") == 0 and priced_as is not None and priced_as == row.get("model_id")
+
+
+def _zero_is_price(row: Row) -> bool | None:
+    if _is_at_its_own_price_of_zero(row):
         return True
     call = _text(row.get("call_type"))
     if str(row.get("request_id")).endswith(BATCH_COST):
