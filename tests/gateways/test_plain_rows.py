@@ -36,7 +36,9 @@ def test_a_plain_row_is_what_sql_makes_of_it(named: str, packed: bool) -> None:
     for row in read:
         assert row == expected[row["content"]]
     assert len(read) > count / 3
-    assert (named == "agents") == ({"curl", "curl/8 x"} <= {row["user_agent"] for row in read})
+    if named == "agents":
+        assert any(row["user_agent"] in ("curl", "curl/8 x") for row in read)
+        assert any(row["tags"] == ["k:v"] for row in read)
     # A key where one is expected is told as SQL tells it.
     assert bool(shape.keys) == any("…" in (row["token"] or "") for row in read)
     plain_ones = [values for values, rows in zip(given, one_by_one, strict=True) if rows]

@@ -37,7 +37,9 @@ TAGS = [
     "", "[]", "{}", "null", '["a"]', '["b", "a", "b"]', '["a\\u0007b", ""]', '{"k": "v"}', "loose, text", '["x", 1]',
     '["Ünï", "z"]', '[" led"]', '"[\\"inner\\"]"', '["\\ud800"]', '["a",', '["User-Agent: curl", "a"]', "[null]",
     '["sk-ant-abc123def456ghi789"]', '[["a"]]', '["User-Agent: curl", "b", "User-Agent: curl/8 x"]',
-    '["User-Agent:  z"]',
+    '["User-Agent:  z"]', '{"k": "v", "User-Agent": " curl", "e": "", "k2": "w"}', '{"k": "v", "k": "w"}',
+    '{"a.b": "c"}', '{"k": 1, "n": null}', '[{"k": "v"}]', '{"k": {"l": "v"}}',
+    '{"n": "Gr\\u00f6\u00dfe", "f": "a\\/b", "k": "v", "a": ""}',
 ]  # fmt: skip
 NUMBERS = [0, 1, 7, 400, 999, 1000, 12345, -1, 10**15 - 1, 10**15, 2**62, -(2**62), UNREADABLE_COUNT]
 DOUBLES = [0.0, 1.5, 1e-05, 0.0003275000000000001, -2.5, 5e-13, 4.9e-13, 1e7, 1e8, 9e99, float("nan"), 123456.789]

@@ -40,6 +40,7 @@ _MOST_DOLLARS = Decimal(_GREATEST) / 10**12
 _SMALLEST = Decimal(1).scaleb(-12)
 _UNKNOWN = float(UNKNOWN_DOUBLE)
 _MEMO_SIZE = 20_000
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
 _AMOUNT = re.compile(r"-?[0-9]{1,8}(\.[0-9]{1,30})?")
 
 
@@ -290,19 +291,26 @@ def _plain(value: Any) -> str | None:
 
 
 def _listed(value: Any) -> list[str]:
-    """The tags of a plain list."""
+    """The tags of a plain list, and of an object of plain texts."""
     text = _decoded(value)
     if text in ("", "[]", "{}", "null"):
         return []
-    if not text.startswith("["):
+    if not text.startswith(("[", "{")):
         raise _Odd
     try:
-        said = json.loads(text)
+        said = json.loads(text, object_pairs_hook=_pairs)
     except (ValueError, RecursionError):
         raise _Odd from None
     if not isinstance(said, list) or not all(isinstance(tag, str) and tag and _plain(tag) for tag in said):
         raise _Odd
     return said
+
+
+def _pairs(said: list[tuple[str, Any]]) -> list[str]:
+    """An object's members as tags; a list of them is odd, as it holds no texts."""
+    if len(dict(said)) < len(said) or not all(_WORD.fullmatch(key) and isinstance(value, str) for key, value in said):
+        raise _Odd
+    return [f"{key}:{value}" for key, value in said]
 
 
 def _is_bare(text: str) -> bool:
