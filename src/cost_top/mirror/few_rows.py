@@ -174,9 +174,10 @@ def put(
 
 def digests_of(rows: Iterable[Mapping[str, Any]]) -> dict[date, tuple[str, str]]:
     """Of each day: how many rows and the sums of what shows their changes, as a statement makes them."""
-    sums: dict[date, list[int]] = {}
+    sums: dict[date, list[int | None]] = {}
     for row in rows:
-        of_day = sums.setdefault(row["time"].date(), [0, 0, 0])
+        of_day = sums.setdefault(row["time"].date(), [0, None, None])
         for place, value in enumerate((1, row["fingerprint"], row["content"])):
-            of_day[place] += value
+            if value is not None:  # not every database makes a hash of every row
+                of_day[place] = (of_day[place] or 0) + value
     return {day: (f"{count} {plain}", f"{count} {content}") for day, (count, plain, content) in sums.items()}
