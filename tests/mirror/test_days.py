@@ -89,7 +89,15 @@ def test_days_of_few_rows_share_a_table_until_one_is_another(sqlite_log) -> None
             made.run(f"UPDATE {TABLE} SET cost_pico_usd = 7 WHERE id = 'r1'")
             read(DAYS[1])
             assert costs() == [1, 7, 100, 1000]
-            assert mirror.database.connection.execute(f"SELECT count(*) FROM {table}").fetchall() == [(3,)]
+            before = {day: mirror.closed[day].relation for day in DAYS}
+            read(DAYS[1])
+            read(DAYS[1])
+            assert costs() == [1, 7, 100, 1000]
+            with pytest.raises(duckdb.CatalogException):  # of a reading that is gone nothing is told as nothing
+                rows(mirror.database.connection, before[DAYS[1]])
+            assert len(rows(mirror.database.connection, before[DAYS[0]])) == 1
+            tables = mirror.database.connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+            assert {name for (name,) in tables if name.startswith("days_")} == {table, mirror.closed[DAYS[1]].table}
             with by_database():
                 made.run(f"UPDATE {TABLE} SET cost_pico_usd = 8 WHERE id = 'r2'")
                 read(DAYS[2])

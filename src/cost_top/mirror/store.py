@@ -13,7 +13,7 @@ from cost_top.mirror.engine import Sums
 from cost_top.mirror.facts import Facts
 from cost_top.mirror.feature_parts import Part
 from cost_top.mirror.features import days_to_hold, features
-from cost_top.mirror.hot import Hot, Upserted, span
+from cost_top.mirror.hot import Hot, Upserted
 from cost_top.mirror.kept_sums import keep, take_names, take_over
 from cost_top.mirror.matching import Matching
 from cost_top.mirror.minutes import Minutes
@@ -124,10 +124,9 @@ class Mirror:
         self._wasted.changed(start, end)
         self.rollups.forget(lambda part: part.start < end and part.end > start)
         if old is not None and old.relation != day.relation:
-            if old.table:
-                self.database.connection.execute(f"DELETE FROM {old.table} WHERE {span(start, end)}")
-            elif old.path is None:
-                self.database.connection.execute(f"DROP TABLE IF EXISTS {old.relation}")
+            # Rows of a table with other days in it stay: nothing new asks for them, and who is still at it reads all.
+            if old.path is None and not (old.table and any(one.table == old.table for one in self.closed.values())):
+                self.database.connection.execute(f"DROP TABLE IF EXISTS {old.table or old.relation}")
             self.days.release(old)
         if not self.facts.has(day):
             self.facts.forget(day.day)
